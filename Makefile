@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+#   make            the library, the pkg-config file and the examples, in build/
+#   make demo       kernel TCP through a C program that drives two virtio-net devices
+#   make test       everything that is checked; installs what it needs
+#   make bench      packets per second, beside DPDK's own front-end
+#   make install    PREFIX, DESTDIR and LIBDIR are honoured; make uninstall takes it away again
+
+VERSION := 0.1.0
+SOVERSION := 0
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DESTDIR ?=
+
+SWIFTC ?= swiftc
+SWIFT ?= swift
+CLANG ?= $(shell dirname $$(readlink -f $$(command -v $(SWIFTC))))/clang
+CFLAGS ?= -O2 -g -Wall -Wextra
+
+B := build
+O := $(B)/objects
+SO := libvionet.so.$(VERSION)
+MODULES := Linux SoftDevice VioNet VioNetABI
+OBJECTS := $(MODULES:%=$(O)/%.o) $(patsubst Sources/CLinux/%.c,$(O)/%.o,$(wildcard Sources/CLinux/*.c))
+HEADERS := $(wildcard include/* Sources/CLinux/include/*)
+EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
+
+# Embedded Swift, one object per module. Never an -m flag for one module only: the linker may keep any module's copy of
+# a generic function.
+SWIFTFLAGS := -O -g -wmo -parse-as-library -swift-version 6 -package-name vionet \
+	-enable-experimental-feature Embedded -strict-memory-safety -warnings-as-errors \
+	-Xcc -fno-omit-frame-pointer -I include -I Sources/CLinux/include -I $(O)
+
+all: $(B)/$(SO) $(B)/libvionet.a $(B)/vionet.pc $(EXAMPLES)
+
+# ---- objects ---------------------------------------------------------------------------------------------------------
+
+sources = $(shell find Sources/$(1) -name '*.swift' | sort)
+define module
+$(O)/$(1).o: $(call sources,$(1)) $(HEADERS) Makefile $(2:%=$(O)/%.o)
+	@mkdir -p $(O)
+	$(SWIFTC) $(SWIFTFLAGS) -module-name $(1) -emit-module -emit-module-path $(O)/$(1).swiftmodule \
+		-c $(call sources,$(1)) -o $$@
+endef
+$(eval $(call module,Linux,))
+$(eval $(call module,SoftDevice,Linux))
+$(eval $(call module,VioNet,Linux))
+$(eval $(call module,VioNetABI,Linux SoftDevice VioNet))
+
+$(O)/%.o: Sources/CLinux/%.c $(HEADERS)
+	@mkdir -p $(O)
+	$(CLANG) -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -fno-omit-frame-pointer -ISources/CLinux/include -c $< -o $@
+
+# ---- the library: any C linker will do, nothing of Swift is needed from here on ------------------------------------------
+
+# .debug_names confuses gdb 13; the rest of the debug information stays until packaging strips it.
+$(B)/$(SO): $(OBJECTS) vionet.map
+	$(CC) -shared -o $@ $(OBJECTS) -Wl,-soname,libvionet.so.$(SOVERSION) -Wl,--version-script=vionet.map \
+		-Wl,--gc-sections -Wl,-z,defs -Wl,-z,relro,-z,now -Wl,--as-needed -lbsd
+	objcopy --remove-section .debug_names $@
+	ln -sf $(SO) $(B)/libvionet.so.$(SOVERSION)
+	ln -sf libvionet.so.$(SOVERSION) $(B)/libvionet.so
+
+# One relocatable object whose only global symbols are vionet_*: the runtime's weak symbols must not meet a host's.
+$(B)/libvionet.a: $(OBJECTS)
+	$(LD) -r -o $(O)/whole.ro $(OBJECTS)
+	objcopy --wildcard --keep-global-symbol='vionet_*' --remove-section .debug_names $(O)/whole.ro $(O)/vionet.ro
+	rm -f $@ && $(AR) rcs $@ $(O)/vionet.ro
+
+$(B)/vionet.pc: pkgconfig/vionet.pc.in Makefile
+	@mkdir -p $(B)
+	sed 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(LIBDIR)|;s|@INCLUDEDIR@|$(INCLUDEDIR)|;s|@VERSION@|$(VERSION)|' $< > $@
+
+# ---- examples: against an installed tree and its pkg-config file, as a user builds them --------------------------------------
+
+STAGE := $(CURDIR)/$(B)/stage
+$(STAGE)/lib/pkgconfig/vionet.pc: $(B)/$(SO) $(B)/libvionet.a include/vionet.h pkgconfig/vionet.pc.in
+	@$(MAKE) --no-print-directory install-files PREFIX=$(STAGE) LIBDIR=$(STAGE)/lib INCLUDEDIR=$(STAGE)/include DESTDIR=
+PKG := PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig pkg-config
+
+$(B)/examples/vionet-fwd-dlopen: examples/vionet-fwd-dlopen.c $(STAGE)/lib/pkgconfig/vionet.pc
+	@mkdir -p $(B)/examples
+	$(CC) $(CFLAGS) $$($(PKG) --cflags vionet) $< -o $@ $$($(PKG) --cflags --libs libbsd) -ldl
+$(B)/examples/%: examples/%.c $(STAGE)/lib/pkgconfig/vionet.pc
+	@mkdir -p $(B)/examples
+	$(CC) $(CFLAGS) $$($(PKG) --cflags vionet) $< -o $@ $$($(PKG) --libs vionet) -lbsd -Wl,-rpath,'$$ORIGIN/..'
+
+# ---- install ---------------------------------------------------------------------------------------------------------
+
+install: all install-files
+
+install-files: $(B)/$(SO) $(B)/libvionet.a
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)
+	install -m755 $(B)/$(SO) $(DESTDIR)$(LIBDIR)/
+	ln -sf $(SO) $(DESTDIR)$(LIBDIR)/libvionet.so.$(SOVERSION)
+	ln -sf libvionet.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libvionet.so
+	install -m644 $(B)/libvionet.a $(DESTDIR)$(LIBDIR)/
+	install -m644 include/vionet.h $(DESTDIR)$(INCLUDEDIR)/
+	sed 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(LIBDIR)|;s|@INCLUDEDIR@|$(INCLUDEDIR)|;s|@VERSION@|$(VERSION)|' \
+		pkgconfig/vionet.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/vionet.pc
+
+uninstall:
+	cd $(DESTDIR)$(LIBDIR) && rm -f $(SO) libvionet.so.$(SOVERSION) libvionet.so libvionet.a pkgconfig/vionet.pc
+	rm -f $(DESTDIR)$(INCLUDEDIR)/vionet.h
+
+clean:
+	rm -rf $(B) .build .build-*
+
+.PHONY: all install install-files uninstall clean

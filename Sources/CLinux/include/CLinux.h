@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * CLinux: what Swift cannot import by itself.
+ *
+ * Kernel headers, whose structs and constants both the driver and the device model use; one-line wrappers of system
+ * calls, which return a result or -errno so that errno is read at once; and accessors of shared memory. All of it is
+ * static inline: no function of this header may survive in the library (a test looks).
+ */
+#ifndef CLINUX_H
+#define CLINUX_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <net/if.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <bsd/stdlib.h>
+#include <bsd/string.h>
+#include <linux/if_tun.h>
+#include <linux/membarrier.h>
+#include <linux/vhost_types.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_net.h>
+#include <linux/virtio_ring.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+
+#ifdef __clang__
+#pragma clang assume_nonnull begin
+#else
+#define _Nullable
+#define _Nonnull
+#endif
+
+#define SHIM static inline __attribute__((always_inline, unused))
+
+/* ---- memory shared with a device, or between threads: each call is one access that the compiler keeps ------------- */
+
+SHIM uint8_t shared_load8(const void *p) { return __atomic_load_n((const uint8_t *)p, __ATOMIC_RELAXED); }
+SHIM uint16_t shared_load16(const void *p) { return __atomic_load_n((const uint16_t *)p, __ATOMIC_RELAXED); }
+SHIM uint32_t shared_load32(const void *p) { return __atomic_load_n((const uint32_t *)p, __ATOMIC_RELAXED); }
+SHIM uint64_t shared_load64(const void *p) { return __atomic_load_n((const uint64_t *)p, __ATOMIC_RELAXED); }
+SHIM uint16_t shared_load16_acquire(const void *p) { return __atomic_load_n((const uint16_t *)p, __ATOMIC_ACQUIRE); }
+SHIM uint32_t shared_load32_acquire(const void *p) { return __atomic_load_n((const uint32_t *)p, __ATOMIC_ACQUIRE); }
+SHIM uint64_t shared_load64_acquire(const void *p) { return __atomic_load_n((const uint64_t *)p, __ATOMIC_ACQUIRE); }
+SHIM void shared_store8(void *p, uint8_t v) { __atomic_store_n((uint8_t *)p, v, __ATOMIC_RELAXED); }
+SHIM void shared_store16(void *p, uint16_t v) { __atomic_store_n((uint16_t *)p, v, __ATOMIC_RELAXED); }
+SHIM void shared_store32(void *p, uint32_t v) { __atomic_store_n((uint32_t *)p, v, __ATOMIC_RELAXED); }
+SHIM void shared_store64(void *p, uint64_t v) { __atomic_store_n((uint64_t *)p, v, __ATOMIC_RELAXED); }
+SHIM void shared_store16_release(void *p, uint16_t v) { __atomic_store_n((uint16_t *)p, v, __ATOMIC_RELEASE); }
+SHIM void shared_store32_release(void *p, uint32_t v) { __atomic_store_n((uint32_t *)p, v, __ATOMIC_RELEASE); }
+SHIM void shared_store64_release(void *p, uint64_t v) { __atomic_store_n((uint64_t *)p, v, __ATOMIC_RELEASE); }
+SHIM uint32_t shared_exchange32_acquire(void *p, uint32_t v)
+{
+	return __atomic_exchange_n((uint32_t *)p, v, __ATOMIC_ACQUIRE);
+}
+SHIM uint16_t shared_add16(void *p, uint16_t v) { return __atomic_add_fetch((uint16_t *)p, v, __ATOMIC_ACQ_REL); }
+SHIM uint64_t shared_add64(void *p, uint64_t v) { return __atomic_add_fetch((uint64_t *)p, v, __ATOMIC_RELAXED); }
+
+/* Store before load: between publishing an index and reading whether the other side wants to hear of it. */
+SHIM void shared_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+
+SHIM void cpu_pause(void)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("pause");
+#else
+	__asm__ volatile("" ::: "memory");
+#endif
+}
+SHIM void cpu_prefetch(const void *_Nullable p) { __builtin_prefetch(p, 0, 3); }
+SHIM void cpu_prefetch_write(const void *_Nullable p) { __builtin_prefetch(p, 1, 3); }
+
+/* ---- system calls: a result, or -errno ---------------------------------------------------------------------------- */
+
+#define RESULT(call) ({ __typeof__(call) result_ = (call); result_ < 0 ? (__typeof__(call))-errno : result_; })
+
+SHIM int sys_open(const char *path, int flags, unsigned int mode) { return RESULT(open(path, flags | O_CLOEXEC, mode)); }
+SHIM int sys_close(int fd) { return RESULT(close(fd)); }
+SHIM int sys_dup(int fd) { return RESULT(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
+SHIM int sys_unlink(const char *path) { return RESULT(unlink(path)); }
+SHIM ssize_t sys_read(int fd, void *buffer, size_t length) { return RESULT(read(fd, buffer, length)); }
+SHIM ssize_t sys_write(int fd, const void *buffer, size_t length) { return RESULT(write(fd, buffer, length)); }
+SHIM ssize_t sys_readv(int fd, const struct iovec *parts, int count) { return RESULT(readv(fd, parts, count)); }
+SHIM ssize_t sys_writev(int fd, const struct iovec *parts, int count) { return RESULT(writev(fd, parts, count)); }
+SHIM int sys_ftruncate(int fd, int64_t length) { return RESULT(ftruncate(fd, length)); }
+SHIM int64_t sys_file_size(int fd)
+{
+	struct stat s;
+	return fstat(fd, &s) < 0 ? -(int64_t)errno : (int64_t)s.st_size;
+}
+/* 1 if path is a socket, 0 if it is something else, or -errno. */
+SHIM int sys_is_socket(const char *path)
+{
+	struct stat s;
+	return stat(path, &s) < 0 ? -errno : S_ISSOCK(s.st_mode);
+}
+SHIM int sys_memfd(const char *name, unsigned int flags) { return RESULT(memfd_create(name, flags)); }
+SHIM int sys_seal(int fd) { return RESULT(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)); }
+SHIM void *_Nullable sys_map(void *_Nullable hint, size_t length, int protection, int flags, int fd, int64_t offset)
+{
+	void *p = mmap(hint, length, protection, flags, fd, offset);
+	return p == MAP_FAILED ? NULL : p;
+}
+SHIM int sys_unmap(void *p, size_t length) { return RESULT(munmap(p, length)); }
+SHIM int sys_advise(void *p, size_t length, int advice) { return RESULT(madvise(p, length, advice)); }
+SHIM int sys_eventfd(unsigned int value) { return RESULT(eventfd(value, EFD_CLOEXEC | EFD_NONBLOCK)); }
+SHIM int sys_eventfd_signal(int fd) { return eventfd_write(fd, 1) < 0 ? -errno : 0; }
+/* The count, 0 when there was none. */
+SHIM uint64_t sys_eventfd_drain(int fd)
+{
+	eventfd_t value = 0;
+	return eventfd_read(fd, &value) < 0 ? 0 : value;
+}
+SHIM int sys_poll(struct pollfd *fds, unsigned int count, int milliseconds) { return RESULT(poll(fds, count, milliseconds)); }
+SHIM int sys_epoll_create(void) { return RESULT(epoll_create1(EPOLL_CLOEXEC)); }
+SHIM int sys_epoll_add(int epoll, int fd, uint32_t events, uint64_t tag)
+{
+	struct epoll_event event = {.events = events, .data.u64 = tag};
+	return RESULT(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
+}
+SHIM int sys_epoll_remove(int epoll, int fd) { return RESULT(epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL)); }
+SHIM int sys_epoll_wait(int epoll, struct epoll_event *events, int count, int milliseconds)
+{
+	return RESULT(epoll_wait(epoll, events, count, milliseconds));
+}
+SHIM uint64_t epoll_tag(const struct epoll_event *event) { return event->data.u64; }
+SHIM int sys_ioctl(int fd, unsigned long request, void *_Nullable argument) { return RESULT(ioctl(fd, request, argument)); }
+SHIM int sys_ioctl_value(int fd, unsigned long request, unsigned long value) { return RESULT(ioctl(fd, request, value)); }
+/* Monotonic. */
+SHIM uint64_t sys_nanoseconds(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+SHIM void sys_sleep_microseconds(uint32_t us)
+{
+	struct timespec t = {us / 1000000, (long)(us % 1000000) * 1000};
+	nanosleep(&t, NULL);
+}
+SHIM size_t sys_page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+
+/*
+ * Every thread of the process passes a full barrier before this returns: what the stopping side of a queue needs in
+ * place of a fence in each burst. Registration is needed once. Returns -errno where the kernel has no membarrier.
+ */
+SHIM int sys_membarrier_register(void)
+{
+	return RESULT((int)syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0));
+}
+SHIM int sys_membarrier(void) { return RESULT((int)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0)); }
+
+/* ---- unix sockets ------------------------------------------------------------------------------------------------- */
+
+SHIM int sys_socket_pair(int *fds)
+{
+	return RESULT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds));
+}
+SHIM int sys_unix_address(struct sockaddr_un *address, const char *path)
+{
+	memset(address, 0, sizeof(*address));
+	address->sun_family = AF_UNIX;
+	return strlcpy(address->sun_path, path, sizeof(address->sun_path)) >= sizeof(address->sun_path) ? -ENAMETOOLONG : 0;
+}
+SHIM int sys_unix_socket(void) { return RESULT(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
+SHIM int sys_unix_connect(int fd, const struct sockaddr_un *address)
+{
+	return RESULT(connect(fd, (const struct sockaddr *)address, sizeof(*address)));
+}
+SHIM int sys_unix_bind(int fd, const struct sockaddr_un *address)
+{
+	return RESULT(bind(fd, (const struct sockaddr *)address, sizeof(*address)));
+}
+SHIM int sys_listen(int fd, int backlog) { return RESULT(listen(fd, backlog)); }
+SHIM int sys_accept(int fd) { return RESULT(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)); }
+
+/* One sendmsg with up to 8 file descriptors; never SIGPIPE. Bytes sent or -errno. */
+SHIM ssize_t sys_send(int socket, const void *bytes, size_t length, const int *_Nullable fds, unsigned int fd_count)
+{
+	union { char room[CMSG_SPACE(8 * sizeof(int))]; struct cmsghdr align; } control;
+	struct iovec part = {(void *)bytes, length};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	if (fd_count > 8)
+		return -EINVAL;
+	if (fd_count > 0) {
+		memset(&control, 0, sizeof(control));
+		message.msg_control = control.room;
+		message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+		struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+		head->cmsg_level = SOL_SOCKET;
+		head->cmsg_type = SCM_RIGHTS;
+		head->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+		memcpy(CMSG_DATA(head), fds, fd_count * sizeof(int));
+	}
+	return RESULT(sendmsg(socket, &message, MSG_NOSIGNAL));
+}
+
+/*
+ * One recvmsg. The first fd_room descriptors that came are left in fds and *fd_count says how many; any more are
+ * closed, and then the result is -EPROTO. Bytes received (0: the other side closed) or -errno.
+ */
+SHIM ssize_t sys_receive(int socket, void *bytes, size_t length, int *_Nullable fds, unsigned int fd_room,
+                         unsigned int *fd_count)
+{
+	union { char room[CMSG_SPACE(253 * sizeof(int))]; struct cmsghdr align; } control;
+	struct iovec part = {bytes, length};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room,
+	                         .msg_controllen = sizeof(control.room)};
+	*fd_count = 0;
+	ssize_t result = RESULT(recvmsg(socket, &message, MSG_CMSG_CLOEXEC));
+	if (result < 0)
+		return result;
+	int excess = (message.msg_flags & MSG_CTRUNC) != 0;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c != NULL; c = CMSG_NXTHDR(&message, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		unsigned int count = (unsigned int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+		for (unsigned int i = 0; i < count; i++) {
+			int fd;
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+			if (*fd_count < fd_room) {
+				fds[(*fd_count)++] = fd;
+			} else {
+				close(fd);
+				excess = 1;
+			}
+		}
+	}
+	return excess ? -EPROTO : result;
+}
+
+/* ---- threads ------------------------------------------------------------------------------------------------------ */
+
+/* A thread that blocks all signals, so that handlers run on the program's own threads. 0 or -errno. */
+int sys_thread_start(pthread_t *thread, const char *name, void *_Nullable (*_Nonnull body)(void *_Nullable),
+                     void *_Nullable argument);
+
+/* ---- TAP ---------------------------------------------------------------------------------------------------------- */
+
+static const unsigned long SYS_TUNSETIFF = TUNSETIFF;
+static const unsigned long SYS_TUNSETOFFLOAD = TUNSETOFFLOAD;
+static const unsigned long SYS_TUNSETVNETHDRSZ = TUNSETVNETHDRSZ;
+SHIM void tap_request(struct ifreq *request, const char *name, short flags)
+{
+	memset(request, 0, sizeof(*request));
+	strlcpy(request->ifr_name, name, sizeof(request->ifr_name));
+	request->ifr_flags = flags;
+}
+
+/* ---- sentences: per-thread text, of the last error and of a log line in the making -------------------------------- */
+
+enum { SENTENCE_ERROR = 0, SENTENCE_LOG = 1 };
+void sentence_begin(int which);
+void sentence_text(int which, const char *text, size_t length);
+void sentence_signed(int which, int64_t number);
+void sentence_hex(int which, uint64_t number);
+void sentence_errno(int which, int error);
+const char *sentence_get(int which);
+
+/* Whether lines of this level are wanted, from the callback or VIONET_LOG. */
+int log_wanted(int level);
+void log_set(int level, void (*_Nullable callback)(int level, const char *line, void *_Nullable user),
+             void *_Nullable user);
+/* Delivers this thread's SENTENCE_LOG. */
+void log_deliver(int level);
+
+#ifdef __clang__
+#pragma clang assume_nonnull end
+#endif
+
+#endif

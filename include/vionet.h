@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vionet.h - drive virtio-net devices from user space
+ *
+ * A port is one virtio-net device, named by a small integer. Its life:
+ *
+ *     vionet_probe  find the device, connect or map it, read what it offers
+ *     vionet_init   reset it, negotiate features, build its queues
+ *     vionet_start  give it receive buffers, let packets flow
+ *     vionet_rx_burst, vionet_tx_burst
+ *     vionet_stop   take every buffer back
+ *     vionet_close  forget the device; legal in every state, cannot fail
+ *
+ * vionet_open() does the first three with defaults.
+ *
+ * Errors: every call that returns int returns 0 or a negative errno; vionet_error() then holds a sentence that names
+ * the thing at fault. Bursts return counts only, and count what they drop by reason (vionet_queue_stats).
+ * The library never prints, never aborts, installs no signal handler and starts a thread only for soft: devices.
+ *
+ * Threads: a queue is used by one thread at a time in each direction; different queues, and the receive and transmit
+ * sides of one port, need no lock. Control calls on a port take that port's lock. Where a function differs, its
+ * comment says so.
+ *
+ * Options structs start with their size: set it with VIONET_SIZED(struct type), leave the rest zero for defaults.
+ * A longer struct from a newer header is accepted while the part unknown here is zero, refused with -E2BIG otherwise.
+ */
+#ifndef VIONET_H
+#define VIONET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VIONET_VERSION_MAJOR 0
+#define VIONET_VERSION_MINOR 1
+#define VIONET_VERSION_PATCH 0
+/* 0xMMmmpp, as vionet_version_number() returns it. */
+#define VIONET_VERSION ((VIONET_VERSION_MAJOR << 16) | (VIONET_VERSION_MINOR << 8) | VIONET_VERSION_PATCH)
+
+/* Pointer marks for the Swift importer; nothing to a C or C++ compiler that lacks them. */
+#ifdef __clang__
+#define VIONET_NULLABLE _Nullable
+#define VIONET_NONNULL _Nonnull
+#else
+#define VIONET_NULLABLE
+#define VIONET_NONNULL
+#endif
+
+#ifdef __cplusplus
+#define VIONET_SIZED(type) []{ type value_ = {}; value_.size = sizeof(type); return value_; }()
+#else
+/* An options struct that is zero but for its size: struct vionet_config c = VIONET_SIZED(struct vionet_config); */
+#define VIONET_SIZED(type) ((type){.size = sizeof(type)})
+#endif
+
+#define VIONET_MAX_PORTS 256       /* ports open at one time */
+#define VIONET_MAX_QUEUE_PAIRS 128 /* queue pairs of one port */
+#define VIONET_MAX_POOLS 64        /* packet pools at one time */
+#define VIONET_MAX_SEGMENTS 64     /* segments of one packet */
+#define VIONET_PORT_NONE 0xffff    /* no port */
+#define VIONET_HEADROOM 128        /* bytes before the data of a fresh packet, at least */
+#define VIONET_DEVICE_LENGTH 128   /* longest device address, its final zero included */
+
+/* ---- version, errors, log ---------------------------------------------------------------------------------------- */
+
+/* The running library's version, "0.1.0". The string lives as long as the library. Any thread. Since 0.1. */
+const char *VIONET_NONNULL vionet_version(void);
+
+/* The running library's version as a number, to compare with VIONET_VERSION. Any thread. Since 0.1. */
+uint32_t vionet_version_number(void);
+
+/*
+ * The sentence of this thread's last failed call, "" before the first. It stays valid until the same thread's next
+ * failing call. Bursts never change it. Since 0.1.
+ */
+const char *VIONET_NONNULL vionet_error(void);
+
+enum vionet_log_level {
+	VIONET_LOG_OFF = 0,
+	VIONET_LOG_ERROR = 1,
+	VIONET_LOG_INFO = 2,
+	VIONET_LOG_DEBUG = 3, /* every step of initialisation, every message to a back-end */
+};
+
+/* Receives one line without its newline; the line is valid during the call only. May be called from any thread. */
+typedef void (*vionet_log_callback)(int level, const char *VIONET_NONNULL line, void *VIONET_NULLABLE user);
+
+/*
+ * Sends log lines up to level to callback; NULL or VIONET_LOG_OFF silences the library, which is the default. With
+ * VIONET_LOG=error, info or debug in the environment and no callback set, lines go to standard error.
+ * Call it while no other call is running. Since 0.1.
+ */
+void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *VIONET_NULLABLE user);
+
+/* ---- a port's life ----------------------------------------------------------------------------------------------- */
+
+/*
+ * device addresses, "scheme:target,key=value,...":
+ *
+ *     vhost-user:/run/x.sock     a vhost-user back-end that listens there (DPDK, Open vSwitch, vionet_device_serve)
+ *     soft:loopback              a device in this process that gives back what it is sent
+ *     soft:generate              ... that makes frames: length=64..9000, rate=packets/s (0 = all it can), flows=1..65536
+ *     soft:sink                  ... that counts and forgets
+ *     soft:tap=NAME              ... on a kernel TAP interface, made here and removed at close
+ *     soft:pcap=IN,out=OUT       ... that replays one capture file and records another; either may be left out
+ *     soft:pipe=NAME             ... joined to the other soft:pipe of that name
+ *
+ * keys of every scheme:
+ *
+ *     mac=02:00:00:00:00:01      this port's address, in place of the device's
+ *     queue_size=256             descriptors per ring: a power of two, 2 to 32768
+ *     queues=1                   queue pairs
+ *     mrg_rxbuf, in_order, packed_vq, cq, server=0|1; speed=Mbit/s
+ *
+ * A key that is unknown, out of range or not served by this version is an error that names it.
+ */
+
+/*
+ * Finds the device and reads what it offers. On success *port is its new number, the event VIONET_EVENT_NEW has been
+ * delivered and the port is attached. Waits at most about 5 s for a back-end.
+ *
+ * -EINVAL the address, a key or a value is wrong; -ENOTSUP this version does not serve the scheme, key or device;
+ * -ENOENT, -ECONNREFUSED, -EACCES the socket or interface cannot be opened; -ETIMEDOUT, -EPROTO, -ECONNRESET the
+ * back-end is silent, talks nonsense, or left; -ENFILE no port is free; -ENOMEM. Any thread. Since 0.1.
+ */
+int vionet_probe(const char *VIONET_NULLABLE device, uint16_t *VIONET_NULLABLE port);
+
+struct vionet_config {
+	size_t size;
+	uint16_t queue_pairs;    /* 0: as the address says, else 1 */
+	uint16_t rx_descriptors; /* receive ring: a power of two, 2 to 32768; 0: as the address says, else 256 */
+	uint16_t tx_descriptors; /* transmit ring, likewise */
+	uint16_t pool;           /* receive buffers come from this pool; 0: a pool shared by all ports that say 0 */
+	uint64_t features_off;   /* feature bits 0..63 not to accept though offered; a required one is -EINVAL */
+	uint64_t reserved[4];    /* zero */
+};
+
+/*
+ * Resets the device, negotiates features and builds the queues. config may be NULL for defaults. May be called again
+ * on a stopped port, with other settings. After a failure the port is as after vionet_probe().
+ *
+ * -EINVAL config is wrong or the device refused what was agreed; -E2BIG config is newer than the library; -ENOTSUP the
+ * device lacks a required feature (the sentence names the bit); -EBUSY the port is started; -ENOBUFS the pool is too
+ * small for the receive rings; -ENOMEM; -EBADF no such pool; -ENODEV no such port; or as vionet_probe(). Since 0.1.
+ */
+int vionet_init(uint16_t port, const struct vionet_config *VIONET_NULLABLE config);
+
+/*
+ * Fills the receive rings and lets packets flow. Legal after vionet_init() and, again, after vionet_stop(), which
+ * brings the device up anew with the settings of vionet_init().
+ *
+ * -EINVAL the port is not initialised; -EALREADY it is started; -ENODEV; -ENOBUFS; or as vionet_init(). Since 0.1.
+ */
+int vionet_start(uint16_t port);
+
+/*
+ * Stops the device and takes every buffer back, those still unsent included (they go to their pools). Bursts on other
+ * threads return 0 from then on. Statistics stay. A port that is not started is left as it is, which is no error.
+ *
+ * -ENODEV no such port; -ETIMEDOUT a thread stayed inside a burst for 3 s and nothing was changed. Since 0.1.
+ */
+int vionet_stop(uint16_t port);
+
+/* Stops the port if need be and frees all it held. Any number is legal, closed ones included. Since 0.1. */
+void vionet_close(uint16_t port);
+
+/* vionet_probe, vionet_init with defaults, vionet_start. After a failure no port is left. Errors as theirs. Since 0.1. */
+int vionet_open(const char *VIONET_NULLABLE device, uint16_t *VIONET_NULLABLE port);
+
+/* The first open port numbered from or above, VIONET_PORT_NONE when there is none. Any thread. Since 0.1. */
+uint16_t vionet_port_next(uint16_t from);
+
+#define VIONET_FOREACH_PORT(p) \
+	for (uint16_t p = vionet_port_next(0); p != VIONET_PORT_NONE; p = vionet_port_next((uint16_t)(p + 1)))
+
+enum vionet_state {
+	VIONET_STATE_ATTACHED = 1,    /* after vionet_probe */
+	VIONET_STATE_INITIALISED = 2, /* after vionet_init */
+	VIONET_STATE_STARTED = 3,
+	VIONET_STATE_STOPPED = 4,
+	VIONET_STATE_BROKEN = 5, /* the device broke the rules or is gone; vionet_stop and vionet_init may revive it */
+};
+
+enum vionet_ring {
+	VIONET_RING_NONE = 0, /* not initialised */
+	VIONET_RING_SPLIT = 1,
+	VIONET_RING_PACKED = 2,
+};
+
+struct vionet_info {
+	size_t size;
+	uint64_t offered[2];    /* feature bits of the device, bit n in word n / 64 */
+	uint64_t negotiated[2]; /* feature bits in use, 0 before vionet_init */
+	uint32_t state;         /* enum vionet_state */
+	uint32_t ring;          /* enum vionet_ring */
+	uint16_t queue_pairs;
+	uint16_t max_queue_pairs;
+	uint16_t rx_descriptors;
+	uint16_t tx_descriptors;
+	uint16_t header_size; /* bytes of virtio-net header before each frame */
+	uint16_t mtu;         /* largest packet after the Ethernet header */
+	uint16_t pool;        /* pool of the receive buffers, 0 before vionet_init */
+	uint8_t link_up;      /* 1 up or unknown, 0 down */
+	uint8_t mac_random;   /* 1: neither device nor address gave a MAC */
+	uint8_t mac[6];
+	uint8_t reserved[2];
+	uint32_t start_microseconds; /* how long vionet_probe, _init and _start took together */
+	char device[VIONET_DEVICE_LENGTH];
+	char rx_path[32]; /* burst function in use, "rx-split-plain"; "" before vionet_start */
+	char tx_path[32];
+};
+
+/*
+ * Fills *info, whose size must be set: only that many bytes are written. -ENODEV, -EINVAL. Any thread. Since 0.1.
+ */
+int vionet_info(uint16_t port, struct vionet_info *VIONET_NULLABLE info);
+
+/* The name of a feature bit of virtio-net, "VIRTIO_NET_F_MAC"; NULL if it has none. Any thread. Since 0.1. */
+const char *VIONET_NULLABLE vionet_feature_name(unsigned int bit);
+
+/* ---- events ------------------------------------------------------------------------------------------------------ */
+
+enum vionet_event {
+	VIONET_EVENT_NEW = 1,    /* a port was probed; its state becomes attached after the callbacks return */
+	VIONET_EVENT_BROKEN = 2, /* the device broke the rules on a queue, which moves nothing from now on */
+	VIONET_EVENT_GONE = 3,   /* the back-end closed its connection */
+	VIONET_EVENT_CLOSED = 4, /* the port is about to be forgotten */
+};
+
+/* Called on the thread that caused or noticed the event; it may read the port but not change it. */
+typedef void (*vionet_event_callback)(uint16_t port, int event, void *VIONET_NULLABLE user);
+
+/* Adds a callback for the events of all ports; 8 at most. -EINVAL NULL; -ENOSPC. Any thread. Since 0.1. */
+int vionet_event_add(vionet_event_callback VIONET_NULLABLE callback, void *VIONET_NULLABLE user);
+
+/* Removes what vionet_event_add() added with the same two arguments. -ENOENT. Any thread. Since 0.1. */
+int vionet_event_remove(vionet_event_callback VIONET_NULLABLE callback, void *VIONET_NULLABLE user);
+
+/* ---- packets ----------------------------------------------------------------------------------------------------- */
+
+/* vionet_packet.flags; none is set on a received packet or wanted on a sent one by this version. */
+enum vionet_packet_flag {
+	VIONET_PACKET_RESERVED = 0,
+};
+
+/*
+ * One buffer of a packet: 64 bytes, one cache line, in private memory; its data is in memory shared with the device.
+ * A packet of several buffers is a list through next; the head counts the whole of it. Change data, length and
+ * headroom with the helpers below, which keep them true to one another.
+ */
+struct vionet_packet {
+	void *VIONET_NONNULL data;                   /*  0: first byte of this segment's data */
+	struct vionet_packet *VIONET_NULLABLE next;  /*  8: next segment, NULL in the last */
+	uint32_t length;                             /* 16: bytes of data in this segment */
+	uint32_t total_length;                       /* 20: bytes in all segments; in the head only */
+	uint32_t flags;                              /* 24: enum vionet_packet_flag; in the head only */
+	uint32_t hash;                               /* 28: receive hash, 0 when there is none */
+	uint16_t segments;                           /* 32: segments from this one on; in the head only */
+	uint16_t port;                               /* 34: port it was received on */
+	uint16_t segment_size;                       /* 36: bytes of payload per segment of segmentation offload */
+	uint16_t header_length;                      /* 38: bytes of all headers, for segmentation offload */
+	uint16_t checksum_start;                     /* 40: where the checksum to complete starts, from data */
+	uint16_t checksum_offset;                    /* 42: where it is stored, from checksum_start */
+	uint16_t vlan;                               /* 44: VLAN tag control information */
+	uint16_t headroom;                           /* 46: bytes before data that may be used */
+	uint64_t device_offset;                      /* 48: library's own: add to data for the device's address */
+	uint32_t size;                               /* 56: bytes of the whole buffer, headroom included; read only */
+	uint16_t references;                         /* 60: library's own: see vionet_packet_reference */
+	uint8_t pool;                                /* 62: pool it belongs to; read only */
+	uint8_t owner;                               /* 63: library's own: who holds it */
+};
+
+#if defined(__cplusplus)
+static_assert(sizeof(struct vionet_packet) == 64, "a packet is one cache line");
+#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+_Static_assert(sizeof(struct vionet_packet) == 64, "a packet is one cache line");
+_Static_assert(offsetof(struct vionet_packet, segments) == 32, "second half starts with segments");
+_Static_assert(offsetof(struct vionet_packet, owner) == 63, "owner is the last byte");
+#endif
+
+struct vionet_pool_config {
+	size_t size;
+	uint32_t packets;   /* 16 to 16777216; 0: 8192 */
+	uint32_t data_size; /* bytes after VIONET_HEADROOM, 64 to 65536; 0: 1984, or what the memory below gives */
+	uint32_t flags;     /* enum vionet_pool_flag */
+	int memory_fd;      /* the file behind memory; -1 only for a pool that no other process may see */
+	void *VIONET_NULLABLE memory; /* caller's own memory, page-aligned and shared; NULL: the library makes it */
+	size_t memory_length;         /* bytes of it; the caller keeps it mapped until the pool is destroyed */
+	uint64_t memory_offset;       /* where in the file it starts */
+	uint64_t reserved[2];         /* zero */
+};
+
+enum vionet_pool_flag {
+	VIONET_POOL_NO_HUGEPAGES = 1, /* plain pages even if hugepages are free */
+};
+
+/*
+ * Makes a pool of packets in a sealed memfd, on hugepages if the system has some to spare, or in the caller's memory,
+ * whose file descriptor is duplicated. *pool is its number, never 0.
+ * -EINVAL, -E2BIG a wrong setting, named; -ENOMEM; -ENFILE no pool is free. Any thread. Since 0.1.
+ */
+int vionet_pool_create(const struct vionet_pool_config *VIONET_NULLABLE config, uint16_t *VIONET_NULLABLE pool);
+
+/* -EBUSY a port uses the pool or packets of it are not back; -EBADF no such pool. Any thread. Since 0.1. */
+int vionet_pool_destroy(uint16_t pool);
+
+struct vionet_pool_info {
+	size_t size;
+	uint32_t packets;   /* in all */
+	uint32_t available; /* in the pool now; what queues keep in their caches is not counted */
+	uint32_t data_size; /* bytes after VIONET_HEADROOM */
+	uint32_t hugepages; /* bytes of one page of its memory if larger than the system's plain ones, else 0 */
+	uint64_t refused;   /* frees refused: double, foreign, of a packet in a ring */
+	uint64_t memory;    /* bytes of shared memory */
+};
+
+/* Fills *info, whose size must be set. -EBADF, -EINVAL. Any thread. Since 0.1. */
+int vionet_pool_info(uint16_t pool, struct vionet_pool_info *VIONET_NULLABLE info);
+
+/*
+ * Shares a pool's memory with a port's device, so that packets of it can be sent there. The pool named in
+ * vionet_config needs no such call. Before vionet_start() only. -ENODEV, -EBADF, -EBUSY, -ENOSPC. Since 0.1.
+ */
+int vionet_pool_share(uint16_t pool, uint16_t port);
+
+/* One packet with VIONET_HEADROOM and no data, or NULL when the pool is empty. Pool 0 is the shared one. Any thread. */
+struct vionet_packet *VIONET_NULLABLE vionet_packet_alloc(uint16_t pool); /* Since 0.1. */
+
+/* count packets or none: returns count or 0. Any thread. Since 0.1. */
+uint16_t vionet_packet_alloc_bulk(uint16_t pool, struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets,
+                                  uint16_t count);
+
+/*
+ * Drops one reference of each segment; a segment with none left goes back to its pool. NULL is ignored. What is not
+ * a packet of the caller's (a stranger, already free, in a ring) is refused and counted (vionet_pool_info.refused,
+ * pool 0 counts the strangers). Any thread. Since 0.1.
+ */
+void vionet_packet_free(struct vionet_packet *VIONET_NULLABLE packet);
+
+/* vionet_packet_free of each. Any thread. Since 0.1. */
+void vionet_packet_free_bulk(struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets, uint16_t count);
+
+/*
+ * One more reference to every segment, so that the packet outlives one more free. A packet with more than one may be
+ * sent, but its data must not be changed. -EINVAL not a packet of the caller's; -EOVERFLOW. Any thread. Since 0.1.
+ */
+int vionet_packet_reference(struct vionet_packet *VIONET_NULLABLE packet);
+
+/* Bytes free behind the data of one segment. Since 0.1. */
+static inline uint32_t vionet_packet_tailroom(const struct vionet_packet *VIONET_NONNULL packet)
+{
+	return packet->size - packet->headroom - packet->length;
+}
+
+/* Moves the data's start n bytes back and returns it; NULL if there is no such headroom. Since 0.1. */
+static inline void *VIONET_NULLABLE vionet_packet_prepend(struct vionet_packet *VIONET_NONNULL packet, uint16_t n)
+{
+	if (n > packet->headroom)
+		return NULL;
+	packet->data = (char *)packet->data - n;
+	packet->headroom = (uint16_t)(packet->headroom - n);
+	packet->length += n;
+	packet->total_length += n;
+	return packet->data;
+}
+
+/* Cuts n bytes off the first segment's start and returns the new start; NULL if it has not so many. Since 0.1. */
+static inline void *VIONET_NULLABLE vionet_packet_adjust(struct vionet_packet *VIONET_NONNULL packet, uint16_t n)
+{
+	if (n > packet->length || (uint32_t)packet->headroom + n > 0xffff)
+		return NULL;
+	packet->data = (char *)packet->data + n;
+	packet->headroom = (uint16_t)(packet->headroom + n);
+	packet->length -= n;
+	packet->total_length -= n;
+	return packet->data;
+}
+
+/* Lengthens a packet of one segment by n bytes and returns where they start; NULL if there is no room. Since 0.1. */
+static inline void *VIONET_NULLABLE vionet_packet_append(struct vionet_packet *VIONET_NONNULL packet, uint32_t n)
+{
+	char *tail = (char *)packet->data + packet->length;
+	if (packet->next != NULL || n > vionet_packet_tailroom(packet))
+		return NULL;
+	packet->length += n;
+	packet->total_length += n;
+	return tail;
+}
+
+/* Shortens a packet of one segment by n bytes. 0, or -1 if it has not so many. Since 0.1. */
+static inline int vionet_packet_trim(struct vionet_packet *VIONET_NONNULL packet, uint32_t n)
+{
+	if (packet->next != NULL || n > packet->length)
+		return -1;
+	packet->length -= n;
+	packet->total_length -= n;
+	return 0;
+}
+
+/* Hangs packet tail behind packet head; head owns it then. 0, or -1 if that makes too many segments. Since 0.1. */
+static inline int vionet_packet_chain(struct vionet_packet *VIONET_NONNULL head,
+                                      struct vionet_packet *VIONET_NONNULL tail)
+{
+	struct vionet_packet *last = head;
+	if ((uint32_t)head->segments + tail->segments > VIONET_MAX_SEGMENTS)
+		return -1;
+	while (last->next != NULL)
+		last = last->next;
+	last->next = tail;
+	head->segments = (uint16_t)(head->segments + tail->segments);
+	head->total_length += tail->total_length;
+	return 0;
+}
+
+/* ---- bursts ------------------------------------------------------------------------------------------------------ */
+
+/*
+ * Takes up to count received packets, which are the caller's from then on, and gives the device fresh buffers.
+ * Returns how many; 0 also for a port that is closed, stopped or broken. One thread per queue. Since 0.1.
+ */
+uint16_t vionet_rx_burst(uint16_t port, uint16_t queue, struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets,
+                         uint16_t count);
+
+/*
+ * Hands packets to the device, in order, and returns how many it took: those are the library's, which frees them once
+ * they are sent. The rest stay the caller's. A packet that cannot be sent at all is taken too, dropped and counted by
+ * reason (vionet_queue_stats). One thread per queue. Since 0.1.
+ */
+uint16_t vionet_tx_burst(uint16_t port, uint16_t queue, struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets,
+                         uint16_t count);
+
+/*
+ * A file descriptor that becomes readable when packets arrive on an armed queue, for poll or epoll. The library owns
+ * it; it lives until the port is closed and stays the same while the port is started. -ENODEV, -EINVAL. Since 0.1.
+ */
+int vionet_rx_fd(uint16_t port, uint16_t queue);
+
+/*
+ * Asks for one wake-up through vionet_rx_fd(). Returns 0 when armed, or 1 if packets already wait: then call
+ * vionet_rx_burst() and do not sleep. Clears the descriptor. A burst that finds packets disarms. The queue's
+ * receiving thread only. -ENODEV, -EINVAL. Since 0.1.
+ */
+int vionet_rx_arm(uint16_t port, uint16_t queue);
+
+/* ---- statistics -------------------------------------------------------------------------------------------------- */
+
+enum vionet_drop {
+	VIONET_DROP_SHORT = 0,    /* rx: the device used less than a header and an Ethernet header */
+	VIONET_DROP_LONG = 1,     /* rx: more than the buffer; tx: more than MTU and headers, or than the segment's buffer */
+	VIONET_DROP_SEGMENTS = 2, /* tx: more segments than the ring or VIONET_MAX_SEGMENTS, or a count that is not true */
+	VIONET_DROP_FOREIGN = 3,  /* tx: not a packet of the caller's, or of a pool not shared with this port */
+	VIONET_DROP_EMPTY = 4,    /* tx: less than an Ethernet header, or a segment without data */
+	VIONET_DROP_OFFLOAD = 5,  /* tx: asks for what was not negotiated */
+	VIONET_DROP_STOPPED = 6,  /* tx: still in the ring at vionet_stop, so perhaps never sent */
+	VIONET_DROP_REASONS = 8,
+};
+
+struct vionet_queue_stats {
+	size_t size;
+	uint64_t packets;
+	uint64_t bytes; /* of frames, without virtio-net headers */
+	uint64_t dropped[VIONET_DROP_REASONS];
+	uint64_t no_buffer;  /* rx: times a buffer could not be replaced because the pool was empty */
+	uint64_t ring_full;  /* tx: packets given back to the caller for want of room */
+	uint64_t kicks;      /* notifications sent to the device */
+	uint64_t broken;     /* 1 if the device broke the rules on this queue */
+};
+
+struct vionet_stats {
+	size_t size;
+	struct vionet_queue_stats rx, tx; /* all queues added up; their size fields are not used */
+};
+
+/* Totals of a port since vionet_probe() or the last reset. -ENODEV, -EINVAL. Any thread. Since 0.1. */
+int vionet_stats(uint16_t port, struct vionet_stats *VIONET_NULLABLE stats);
+
+/* One receive queue. -ENODEV no such port, -EINVAL no such queue. Any thread. Since 0.1. */
+int vionet_rx_queue_stats(uint16_t port, uint16_t queue, struct vionet_queue_stats *VIONET_NULLABLE stats);
+
+/* One transmit queue. -ENODEV no such port, -EINVAL no such queue. Any thread. Since 0.1. */
+int vionet_tx_queue_stats(uint16_t port, uint16_t queue, struct vionet_queue_stats *VIONET_NULLABLE stats);
+
+/* Starts counting from zero again. -ENODEV. Any thread. Since 0.1. */
+int vionet_stats_reset(uint16_t port);
+
+/* The name of a drop reason, "short"; NULL if it has none. Any thread. Since 0.1. */
+const char *VIONET_NULLABLE vionet_drop_name(unsigned int reason);
+
+/* ---- a device of our own ----------------------------------------------------------------------------------------- */
+
+/*
+ * Serves a soft device on a vhost-user socket, for another program's front-end (this library, DPDK, QEMU). wire is
+ * what stands after "soft:", keys included. *device is its number, for vionet_device_stop(). The socket file is made
+ * here and removed by vionet_device_stop(). -EINVAL, -ENOTSUP, -EADDRINUSE, -EACCES, -ENFILE, -ENOMEM. Since 0.1.
+ */
+int vionet_device_serve(const char *VIONET_NULLABLE path, const char *VIONET_NULLABLE wire,
+                        uint16_t *VIONET_NULLABLE device);
+
+struct vionet_device_stats {
+	size_t size;
+	uint64_t to_driver;         /* frames delivered into the driver's receive ring */
+	uint64_t from_driver;       /* frames taken from its transmit ring */
+	uint64_t to_driver_drops;   /* frames lost because the receive ring was empty or a buffer too small */
+	uint64_t from_driver_drops; /* frames the wire could not take */
+	uint64_t connections;       /* front-ends that have connected so far */
+};
+
+/* -ENODEV no such device. Any thread. Since 0.1. */
+int vionet_device_stats(uint16_t device, struct vionet_device_stats *VIONET_NULLABLE stats);
+
+/* Disconnects and forgets a served device. Any number is legal. Since 0.1. */
+void vionet_device_stop(uint16_t device);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
