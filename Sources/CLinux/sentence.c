@@ -3,8 +3,9 @@
  * One error sentence and one log line per thread.
  *
  * In C because Embedded Swift has no thread-local storage; on a pthread key because a _Thread_local in a library that
- * is loaded with dlopen needs the loader's help at run time. A thread without an error costs nothing; every buffer is
- * freed when its thread ends or when the library is unloaded, whichever comes first.
+ * is loaded with dlopen needs the loader's help at run time. A thread without an error costs nothing; a thread's buffer
+ * is freed when the thread ends, or with the library if that thread unloads it. (Other threads' buffers are left alone
+ * then: the same hook runs at exit, when those threads may still be reading them.)
  */
 #include "CLinux.h"
 
@@ -13,60 +14,38 @@
 enum { LIMIT = 400 };
 
 struct sentences {
-	struct sentences *next, **link;
 	size_t length[2];
 	char text[2][LIMIT];
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct sentences *all;
 static pthread_key_t key;
 static int key_made;
 
-static void forget(void *pointer)
-{
-	struct sentences *mine = pointer;
-	pthread_mutex_lock(&lock);
-	*mine->link = mine->next;
-	if (mine->next != NULL)
-		mine->next->link = mine->link;
-	pthread_mutex_unlock(&lock);
-	free(mine);
-}
-
 __attribute__((destructor)) static void unload(void)
 {
-	if (key_made)
-		pthread_key_delete(key);
-	while (all != NULL) {
-		struct sentences *mine = all;
-		all = mine->next;
-		free(mine);
-	}
+	if (!key_made)
+		return;
+	free(pthread_getspecific(key));
+	pthread_key_delete(key);
+	key_made = 0;
 }
 
 /* This thread's buffers, or NULL when there is no memory for them: then sentences are lost, never calls. */
 static struct sentences *mine(void)
 {
-	struct sentences *found = NULL;
 	pthread_mutex_lock(&lock);
 	if (!key_made)
-		key_made = pthread_key_create(&key, forget) == 0;
-	if (key_made)
-		found = pthread_getspecific(key);
-	if (key_made && found == NULL && (found = calloc(1, sizeof(*found))) != NULL) {
-		if (pthread_setspecific(key, found) != 0) {
-			free(found);
-			found = NULL;
-		} else {
-			found->next = all;
-			found->link = &all;
-			if (all != NULL)
-				all->link = &found->next;
-			all = found;
-		}
-	}
+		key_made = pthread_key_create(&key, free) == 0;
+	int ready = key_made;
 	pthread_mutex_unlock(&lock);
+	if (!ready)
+		return NULL;
+	struct sentences *found = pthread_getspecific(key);
+	if (found == NULL && (found = calloc(1, sizeof(*found))) != NULL && pthread_setspecific(key, found) != 0) {
+		free(found);
+		found = NULL;
+	}
 	return found;
 }
 

@@ -1,28 +1,37 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// File descriptors that close themselves, and the clock.
+// File descriptors, and the clock.
+//
+// A Descriptor is closed by whoever owns it, by name: Embedded Swift does not run the deinit of a non-copyable type of
+// another module, and a descriptor that sometimes closes itself would be worse than one that never does.
 
 import CLinux
 
-/// An open file descriptor; closed at the end of its life.
-package struct Descriptor: ~Copyable {
+/// An open file descriptor, or none (-1).
+package struct Descriptor {
   package private(set) var number: Int32
 
   package init(owning number: Int32) { self.number = number }
 
-  deinit { if number >= 0 { _ = sys_close(number) } }
+  package static var none: Descriptor { Descriptor(owning: -1) }
 
-  /// Hands the descriptor to somebody else, who closes it.
-  package consuming func release() -> Int32 {
-    let released = number
+  package var isOpen: Bool { number >= 0 }
+
+  package mutating func close() {
+    if number >= 0 { _ = sys_close(number) }
     number = -1
-    return released
+  }
+
+  /// Hands the descriptor to somebody else, who closes it; this one is empty from then on.
+  package mutating func take() -> Int32 {
+    let taken = number
+    number = -1
+    return taken
   }
 
   /// A second descriptor of the same file.
   package func duplicate() throws(Failure) -> Descriptor {
-    Descriptor(
-      owning: try check(sys_dup(number)) { Failure($0, "no file descriptor left: ").reason($0) })
+    Descriptor(owning: try check(sys_dup(number)) { Failure($0, "no file descriptor left: ").reason($0) })
   }
 
   package static func event() throws(Failure) -> Descriptor {

@@ -80,6 +80,9 @@ SHIM uint64_t shared_add64(void *p, uint64_t v) { return __atomic_add_fetch((uin
 /* Store before load: between publishing an index and reading whether the other side wants to hear of it. */
 SHIM void shared_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 
+/* The compiler moves no access to memory across this. */
+SHIM void compiler_barrier(void) { __asm__ volatile("" ::: "memory"); }
+
 SHIM void cpu_pause(void)
 {
 #if defined(__x86_64__)
@@ -255,6 +258,16 @@ SHIM ssize_t sys_receive(int socket, void *bytes, size_t length, int *_Nullable 
 /* A thread that blocks all signals, so that handlers run on the program's own threads. 0 or -errno. */
 int sys_thread_start(pthread_t *thread, const char *name, void *_Nullable (*_Nonnull body)(void *_Nullable),
                      void *_Nullable argument);
+
+/* ---- static storage ------------------------------------------------------------------------------------------------ */
+
+enum { REGISTRY_BYTES = 64 * 1024 };
+extern char registry_block[REGISTRY_BYTES] __attribute__((visibility("hidden")));
+SHIM void *registry_base(void) { return registry_block; }
+/* Zeroed memory on its own cache lines that stays for as long as the library is loaded; NULL if there is none. */
+void *_Nullable registry_retain(size_t bytes);
+/* Asked when the library is unloaded: 1 if nothing is in use and retained memory may go. */
+void registry_on_unload(int (*callback)(void));
 
 /* ---- TAP ---------------------------------------------------------------------------------------------------------- */
 

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// "scheme:target,key=value,...": which device, and the wishes that travel with its name. Keys that only the device
+// model knows are offered to it through `foreign`; a key that nobody takes is an error that names it.
+
+import CLinux
+import CVionet
+import Linux
+
+package enum Scheme: Sendable {
+  case vhostUser
+  case soft
+}
+
+/// A parsed device address. Its texts are parts of the caller's string and live no longer than that.
+package struct DeviceAddress {
+  package let whole: Text
+  package let scheme: Scheme
+  package let target: Text
+  /// What stands behind the target's comma; empty if nothing does.
+  package let keys: Text
+
+  package init(_ string: UnsafePointer<CChar>?) throws(Failure) {
+    guard let whole = unsafe Text(string, limit: Int(VIONET_DEVICE_LENGTH)) else {
+      throw Failure(EINVAL, "the device address is NULL")
+    }
+    try self.init(whole)
+  }
+
+  package init(_ whole: Text) throws(Failure) {
+    if whole.count >= Int(VIONET_DEVICE_LENGTH) {
+      throw Failure(EINVAL, "the device address is longer than ").number(VIONET_DEVICE_LENGTH - 1).text(" bytes")
+    }
+    guard let (scheme, rest) = whole.split(at: UInt8(ascii: ":")) else {
+      throw Failure(EINVAL, "device address ").quoting(whole).text(" has no scheme; known are vhost-user: and soft:")
+    }
+    self.whole = whole
+    self.scheme = try DeviceAddress.scheme(named: scheme)
+    (target, keys) = rest.split(at: UInt8(ascii: ",")) ?? (rest, rest.slice(rest.count, rest.count))
+    if target.isEmpty { throw Failure(EINVAL, "device address ").quoting(whole).text(" names nothing after its scheme") }
+  }
+
+  private static func scheme(named name: Text) throws(Failure) -> Scheme {
+    if name.equals("vhost-user") { return .vhostUser }
+    if name.equals("soft") { return .soft }
+    if name.equals("pci") || name.equals("vhost-net") || name.equals("vhost-vdpa") {
+      throw Failure(ENOTSUP, "scheme ").quoting(name).text(" is not served by this version; vhost-user: and soft: are")
+    }
+    throw Failure(EINVAL, "unknown scheme ").quoting(name).text("; known are vhost-user: and soft:")
+  }
+
+  /// Calls `take` with each key and value; what it answers false to goes to `foreign`.
+  package func eachKey(
+    _ take: (Text, Text) throws(Failure) -> Bool, foreign: (Text, Text) throws(Failure) -> Bool
+  ) throws(Failure) {
+    var rest = keys
+    while !rest.isEmpty {
+      let (pair, tail) = rest.split(at: UInt8(ascii: ",")) ?? (rest, rest.slice(rest.count, rest.count))
+      guard let (key, value) = pair.split(at: UInt8(ascii: "=")) else {
+        throw Failure(EINVAL, "option ").quoting(pair).text(" has no value; write key=value")
+      }
+      if try !take(key, value), try !foreign(key, value) {
+        throw Failure(EINVAL, "unknown option ").quoting(key).text(" for device ").quoting(whole)
+      }
+      rest = tail
+    }
+  }
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A connection to a vhost-user back-end: whole messages out, whole replies in, each within a deadline. The peer is not
+// trusted: a reply must be the one that was asked for and exactly as long as it says it is; any descriptor that comes
+// with one is closed. After the first error the connection is closed for good.
+
+import CLinux
+import Linux
+
+/// A vhost-user message: 12 bytes of header in native byte order, then the payload.
+struct VhostMessage {
+  static let headerBytes = 12
+  static let payloadLimit = 8 + 8 * 32
+  static let version: UInt32 = 1
+  static let replyFlag: UInt32 = 4
+  static let needReplyFlag: UInt32 = 8
+}
+
+@safe
+struct VhostSocket {
+  /// What a back-end may take for one answer; a switch that maps gigabytes of memory needs a while.
+  static let patience = 5000
+
+  private(set) var descriptor: Int32
+
+  init(adopting descriptor: Int32) { self.descriptor = descriptor }
+
+  /// Connects to a listening back-end.
+  init(path: Text) throws(Failure) {
+    var address = sockaddr_un()
+    let fits = unsafe path.withCString { name in unsafe sys_unix_address(&address, name) } ?? -ENAMETOOLONG
+    if fits < 0 { throw Failure(ENAMETOOLONG, "socket path ").quoting(path).text(" is longer than 107 bytes") }
+    let isSocket = unsafe path.withCString { name in unsafe sys_is_socket(name) } ?? -EINVAL
+    if isSocket < 0 { throw Failure(0 - isSocket, "no socket ").quoting(path).text(": ").reason(0 - isSocket) }
+    if isSocket == 0 { throw Failure(ENOTSOCK, "").quoting(path).text(" is not a socket") }
+    descriptor = try check(sys_unix_socket()) { Failure($0, "cannot make a socket: ").reason($0) }
+    let connected = unsafe sys_unix_connect(descriptor, &address)
+    if connected < 0 {
+      close()
+      throw Failure(0 - connected, "cannot connect to ").quoting(path).text(": ").reason(0 - connected)
+        .text(connected == -ECONNREFUSED ? "; is a back-end listening there?" : "")
+    }
+  }
+
+  var isOpen: Bool { descriptor >= 0 }
+
+  mutating func close() {
+    if descriptor >= 0 { _ = sys_close(descriptor) }
+    descriptor = -1
+  }
+
+  /// Has the back-end closed its end, or sent what nobody asked for? Does not wait.
+  func hasHungUp() -> Bool {
+    if !isOpen { return true }
+    var request = pollfd(fd: descriptor, events: Int16(POLLIN | POLLRDHUP), revents: 0)
+    return unsafe sys_poll(&request, 1, 0) > 0
+  }
+
+  /// Sends one request of `count` payload bytes with up to 8 descriptors.
+  mutating func send(
+    _ request: UInt32, flags: UInt32, payload: UnsafeRawPointer?, count: Int,
+    descriptors: UnsafeRawPointer? = nil, descriptorCount: Int = 0
+  ) throws(Failure) {
+    var message = InlineArray<276, UInt8>(repeating: 0)
+    var failure: Failure?
+    unsafe withUnsafeMutableBytes(of: &message) { bytes in
+      unsafe bytes.storeBytes(of: request, toByteOffset: 0, as: UInt32.self)
+      unsafe bytes.storeBytes(of: VhostMessage.version | flags, toByteOffset: 4, as: UInt32.self)
+      unsafe bytes.storeBytes(of: UInt32(count), toByteOffset: 8, as: UInt32.self)
+      if let payload = unsafe payload, let base = bytes.baseAddress {
+        unsafe (base + VhostMessage.headerBytes).copyMemory(from: payload, byteCount: count)
+      }
+      guard let base = bytes.baseAddress else { return }
+      do throws(Failure) {
+        try unsafe sendAll(base, VhostMessage.headerBytes + count, descriptors, descriptorCount, request)
+      } catch { failure = error }
+    }
+    if let failure { throw abandon(failure) }
+  }
+
+  private func sendAll(
+    _ bytes: UnsafeRawPointer, _ count: Int, _ descriptors: UnsafeRawPointer?, _ descriptorCount: Int,
+    _ request: UInt32
+  ) throws(Failure) {
+    let deadline = Deadline(milliseconds: VhostSocket.patience)
+    var sent = 0
+    while sent < count {
+      // Descriptors go with the first byte of a message.
+      let files = unsafe descriptors?.assumingMemoryBound(to: Int32.self)
+      let fileCount = sent == 0 ? UInt32(descriptorCount) : 0
+      let result = unsafe sys_send(descriptor, bytes + sent, count - sent, files, fileCount)
+      if result > 0 { sent += result } else if result == 0 || result == -Int(EAGAIN) {
+        try wait(POLLOUT, deadline, request)
+      } else if result != -Int(EINTR) {
+        throw VhostSocket.lost(request, Int32(0 - result))
+      }
+    }
+  }
+
+  /// Reads the reply to `request`, which must carry exactly `count` payload bytes.
+  mutating func reply(to request: UInt32, into payload: UnsafeMutableRawPointer, count: Int) throws(Failure) {
+    do throws(Failure) {
+      let deadline = Deadline(milliseconds: VhostSocket.patience)
+      var header: (UInt32, UInt32, UInt32) = (0, 0, 0)
+      try unsafe readAll(&header, VhostMessage.headerBytes, deadline, request)
+      let flags = header.1 & (VhostMessage.replyFlag | 3)
+      if header.0 != request || flags != VhostMessage.replyFlag | VhostMessage.version {
+        throw Failure(EPROTO, "the back-end answered ").plain(VhostRequest.name(request)).text(" with request ")
+          .number(header.0).text(", flags ").hex(UInt64(header.1))
+      }
+      if header.2 != UInt32(count) {
+        throw Failure(EPROTO, "the back-end answered ").plain(VhostRequest.name(request)).text(" with ")
+          .number(header.2).text(" bytes instead of ").number(count)
+      }
+      try unsafe readAll(payload, count, deadline, request)
+    } catch {
+      throw abandon(error)
+    }
+  }
+
+  private func readAll(
+    _ bytes: UnsafeMutableRawPointer, _ count: Int, _ deadline: Deadline, _ request: UInt32
+  ) throws(Failure) {
+    var done = 0
+    while done < count {
+      var excess: UInt32 = 0
+      let result = unsafe sys_receive(descriptor, bytes + done, count - done, nil, 0, &excess)
+      if result > 0 { done += result } else if result == 0 {
+        throw VhostSocket.lost(request, ECONNRESET)
+      } else if result == -Int(EAGAIN) {
+        try wait(POLLIN, deadline, request)
+      } else if result == -Int(EPROTO) {
+        throw Failure(EPROTO, "the back-end sent file descriptors nobody asked for, after ")
+          .plain(VhostRequest.name(request))
+      } else if result != -Int(EINTR) {
+        throw VhostSocket.lost(request, Int32(0 - result))
+      }
+    }
+  }
+
+  private func wait(_ events: Int32, _ deadline: Deadline, _ request: UInt32) throws(Failure) {
+    let left = deadline.remaining
+    var one = pollfd(fd: descriptor, events: Int16(events), revents: 0)
+    if unsafe left == 0 || sys_poll(&one, 1, left) == 0 {
+      throw Failure(ETIMEDOUT, "the back-end did not answer ").plain(VhostRequest.name(request)).text(" within ")
+        .number(VhostSocket.patience / 1000).text(" s")
+    }
+  }
+
+  private static func lost(_ request: UInt32, _ code: Int32) -> Failure {
+    // A closed socket shows as EPIPE when sending and as an end when reading: one thing to the caller.
+    Failure(code == EPIPE ? ECONNRESET : code, "the back-end closed the connection at ")
+      .plain(VhostRequest.name(request))
+  }
+
+  private mutating func abandon(_ failure: Failure) -> Failure {
+    close()
+    return failure
+  }
+}

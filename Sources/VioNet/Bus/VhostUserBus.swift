@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A device behind a vhost-user socket: the bus verbs as messages. With REPLY_ACK every change of state is acknowledged;
+// without it a GET_FEATURES serves as a barrier where the order matters. With STATUS the back-end sees the virtio
+// status; without it the status is kept here and only we read it.
+
+import CLinux
+import Linux
+
+struct VhostUserBus {
+  /// Bit 30 of the feature word, which on this bus announces protocol features.
+  static let protocolFeaturesBit: UInt64 = 1 << 30
+  static let maximumRegions = 8
+
+  private(set) var socket: VhostSocket
+  private(set) var offered: UInt64 = 0
+  private(set) var protocolFeatures: UInt64 = 0
+  private(set) var maximumQueuePairs: UInt16 = 1
+  private var localStatus: UInt8 = 0
+
+  /// Meets the back-end: its features, its owner, its protocol features, its queues (VHU-02's order).
+  init(_ socket: VhostSocket) throws(Failure) {
+    self.socket = socket
+    do throws(Failure) {
+      offered = try askNumber(VhostRequest.getFeatures)
+      try tell(VhostRequest.setOwner)
+      if offered & VhostUserBus.protocolFeaturesBit != 0 { try agreeOnProtocol() }
+    } catch {
+      close()
+      throw error
+    }
+  }
+
+  private mutating func agreeOnProtocol() throws(Failure) {
+    let theirs = try askNumber(VhostRequest.getProtocolFeatures)
+    let agreed = theirs & ProtocolFeature.wanted
+    try tell(VhostRequest.setProtocolFeatures, number: agreed)
+    protocolFeatures = agreed
+    if has(ProtocolFeature.queues) {
+      // Some count pairs, some rings; nobody has none. More than we can use is of no interest.
+      let count = try askNumber(VhostRequest.getQueueNumber)
+      if count == 0 { throw Failure(EPROTO, "the back-end says it has no queues") }
+      maximumQueuePairs = UInt16(min(count, 128))
+    }
+  }
+
+  func has(_ feature: UInt64) -> Bool { protocolFeatures & feature != 0 }
+
+  mutating func close() { socket.close() }
+
+  // MARK: The bus verbs
+
+  /// Feature bits of the device itself.
+  var deviceFeatures: UInt64 { offered & ~VhostUserBus.protocolFeaturesBit }
+
+  /// Only a back-end with CONFIG has a config space that can be read.
+  var hasConfig: Bool { has(ProtocolFeature.config) }
+
+  mutating func accept(_ features: UInt64) throws(Failure) {
+    // Bit 30 is echoed: without it rings would start enabled.
+    try tell(VhostRequest.setFeatures, number: features | offered & VhostUserBus.protocolFeaturesBit)
+  }
+
+  mutating func status() throws(Failure) -> UInt8 {
+    guard has(ProtocolFeature.status) else { return localStatus }
+    return UInt8(truncatingIfNeeded: try askNumber(VhostRequest.getStatus))
+  }
+
+  mutating func setStatus(_ status: UInt8) throws(Failure) {
+    localStatus = status
+    if has(ProtocolFeature.status) { try tell(VhostRequest.setStatus, number: UInt64(status)) }
+  }
+
+  /// Copies `count` bytes of config space from `offset` to `target`.
+  mutating func readConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) throws(Failure) {
+    var message = InlineArray<76, UInt8>(repeating: 0)
+    var failure: Failure?
+    unsafe withUnsafeMutableBytes(of: &message) { bytes in
+      guard let base = bytes.baseAddress, count <= 64 else { return }
+      unsafe base.storeBytes(of: UInt32(offset), toByteOffset: 0, as: UInt32.self)
+      unsafe base.storeBytes(of: UInt32(count), toByteOffset: 4, as: UInt32.self)
+      do throws(Failure) {
+        try unsafe socket.send(VhostRequest.getConfig, flags: 0, payload: base, count: 12 + count)
+        try unsafe socket.reply(to: VhostRequest.getConfig, into: base, count: 12 + count)
+        unsafe target.copyMemory(from: base + 12, byteCount: count)
+      } catch { failure = error }
+    }
+    if let failure { throw failure }
+  }
+
+  /// Tells the back-end which memory it may use: our addresses serve as its guest addresses.
+  mutating func share(_ regions: SharedRegions) throws(Failure) {
+    var table = InlineArray<34, UInt64>(repeating: 0)
+    var files = InlineArray<8, Int32>(repeating: -1)
+    for index in 0..<regions.count {
+      let region = regions[index]
+      let row = 1 + index * 4
+      table[row] = region.address
+      table[row + 1] = region.length
+      table[row + 2] = region.address
+      table[row + 3] = region.offset
+      files[index] = region.file
+    }
+    table[0] = UInt64(regions.count)
+    try unsafe tell(VhostRequest.setMemoryTable, &table, 8 + regions.count * 32, &files, regions.count)
+  }
+
+  /// Everything about one ring, its call descriptor first and its kick last, as back-ends expect (VHU-06).
+  mutating func setUp(_ ring: RingSetUp) throws(Failure) {
+    let index = UInt32(ring.index)
+    try tellFile(VhostRequest.setVringCall, index, ring.call)
+    var size = (index, UInt32(ring.size))
+    try unsafe tell(VhostRequest.setVringSize, &size, 8)
+    var base = (index, UInt32(0))
+    try unsafe tell(VhostRequest.setVringBase, &base, 8)
+    var addresses = (UInt64(index), ring.descriptors, ring.used, ring.available, UInt64(0))
+    try unsafe tell(VhostRequest.setVringAddress, &addresses, 40)
+    try tellFile(VhostRequest.setVringKick, index, ring.kick)
+  }
+
+  mutating func enable(_ index: UInt16, _ on: Bool) throws(Failure) {
+    guard offered & VhostUserBus.protocolFeaturesBit != 0 else { return }
+    var state = (UInt32(index), UInt32(on ? 1 : 0))
+    try unsafe tell(VhostRequest.setVringEnable, &state, 8)
+    if !has(ProtocolFeature.replyAcknowledge) { try barrier() }
+  }
+
+  /// Stops a ring; when the answer is here the back-end has let go of it.
+  mutating func stop(_ index: UInt16) throws(Failure) {
+    var state = (UInt32(index), UInt32(0))
+    try unsafe socket.send(VhostRequest.getVringBase, flags: 0, payload: &state, count: 8)
+    try unsafe socket.reply(to: VhostRequest.getVringBase, into: &state, count: 8)
+    if state.0 != UInt32(index) {
+      throw Failure(EPROTO, "the back-end stopped ring ").number(state.0).text(" instead of ").number(index)
+    }
+  }
+
+  // MARK: Messages
+
+  private mutating func askNumber(_ request: UInt32) throws(Failure) -> UInt64 {
+    var answer: UInt64 = 0
+    try unsafe socket.send(request, flags: 0, payload: nil, count: 0)
+    try unsafe socket.reply(to: request, into: &answer, count: 8)
+    if Log.wanted(.debug) { Log.line("vhost-user").text(VhostRequest.name(request)).hex(answer).send(.debug) }
+    return answer
+  }
+
+  private mutating func barrier() throws(Failure) { _ = try askNumber(VhostRequest.getFeatures) }
+
+  private mutating func tell(_ request: UInt32, number: UInt64) throws(Failure) {
+    var number = number
+    if Log.wanted(.debug) { Log.line("vhost-user").text(VhostRequest.name(request)).hex(number).send(.debug) }
+    try unsafe tell(request, &number, 8)
+  }
+
+  private mutating func tell(_ request: UInt32) throws(Failure) { try unsafe tell(request, nil, 0) }
+
+  private mutating func tellFile(_ request: UInt32, _ index: UInt32, _ file: Int32) throws(Failure) {
+    var number = UInt64(index)
+    var file = file
+    try unsafe tell(request, &number, 8, &file, 1)
+  }
+
+  /// A change of state: sent, and acknowledged where the back-end can.
+  private mutating func tell(
+    _ request: UInt32, _ payload: UnsafeRawPointer?, _ count: Int, _ files: UnsafeRawPointer? = nil,
+    _ fileCount: Int = 0
+  ) throws(Failure) {
+    let acknowledged = has(ProtocolFeature.replyAcknowledge)
+    try unsafe socket.send(
+      request, flags: acknowledged ? VhostMessage.needReplyFlag : 0, payload: payload, count: count,
+      descriptors: files, descriptorCount: fileCount)
+    if !acknowledged { return }
+    var answer: UInt64 = 0
+    try unsafe socket.reply(to: request, into: &answer, count: 8)
+    if answer != 0 { throw Failure(EPROTO, "the back-end refused ").plain(VhostRequest.name(request)) }
+  }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What the config space of a net device says (virtio 1.4, 5.1.4), read only for features that are offered, and
+// believed only as far as it makes sense.
+
+import CLinux
+import CVionet
+import Linux
+
+struct NetConfig {
+  /// Field offsets of struct virtio_net_config.
+  private static let addressOffset = 0
+  private static let statusOffset = 6
+  private static let mtuOffset = 10
+  /// 5.1.4.1: what a device must at least carry.
+  static let smallestMTU: UInt16 = 68
+
+  var address = MACAddress((0, 0, 0, 0, 0, 0))
+  /// Neither the device nor the user gave an address.
+  var addressIsRandom = false
+  var linkUp = true
+  var mtu: UInt16 = 0
+
+  /// The device's MTU if it offers one that makes sense and fits into a buffer of `room` bytes; nil otherwise.
+  static func usableMTU(_ bus: inout Bus, room: UInt32) throws(Failure) -> UInt16? {
+    let mtu = try number(&bus, mtuOffset)
+    let fits = UInt32(mtu) + frameOverhead <= room
+    if mtu >= smallestMTU && fits { return mtu }
+    if Log.wanted(.info) { Log.line("device MTU").number(mtu).text("not used: below 68 or above the buffers").send(.info) }
+    return nil
+  }
+
+  /// Ethernet header and one VLAN tag.
+  static let frameOverhead: UInt32 = 18
+
+  /// Reads what the negotiated features promise; `wish` is the user's own address.
+  mutating func read(_ bus: inout Bus, _ features: FeatureSet, wish: MACAddress?) throws(Failure) {
+    if features.has(VIRTIO_NET_F_STATUS) {
+      linkUp = try NetConfig.number(&bus, NetConfig.statusOffset) & UInt16(VIRTIO_NET_S_LINK_UP) != 0
+    }
+    if features.has(VIRTIO_NET_F_MAC) {
+      try unsafe bus.readConfig(NetConfig.addressOffset, &address.bytes, 6)
+    }
+    addressIsRandom = false
+    if let wish {
+      address = wish
+    } else if !address.isUsable {
+      // No address, or one that no station can have (a group's, all zero).
+      address = MACAddress.random()
+      addressIsRandom = true
+    }
+  }
+
+  /// A 16-bit little-endian field.
+  private static func number(_ bus: inout Bus, _ offset: Int) throws(Failure) -> UInt16 {
+    var field: UInt16 = 0
+    try unsafe bus.readConfig(offset, &field, 2)
+    return UInt16(littleEndian: field)
+  }
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The driver's view of a public packet, one cache line. The caller owns the fields of a packet it holds and may write
+// nonsense into them: what the driver believes of them is what it has checked in PacketPool.
+//
+// A packet at home in its pool always has: no next, one segment, one reference, no flags, VIONET_HEADROOM of headroom.
+
+import CLinux
+import CVionet
+import Linux
+
+/// Who holds a packet.
+enum Owner {
+  static let pool: UInt8 = 0
+  static let caller: UInt8 = 1
+  static let ring: UInt8 = 2
+}
+
+@safe
+struct Packet {
+  /// A packet struct is one cache line.
+  static let bytes = 64
+
+  let pointer: UnsafeMutablePointer<vionet_packet>
+
+  @inline(__always)
+  init(_ pointer: UnsafeMutablePointer<vionet_packet>) { unsafe self.pointer = pointer }
+
+  @inline(__always) var address: UInt { unsafe UInt(bitPattern: pointer) }
+  @inline(__always) var dataAddress: UInt { unsafe UInt(bitPattern: pointer.pointee.data) }
+  /// Where the device finds the data.
+  @inline(__always) var deviceAddress: UInt64 { unsafe UInt64(dataAddress) &+ pointer.pointee.device_offset }
+  @inline(__always) var length: UInt32 { unsafe pointer.pointee.length }
+  @inline(__always) var totalLength: UInt32 { unsafe pointer.pointee.total_length }
+  @inline(__always) var flags: UInt32 { unsafe pointer.pointee.flags }
+  @inline(__always) var segments: UInt16 { unsafe pointer.pointee.segments }
+  @inline(__always) var references: UInt16 { unsafe pointer.pointee.references }
+  @inline(__always) var pool: UInt8 { unsafe pointer.pointee.pool }
+  @inline(__always) var next: Packet? {
+    guard let next = unsafe pointer.pointee.next else { return nil }
+    return unsafe Packet(next)
+  }
+
+  @inline(__always) var owner: UInt8 {
+    get { unsafe pointer.pointee.owner }
+    nonmutating set { unsafe pointer.pointee.owner = newValue }
+  }
+
+  @inline(__always) func prefetch() { unsafe cpu_prefetch_write(pointer) }
+
+  /// A received frame of one segment, handed to the caller. Three stores on one line, beside the owner.
+  @inline(__always)
+  func deliver(length: UInt32, port: UInt16) {
+    let raw = unsafe UnsafeMutableRawPointer(pointer)
+    unsafe raw.storeBytes(of: UInt64(length) | UInt64(length) << 32, toByteOffset: 16, as: UInt64.self)
+    unsafe raw.storeBytes(of: 0, toByteOffset: 24, as: UInt64.self)
+    unsafe raw.storeBytes(of: 1 | UInt32(port) << 16, toByteOffset: 32, as: UInt32.self)
+    owner = Owner.caller
+  }
+
+  /// A fresh packet without data, for the caller to fill.
+  @inline(__always)
+  func makeEmpty() {
+    let raw = unsafe UnsafeMutableRawPointer(pointer)
+    unsafe raw.storeBytes(of: 0, toByteOffset: 16, as: UInt64.self)
+    unsafe raw.storeBytes(of: 0, toByteOffset: 24, as: UInt64.self)
+    owner = Owner.caller
+  }
+
+  /// Back to how a packet at home looks; `data` is where its buffer plus headroom is.
+  @inline(__always)
+  func comeHome(data: UnsafeMutableRawPointer) {
+    let raw = unsafe UnsafeMutableRawPointer(pointer)
+    unsafe raw.storeBytes(of: UInt64(UInt(bitPattern: data)), toByteOffset: 0, as: UInt64.self)
+    unsafe raw.storeBytes(of: 0, toByteOffset: 8, as: UInt64.self)
+    unsafe raw.storeBytes(of: 1, toByteOffset: 32, as: UInt64.self)
+    unsafe raw.storeBytes(of: UInt64(VIONET_HEADROOM) << 48, toByteOffset: 40, as: UInt64.self)
+    owner = Owner.pool
+  }
+
+  /// Zeroes `count` bytes (10, 12) before the data, which is the header of a frame that asks for nothing; not written
+  /// if it is zero already, so that the line stays in the device's cache too.
+  @inline(__always)
+  func clearHeader(_ count: Int) {
+    let header = unsafe UnsafeMutableRawPointer(pointer.pointee.data) - count
+    let low = unsafe header.loadUnaligned(as: UInt64.self)
+    let high = unsafe (header + 8).loadUnaligned(as: UInt16.self)
+    let last = unsafe (header + count - 2).loadUnaligned(as: UInt16.self)
+    if low | UInt64(high | last) == 0 { return }
+    unsafe header.storeBytes(of: 0, as: UInt64.self)
+    unsafe header.storeBytes(of: 0, toByteOffset: 8, as: UInt16.self)
+    unsafe header.storeBytes(of: 0, toByteOffset: count - 2, as: UInt16.self)
+  }
+
+  @inline(__always)
+  static func == (left: Packet, right: Packet) -> Bool { left.address == right.address }
+
+  /// One reference more: false if there are too many.
+  func reference() -> Bool {
+    if references == UInt16.max { return false }
+    unsafe _ = shared_add16(&pointer.pointee.references, 1)
+    return true
+  }
+
+  /// One reference less: true if that was the last. A sole reference needs no atomic operation.
+  @inline(__always)
+  func dropReference() -> Bool {
+    if references == 1 { return true }
+    return dropShared()
+  }
+
+  @inline(never)
+  private func dropShared() -> Bool {
+    let left = unsafe shared_add16(&pointer.pointee.references, UInt16.max)
+    if left != 0 { return false }
+    unsafe pointer.pointee.references = 1
+    return true
+  }
+}
+
+/// The caller's array of packets, at most `count` long.
+@safe
+struct PacketList {
+  private let base: UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>
+
+  @inline(__always)
+  init(_ base: UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>) { unsafe self.base = base }
+
+  @inline(__always)
+  subscript(index: UInt16) -> Packet? {
+    get {
+      guard let pointer = unsafe base[Int(index)] else { return nil }
+      return unsafe Packet(pointer)
+    }
+    nonmutating set { unsafe base[Int(index)] = newValue?.pointer }
+  }
+}
+
+/// A private array of packets: a pool's free list, a queue's cache, the packets of a ring's slots. An empty place
+/// holds zero.
+@safe
+struct PacketTable {
+  private let base: UnsafeMutablePointer<UInt>
+
+  init?(count: Int) {
+    guard let table = Table<UInt>.make(count: count) else { return nil }
+    unsafe base = table.base
+  }
+
+  func destroy() { unsafe free(base) }
+
+  @inline(__always)
+  subscript(index: Int) -> Packet? {
+    get { unsafe Packet.at(base[index]) }
+    nonmutating set { unsafe base[index] = newValue?.address ?? 0 }
+  }
+
+  @inline(__always)
+  func move(from index: Int, to other: PacketTable, at otherIndex: Int, count: Int) {
+    unsafe (other.base + otherIndex).update(from: base + index, count: count)
+  }
+}
+
+extension Packet {
+  @inline(__always)
+  static func at(_ address: UInt) -> Packet? {
+    guard let pointer = unsafe UnsafeMutablePointer<vionet_packet>(bitPattern: address) else { return nil }
+    return unsafe Packet(pointer)
+  }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What a program does with packets outside bursts: allocate, free, share. Any thread may call; a pointer is believed
+// only after a pool has said that it is one of its packets.
+
+import CLinux
+import CVionet
+import Linux
+
+package enum PacketCalls {
+  package typealias Pointer = UnsafeMutablePointer<vionet_packet>
+
+  /// All of `count` or none.
+  package static func allocate(_ number: UInt16, _ packets: UnsafeMutablePointer<Pointer?>, _ count: UInt16) -> Bool {
+    guard let pool = try? PacketPools.find(number) else { return false }
+    return unsafe pool.value.allocate(Int(count), to: PacketList(packets))
+  }
+
+  package static func free(_ first: Pointer) { unsafe free(Packet(first), assuming: nil) }
+
+  package static func free(_ packets: UnsafeMutablePointer<Pointer?>, _ count: UInt16) {
+    var pool: Cell<PacketPool>?
+    let list = unsafe PacketList(packets)
+    var index: UInt16 = 0
+    while index < count {
+      if let packet = list[index] { pool = free(packet, assuming: pool) }
+      index &+= 1
+    }
+  }
+
+  /// Frees every segment. Returns the pool of the last one, which is likely that of the next packet too.
+  @discardableResult
+  static func free(_ head: Packet, assuming: Cell<PacketPool>?) -> Cell<PacketPool>? {
+    var pool = assuming
+    var segment: Packet? = head
+    var left = Int(VIONET_MAX_SEGMENTS)
+    while let packet = segment, left > 0 {
+      if pool == nil || !(pool?.value.contains(packet) ?? false) { pool = PacketPools.containing(packet) }
+      guard let home = pool else {
+        Registry.shared.value.lock.lock()
+        Registry.shared.value.strangers &+= 1
+        Registry.shared.value.lock.unlock()
+        return nil
+      }
+      // Of a packet that is not the caller's the next pointer is not the caller's to follow either.
+      segment = packet.owner == Owner.caller ? packet.next : nil
+      home.value.release(packet)
+      left &-= 1
+    }
+    return pool
+  }
+
+  package static func reference(_ first: Pointer) throws(Failure) {
+    var segment: Packet? = unsafe Packet(first)
+    var left = Int(VIONET_MAX_SEGMENTS)
+    while let packet = segment, left > 0 {
+      guard PacketPools.containing(packet) != nil, packet.owner == Owner.caller else {
+        throw Failure(EINVAL, "this is not a packet that the caller holds")
+      }
+      if !packet.reference() { throw Failure(EOVERFLOW, "a packet takes at most 65535 references") }
+      segment = packet.next
+      left -= 1
+    }
+  }
+
+  /// Number 0 tells of the shared pool, or only of strangers' frees if there is none.
+  package static func describe(_ number: UInt16, _ info: inout vionet_pool_info) throws(Failure) {
+    if number == 0 { info.refused = Registry.shared.value.strangers }
+    if number == 0 && PacketPools.currentDefault() == nil { return }
+    let pool = try PacketPools.find(number)
+    info.packets = UInt32(pool.value.packetCount)
+    info.available = UInt32(pool.value.freeCount)
+    info.data_size = pool.value.dataSize
+    info.hugepages = UInt32(pool.value.region.hugePage)
+    info.refused &+= pool.value.refused
+    info.memory = UInt64(pool.value.region.length)
+  }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A pool: packet structs in private memory, their data in one region, free ones on a stack, last in first out, so that
+// what is used again is still in the cache. Any thread takes and gives under the pool's lock; queues do so in bulk,
+// through a cache of their own.
+
+import CLinux
+import CVionet
+import Linux
+
+@safe
+struct PacketPool {
+  let number: UInt16
+  let region: Region
+  let packetCount: Int
+  /// Bytes from one buffer to the next: an odd number of cache lines, since at a multiple of 2048 all headers fall into
+  /// the same few sets of the first-level cache.
+  let stride: Int
+  let packets: UnsafeMutablePointer<vionet_packet>
+  private let free: PacketTable
+  private var lock = SpinLock()
+  private(set) var freeCount: Int
+  /// Frees refused: of packets already free or in a ring.
+  private(set) var refused: UInt64 = 0
+  /// Ports whose receive queues use it.
+  var users: Int = 0
+
+  var dataSize: UInt32 { UInt32(stride) &- UInt32(VIONET_HEADROOM) }
+  @inline(__always) var packetBase: UInt { unsafe UInt(bitPattern: packets) }
+  @inline(__always) var packetBytes: UInt { UInt(packetCount &* Packet.bytes) }
+
+  init(number: UInt16, region: Region, packetCount: Int, stride: Int) throws(Failure) {
+    let bytes = packetCount * Packet.bytes
+    guard let free = PacketTable(count: packetCount), let raw = unsafe Heap.zeroed(bytes) else {
+      throw Failure(ENOMEM, "no memory for ").number(packetCount).text(" packets")
+    }
+    self.number = number
+    self.region = region
+    self.packetCount = packetCount
+    self.stride = stride
+    unsafe self.packets = raw.bindMemory(to: vionet_packet.self, capacity: packetCount)
+    self.free = free
+    freeCount = packetCount
+    for index in 0..<packetCount {
+      let packet = unsafe Packet(packets + index)
+      unsafe packet.pointer.pointee.size = UInt32(stride)
+      unsafe packet.pointer.pointee.pool = UInt8(number)
+      unsafe packet.comeHome(data: region.base + (index * stride + Int(VIONET_HEADROOM)))
+      free[packetCount - 1 - index] = packet
+    }
+  }
+
+  func destroy() {
+    free.destroy()
+    unsafe CLinux.free(packets)
+    region.destroy()
+  }
+
+  /// True for a packet of this pool, whatever its fields say. Nothing is read through the pointer.
+  @inline(__always)
+  func contains(_ packet: Packet) -> Bool {
+    let offset = packet.address &- packetBase
+    return offset < packetBytes && offset & 63 == 0
+  }
+
+  /// Puts a packet of this pool into the state of one at home. Its buffer follows from its place in the table, so that
+  /// nothing the caller wrote into it matters.
+  @inline(__always)
+  func restore(_ packet: Packet) {
+    let index = Int((packet.address &- packetBase) >> 6)
+    unsafe packet.comeHome(data: region.base + (index &* stride &+ Int(VIONET_HEADROOM)))
+  }
+
+  /// Moves up to `count` free packets to `table`, from `at` on; returns how many.
+  mutating func take(_ count: Int, to table: PacketTable, at index: Int) -> Int {
+    lock.lock()
+    let taken = min(count, freeCount)
+    freeCount &-= taken
+    free.move(from: freeCount, to: table, at: index, count: taken)
+    lock.unlock()
+    return taken
+  }
+
+  /// Takes back `count` restored packets from `table`.
+  mutating func give(_ count: Int, from table: PacketTable, at index: Int) {
+    lock.lock()
+    table.move(from: index, to: free, at: freeCount, count: count)
+    freeCount &+= count
+    lock.unlock()
+  }
+
+  /// All of `count` packets or none, ready for the caller.
+  mutating func allocate(_ count: Int, to list: PacketList) -> Bool {
+    lock.lock()
+    let enough = freeCount >= count
+    if enough {
+      freeCount &-= count
+      var index = 0
+      while index < count {
+        let packet = free[freeCount &+ index]
+        list[UInt16(truncatingIfNeeded: index)] = packet
+        packet?.makeEmpty()
+        index &+= 1
+      }
+    }
+    lock.unlock()
+    return enough
+  }
+
+  /// Takes one reference from a packet of this pool that the caller says to hold; refused if the caller cannot.
+  mutating func release(_ packet: Packet) {
+    lock.lock()
+    if packet.owner != Owner.caller {
+      refused &+= 1
+    } else if packet.dropReference() {
+      restore(packet)
+      free[freeCount] = packet
+      freeCount &+= 1
+    }
+    lock.unlock()
+  }
+
+  mutating func refuse() {
+    lock.lock()
+    refused &+= 1
+    lock.unlock()
+  }
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The pools of the process: made, found by number or by the address of one of their packets, destroyed. Number 0 means
+// the pool that all ports share unless told otherwise; it is made when first needed and goes with its last user.
+
+import CLinux
+import CVionet
+import Linux
+
+package enum PacketPools {
+  static let defaultPackets = 8192
+  static let defaultStride = 2112
+
+  /// What vionet_pool_create() asks for, checked.
+  package struct Request {
+    package var packets: UInt32 = 0
+    package var dataSize: UInt32 = 0
+    package var hugepages = true
+    package init() {}
+  }
+
+  package static func create(_ request: Request) throws(Failure) -> UInt16 {
+    let (packets, stride) = try geometry(request)
+    let region = try Region.make(packets * stride, hugepages: request.hugepages)
+    return try register(region, packets: packets, stride: stride)
+  }
+
+  /// A pool in the caller's memory: as many packets as asked for and as fit.
+  package static func create(
+    _ request: Request, in memory: UnsafeMutableRawPointer, length: Int, file: Int32, offset: UInt64
+  ) throws(Failure) -> UInt16 {
+    var (packets, stride) = try geometry(request)
+    let region = try unsafe Region.adopt(memory, length: length, file: file, offset: offset)
+    if request.packets == 0 { packets = length / stride }
+    if packets < 16 || packets > length / stride {
+      region.destroy()
+      throw Failure(EINVAL, "memory_length: ").number(length).text(" bytes hold ").number(length / stride)
+        .text(" packets of ").number(stride).text(" bytes; at least 16 and all that are asked for must fit")
+    }
+    return try register(region, packets: packets, stride: stride)
+  }
+
+  /// Number of packets and bytes from one buffer to the next.
+  private static func geometry(_ request: Request) throws(Failure) -> (Int, Int) {
+    let packets = request.packets == 0 ? defaultPackets : Int(request.packets)
+    if packets < 16 || packets > 1 << 24 {
+      throw Failure(EINVAL, "packets must be 16 to 16777216, not ").number(packets)
+    }
+    if request.dataSize == 0 { return (packets, defaultStride) }
+    if request.dataSize < 64 || request.dataSize > 65536 {
+      throw Failure(EINVAL, "data_size must be 64 to 65536, not ").number(request.dataSize)
+    }
+    let lines = (Int(request.dataSize) + Int(VIONET_HEADROOM) + 63) / 64
+    return (packets, (lines | 1) * 64)
+  }
+
+  private static func register(_ region: Region, packets: Int, stride: Int) throws(Failure) -> UInt16 {
+    Registry.shared.value.lock.lock()
+    defer { Registry.shared.value.lock.unlock() }
+    var number: UInt16 = 1
+    while Int(number) < Registry.pools.count && Registry.pools[number].packets != 0 { number += 1 }
+    if Int(number) == Registry.pools.count {
+      region.destroy()
+      throw Failure(ENFILE, "there are ").number(Registry.pools.count - 1).text(" pools already, which is the limit")
+    }
+    let pool: PacketPool
+    do throws(Failure) {
+      pool = try PacketPool(number: number, region: region, packetCount: packets, stride: stride)
+    } catch {
+      region.destroy()
+      throw error
+    }
+    guard let cell = Cell.make(pool) else {
+      pool.destroy()
+      throw Failure(ENOMEM, "no memory for a pool")
+    }
+    unsafe Registry.pools[number].pool = cell.raw
+    Registry.pools[number].packetBytes = pool.packetBytes
+    Registry.pools[number].packets = pool.packetBase
+    Registry.shared.value.poolsInUse = max(Registry.shared.value.poolsInUse, number + 1)
+    return number
+  }
+
+  /// The pool of that number, 0 standing for the shared one, which is made if there is none yet.
+  static func find(_ number: UInt16) throws(Failure) -> Cell<PacketPool> {
+    if number == 0 { return try defaultPool() }
+    if let pool = existing(number) { return pool }
+    throw Failure(EBADF, "there is no pool ").number(number)
+  }
+
+  @inline(__always)
+  static func existing(_ number: UInt16) -> Cell<PacketPool>? {
+    guard Int(number) < Registry.pools.count, let raw = unsafe Registry.pools[number].pool else { return nil }
+    return unsafe Cell(raw: raw)
+  }
+
+  private static func defaultPool() throws(Failure) -> Cell<PacketPool> {
+    if let pool = currentDefault() { return pool }
+    let number = try create(Request())
+    Registry.shared.value.lock.lock()
+    let raced = Registry.shared.value.defaultPool
+    if raced == 0 { Registry.shared.value.defaultPool = number }
+    Registry.shared.value.lock.unlock()
+    if raced != 0 { try? destroy(number) }
+    return try find(raced == 0 ? number : raced)
+  }
+
+  /// The shared pool if there is one.
+  @inline(__always)
+  static func currentDefault() -> Cell<PacketPool>? {
+    let number = Registry.shared.value.defaultPool
+    return number == 0 ? nil : existing(number)
+  }
+
+  /// The pool that `packet` belongs to, by its address alone.
+  @inline(never)
+  static func containing(_ packet: Packet) -> Cell<PacketPool>? {
+    let end = Registry.shared.value.poolsInUse
+    var number: UInt16 = 1
+    while number < end {
+      let entry = Registry.pools[number]
+      let offset = packet.address &- entry.packets
+      if offset < entry.packetBytes {
+        return offset & 63 == 0 ? existing(number) : nil
+      }
+      number &+= 1
+    }
+    return nil
+  }
+
+  package static func destroy(_ number: UInt16) throws(Failure) {
+    Registry.shared.value.lock.lock()
+    defer { Registry.shared.value.lock.unlock() }
+    guard number != 0, let pool = existing(number) else {
+      throw Failure(EBADF, "there is no pool ").number(number)
+    }
+    if pool.value.users > 0 {
+      throw Failure(EBUSY, "pool ").number(number).text(" is used by ").number(pool.value.users).text(" ports")
+    }
+    if pool.value.freeCount != pool.value.packetCount {
+      throw Failure(EBUSY, "pool ").number(number).text(": ").number(pool.value.packetCount - pool.value.freeCount)
+        .text(" packets are not back")
+    }
+    forget(pool)
+  }
+
+  /// A port begins to use a pool.
+  static func hold(_ pool: Cell<PacketPool>) {
+    Registry.shared.value.lock.lock()
+    pool.value.users += 1
+    Registry.shared.value.lock.unlock()
+  }
+
+  /// A port ends to use it; the shared pool goes with its last user if all its packets are at home.
+  static func letGo(_ pool: Cell<PacketPool>) {
+    Registry.shared.value.lock.lock()
+    pool.value.users -= 1
+    let isDefault = pool.value.number == Registry.shared.value.defaultPool
+    if isDefault && pool.value.users == 0 && pool.value.freeCount == pool.value.packetCount { forget(pool) }
+    Registry.shared.value.lock.unlock()
+  }
+
+  private static func forget(_ pool: Cell<PacketPool>) {
+    let number = pool.value.number
+    if Registry.shared.value.defaultPool == number { Registry.shared.value.defaultPool = 0 }
+    Registry.pools[number].packets = 0
+    Registry.pools[number].packetBytes = 0
+    unsafe Registry.pools[number].pool = nil
+    pool.value.destroy()
+    pool.destroy()
+  }
+}

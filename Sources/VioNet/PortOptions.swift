@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What a user may wish of a port, checked, with every default in one place: first from the device address, whose keys
+// are DPDK's where they mean the same, then from vionet_config.
+
+import CLinux
+import CVionet
+import Linux
+
+package struct PortOptions {
+  package static let defaultDescriptors: UInt16 = 256
+  package static let maximumDescriptors: UInt64 = 32768
+
+  var queuePairs: UInt16 = 1
+  var receiveDescriptors = PortOptions.defaultDescriptors
+  var transmitDescriptors = PortOptions.defaultDescriptors
+  var pool: UInt16 = 0
+  var featuresOff: UInt64 = 0
+  /// Given by the user, in place of the device's.
+  var address: MACAddress?
+
+  package init() {}
+
+  /// One key of a device address; false if it is not a driver's key.
+  package mutating func set(_ key: Text, _ value: Text) throws(Failure) -> Bool {
+    if key.equals("queue_size") {
+      receiveDescriptors = try PortOptions.descriptors(value.unsignedNumber ?? 0, "queue_size")
+      transmitDescriptors = receiveDescriptors
+    } else if key.equals("queues") {
+      queuePairs = try PortOptions.pairs(value.unsignedNumber ?? 0, "queues")
+    } else if key.equals("mac") {
+      guard let parsed = MACAddress(value), parsed.isUsable else {
+        throw Failure(EINVAL, "mac: ").quoting(value).text(" is not a unicast address like 02:00:00:00:00:01")
+      }
+      address = parsed
+    } else if key.equals("mrg_rxbuf") || key.equals("packed_vq") || key.equals("in_order") || key.equals("cq")
+      || key.equals("server")
+    {
+      try PortOptions.mustBeOff(key, value)
+    } else if key.equals("speed") {
+      throw Failure(ENOTSUP, "option \"speed\" is not served by this version")
+    } else {
+      return false
+    }
+    return true
+  }
+
+  /// Settings of vionet_config, zero meaning "as the address says".
+  package mutating func apply(_ config: vionet_config) throws(Failure) {
+    if config.rx_descriptors != 0 {
+      receiveDescriptors = try PortOptions.descriptors(UInt64(config.rx_descriptors), "rx_descriptors")
+    }
+    if config.tx_descriptors != 0 {
+      transmitDescriptors = try PortOptions.descriptors(UInt64(config.tx_descriptors), "tx_descriptors")
+    }
+    if config.queue_pairs != 0 {
+      queuePairs = try PortOptions.pairs(UInt64(config.queue_pairs), "queue_pairs")
+    }
+    pool = config.pool
+    featuresOff = config.features_off
+  }
+
+  /// "0" and "1" are understood; "1" is for a later version.
+  private static func mustBeOff(_ key: Text, _ value: Text) throws(Failure) {
+    if value.equals("0") { return }
+    if value.equals("1") { throw Failure(ENOTSUP, "option ").quoting(key).text("=1 is not served by this version") }
+    throw Failure(EINVAL, "option ").quoting(key).text(" takes 0 or 1, not ").quoting(value)
+  }
+
+  private static func descriptors(_ number: UInt64, _ name: StaticString) throws(Failure) -> UInt16 {
+    if number < 2 || number > maximumDescriptors || number & (number - 1) != 0 {
+      throw Failure(EINVAL, name).text(" must be a power of two from 2 to 32768")
+    }
+    return UInt16(truncatingIfNeeded: number)
+  }
+
+  private static func pairs(_ number: UInt64, _ name: StaticString) throws(Failure) -> UInt16 {
+    if number < 1 || number > UInt64(VIONET_MAX_QUEUE_PAIRS) {
+      throw Failure(EINVAL, name).text(" must be 1 to ").number(VIONET_MAX_QUEUE_PAIRS)
+    }
+    if number > 1 { throw Failure(ENOTSUP, name).text("=").number(number).text(": this version drives one queue pair") }
+    return 1
+  }
+}
+
+package struct MACAddress {
+  package var bytes: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8)
+
+  package init(_ bytes: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8)) { self.bytes = bytes }
+
+  /// "02:00:00:00:00:01"
+  package init?(_ text: Text) {
+    if text.count != 17 { return nil }
+    var value: UInt64 = 0
+    for place in 0..<6 {
+      guard let high = MACAddress.digit(text[place * 3]), let low = MACAddress.digit(text[place * 3 + 1]) else {
+        return nil
+      }
+      if place < 5 && text[place * 3 + 2] != UInt8(ascii: ":") { return nil }
+      value = value << 8 | UInt64(high << 4 | low)
+    }
+    self.init(bigEndian: value)
+  }
+
+  private init(bigEndian value: UInt64) {
+    func byte(_ place: UInt64) -> UInt8 { UInt8(truncatingIfNeeded: value >> (place * 8)) }
+    bytes = (byte(5), byte(4), byte(3), byte(2), byte(1), byte(0))
+  }
+
+  private static func digit(_ character: UInt8) -> UInt8? {
+    switch character {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): character - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): character - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): character - UInt8(ascii: "A") + 10
+    default: nil
+    }
+  }
+
+  /// A random address of the kind that anybody may give himself (virtio 1.4, 5.1.4.2).
+  package static func random() -> MACAddress {
+    let number = UInt64(arc4random()) << 16 ^ UInt64(arc4random())
+    return MACAddress(bigEndian: number & 0xfcff_ffff_ffff | 0x0200_0000_0000)
+  }
+
+  /// A station's address: not a group's, not all zero.
+  package var isUsable: Bool {
+    let any = bytes.0 | bytes.1 | bytes.2 | bytes.3 | bytes.4 | bytes.5
+    return bytes.0 & 1 == 0 && any != 0
+  }
+}

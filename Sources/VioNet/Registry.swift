@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Where ports, pools and event callbacks are found: tables in static storage at a fixed address. A port's slot outlives
+// the port, and so do the control blocks of its queues, which the next port in that slot uses again. That is what lets
+// a burst with a stale port number return 0 instead of touching freed memory.
+
+import CLinux
+import CVionet
+import Linux
+
+enum Registry {
+  static var ports: Table<PortSlot> {
+    unsafe Table(base: registry_base().assumingMemoryBound(to: PortSlot.self), count: Int(VIONET_MAX_PORTS))
+  }
+
+  static var pools: Table<PoolEntry> {
+    unsafe Table(
+      base: (registry_base() + poolOffset).assumingMemoryBound(to: PoolEntry.self), count: Int(VIONET_MAX_POOLS))
+  }
+
+  static var shared: Cell<RegistryState> { unsafe Cell(raw: registry_base() + stateOffset) }
+
+  private static let poolOffset = MemoryLayout<PortSlot>.stride * Int(VIONET_MAX_PORTS)
+  private static let stateOffset = poolOffset + MemoryLayout<PoolEntry>.stride * Int(VIONET_MAX_POOLS)
+  /// What all of it takes; the C side sets aside REGISTRY_BYTES.
+  static let bytes = stateOffset + MemoryLayout<RegistryState>.stride
+}
+
+/// One number in the table of ports: 64 bytes. All-zero is a slot never used.
+@safe
+struct PortSlot {
+  /// Control blocks of the receive and transmit queues, one pointer per queue; kept for ever once made.
+  var receiveQueues: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+  var transmitQueues: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+  /// How many of them a burst may use; 0 while the port is not started.
+  var receiveCount: UInt16
+  var transmitCount: UInt16
+  /// Held by every control call on the port.
+  var lock: SpinLock
+  var port: UnsafeMutableRawPointer?
+  /// The slot belongs to a port, or to one being probed.
+  var taken: Bool
+  private var padding: (UInt64, UInt64, UInt64)
+}
+
+/// A pool's entry: a burst looks a strange packet's address up here.
+@safe
+struct PoolEntry {
+  /// First packet struct, 0 for a free entry, and how many bytes of them there are.
+  var packets: UInt
+  var packetBytes: UInt
+  var pool: UnsafeMutableRawPointer?
+}
+
+@safe
+struct EventEntry {
+  var callback: UInt
+  var user: UInt
+}
+
+struct RegistryState {
+  /// Held while entries are taken or given back.
+  var lock: SpinLock
+  var openPorts: UInt32
+  /// Number of the pool that ports share by default, 0 while there is none.
+  var defaultPool: UInt16
+  var poolsInUse: UInt16
+  /// Frees of pointers that no pool knows.
+  var strangers: UInt64
+  var events: InlineArray<8, EventEntry>
+}
