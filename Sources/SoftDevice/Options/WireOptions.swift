@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What stands after "soft:": the wire, and the keys that belong to it. Everything is checked here, so that opening the
+// wire can fail only for what the system says.
+
+import CLinux
+import Linux
+
+/// What stands after "soft:": the wire and its keys.
+package struct WireOptions {
+  enum Kind { case loopback, generate, sink, tap, capture, pipe }
+
+  static let shortestFrame = 64
+  static let longestFrame = 9000
+  static let highestRate: UInt64 = 1_000_000_000
+  static let mostFlows = 65536
+
+  let kind: Kind
+  /// The interface, the capture to replay, or the pipe.
+  let target: Name
+  /// The capture to record.
+  private(set) var output = Name()
+  private(set) var length = shortestFrame
+  /// Frames per second; 0: as many as the driver takes.
+  private(set) var rate: UInt64 = 0
+  private(set) var flows = 1
+
+  /// The first element: "loopback", "generate", "sink", "tap=NAME", "pcap=IN" or "pipe=NAME".
+  package init(_ wire: Text) throws(Failure) {
+    let parts = wire.split(at: 0x3d)
+    let head = parts?.head ?? wire
+    kind = try Self.kind(head)
+    switch kind {
+    case .loopback, .generate, .sink:
+      if let parts { throw Failure(EINVAL, "wire ").quoting(head).text(" takes no value, not ").quoting(parts.tail) }
+      target = Name()
+    case .tap:
+      target = try Self.interface(parts?.tail ?? Text(""))
+    case .capture:
+      target = try Self.name(parts?.tail ?? Text(""), head)
+    case .pipe:
+      target = try Self.name(parts?.tail ?? Text(""), head)
+      if target.isEmpty { throw Failure(EINVAL, "wire \"pipe\" needs a name: pipe=NAME") }
+    }
+  }
+
+  private static func kind(_ head: Text) throws(Failure) -> Kind {
+    if head.equals("loopback") { return .loopback }
+    if head.equals("generate") { return .generate }
+    if head.equals("sink") { return .sink }
+    if head.equals("tap") { return .tap }
+    if head.equals("pcap") { return .capture }
+    if head.equals("pipe") { return .pipe }
+    throw Failure(EINVAL, "unknown wire ").quoting(head)
+      .text(" of a soft device: loopback, generate, sink, tap=NAME, pcap=IN or pipe=NAME")
+  }
+
+  private static func name(_ text: Text, _ key: Text) throws(Failure) -> Name {
+    guard let name = Name(text) else {
+      throw Failure(EINVAL, "value of ").quoting(key).text(" is longer than 255 bytes or has a zero inside")
+    }
+    return name
+  }
+
+  /// An interface name as the kernel takes it, and no pattern for it to fill in.
+  private static func interface(_ text: Text) throws(Failure) -> Name {
+    var good = text.count >= 1 && text.count <= 15 && !text.equals(".") && !text.equals("..")
+    var index = 0
+    while index < text.count {
+      let byte = text[index]
+      if byte <= 0x20 || byte >= 0x7f || byte == 0x2f || byte == 0x3a || byte == 0x25 { good = false }
+      index += 1
+    }
+    guard good, let name = Name(text) else {
+      throw Failure(EINVAL, "tap=").quoting(text.slice(0, 64))
+        .text(": an interface name has 1 to 15 characters, no blank and none of \"/:%\"")
+    }
+    return name
+  }
+}
+
+extension WireOptions {
+  /// Sets one key; false if it is not a key of this wire.
+  package mutating func set(_ key: Text, _ value: Text) throws(Failure) -> Bool {
+    switch kind {
+    case .generate:
+      if key.equals("length") {
+        length = Int(try Self.number(key, value, UInt64(Self.shortestFrame), UInt64(Self.longestFrame)))
+      } else if key.equals("rate") {
+        rate = try Self.number(key, value, 0, Self.highestRate)
+      } else if key.equals("flows") {
+        flows = Int(try Self.number(key, value, 1, UInt64(Self.mostFlows)))
+      } else {
+        return false
+      }
+      return true
+    case .capture:
+      if !key.equals("out") { return false }
+      output = try Self.name(value, key)
+      return true
+    default:
+      return false
+    }
+  }
+
+  private static func number(
+    _ key: Text, _ value: Text, _ low: UInt64, _ high: UInt64
+  ) throws(Failure) -> UInt64 {
+    guard let number = value.unsignedNumber, number >= low, number <= high else {
+      throw Failure(EINVAL, "").plain(key).text("=").quoting(value).text(": wanted is a number from ").number(low)
+        .text(" to ").number(high)
+    }
+    return number
+  }
+
+  /// A whole wire, "wire,key=value,...".
+  package init(parsing text: Text) throws(Failure) {
+    let parts = text.split(at: 0x2c)
+    try self.init(parts?.head ?? text)
+    var rest = parts?.tail
+    while let options = rest {
+      let pair = options.split(at: 0x2c)
+      try add(pair?.head ?? options, text)
+      rest = pair?.tail
+    }
+  }
+
+  private mutating func add(_ option: Text, _ whole: Text) throws(Failure) {
+    guard let (key, value) = option.split(at: 0x3d) else {
+      throw Failure(EINVAL, "option ").quoting(option).text(" of ").quoting(whole).text(" is not key=value")
+    }
+    if try !set(key, value) {
+      throw Failure(EINVAL, "unknown key ").quoting(key).text(" of wire ").quoting(whole)
+    }
+  }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Requests that concern one ring. They come in any order, SET_VRING_CALL often first of all, and some while the ring
+// runs. A ring is started by SET_VRING_KICK, as DPDK and QEMU's libvhost-user have it, rather than by the first kick
+// itself, which a front-end that found kicks unwanted may never send; GET_VRING_BASE stops it and
+// SET_VRING_ENABLE switches it without stopping it.
+
+import CLinux
+import Linux
+
+extension Device {
+  mutating func setRingSize(_ index: UInt32, _ size: UInt32) -> Answer {
+    guard let index = ring(index) else { return .broken("no such ring") }
+    if size == 0 || size > Queue.largest || size & (size &- 1) != 0 {
+      return .refused("a ring's size is a power of two up to 32768")
+    }
+    if queues[index].started { return .refused("the ring is started") }
+    queues[index].size = UInt16(size)
+    return resolve(index)
+  }
+
+  mutating func setRingAddress(_ message: Message) -> Answer {
+    guard let index = ring(message.word(0)) else { return .broken("no such ring") }
+    if message.word(4) & 1 != 0 { return .refused("a ring's writes cannot be logged") }
+    queues[index].descriptorAddress = message.double(8)
+    queues[index].usedAddress = message.double(16)
+    queues[index].availableAddress = message.double(24)
+    queues[index].addressed = true
+    return resolve(index)
+  }
+
+  private mutating func resolve(_ index: Int) -> Answer {
+    // Without any memory yet, the addresses wait for it.
+    let good = queues[index].resolve(memory) || memory.count == 0
+    refresh()
+    return good ? .done : .refused("the ring is not inside the memory, or not aligned")
+  }
+
+  mutating func setRingBase(_ index: UInt32, _ base: UInt32) -> Answer {
+    guard let index = ring(index) else { return .broken("no such ring") }
+    if base > 0xffff { return .refused("an index of more than 16 bits") }
+    if queues[index].started { return .refused("the ring is started") }
+    queues[index].next = UInt16(base)
+    return .done
+  }
+
+  mutating func getRingBase(_ message: Message) -> Answer {
+    guard let index = ring(message.word(0)) else { return .broken("no such ring") }
+    stopRing(index)
+    message.payload.store(4, UInt32(queues[index].next))
+    return .payload(8)
+  }
+
+  mutating func enableRing(_ index: UInt32, _ enable: UInt32) -> Answer {
+    guard let index = ring(index) else { return .broken("no such ring") }
+    if enable > 1 { return .refused("neither 0 nor 1") }
+    queues[index].enabled = enable == 1
+    refresh()
+    return .done
+  }
+
+  /// SET_VRING_KICK, SET_VRING_CALL and SET_VRING_ERR: bits 0-7 of the number are the ring, bit 8 says that no file
+  /// descriptor comes with it.
+  mutating func setRingFile(_ message: Message) -> Answer {
+    let number = message.double(0)
+    guard number <= 0x1ff, let index = ring(UInt32(number & 0xff)) else { return .broken("no such ring") }
+    let hasFile = number & 0x100 == 0
+    if message.fileCount != (hasFile ? 1 : 0) { return .broken("file descriptor missing or unasked for") }
+    let file = message.takeFile(0)
+    // Our reads and writes of it must never block, whatever it is.
+    if file >= 0 { _ = sys_set_nonblocking(file) }
+    switch message.request {
+    case Request.setVringKick: return setKick(index, file)
+    case Request.setVringCall:
+      Self.replace(&queues[index].call, file)
+      // Used buffers may have been shown to a driver that could not be interrupted then.
+      if file >= 0 && queues[index].running { _ = sys_eventfd_signal(file) }
+    default: Self.replace(&queues[index].error, file)
+    }
+    return .done
+  }
+
+  private mutating func setKick(_ index: Int, _ file: Int32) -> Answer {
+    dropKick(index)
+    queues[index].kick = file
+    if file >= 0, !poller.add(file, .kick, edge: true) {
+      dropKick(index)
+      return .refused("the kick is nothing that can be waited for")
+    }
+    queues[index].started = true
+    refresh()
+    return .done
+  }
+
+  /// Stops a ring; its next index stays, for GET_VRING_BASE.
+  mutating func stopRing(_ index: Int) {
+    queues[index].wantKicks(true)
+    queues[index].started = false
+    dropKick(index)
+    refresh()
+  }
+
+  /// The kick's eventfd is the front-end's too, so that closing it does not take it out of the poller.
+  mutating func dropKick(_ index: Int) {
+    if queues[index].kick >= 0 { poller.remove(queues[index].kick) }
+    Self.replace(&queues[index].kick, -1)
+  }
+
+  static func replace(_ file: inout Int32, _ new: Int32) {
+    if file >= 0 { _ = sys_close(file) }
+    file = new
+  }
+
+  private func ring(_ index: UInt32) -> Int? { index < UInt32(queues.count) ? Int(index) : nil }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Front-ends come and go: accepting one, reading its messages, and forgetting all that belonged to it when it leaves
+// or breaks a rule. There is one at a time; others wait in the listening socket's queue.
+
+import CLinux
+import Linux
+
+extension Device {
+  /// Begins to serve a front-end.
+  mutating func connect(_ new: consuming Descriptor) {
+    if !poller.add(new.number, .frontEnd) { return }
+    socketNumber = new.number
+    socket = consume new
+    session = Session()
+    counters.addConnection()
+    if listener >= 0 { poller.remove(listener) }
+    if Log.wanted(.debug) { Log.line("soft device: a front-end connected").send(.debug) }
+  }
+
+  mutating func accept() {
+    if socketNumber >= 0 || listener < 0 { return }
+    let accepted = sys_accept(listener)
+    if accepted >= 0 { connect(Descriptor(owning: accepted)) }
+  }
+
+  /// Reads what the front-end sent, a few messages at a time so that frames keep flowing.
+  mutating func readMessages() {
+    var left = 16
+    while left > 0, socketNumber >= 0 {
+      left -= 1
+      switch message.read(socketNumber) {
+      case .waiting: return
+      case .closed: return disconnect("it left")
+      case .broken: return disconnect("a message is malformed")
+      case .complete:
+        let served = serve()
+        message.clear()
+        if !served { return disconnect("a request was refused") }
+      }
+    }
+  }
+
+  /// Ends the connection and gives back all that came with it.
+  mutating func disconnect(_ reason: StaticString) {
+    if Log.wanted(.debug) { Log.line("soft device: front-end disconnected:").text(reason).send(.debug) }
+    for index in 0..<queues.count {
+      stopRing(index)
+      Self.replace(&queues[index].call, -1)
+      Self.replace(&queues[index].error, -1)
+      queues[index] = Queue(deviceWrites: queues[index].deviceWrites)
+    }
+    memory.clear()
+    message.clear()
+    poller.remove(socketNumber)
+    socketNumber = -1
+    socket = nil
+    session = Session()
+    if listener >= 0 { _ = poller.add(listener, .listener) }
+  }
+
+  /// A driver broke the rules of virtio: the front-end is told through the error eventfd, then left.
+  mutating func fail(_ index: Int) {
+    if queues[index].error >= 0 { _ = sys_eventfd_signal(queues[index].error) }
+    if Log.wanted(.debug) { Log.line("soft device: rules broken on ring").number(index).send(.debug) }
+    disconnect("the driver broke the rules of its ring")
+  }
+
+  /// Some ring runs.
+  var isRunning: Bool { queues[Queue.receive].running || queues[Queue.transmit].running }
+
+  mutating func forgetRings() {
+    for index in 0..<queues.count {
+      queues[index].rings = nil
+      queues[index].running = false
+    }
+  }
+
+  /// Sets each ring running or not, after anything that decides it has changed.
+  mutating func refresh() {
+    for index in 0..<queues.count {
+      let running = session.isReady && queues[index].started && queues[index].rings != nil
+      if running && !queues[index].running, let rings = queues[index].rings {
+        queues[index].usedIndex = rings.used.load16(2)
+      }
+      if running != queues[index].running {
+        queues[index].running = running
+        queues[index].wantKicks(false)
+      }
+    }
+    let receiving = queues[Queue.receive].running && queues[Queue.receive].enabled
+    if receiving != isReceiving {
+      isReceiving = receiving
+      wire.setReceiving(receiving, header: session.header)
+    }
+  }
+}

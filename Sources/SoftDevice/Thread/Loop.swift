@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The device's thread: polls while there is work, sleeps while there is none.
+//
+// While it polls, it asks the driver to save its kicks. When nothing was found for a while it asks for kicks again,
+// looks once more (2.7.10: a buffer may have come just before), and sleeps until a kick, the wire, a message, the time
+// of the next frame, or the end. An idle device takes no processor time.
+
+import CLinux
+import Linux
+
+extension Device {
+  /// How long it polls in vain, and how long at most between two looks at the control files, in nanoseconds.
+  private static let patience: UInt64 = 50_000
+  private static let control: UInt64 = 1_000_000
+  /// Passes in vain before it offers the processor to others.
+  private static let stubbornness = 8
+
+  mutating func run() {
+    while !isStopping {
+      if poll() {
+        handle(poller.wait(0))
+      } else {
+        sleep()
+      }
+    }
+    if socketNumber >= 0 { disconnect("the device was stopped") }
+  }
+
+  /// Passes over the queues; true when it is time to look at the control files, false when there is nothing to do.
+  private mutating func poll() -> Bool {
+    if !isRunning { return false }
+    let start = sys_nanoseconds()
+    var found = start
+    var vain = 0
+    while true {
+      let moved = pass()
+      if fault >= 0 { return endFaulty() }
+      let now = sys_nanoseconds()
+      if now &- start > Self.control { return true }
+      if moved > 0 {
+        found = now
+        vain = 0
+      } else {
+        if now &- found > Self.patience { return false }
+        vain &+= 1
+        if vain > Self.stubbornness { _ = sched_yield() } else { cpu_pause() }
+      }
+    }
+  }
+
+  private mutating func endFaulty() -> Bool {
+    let index = fault
+    fault = -1
+    fail(index)
+    return true
+  }
+
+  private mutating func sleep() {
+    wantKicks(true)
+    let wanted = isReceiving && queues[Queue.receive].hasBuffers
+    wire.setSleeping(true, wanted: wanted)
+    var events = 0
+    if pass() > 0 || fault >= 0 {
+      if fault >= 0 { _ = endFaulty() }
+    } else {
+      // A wire that is readable while nobody has room for its frames would wake us for nothing.
+      let file = wanted ? wire.file : nil
+      let watching = file.map { poller.add($0, .wire) } ?? false
+      events = poller.wait(timeout())
+      if let file, watching { poller.remove(file) }
+    }
+    wire.setSleeping(false, wanted: wanted)
+    wantKicks(false)
+    handle(events)
+  }
+
+  private func wantKicks(_ wanted: Bool) {
+    for index in 0..<queues.count { queues[index].wantKicks(wanted) }
+    shared_fence()
+  }
+
+  /// Milliseconds to sleep at most; -1: for ever.
+  private func timeout() -> Int32 {
+    if isReceiving, let wait = wire.wait(sys_nanoseconds()) {
+      return Int32(clamping: max(wait / 1_000_000, 1))
+    }
+    // A front-end that gave no kick wants its rings looked at without one.
+    let kickless = queues[Queue.receive].isKickless || queues[Queue.transmit].isKickless
+    return kickless ? 1 : -1
+  }
+
+  private mutating func handle(_ events: Int) {
+    for index in 0..<events {
+      switch poller.tag(index) {
+      case .stop: isStopping = true
+      case .listener: accept()
+      case .frontEnd: if socketNumber >= 0 { readMessages() }
+      case .wire, .kick, nil: break
+      }
+    }
+  }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What the device's thread sleeps on: an epoll instance. Kicks are watched edge-triggered and never read: their
+// eventfds are the front-end's, and reading one that somebody else has just emptied could block for ever.
+
+import CLinux
+import Linux
+
+@safe
+struct Poller: ~Copyable {
+  enum Tag: UInt64 {
+    case stop
+    case listener
+    case frontEnd
+    case wire
+    case kick
+  }
+
+  /// Events taken at once, of at most 16 bytes each; there are fewer files than this.
+  static let room = 8
+
+  private let epoll: Descriptor
+  private let block: Block
+  private let events: UnsafeMutablePointer<epoll_event>
+
+  init() throws(Failure) {
+    let epoll = Descriptor(
+      owning: try check(sys_epoll_create()) { Failure($0, "cannot make an epoll instance: ").reason($0) })
+    block = try Block(Self.room * 16)
+    self.epoll = epoll
+    unsafe events = block.bytes.base.assumingMemoryBound(to: epoll_event.self)
+  }
+
+  /// False if the file is nothing that can be waited for.
+  func add(_ file: Int32, _ tag: Tag, edge: Bool = false) -> Bool {
+    let events = EPOLLIN.rawValue | (edge ? EPOLLET.rawValue : 0)
+    return sys_epoll_add(epoll.number, file, events, tag.rawValue) >= 0
+  }
+
+  func remove(_ file: Int32) { _ = sys_epoll_remove(epoll.number, file) }
+
+  /// Waits up to `milliseconds` (-1: for ever) and returns how many events there are.
+  func wait(_ milliseconds: Int32) -> Int {
+    let count = unsafe sys_epoll_wait(epoll.number, events, Int32(Self.room), milliseconds)
+    return max(Int(count), 0)
+  }
+
+  func tag(_ index: Int) -> Tag? { unsafe Tag(rawValue: epoll_tag(events + index)) }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The wire "pipe": two soft devices of this process whose options give the same name are joined, so that what one
+// takes from its driver comes out at the other. Pipes are found by name in a list under a lock; a pipe lives while it
+// has an end. While an end's driver receives nothing, frames for it are dropped, as by a link that is down.
+
+import CLinux
+import Linux
+
+/// What belongs to one end: the lane that it reads, and whether it reads.
+struct PipeSide: ~Copyable {
+  let lane: Lane
+  /// Under the lock of the list.
+  var isTaken = false
+
+  init() throws(Failure) { lane = try Lane() }
+}
+
+/// A pipe; each side is a cell of its own.
+struct Pipe: ~Copyable {
+  let name: Name
+  let first: Cell<PipeSide>
+  let second: Cell<PipeSide>
+  var next: Cell<Pipe>?
+
+  init(_ name: Name) throws(Failure) {
+    self.name = name
+    guard let first = Cell.make(try PipeSide()) else { throw Self.noMemory() }
+    let second: Cell<PipeSide>?
+    do throws(Failure) {
+      second = Cell.make(try PipeSide())
+    } catch {
+      first.destroy()
+      throw error
+    }
+    guard let second else {
+      first.destroy()
+      throw Self.noMemory()
+    }
+    self.first = first
+    self.second = second
+  }
+
+  deinit {
+    first.destroy()
+    second.destroy()
+  }
+
+  static func noMemory() -> Failure { Failure(ENOMEM, "no memory for a pipe between soft devices") }
+}
+
+/// One device's hold on a pipe.
+struct PipeEnd {
+  private let pipe: Cell<Pipe>
+  /// Frames for this device's driver.
+  let mine: Cell<PipeSide>
+  /// Frames for the other's.
+  let other: Cell<PipeSide>
+
+  private nonisolated(unsafe) static var lock = SpinLock()
+  private nonisolated(unsafe) static var all: Cell<Pipe>?
+
+  /// Joins the pipe of that name, which is made if there is none.
+  static func join(_ name: Name) throws(Failure) -> PipeEnd {
+    unsafe lock.lock()
+    defer { unsafe lock.unlock() }
+    let pipe = try find(name)
+    let first = pipe.value.first
+    let second = pipe.value.second
+    let isSecond = first.value.isTaken
+    if isSecond && second.value.isTaken {
+      throw Failure(EBUSY, "pipe ").quoting(name).text(" has two ends already")
+    }
+    let mine = isSecond ? second : first
+    mine.value.isTaken = true
+    return PipeEnd(pipe: pipe, mine: mine, other: isSecond ? first : second)
+  }
+
+  private static func find(_ name: Name) throws(Failure) -> Cell<Pipe> {
+    var each = unsafe all
+    while let pipe = each {
+      if pipe.value.name.equals(name) { return pipe }
+      each = pipe.value.next
+    }
+    guard let made = Cell.make(try Pipe(name)) else { throw Pipe.noMemory() }
+    made.value.next = unsafe all
+    unsafe all = made
+    return made
+  }
+
+  /// Gives the end back; the last one takes the pipe with it.
+  func leave() {
+    setReceiving(false)
+    unsafe PipeEnd.lock.lock()
+    mine.value.isTaken = false
+    if !other.value.isTaken {
+      PipeEnd.unlink(pipe)
+      pipe.destroy()
+    }
+    unsafe PipeEnd.lock.unlock()
+  }
+
+  private static func unlink(_ pipe: Cell<Pipe>) {
+    var each = unsafe all
+    if let first = each, unsafe first.raw == pipe.raw {
+      unsafe all = pipe.value.next
+      return
+    }
+    while let before = each {
+      if let next = before.value.next, unsafe next.raw == pipe.raw { before.value.next = pipe.value.next }
+      each = before.value.next
+    }
+  }
+
+  /// Whether this end's driver takes frames; what came before it did is forgotten.
+  func setReceiving(_ receiving: Bool) {
+    if receiving { mine.value.lane.drain() }
+    mine.value.lane.isReceiving = receiving
+  }
+}

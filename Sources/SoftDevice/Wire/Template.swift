@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The frame that the generator sends, made once: virtio-net header, Ethernet, IPv4, UDP, payload. Only the UDP source
+// port, the sequence number and the checksum over both differ from frame to frame, and they are stored into the copy.
+//
+// Addresses are of the ranges set aside for benchmarks and documentation (RFC 2544, RFC 7042).
+
+import CLinux
+import Linux
+
+struct Template {
+  /// Positions in the frame.
+  static let sourcePort = 34
+  static let checksum = 40
+  static let sequence = 42
+  private static let ip = 14
+  private static let udp = 34
+
+  /// `header` bytes and then the frame.
+  let bytes: Bytes
+  let header: Int
+  let length: Int
+  /// Sum of all that the UDP checksum covers but the source port and the sequence number, in the byte order of memory.
+  let sum: UInt64
+
+  /// Fills `room`, which must hold header and frame.
+  init(_ room: Bytes, header: Int, length: Int) {
+    bytes = room.first(header + length)
+    self.header = header
+    self.length = length
+    bytes.clear()
+    if header >= 12 { bytes.store(10, UInt16(1).littleEndian) }
+    let frame = bytes.dropping(header)
+    Self.fillEthernet(frame)
+    Self.fillNetwork(frame, length)
+    sum = Self.pseudoHeader(frame, length) &+ Self.sum(frame, Self.udp, length)
+  }
+
+  private static func fillEthernet(_ frame: Bytes) {
+    frame.store(0, UInt64(0x0200_5e00_5301_0200).bigEndian)
+    frame.store(8, UInt32(0x5e00_5302).bigEndian)
+    frame.store(12, UInt16(0x0800).bigEndian)
+  }
+
+  private static func fillNetwork(_ frame: Bytes, _ length: Int) {
+    frame.store(ip, UInt8(0x45))
+    frame.store(ip + 2, UInt16(length - ip).bigEndian)
+    frame.store(ip + 6, UInt16(0x4000).bigEndian)
+    frame.store(ip + 8, UInt8(64))
+    frame.store(ip + 9, UInt8(17))
+    frame.store(ip + 12, UInt32(0xc612_0001).bigEndian)
+    frame.store(ip + 16, UInt32(0xc613_0001).bigEndian)
+    frame.store(ip + 10, ~fold(sum(frame, ip, udp)))
+    frame.store(udp + 2, UInt16(9).bigEndian)
+    frame.store(udp + 4, UInt16(length - udp).bigEndian)
+    var index = sequence + 8
+    while index < length {
+      frame[index] = UInt8(truncatingIfNeeded: index)
+      index += 1
+    }
+  }
+
+  /// Sum of 16-bit words; ones' complement sums work in any byte order (RFC 1071).
+  private static func sum(_ frame: Bytes, _ from: Int, _ to: Int) -> UInt64 {
+    var total: UInt64 = 0
+    var index = from
+    while index + 1 < to {
+      total &+= UInt64(frame.load(index, as: UInt16.self))
+      index += 2
+    }
+    if index < to { total &+= UInt64(UInt16(frame[index]).littleEndian) }
+    return total
+  }
+
+  private static func pseudoHeader(_ frame: Bytes, _ length: Int) -> UInt64 {
+    sum(frame, ip + 12, udp) &+ UInt64(UInt16(17).bigEndian) &+ UInt64(UInt16(length - udp).bigEndian)
+  }
+
+  @inline(__always)
+  static func fold(_ sum: UInt64) -> UInt16 {
+    var folded = (sum & 0xffff_ffff) &+ (sum >> 32)
+    folded = (folded & 0xffff) &+ ((folded >> 16) & 0xffff) &+ (folded >> 32)
+    folded = (folded & 0xffff) &+ (folded >> 16)
+    folded = (folded & 0xffff) &+ (folded >> 16)
+    return UInt16(truncatingIfNeeded: folded)
+  }
+
+  /// Stores what is this frame's own into a copy of the template's frame.
+  @inline(__always)
+  func finish(_ frame: Bytes, port: UInt16, sequence: UInt64) {
+    let port = port.bigEndian
+    let number = sequence.bigEndian
+    let words = (number & 0xffff_ffff) &+ (number >> 32) &+ UInt64(port) &+ sum
+    let check = ~Self.fold(words)
+    frame.store(Self.sourcePort, port)
+    frame.store(Self.checksum, check == 0 ? 0xffff : check)
+    frame.store(Self.sequence, number)
+  }
+}

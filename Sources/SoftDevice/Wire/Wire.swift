@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A device's wire: one of six kinds, each with its state in a cell of its own. The wire outlives front-ends: what it
+// has replayed, recorded or counted goes on when the next one connects.
+
+import CLinux
+import Linux
+
+/// Replays one capture and records another; either may be missing.
+struct Capture: ~Copyable {
+  var reader: CaptureReader?
+  var writer: CaptureWriter?
+}
+
+struct Wire: ~Copyable {
+  enum Kind {
+    case loopback
+    case sink
+    case generate(Cell<Generator>)
+    case tap(Cell<Tap>)
+    case capture(Cell<Capture>)
+    case pipe(PipeEnd)
+  }
+
+  let kind: Kind
+
+  init(_ options: WireOptions) throws(Failure) { kind = try Self.open(options) }
+
+  private static func open(_ options: WireOptions) throws(Failure) -> Kind {
+    switch options.kind {
+    case .loopback: return .loopback
+    case .sink: return .sink
+    case .generate:
+      if let cell = Cell.make(try Generator(options)) { return .generate(cell) }
+    case .tap:
+      if let cell = Cell.make(try Tap(options.target)) { return .tap(cell) }
+    case .capture:
+      if let cell = Cell.make(try openCapture(options)) { return .capture(cell) }
+    case .pipe:
+      return .pipe(try PipeEnd.join(options.target))
+    }
+    throw Failure(ENOMEM, "no memory for the wire of a soft device")
+  }
+
+  private static func openCapture(_ options: WireOptions) throws(Failure) -> Capture {
+    if options.target.isEmpty && options.output.isEmpty {
+      throw Failure(EINVAL, "wire \"pcap\" has neither a file to replay (pcap=IN) nor one to record (out=OUT)")
+    }
+    let reader = options.target.isEmpty ? nil : try CaptureReader(options.target)
+    let writer = options.output.isEmpty ? nil : try CaptureWriter(options.output)
+    return Capture(reader: reader, writer: writer)
+  }
+
+  deinit {
+    switch kind {
+    case .loopback, .sink: break
+    case .generate(let generator): generator.destroy()
+    case .tap(let tap): tap.destroy()
+    case .capture(let capture): capture.destroy()
+    case .pipe(let end): end.leave()
+    }
+  }
+
+  /// What becomes readable when frames for the driver arrive; nil if nothing does.
+  var file: Int32? {
+    switch kind {
+    case .tap(let tap): return tap.value.isDead ? nil : tap.value.number
+    case .pipe(let end): return end.mine.value.lane.bell.number
+    default: return nil
+    }
+  }
+
+  /// The driver's receive queue began or ceased to work.
+  func setReceiving(_ receiving: Bool, header: Int) {
+    switch kind {
+    case .generate(let generator):
+      generator.value.use(header: header)
+      generator.value.restart(sys_nanoseconds())
+    case .pipe(let end): end.setReceiving(receiving)
+    default: break
+    }
+  }
+
+  /// The wire is about to have nothing to do; `sleeping` ends when it wakes. `wanted`: frames for the driver are of
+  /// use, because it has buffers.
+  func setSleeping(_ sleeping: Bool, wanted: Bool) {
+    switch kind {
+    case .pipe(let end):
+      end.mine.value.lane.sleep(sleeping && wanted)
+      if !sleeping { _ = sys_eventfd_drain(end.mine.value.lane.bell.number) }
+    case .capture(let capture):
+      if sleeping { _ = capture.value.writer?.flush() }
+    default: break
+    }
+  }
+
+  /// Nanoseconds until the wire has a frame by itself; nil if that never happens.
+  func wait(_ now: UInt64) -> UInt64? {
+    guard case .generate(let generator) = kind, generator.value.rate != 0 else { return nil }
+    return generator.value.wait(now)
+  }
+}
