@@ -433,15 +433,17 @@ uint16_t vionet_tx_burst(uint16_t port, uint16_t queue, struct vionet_packet *VI
                          uint16_t count);
 
 /*
- * A file descriptor that becomes readable when packets arrive on an armed queue, for poll or epoll. The library owns
- * it; it lives until the port is closed and stays the same while the port is started. -ENODEV, -EINVAL. Since 0.1.
+ * A file descriptor that becomes readable when packets arrive on an armed queue or the back-end goes away, for poll or
+ * epoll. The library owns it; it stays the same from vionet_start() to vionet_stop(). -ENODEV no such port, -EINVAL no
+ * such queue or not started. Since 0.1.
  */
 int vionet_rx_fd(uint16_t port, uint16_t queue);
 
 /*
  * Asks for one wake-up through vionet_rx_fd(). Returns 0 when armed, or 1 if packets already wait: then call
  * vionet_rx_burst() and do not sleep. Clears the descriptor. A burst that finds packets disarms. The queue's
- * receiving thread only. -ENODEV, -EINVAL. Since 0.1.
+ * receiving thread only. -ENODEV, -EINVAL as vionet_rx_fd(); -ENOTCONN the back-end is gone, or the queue is broken:
+ * nothing more will come before a new vionet_start(). Since 0.1.
  */
 int vionet_rx_arm(uint16_t port, uint16_t queue);
 

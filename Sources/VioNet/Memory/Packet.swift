@@ -35,6 +35,7 @@ struct Packet {
   @inline(__always) var flags: UInt32 { unsafe pointer.pointee.flags }
   @inline(__always) var segments: UInt16 { unsafe pointer.pointee.segments }
   @inline(__always) var references: UInt16 { unsafe pointer.pointee.references }
+  @inline(__always) var headroom: UInt16 { unsafe pointer.pointee.headroom }
   @inline(__always) var pool: UInt8 { unsafe pointer.pointee.pool }
   @inline(__always) var next: Packet? {
     guard let next = unsafe pointer.pointee.next else { return nil }
@@ -45,6 +46,14 @@ struct Packet {
     get { unsafe pointer.pointee.owner }
     nonmutating set { unsafe pointer.pointee.owner = newValue }
   }
+
+  /// One segment, one reference, no wishes, and the caller's: what a plain burst sends.
+  @inline(__always) var isPlain: Bool {
+    unsafe pointer.pointee.next == nil && segments == 1 && flags == 0 && references == 1 && owner == Owner.caller
+  }
+
+  /// In a ring, with nobody else holding a reference.
+  @inline(__always) var isSent: Bool { references == 1 && owner == Owner.ring }
 
   @inline(__always) func prefetch() { unsafe cpu_prefetch_write(pointer) }
 
@@ -153,6 +162,13 @@ struct PacketTable {
   subscript(index: Int) -> Packet? {
     get { unsafe Packet.at(base[index]) }
     nonmutating set { unsafe base[index] = newValue?.address ?? 0 }
+  }
+
+  /// The place as it is: an address whose low six bits are free for marks.
+  @inline(__always)
+  subscript(marked index: Int) -> UInt {
+    get { unsafe base[index] }
+    nonmutating set { unsafe base[index] = newValue }
   }
 
   @inline(__always)

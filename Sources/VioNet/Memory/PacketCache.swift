@@ -15,6 +15,13 @@ struct PacketCache {
   let pool: Cell<PacketPool>
   var count: Int
 
+  /// Empty, for packets of `pool`, in a table that another cache had.
+  init(table: PacketTable, pool: Cell<PacketPool>) {
+    self.table = table
+    self.pool = pool
+    count = 0
+  }
+
   init(pool: Cell<PacketPool>) throws(Failure) {
     guard let table = PacketTable(count: PacketCache.capacity) else {
       throw Failure(ENOMEM, "no memory for a queue's packet cache")

@@ -58,18 +58,14 @@ struct PacketPool {
 
   /// True for a packet of this pool, whatever its fields say. Nothing is read through the pointer.
   @inline(__always)
-  func contains(_ packet: Packet) -> Bool {
-    let offset = packet.address &- packetBase
-    return offset < packetBytes && offset & 63 == 0
-  }
+  func contains(_ packet: Packet) -> Bool { PoolView(self).contains(packet) }
 
-  /// Puts a packet of this pool into the state of one at home. Its buffer follows from its place in the table, so that
-  /// nothing the caller wrote into it matters.
+  /// True if the data of a packet of this pool, and `header` bytes before it, lie inside the pool's memory and the
+  /// packet's own buffer.
+  func covers(_ packet: Packet, header: UInt32) -> Bool { PoolView(self).covers(packet, header: header) }
+
   @inline(__always)
-  func restore(_ packet: Packet) {
-    let index = Int((packet.address &- packetBase) >> 6)
-    unsafe packet.comeHome(data: region.base + (index &* stride &+ Int(VIONET_HEADROOM)))
-  }
+  func restore(_ packet: Packet) { PoolView(self).restore(packet) }
 
   /// Moves up to `count` free packets to `table`, from `at` on; returns how many.
   mutating func take(_ count: Int, to table: PacketTable, at index: Int) -> Int {
@@ -124,5 +120,57 @@ struct PacketPool {
     lock.lock()
     refused &+= 1
     lock.unlock()
+  }
+}
+
+/// What a burst needs to know of a pool, in registers.
+@safe
+struct PoolView {
+  private let packets: UInt
+  private let packetBytes: UInt
+  private let memory: UnsafeMutableRawPointer
+  private let memoryBytes: UInt
+  private let stride: Int
+
+  @inline(__always)
+  init(_ pool: borrowing PacketPool) {
+    packets = pool.packetBase
+    packetBytes = pool.packetBytes
+    unsafe memory = pool.region.base
+    memoryBytes = UInt(pool.packetCount &* pool.stride)
+    stride = pool.stride
+  }
+
+  @inline(__always)
+  init(_ pool: Cell<PacketPool>) { self.init(pool.value) }
+
+  @inline(__always)
+  func contains(_ packet: Packet) -> Bool {
+    let offset = packet.address &- packets
+    return offset < packetBytes && offset & 63 == 0
+  }
+
+  /// The packet at an address, if there is one of this pool.
+  @inline(__always)
+  func packet(at address: UInt) -> Packet? {
+    let offset = address &- packets
+    if offset >= packetBytes || offset & 63 != 0 { return nil }
+    return Packet.at(address)
+  }
+
+  @inline(__always)
+  func covers(_ packet: Packet, header: UInt32) -> Bool {
+    let room = UInt32(packet.headroom)
+    if room < header || room &+ packet.length > UInt32(stride) || packet.length > UInt32(stride) { return false }
+    let start = unsafe packet.dataAddress &- UInt(room) &- UInt(bitPattern: memory)
+    return start <= memoryBytes &- UInt(stride)
+  }
+
+  /// Puts a packet into the state of one at home. Its buffer follows from its place in the table, so that nothing the
+  /// caller wrote into it matters.
+  @inline(__always)
+  func restore(_ packet: Packet) {
+    let index = Int((packet.address &- packets) >> 6)
+    unsafe packet.comeHome(data: memory + (index &* stride &+ Int(VIONET_HEADROOM)))
   }
 }

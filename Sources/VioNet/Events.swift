@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Events of all ports, delivered on the thread that caused or noticed them.
+
+import CLinux
+import CVionet
+import Linux
+
+package enum Events {
+  typealias Callback = @convention(c) (UInt16, Int32, UnsafeMutableRawPointer?) -> Void
+
+  package static func add(_ callback: vionet_event_callback?, _ user: UnsafeMutableRawPointer?) throws(Failure) {
+    guard let callback = unsafe callback else { throw Failure(EINVAL, "the event callback is NULL") }
+    let entry = unsafe EventEntry(callback: unsafeBitCast(callback, to: UInt.self), user: UInt(bitPattern: user))
+    if !replace(EventEntry(callback: 0, user: 0), with: entry, comparingUser: false) {
+      throw Failure(ENOSPC, "there are 8 event callbacks already, which is the limit")
+    }
+  }
+
+  package static func remove(_ callback: vionet_event_callback?, _ user: UnsafeMutableRawPointer?) throws(Failure) {
+    let entry = unsafe EventEntry(
+      callback: callback.map { unsafe unsafeBitCast($0, to: UInt.self) } ?? 0, user: UInt(bitPattern: user))
+    if entry.callback == 0 || !replace(entry, with: EventEntry(callback: 0, user: 0), comparingUser: true) {
+      throw Failure(ENOENT, "no such event callback was added")
+    }
+  }
+
+  private static func replace(_ old: EventEntry, with new: EventEntry, comparingUser: Bool) -> Bool {
+    Registry.shared.value.lock.lock()
+    defer { Registry.shared.value.lock.unlock() }
+    for place in 0..<8 {
+      let entry = Registry.shared.value.events[place]
+      if entry.callback == old.callback && (!comparingUser || entry.user == old.user) {
+        Registry.shared.value.events[place] = new
+        return true
+      }
+    }
+    return false
+  }
+
+  /// Calls every callback. No lock is held, so that they may read the port.
+  static func raise(_ port: UInt16, _ event: vionet_event) {
+    for place in 0..<8 {
+      let entry = Registry.shared.value.events[place]
+      if entry.callback == 0 { continue }
+      let callback = unsafe unsafeBitCast(entry.callback, to: Callback.self)
+      unsafe callback(port, Int32(event.rawValue), UnsafeMutableRawPointer(bitPattern: entry.user))
+    }
+  }
+}

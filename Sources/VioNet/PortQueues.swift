@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The queues of a port: made in the control blocks of its slot, with their rings in one region; emptied and unmade in
+// reverse. The device is told of each between.
+
+import CLinux
+import CVionet
+import Linux
+
+extension Port {
+  func receiveQueue(_ pair: UInt16) -> Cell<ReceiveQueue> {
+    unsafe Port.block(Registry.ports[number].receiveQueues, pair)
+  }
+
+  func transmitQueue(_ pair: UInt16) -> Cell<TransmitQueue> {
+    unsafe Port.block(Registry.ports[number].transmitQueues, pair)
+  }
+
+  private static func block<Queue>(
+    _ blocks: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ pair: UInt16
+  ) -> Cell<Queue> {
+    // Safety: a block is made before queuePairs says that there is such a pair, and never goes again.
+    unsafe Cell(raw: blocks.unsafelyUnwrapped[Int(pair)].unsafelyUnwrapped)
+  }
+
+  /// Makes all queues and tells the device of them and of the memory they use.
+  mutating func makeQueues() throws(Failure) {
+    let pairs = min(options.queuePairs, bus.maximumQueuePairs)
+    let receive = RingLayout(size: Int(options.receiveDescriptors))
+    let transmit = RingLayout(size: Int(options.transmitDescriptors))
+    let region = try Region.make(Int(pairs) * (receive.bytes + transmit.bytes), hugepages: false)
+    rings = region
+    try bus.share(try sharedRegions(region))
+    var offset = 0
+    for pair in 0..<pairs {
+      try makeReceiveQueue(pair, unsafe Shared(region.base + offset))
+      offset += receive.bytes
+      do throws(Failure) {
+        try makeTransmitQueue(pair, unsafe Shared(region.base + offset))
+      } catch {
+        receiveQueue(pair).value.destroy()
+        throw error
+      }
+      offset += transmit.bytes
+      queuePairs = pair + 1
+      try bus.setUp(receiveQueue(pair).value.core.setUp)
+      try bus.setUp(transmitQueue(pair).value.core.setUp)
+    }
+  }
+
+  private func makeReceiveQueue(_ pair: UInt16, _ ring: Shared) throws(Failure) {
+    guard let pool else { throw Failure(EINVAL, "the port has no pool") }
+    var core = try Virtqueue(port: number, index: pair * 2, size: options.receiveDescriptors, ring: ring)
+    let queue: ReceiveQueue
+    do throws(Failure) {
+      queue = try ReceiveQueue(core: core, pool: pool, headerSize: Negotiation.headerSize)
+      unsafe try Port.place(queue, &Registry.ports[number].receiveQueues, pair)
+    } catch {
+      core.destroy()
+      throw error
+    }
+  }
+
+  private func makeTransmitQueue(_ pair: UInt16, _ ring: Shared) throws(Failure) {
+    guard let pool else { throw Failure(EINVAL, "the port has no pool") }
+    var core = try Virtqueue(port: number, index: pair * 2 + 1, size: options.transmitDescriptors, ring: ring)
+    // 5.1.4.2 forbids longer ones if the MTU was negotiated; if not, the length must at least fit its field.
+    let longest = features.has(VIRTIO_NET_F_MTU) ? UInt32(config.mtu) + NetConfig.frameOverhead : 65535
+    let queue: TransmitQueue
+    do throws(Failure) {
+      queue = try TransmitQueue(
+        core: core, pool: pool, headerSize: Negotiation.headerSize, longest: longest, pools: pools)
+      unsafe try Port.place(queue, &Registry.ports[number].transmitQueues, pair)
+    } catch {
+      core.destroy()
+      throw error
+    }
+  }
+
+  /// Puts a queue into the block of its pair, which is made if there was none yet and kept for ever.
+  private static func place<Queue>(
+    _ queue: Queue, _ blocks: inout UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ pair: UInt16
+  ) throws(Failure) {
+    if unsafe blocks == nil {
+      unsafe blocks = registry_retain(Int(VIONET_MAX_QUEUE_PAIRS) * MemoryLayout<UInt>.stride)?.assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
+    }
+    guard let table = unsafe blocks else { throw Failure(ENOMEM, "no memory for queues") }
+    if unsafe table[Int(pair)] == nil { unsafe table[Int(pair)] = registry_retain(MemoryLayout<Queue>.stride) }
+    guard let block = unsafe table[Int(pair)] else { throw Failure(ENOMEM, "no memory for queues") }
+    unsafe block.assumingMemoryBound(to: Queue.self).initialize(to: queue)
+  }
+
+  /// The rings, then every pool that packets may come from.
+  private func sharedRegions(_ region: Region) throws(Failure) -> SharedRegions {
+    var regions = SharedRegions()
+    _ = regions.add(region.asShared)
+    for number in 1..<UInt16(VIONET_MAX_POOLS) where pools >> UInt64(number) & 1 != 0 {
+      guard let pool = PacketPools.existing(number) else { continue }
+      if pool.value.region.file < 0 {
+        throw Failure(EINVAL, "pool ").number(number).text(" has no file descriptor, so no device can be given its memory")
+      }
+      if !regions.add(pool.value.region.asShared) {
+        throw Failure(ENOSPC, "a back-end takes at most ").number(VhostUserBus.maximumRegions - 1).text(" pools")
+      }
+    }
+    return regions
+  }
+
+  // MARK: Doors
+
+  /// Stops bursts from entering and waits until none is inside. On a time-out all is as before.
+  mutating func shutDoors() throws(Failure) {
+    let slot = number
+    Registry.ports[slot].receiveCount = 0
+    Registry.ports[slot].transmitCount = 0
+    let bursts = unsafe (ReceivePath.choose(features).burst, TransmitPath.choose(features).burst)
+    for pair in 0..<queuePairs {
+      unsafe receiveQueue(pair).value.core.burst = Virtqueue.idleBurst
+      unsafe transmitQueue(pair).value.core.burst = Virtqueue.idleBurst
+    }
+    if sys_membarrier() < 0 && (sys_membarrier_register() < 0 || sys_membarrier() < 0) {
+      // A kernel without it: any store of another processor is visible long before this is over.
+      sys_sleep_microseconds(10000)
+    }
+    let deadline = Deadline(milliseconds: 3000)
+    for pair in 0..<queuePairs {
+      while receiveQueue(pair).value.core.isBusy || transmitQueue(pair).value.core.isBusy {
+        if deadline.hasPassed {
+          for pair in 0..<queuePairs {
+            unsafe receiveQueue(pair).value.core.burst = bursts.0
+            unsafe transmitQueue(pair).value.core.burst = bursts.1
+          }
+          Registry.ports[slot].receiveCount = queuePairs
+          Registry.ports[slot].transmitCount = queuePairs
+          throw Failure(ETIMEDOUT, "a thread stayed inside a burst of port ").number(slot).text(" for 3 s")
+        }
+        sys_sleep_microseconds(20)
+      }
+    }
+  }
+
+  /// Makes the device let go of its queues, takes every packet back, and unmakes the queues. Each is done for what
+  /// there is, so that this serves every failed bring-up too.
+  mutating func tearDown() {
+    quiesce()
+    takeBackAll()
+    for pair in 0..<queuePairs {
+      statistics.absorb(receiveQueue(pair).value.core.counters, transmitQueue(pair).value.core.counters, pair)
+      transmitQueue(pair).value.destroy()
+      receiveQueue(pair).value.destroy()
+    }
+    queuePairs = 0
+    wake.close()
+    receiveName = ""
+    transmitName = ""
+    rings?.destroy()
+    rings = nil
+  }
+
+  /// Disable and stop each ring, then reset. A back-end that does not answer is cut off: it may still scribble on
+  /// packet data, as it always could, but on no ring that is used again, since every start makes new ones.
+  private mutating func quiesce() {
+    if queuePairs == 0 { return }
+    do throws(Failure) {
+      for index in 0..<queuePairs * 2 { try bus.enable(index, false) }
+      for index in 0..<queuePairs * 2 { try bus.stop(index) }
+      try bus.setStatus(0)
+    } catch {
+      bus.close()
+    }
+  }
+
+  mutating func takeBackAll() {
+    for pair in 0..<queuePairs {
+      receiveQueue(pair).value.takeBack()
+      transmitQueue(pair).value.takeBack()
+    }
+  }
+}
+
+extension Region {
+  var asShared: SharedRegion {
+    SharedRegion(address: address, length: UInt64(length), file: file, offset: offset)
+  }
+}
+
+extension Virtqueue {
+  /// A thread is inside a burst.
+  var isBusy: Bool {
+    mutating get { unsafe shared_load32(&inside) != 0 }
+  }
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What receive and transmit queues have in common: the ring and where we are in it, which packet sits in which slot,
+// the signal to the device, the counters, and the door through which a burst comes in and a stop keeps it out.
+//
+// All of it is plain data in private memory. The device sees the ring and nothing else.
+
+import CLinux
+import CVionet
+import Linux
+
+/// Why a queue was given up.
+enum RingFault: UInt8 {
+  case none = 0
+  /// used.idx moved by more than was outstanding.
+  case indexJump
+  /// A used id beyond the ring.
+  case badID
+  /// A used id of a descriptor that the device did not have.
+  case notOutstanding
+
+  var text: StaticString {
+    switch self {
+    case .none: "nothing"
+    case .indexJump: "the used index moved by more than was outstanding"
+    case .badID: "a used id lies beyond the ring"
+    case .notOutstanding: "a used id names a descriptor that the device did not have"
+    }
+  }
+}
+
+struct QueueCounters {
+  var packets: UInt64 = 0
+  var bytes: UInt64 = 0
+  var noBuffer: UInt64 = 0
+  var ringFull: UInt64 = 0
+  var kicks: UInt64 = 0
+  var dropped = InlineArray<8, UInt64>(repeating: 0)
+}
+
+@safe
+struct Virtqueue {
+  typealias Burst = @convention(c) (
+    UnsafeMutableRawPointer, UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>, UInt16
+  ) -> UInt16
+
+  // Touched by every burst.
+  /// The specialised burst function for what was negotiated, or one that does nothing.
+  var burst: Burst
+  /// 1 while a thread is inside a burst.
+  var inside: UInt32 = 0
+  var port: UInt16
+  var fault: RingFault = .none
+  /// Signals are wanted from the device, once.
+  var armed: Bool = false
+  var ring: RingState
+  /// The packet in each slot, by descriptor id; nothing where the device has none. `inner` marks what is not the head
+  /// of a chain, `chained` a slot whose successor is in `links`.
+  var slots: PacketTable
+  /// Descriptor ids that are not with the device, oldest first, so that they go out in ring order.
+  var idle: SlotQueue
+
+  // Seldom touched.
+  /// 2n for receive queue n, 2n + 1 for transmit queue n (virtio 1.4, 5.1.2).
+  var index: UInt16
+  var kick: Int32
+  var call: Int32
+  var counters: QueueCounters
+}
+
+/// Position in a ring: free-running counters, masked where they become indices.
+struct RingState {
+  var base: Shared
+  var layout: RingLayout
+  var mask: UInt16
+  /// Entries made available so far.
+  var nextAvailable: UInt16 = 0
+  /// Used entries taken so far.
+  var lastUsed: UInt16 = 0
+
+  /// Entries the device has and has not used yet.
+  @inline(__always) var outstanding: UInt16 { nextAvailable &- lastUsed }
+  var size: UInt16 { mask &+ 1 }
+}
+
+/// A queue of descriptor ids, first in first out, with room for the whole ring.
+struct SlotQueue {
+  let table: Table<UInt16>
+  let mask: UInt16
+  /// Free-running; their distance is the number of ids, up to 32768.
+  var head: UInt16 = 0
+  var tail: UInt16 = 0
+
+  @inline(__always) var count: UInt16 { tail &- head }
+
+  @inline(__always)
+  mutating func pop() -> UInt16 {
+    let id = table[head & mask]
+    head &+= 1
+    return id
+  }
+
+  @inline(__always)
+  mutating func push(_ id: UInt16) {
+    table[tail & mask] = id
+    tail &+= 1
+  }
+}
+
+extension Virtqueue {
+  /// A queue that moves nothing; its control block lives on when the port is gone.
+  static let idleBurst: Burst = { _, _, _ in 0 }
+
+  /// Fresh ring, all ids idle.
+  init(port: UInt16, index: UInt16, size: UInt16, ring base: Shared) throws(Failure) {
+    guard let slots = PacketTable(count: Int(size)), let ids = Table<UInt16>.make(count: Int(size)) else {
+      throw Failure(ENOMEM, "no memory for a ring of ").number(size).text(" descriptors")
+    }
+    unsafe self.burst = Virtqueue.idleBurst
+    self.port = port
+    self.index = index
+    self.slots = slots
+    ring = RingState(base: base, layout: RingLayout(size: Int(size)), mask: size &- 1)
+    idle = SlotQueue(table: ids, mask: size &- 1)
+    for id in 0..<size { idle.push(id) }
+    var kick = try Descriptor.event()
+    do throws(Failure) {
+      call = try Descriptor.event().number
+    } catch {
+      kick.close()
+      slots.destroy()
+      ids.destroy()
+      throw error
+    }
+    self.kick = kick.number
+    counters = QueueCounters()
+    // No interrupts until somebody arms the queue (2.7.7.1).
+    ring.base.store16(ring.layout.available + RingLayout.flagsOffset, UInt16(VRING_AVAIL_F_NO_INTERRUPT))
+  }
+
+  /// Ends what init began. The packets in the slots were taken out before.
+  mutating func destroy() {
+    slots.destroy()
+    idle.table.destroy()
+    _ = sys_close(kick)
+    _ = sys_close(call)
+  }
+
+  /// What the bus needs to know.
+  var setUp: RingSetUp {
+    RingSetUp(
+      index: index, size: ring.size, descriptors: ring.base.address,
+      available: ring.base.address &+ UInt64(ring.layout.available),
+      used: ring.base.address &+ UInt64(ring.layout.used), kick: kick, call: call)
+  }
+
+  /// Signals the device, which asked to be signalled.
+  @inline(never)
+  mutating func notifyDevice() {
+    counters.kicks &+= 1
+    _ = sys_eventfd_signal(kick)
+  }
+
+  /// Asks for no more signals after one came.
+  @inline(never)
+  mutating func disarm() {
+    armed = false
+    ring.base.store16(ring.layout.available + RingLayout.flagsOffset, UInt16(VRING_AVAIL_F_NO_INTERRUPT))
+  }
+
+  /// Asks for one signal when something is used; true if something already is (2.7.14's race).
+  mutating func arm() -> Bool {
+    _ = sys_eventfd_drain(call)
+    armed = true
+    ring.base.store16(ring.layout.available + RingLayout.flagsOffset, 0)
+    shared_fence()
+    let waiting = ring.base.load16(ring.layout.used + RingLayout.indexOffset) != ring.lastUsed
+    if waiting { disarm() }
+    return waiting
+  }
+}
+
+extension Virtqueue {
+  /// The device broke the rules: the queue moves nothing from now on, and its buffers stay where they are until the
+  /// device has been stopped.
+  @inline(never)
+  mutating func giveUp(_ fault: RingFault) {
+    self.fault = fault
+    unsafe burst = Virtqueue.idleBurst
+    if Log.wanted(.error) {
+      Log.line("port").number(port).text("queue").number(index).text("is broken:").text(fault.text).send(.error)
+    }
+    Events.raise(port, VIONET_EVENT_BROKEN)
+  }
+}

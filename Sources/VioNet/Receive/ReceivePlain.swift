@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Receiving frames of one buffer each (virtio 1.4, 5.1.9.4, without MRG_RXBUF): a used packet goes to the caller and a
+// fresh one takes its slot, with the same descriptor. Whatever does not fit that pattern (a wrong length or id, an
+// empty pool) ends the loop and is left to receiveOdd.
+
+import CLinux
+import Linux
+
+@inline(__always)
+func receivePlain<R: Ring & ~Copyable>(
+  _: R.Type, _ queue: Cell<ReceiveQueue>, _ packets: PacketList, _ count: UInt16
+) -> UInt16 {
+  var received: UInt16 = 0
+  // A device that floods us with nonsense gets one ring of it per call.
+  var nonsense = queue.value.core.ring.size
+  repeat {
+    var ring = R(queue.value.core.ring)
+    let pending = ring.pending
+    if pending == 0 {
+      if ring.jumped || queue.value.core.idle.count > 0 { queue.value.receiveNothing(R.self, jumped: ring.jumped) }
+      return received
+    }
+    if queue.value.core.armed { queue.value.core.disarm() }
+    let end = received &+ min(pending, count &- received)
+    if queue.value.cache.count < Int(end &- received) { queue.value.cache.fill(Int(end &- received)) }
+
+    // Everything the loop needs, in locals: state changed through a pointer would cost a store and a load each time.
+    let slots = queue.value.core.slots
+    let fresh = queue.value.cache.table
+    var freshCount = queue.value.cache.count
+    let mask = UInt32(queue.value.core.ring.mask)
+    let shortest = queue.value.shortest
+    let span = queue.value.bufferLength &- shortest
+    let header = queue.value.headerSize
+    let port = queue.value.core.port
+    let begin = received
+    var bytes: UInt64 = 0
+
+    while received != end {
+      let used = ring.nextUsed()
+      if used.id > mask || used.length &- shortest > span || freshCount == 0 { break }
+      let id = Int(used.id)
+      guard let packet = slots[id], let next = fresh[freshCount &- 1] else { break }
+      freshCount &-= 1
+      ring.skipUsed()
+      next.owner = Owner.ring
+      slots[id] = next
+      ring.repost(UInt16(truncatingIfNeeded: id), address: next.deviceAddress &- UInt64(header))
+      let length = used.length &- header
+      packet.deliver(length: length, port: port)
+      packets[received] = packet
+      bytes &+= UInt64(length)
+      received &+= 1
+    }
+
+    queue.value.cache.count = freshCount
+    queue.value.core.counters.packets &+= UInt64(received &- begin)
+    queue.value.core.counters.bytes &+= bytes
+    if ring.commit(&queue.value.core.ring) { queue.value.core.notifyDevice() }
+    if received == end { return received }
+
+    switch queue.value.receiveOdd(R.self, packets, at: received) {
+    case .delivered: received &+= 1
+    case .dropped: nonsense &-= 1
+    case .broken: return received
+    }
+  } while received != count && nonsense != 0
+  return received
+}

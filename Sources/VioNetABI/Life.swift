@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The C door: a port's life. Contracts are in vionet.h.
+
+import CLinux
+import CVionet
+import Linux
+import SoftDevice
+import VioNet
+
+@implementation @c(vionet_probe)
+public func vionet_probe(_ device: UnsafePointer<CChar>?, _ port: UnsafeMutablePointer<UInt16>?) -> Int32 {
+  result { () throws(Failure) in
+    let port = try unsafe required(port, "port")
+    unsafe port.pointee = try probe(try unsafe DeviceAddress(device))
+  }
+}
+
+@implementation @c(vionet_init)
+public func vionet_init(_ port: UInt16, _ config: UnsafePointer<vionet_config>?) -> Int32 {
+  result { () throws(Failure) in
+    var wanted: vionet_config?
+    if let config = unsafe config {
+      var copy = vionet_config()
+      try unsafe Sized.read(config, &copy)
+      wanted = copy
+    }
+    try Ports.with(port) { (port) throws(Failure) in try port.value.initialise(wanted) }
+  }
+}
+
+@implementation @c(vionet_start)
+public func vionet_start(_ port: UInt16) -> Int32 {
+  result { () throws(Failure) in
+    try Ports.with(port) { (port) throws(Failure) in try port.value.start() }
+  }
+}
+
+@implementation @c(vionet_stop)
+public func vionet_stop(_ port: UInt16) -> Int32 {
+  result { () throws(Failure) in
+    try Ports.with(port) { (port) throws(Failure) in try port.value.stop() }
+  }
+}
+
+@implementation @c(vionet_close)
+public func vionet_close(_ port: UInt16) { Ports.close(port) }
+
+@implementation @c(vionet_open)
+public func vionet_open(_ device: UnsafePointer<CChar>?, _ port: UnsafeMutablePointer<UInt16>?) -> Int32 {
+  result { () throws(Failure) in
+    let port = try unsafe required(port, "port")
+    let made = try probe(try unsafe DeviceAddress(device))
+    do throws(Failure) {
+      try Ports.with(made) { (port) throws(Failure) in
+        try port.value.initialise(nil)
+        try port.value.start()
+      }
+    } catch {
+      Ports.close(made)
+      throw error
+    }
+    unsafe port.pointee = made
+  }
+}
+
+@implementation @c(vionet_port_next)
+public func vionet_port_next(_ from: UInt16) -> UInt16 { Ports.next(from) }
+
+/// Reads the keys and makes the attachment: a soft device is started here, since driver and device model do not know
+/// each other.
+private func probe(_ address: DeviceAddress) throws(Failure) -> UInt16 {
+  var options = PortOptions()
+  guard address.scheme == .soft else {
+    try address.eachKey(
+      { (key, value) throws(Failure) in try options.set(key, value) }, foreign: { (_, _) throws(Failure) in false })
+    return try Port.attach(address, options, socket: nil, companion: nil)
+  }
+  var wire = try WireOptions(address.target)
+  try address.eachKey(
+    { (key, value) throws(Failure) in try options.set(key, value) },
+    foreign: { (key, value) throws(Failure) in try wire.set(key, value) })
+  let started = try SoftDevice.start(wire)
+  let companion = unsafe Companion(started.device.raw) { device in unsafe SoftDevice.stop(Cell(raw: device)) }
+  return try Port.attach(address, options, socket: started.takeSocket(), companion: companion)
+}

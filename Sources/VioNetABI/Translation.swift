@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What every entry point of the C door shares: a Failure becomes a negative errno, a size-first struct is read and
+// written by as much of it as both sides know.
+
+import CLinux
+import CVionet
+import Linux
+
+/// 0, or the negative errno of what went wrong; its sentence is in vionet_error() already.
+@inline(__always)
+func result(_ body: () throws(Failure) -> Void) -> Int32 {
+  do throws(Failure) {
+    try body()
+    return 0
+  } catch {
+    return 0 - error.code
+  }
+}
+
+/// As result(), for calls that return a number of their own.
+@inline(__always)
+func number(_ body: () throws(Failure) -> Int32) -> Int32 {
+  do throws(Failure) { return try body() } catch { return 0 - error.code }
+}
+
+func required<Pointee>(
+  _ pointer: UnsafeMutablePointer<Pointee>?, _ name: StaticString
+) throws(Failure) -> UnsafeMutablePointer<Pointee> {
+  guard let pointer = unsafe pointer else { throw Failure(EINVAL, name).text(" is NULL") }
+  return unsafe pointer
+}
+
+enum Sized {
+  /// A copy of the caller's struct: what an older caller's lacks is zero, what a newer caller's has more must be.
+  static func read<Value>(_ pointer: UnsafePointer<Value>, _ value: inout Value) throws(Failure) {
+    let raw = unsafe UnsafeRawPointer(pointer)
+    let size = try check(unsafe raw.load(as: Int.self))
+    let known = MemoryLayout<Value>.size
+    var place = known
+    while place < size {
+      if unsafe raw.load(fromByteOffset: place, as: UInt8.self) != 0 {
+        throw Failure(E2BIG, "the struct is ").number(size).text(" bytes long, this library knows ").number(known)
+          .text(" of them, and byte ").number(place).text(" is not zero")
+      }
+      place += 1
+    }
+    unsafe withUnsafeMutableBytes(of: &value) { bytes in
+      unsafe bytes.copyMemory(from: UnsafeRawBufferPointer(start: raw, count: min(size, known)))
+    }
+  }
+
+  /// Writes as much of `value` as the caller's struct holds, and leaves its size as the caller set it.
+  static func write<Value>(_ pointer: UnsafeMutablePointer<Value>?, _ value: Value) throws(Failure) {
+    let raw = unsafe UnsafeMutableRawPointer(try required(pointer, "the struct to fill"))
+    let size = min(try check(unsafe raw.load(as: Int.self)), MemoryLayout<Value>.size)
+    let first = MemoryLayout<Int>.size
+    unsafe withUnsafeBytes(of: value) { bytes in
+      guard let base = bytes.baseAddress else { return }
+      unsafe (raw + first).copyMemory(from: base + first, byteCount: size - first)
+    }
+  }
+
+  /// A struct's size field says at least that there is one, and at most a page.
+  private static func check(_ size: Int) throws(Failure) -> Int {
+    if size < MemoryLayout<Int>.size || size > 4096 {
+      throw Failure(EINVAL, "size is ").number(size).text(": set it to sizeof the struct, as VIONET_SIZED does")
+    }
+    return size
+  }
+}
