@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Every way a device address can be wrong: which errno, and that the sentence names the thing; nothing leaks. */
+#include "ok.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+static uint16_t port;
+
+/* The address fails with this code and a sentence that names the thing, the same way every time. */
+static void wrong(const char *address, int code, const char *name)
+{
+	for (int i = 0; i < 2; i++) {
+		port = 77;
+		int result = vionet_probe(address, &port);
+		if (result != code)
+			FAILED("vionet_probe(\"%s\") gave %d (%s), not %s", address, result,
+			       result < 0 ? strerror(-result) : "success", strerror(-code));
+		says(name);
+		err(vionet_open(address, &port), code);
+		says(name);
+		same(vionet_port_next(0), VIONET_PORT_NONE);
+	}
+}
+
+static void right(const char *address)
+{
+	int result = vionet_probe(address, &port);
+	if (result != 0)
+		FAILED("vionet_probe(\"%s\") gave %d (%s)", address, result, strerror(-result));
+	vionet_close(port);
+}
+
+static void shapes(void)
+{
+	char text[400];
+
+	err(vionet_probe(NULL, &port), -EINVAL);
+	err(vionet_open(NULL, &port), -EINVAL);
+	err(vionet_probe("soft:sink", NULL), -EINVAL);
+	err(vionet_open("soft:sink", NULL), -EINVAL);
+	same(vionet_port_next(0), VIONET_PORT_NONE);
+	wrong("", -EINVAL, "scheme");
+	wrong("loopback", -EINVAL, "scheme");
+	wrong(":loopback", -EINVAL, "scheme");
+	wrong("bogus:thing", -EINVAL, "bogus");
+	wrong("soft:", -EINVAL, "soft");
+	wrong("soft:nothing", -EINVAL, "nothing");
+	wrong("vhost-user:", -EINVAL, "vhost-user");
+	wrong("soft:tap=", -EINVAL, "tap");
+	wrong("soft:tap=a-name-that-is-too-long", -EINVAL, "tap");
+	wrong("soft:pipe=", -EINVAL, "pipe");
+	wrong("soft:loopback,colour=red", -EINVAL, "colour");
+	wrong("soft:loopback,queue_sizes=256", -EINVAL, "queue_sizes");
+	wrong("soft:loopback,queue_size", -EINVAL, "queue_size");
+	wrong("soft:sink,length=100", -EINVAL, "length");
+
+	memset(text, 'x', sizeof(text));
+	memcpy(text, "soft:pipe=", 10);
+	text[VIONET_DEVICE_LENGTH] = 0;
+	wrong(text, -EINVAL, "127");
+	text[399] = 0;
+	wrong(text, -EINVAL, "127");
+}
+
+static void values(void)
+{
+	static const char *const numbers[] = {"0",  "1",    "3",    "100",   "65536",     "-1",
+	                                      "",   "x",    "256x", " 256",  "0x100000",  "99999999999999999999999"};
+	char text[100];
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		snprintf(text, sizeof(text), "soft:sink,queue_size=%s", numbers[i]);
+		wrong(text, -EINVAL, "queue_size");
+	}
+	wrong("soft:sink,queues=0", -EINVAL, "queues");
+	wrong("soft:sink,queues=129", -EINVAL, "queues");
+	wrong("soft:sink,queues=65537", -EINVAL, "queues");
+	wrong("soft:sink,mac=zz:00:00:00:00:01", -EINVAL, "mac");
+	wrong("soft:sink,mac=02:00:00:00:00", -EINVAL, "mac");
+	wrong("soft:sink,mac=02:00:00:00:00:01:02", -EINVAL, "mac");
+	wrong("soft:sink,mac=01:00:00:00:00:01", -EINVAL, "mac");
+	wrong("soft:sink,mac=00:00:00:00:00:00", -EINVAL, "mac");
+	wrong("soft:sink,packed_vq=2", -EINVAL, "packed_vq");
+	wrong("soft:sink,mrg_rxbuf=yes", -EINVAL, "mrg_rxbuf");
+	wrong("soft:generate,length=63", -EINVAL, "length");
+	wrong("soft:generate,length=9001", -EINVAL, "length");
+	wrong("soft:generate,flows=0", -EINVAL, "flows");
+	wrong("soft:generate,flows=65537", -EINVAL, "flows");
+	wrong("soft:generate,rate=-1", -EINVAL, "rate");
+	right("soft:sink,queue_size=2");
+	right("soft:sink,queue_size=32768");
+	right("soft:sink,queues=1,mac=02:00:00:00:00:09");
+	right("soft:generate,length=64,rate=1,flows=65536");
+	right("soft:generate,length=9000,rate=0,flows=1");
+}
+
+/* What the syntax knows and this version does not do. */
+static void of_no_use_yet(void)
+{
+	wrong("soft:sink,packed_vq=1", -ENOTSUP, "packed_vq");
+	wrong("soft:sink,mrg_rxbuf=1", -ENOTSUP, "mrg_rxbuf");
+	wrong("soft:sink,in_order=1", -ENOTSUP, "in_order");
+	wrong("soft:sink,cq=1", -ENOTSUP, "cq");
+	wrong("soft:sink,speed=10000", -ENOTSUP, "speed");
+	wrong("soft:sink,queues=2", -ENOTSUP, "queues");
+	wrong("vhost-user:/tmp/none.sock,server=1", -ENOTSUP, "server");
+	wrong("pci:0000:00:05.0", -ENOTSUP, "pci");
+	wrong("vhost-net:tap0", -ENOTSUP, "vhost-net");
+	wrong("vhost-vdpa:/dev/vhost-vdpa-0", -ENOTSUP, "vhost-vdpa");
+}
+
+static void sockets(void)
+{
+	char folder[] = "/tmp/vionet-test-XXXXXX", path[200], address[400];
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+
+	yes(mkdtemp(folder) != NULL);
+	snprintf(path, sizeof(path), "%s/s", folder);
+	snprintf(address, sizeof(address), "vhost-user:%s", path);
+	wrong(address, -ENOENT, path);
+
+	/* A file that is no socket, then a folder. */
+	fclose(fopen(path, "we"));
+	wrong(address, -ENOTSOCK, path);
+	unlink(path);
+	same(mkdir(path, 0700), 0);
+	wrong(address, -ENOTSOCK, path);
+	rmdir(path);
+
+	/* A socket that nobody listens on. */
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	same(bind(s, (struct sockaddr *)&at, sizeof(at)), 0);
+	wrong(address, -ECONNREFUSED, path);
+	close(s);
+	wrong(address, -ECONNREFUSED, path);
+	unlink(path);
+	rmdir(folder);
+
+	/* Longer than a socket's path may be, though not longer than an address. */
+	memset(path, 'p', sizeof(path));
+	memcpy(path, "/tmp/", 5);
+	path[110] = 0;
+	snprintf(address, sizeof(address), "vhost-user:%s", path);
+	wrong(address, -ENAMETOOLONG, "path");
+
+	wrong("soft:pcap=/nonexistent/in.pcap", -ENOENT, "/nonexistent/in.pcap");
+	wrong("soft:pcap=,out=/nonexistent/out.pcap", -ENOENT, "/nonexistent/out.pcap");
+}
+
+int main(void)
+{
+	wrong("nonsense", -EINVAL, "scheme"); /* what is made once is made now */
+	right("soft:sink");
+	struct holdings before = holdings();
+	shapes();
+	values();
+	of_no_use_yet();
+	sockets();
+	held_as_before(before, 256);
+	return 0;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The device side of the split rings that peer.h was told of, in single steps, honest or not. */
+#ifndef DEVICE_H
+#define DEVICE_H
+
+#include "peer.h"
+
+#include <linux/virtio_ring.h>
+
+enum { RX = 0, TX = 1, HEADER = 12 };
+
+/* Where an address of the driver's lies in our mapping of its memory; ends the test if it lies nowhere. */
+OK_UNUSED static void *peer_at(struct peer *p, uint64_t address, uint64_t length, int guest)
+{
+	for (uint32_t i = 0; i < p->regions; i++) {
+		uint64_t start = guest ? p->region[i].guest : p->region[i].user;
+		if (address >= start && address + length <= start + p->region[i].length)
+			return p->region[i].mapped + p->region[i].offset + (address - start);
+	}
+	FAILED("address %#" PRIx64 " + %" PRIu64 " is in no region that was shared", address, length);
+}
+
+OK_UNUSED static struct vring_desc *descriptors(struct peer *p, int ring)
+{
+	return peer_at(p, p->ring[ring].descriptors, p->ring[ring].size * sizeof(struct vring_desc), 0);
+}
+
+OK_UNUSED static uint16_t *available(struct peer *p, int ring) /* flags, index, entries */
+{
+	return peer_at(p, p->ring[ring].available, 6 + 2 * p->ring[ring].size, 0);
+}
+
+OK_UNUSED static struct vring_used *used(struct peer *p, int ring)
+{
+	return peer_at(p, p->ring[ring].used, 6 + 8 * p->ring[ring].size, 0);
+}
+
+/* Buffers that the driver has made available and we have not taken. */
+OK_UNUSED static uint16_t waiting(struct peer *p, int ring)
+{
+	return (uint16_t)(__atomic_load_n(&available(p, ring)[1], __ATOMIC_ACQUIRE) - p->ring[ring].taken);
+}
+
+/* The first descriptor of the next available buffer. */
+OK_UNUSED static uint16_t take(struct peer *p, int ring)
+{
+	yes(waiting(p, ring) > 0);
+	uint16_t id = available(p, ring)[2 + (p->ring[ring].taken++ & (p->ring[ring].size - 1))];
+	yes(id < p->ring[ring].size);
+	return id;
+}
+
+OK_UNUSED static void publish(struct peer *p, int ring, uint16_t index)
+{
+	uint64_t one = 1;
+	__atomic_store_n(&used(p, ring)->idx, index, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (p->ring[ring].call >= 0 && !(__atomic_load_n(&available(p, ring)[0], __ATOMIC_RELAXED) & 1))
+		(void)!write(p->ring[ring].call, &one, 8);
+}
+
+/* Gives a buffer back, whatever its id and length. */
+OK_UNUSED static void give_back(struct peer *p, int ring, uint32_t id, uint32_t length)
+{
+	struct vring_used *u = used(p, ring);
+	u->ring[u->idx & (p->ring[ring].size - 1)] = (struct vring_used_elem){id, length};
+	publish(p, ring, (uint16_t)(u->idx + 1));
+}
+
+/* Delivers a frame as a device should. Returns the id it went out under. */
+OK_UNUSED static uint16_t deliver(struct peer *p, const void *frame, uint32_t length)
+{
+	uint16_t id = take(p, RX);
+	struct vring_desc *d = &descriptors(p, RX)[id];
+	yes(d->flags == VRING_DESC_F_WRITE && d->len >= HEADER + length);
+	unsigned char *buffer = peer_at(p, d->addr, d->len, 1);
+	memset(buffer, 0, HEADER);
+	buffer[10] = 1; /* num_buffers */
+	memcpy(buffer + HEADER, frame, length);
+	give_back(p, RX, id, HEADER + length);
+	return id;
+}
+
+/* Takes one frame off the transmit ring, its header and descriptors checked. Returns its length. */
+OK_UNUSED static uint32_t collect(struct peer *p, unsigned char *frame, uint32_t room)
+{
+	static unsigned char whole[70000];
+	uint32_t length = 0, count = 0;
+	uint16_t first = take(p, TX), id = first;
+	for (;;) {
+		struct vring_desc *d = &descriptors(p, TX)[id];
+		yes((d->flags & ~VRING_DESC_F_NEXT) == 0); /* nothing for the device to write */
+		yes(d->len > 0 && length + d->len <= sizeof(whole));
+		memcpy(whole + length, peer_at(p, d->addr, d->len, 1), d->len);
+		length += d->len;
+		yes(++count <= p->ring[TX].size);
+		if (!(d->flags & VRING_DESC_F_NEXT))
+			break;
+		id = d->next;
+		yes(id < p->ring[TX].size);
+	}
+	give_back(p, TX, first, 0);
+	yes(length > HEADER && length - HEADER <= room);
+	for (int i = 0; i < HEADER - 2; i++)
+		same(whole[i], 0);
+	memcpy(frame, whole + HEADER, length - HEADER);
+	return length - HEADER;
+}
+
+#endif

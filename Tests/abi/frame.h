@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Frames whose every byte follows from a number, so that what comes back can be compared in full. */
+#ifndef FRAME_H
+#define FRAME_H
+
+#include "ok.h"
+
+/* An Ethernet header of a type for experiments, the number, and bytes that follow from it. */
+OK_UNUSED static void frame_fill(unsigned char *p, uint32_t length, uint32_t number)
+{
+	static const unsigned char head[14] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5};
+	memcpy(p, head, sizeof(head));
+	memcpy(p + 14, &number, 4);
+	uint32_t x = number * 2654435761u + length;
+	for (uint32_t i = 18; i < length; i++) {
+		x = x * 1664525u + 1013904223u;
+		p[i] = (unsigned char)(x >> 24);
+	}
+}
+
+OK_UNUSED static uint32_t frame_number(const unsigned char *p)
+{
+	uint32_t number;
+	memcpy(&number, p + 14, 4);
+	return number;
+}
+
+/* The frame of that number and length, its two addresses apart: 1 if every byte is right. */
+OK_UNUSED static int frame_right(const unsigned char *p, uint32_t length, uint32_t number)
+{
+	static unsigned char want[65536];
+	frame_fill(want, length, number);
+	return memcmp(p + 12, want + 12, length - 12) == 0;
+}
+
+/* A packet from the pool with that frame in it; NULL if the pool is empty. */
+OK_UNUSED static struct vionet_packet *frame_packet(uint16_t pool, uint32_t length, uint32_t number)
+{
+	struct vionet_packet *p = vionet_packet_alloc(pool);
+	if (p == NULL)
+		return NULL;
+	unsigned char *data = (unsigned char *)vionet_packet_append(p, length);
+	yes(data != NULL);
+	frame_fill(data, length, number);
+	return p;
+}
+
+/* Sends count packets, all of them, however many calls that takes. */
+OK_UNUSED static void send_all(uint16_t port, struct vionet_packet **packets, uint16_t count)
+{
+	uint64_t end = microseconds() + 5000000;
+	uint16_t sent = 0;
+	while (sent < count) {
+		sent = (uint16_t)(sent + vionet_tx_burst(port, 0, packets + sent, (uint16_t)(count - sent)));
+		if (sent < count && microseconds() > end)
+			FAILED("only %u of %u packets went out in 5 s", sent, count);
+	}
+}
+
+/* Receives exactly count packets, or ends the test after 5 s without one. */
+OK_UNUSED static void receive_all(uint16_t port, struct vionet_packet **packets, uint16_t count)
+{
+	uint64_t end = microseconds() + 5000000;
+	uint16_t got = 0;
+	while (got < count) {
+		uint16_t n = vionet_rx_burst(port, 0, packets + got, (uint16_t)(count - got));
+		got = (uint16_t)(got + n);
+		if (n > 0)
+			end = microseconds() + 5000000;
+		else if (microseconds() > end)
+			FAILED("only %u of %u packets came", got, count);
+	}
+}
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* deadline: 300 */
+/*
+ * A back-end that misbehaves at any one message of a port's whole life: the call fails in time with an errno and a
+ * sentence, no port is left that should not be, and no descriptor, mapping or thread.
+ */
+#include "peer.h"
+
+static const char *const names[] = {"behaves", "closes before", "closes after", "is silent", "names another request",
+                                    "has another version", "lacks the reply flag", "is too short", "is too long",
+                                    "claims a huge size", "cuts off", "sends files", "refuses", "makes noise"};
+
+/* Is this an error that a back-end's fault may give? */
+static void fault(int result, enum mischief mischief, int at)
+{
+	int right = result == -EPROTO || result == -ECONNRESET || result == -ETIMEDOUT;
+	/* A number that is not the expected one is an answer, too: of features, of queues. */
+	right |= mischief == REFUSE && (result == -ENOTSUP || result == -EINVAL || result == -EIO);
+	if (!right)
+		FAILED("a back-end that %s at message %d: %d (%s)", names[mischief], at, result, strerror(-result));
+	if (vionet_error()[0] == 0)
+		FAILED("a back-end that %s at message %d: no sentence", names[mischief], at);
+}
+
+/* One life: open, stop, close. Returns how many messages the opening took. */
+static int live(struct peer *p, int *result)
+{
+	char address[100];
+	uint16_t port = VIONET_PORT_NONE;
+
+	snprintf(address, sizeof(address), "vhost-user:%s", p->path);
+	*result = vionet_open(address, &port);
+	int count = p->seen_count;
+	if (*result == 0) {
+		*result = vionet_stop(port);
+		vionet_close(port); /* whatever stop said */
+	}
+	return count;
+}
+
+/* How many messages a whole life takes, and its opening alone. */
+static int messages(uint64_t without, int *opening)
+{
+	struct peer p;
+	int result;
+	peer_start(&p);
+	p.features &= ~without;
+	*opening = live(&p, &result);
+	same(result, 0);
+	soon(p.gone == 1, 1000);
+	int count = p.seen_count;
+	peer_end(&p);
+	return count;
+}
+
+static int opening, bare_opening;
+
+static void misbehave(enum mischief mischief, int at, uint64_t without)
+{
+	struct peer p;
+	int result, answered;
+	uint64_t began = microseconds();
+
+	peer_start(&p);
+	p.features &= ~without;
+	p.mischief = mischief;
+	p.at = at;
+	live(&p, &result);
+	answered = p.seen_count;
+	peer_end(&p);
+	if (microseconds() - began > 8000000)
+		FAILED("a back-end that %s at message %d held the call up for 8 s", names[mischief], at);
+	if (answered <= at)
+		FAILED("message %d was never sent", at);
+	if (result != 0)
+		fault(result, mischief, at);
+	else if (at < opening && without == 0 && mischief != REFUSE && mischief != CLOSE_AFTER)
+		FAILED("a back-end that %s at message %d of a life was not noticed", names[mischief], at);
+}
+
+struct silence {
+	int at;
+	pthread_t thread;
+};
+
+static void *one_silence(void *argument)
+{
+	struct silence *s = argument;
+	misbehave(SILENT, s->at, 0);
+	return NULL;
+}
+
+int main(void)
+{
+	static struct silence silences[64];
+	int count = messages(0, &opening), bare = messages(BIT(F_PROTOCOL), &bare_opening);
+	struct holdings before = holdings();
+
+	yes(opening > 15 && count >= opening && count < 64);
+	yes(bare_opening > 10 && bare >= bare_opening);
+	for (int mischief = CLOSE_BEFORE; mischief < MISCHIEFS; mischief++)
+		for (int at = 0; mischief != SILENT && at < count; at++)
+			misbehave((enum mischief)mischief, at, 0);
+	/* Without protocol features few messages are answered, but a back-end that leaves is noticed or forgotten. */
+	for (int at = 0; at < bare; at++)
+		misbehave(CLOSE_BEFORE, at, BIT(F_PROTOCOL));
+	soon(vionet_port_next(0) == VIONET_PORT_NONE, 1);
+	held_as_before(before, 1024);
+
+	/* Silences last 5 s each, so all of them at once: one dead back-end must not hold up another port. */
+	uint64_t began = microseconds();
+	for (int at = 0; at < opening; at++) {
+		silences[at].at = at;
+		same(pthread_create(&silences[at].thread, NULL, one_silence, &silences[at]), 0);
+	}
+	for (int at = 0; at < opening; at++)
+		pthread_join(silences[at].thread, NULL);
+	yes(microseconds() - began > 3000000);
+	same(vionet_port_next(0), VIONET_PORT_NONE);
+	before.maps += 2 * count + 8; /* stacks and arenas of our own threads, which libc keeps */
+	held_as_before(before, 4096);
+	return 0;
+}

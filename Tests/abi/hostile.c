@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A device that lies in the used ring: the queue is broken and says so, no packet is handed out twice or with more
+ * bytes than were posted, nothing is lost, and the port can be brought up again.
+ */
+#include "device.h"
+#include "frame.h"
+
+enum { PACKETS = 1024, RING = 64 };
+
+static struct peer p;
+static uint16_t port, pool;
+static int broken_events;
+static unsigned char frame[2000];
+
+static void on_event(uint16_t which, int event, void *user)
+{
+	(void)user;
+	if (which == port && event == VIONET_EVENT_BROKEN)
+		broken_events++;
+}
+
+static void up(void)
+{
+	struct vionet_config config = VIONET_SIZED(struct vionet_config);
+	char address[100];
+
+	peer_start(&p);
+	snprintf(address, sizeof(address), "vhost-user:%s,queue_size=%d", p.path, RING);
+	ok(vionet_probe(address, &port));
+	config.pool = pool;
+	ok(vionet_init(port, &config));
+	ok(vionet_start(port));
+	soon(p.ring[TX].enabled && waiting(&p, RX) == RING, 1000);
+	broken_events = 0;
+}
+
+static void down(void)
+{
+	vionet_close(port);
+	soon(pool_of(pool).available == PACKETS, 100);
+	same(pool_of(pool).refused, 0);
+	peer_end(&p);
+}
+
+static uint16_t receive(struct vionet_packet **packets)
+{
+	return vionet_rx_burst(port, 0, packets, 32);
+}
+
+/* The frames before the lie may have come; the port is broken, stays so, and comes back when asked. */
+static void is_broken(const char *lie, int direction)
+{
+	struct vionet_packet *packets[32];
+	uint16_t n = 0;
+	if (direction == RX)
+		for (int i = 0; i < 3; i++)
+			for (n = receive(packets); n > 0; n--)
+				vionet_packet_free(packets[n - 1]);
+	else
+		for (int i = 0; i < 3; i++) {
+			packets[0] = frame_packet(pool, 60, 1);
+			if (vionet_tx_burst(port, 0, packets, 1) == 0)
+				vionet_packet_free(packets[0]);
+		}
+	struct vionet_stats stats = stats_of(port);
+	if ((direction == RX ? stats.rx.broken : stats.tx.broken) != 1)
+		FAILED("%s: the queue is not counted as broken", lie);
+	if (info_of(port).state != VIONET_STATE_BROKEN)
+		FAILED("%s: the port's state is %u", lie, info_of(port).state);
+	if (broken_events != 1)
+		FAILED("%s: %d events", lie, broken_events);
+	for (int i = 0; i < 100; i++)
+		same(receive(packets), 0);
+
+	ok(vionet_stop(port));
+	ok(vionet_init(port, NULL));
+	ok(vionet_start(port));
+	soon(p.ring[TX].enabled && waiting(&p, RX) > 0, 1000);
+	frame_fill(frame, 100, 7);
+	deliver(&p, frame, 100);
+	same(receive(packets), 1);
+	yes(frame_right(packets[0]->data, 100, 7));
+	vionet_packet_free(packets[0]);
+	same(info_of(port).state, VIONET_STATE_STARTED);
+}
+
+static void lies_about_receiving(void)
+{
+	static const uint32_t ids[] = {RING, RING + 1, 0xffff, 0x10000, 0x80000000, 0xffffffff};
+	for (unsigned int i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		up();
+		give_back(&p, RX, ids[i], 100);
+		is_broken("an id beyond the ring", RX);
+		down();
+	}
+	static const uint32_t lengths[] = {1984 + VIONET_HEADROOM + 1, 65536, 0x7fffffff, 0xffffffff};
+	for (unsigned int i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		up();
+		give_back(&p, RX, take(&p, RX), lengths[i]);
+		is_broken("more bytes than were posted", RX);
+		down();
+	}
+	static const uint16_t jumps[] = {RING + 1, 1000, 0x8000, 0xffff};
+	for (unsigned int i = 0; i < sizeof(jumps) / sizeof(jumps[0]); i++) {
+		up();
+		publish(&p, RX, jumps[i]);
+		is_broken("an index that jumps", RX);
+		down();
+	}
+}
+
+/* The same buffer several times: no packet is handed out twice, and what was handed out does not change. */
+static void gives_twice(void)
+{
+	struct vionet_packet *packets[RING * 4];
+	uint16_t got = 0;
+	up();
+	frame_fill(frame, 200, 3);
+	uint16_t id = deliver(&p, frame, 200);
+	for (int i = 0; i < 40; i++) {
+		give_back(&p, RX, id, HEADER + 60);
+		if (i % 3 == 0)
+			got = (uint16_t)(got + receive(packets + got));
+	}
+	yes(got >= 1);
+	yes(frame_right(packets[0]->data, 200, 3));
+	for (uint16_t i = 0; i < got; i++)
+		for (uint16_t j = 0; j < i; j++) {
+			yes(packets[i] != packets[j]);
+			yes(packets[i]->data != packets[j]->data);
+		}
+	vionet_packet_free_bulk(packets, got);
+	same(pool_of(pool).refused, 0);
+	down();
+}
+
+/* Too short for a header and an Ethernet header is not a broken device: dropped and counted. */
+static void short_frames(void)
+{
+	struct vionet_packet *packets[32];
+	static const uint32_t lengths[] = {0, 1, HEADER - 1, HEADER, HEADER + 13};
+	up();
+	for (unsigned int i = 0; i < 5; i++)
+		give_back(&p, RX, take(&p, RX), lengths[i]);
+	frame_fill(frame, 60, 9);
+	deliver(&p, frame, 60);
+	uint16_t got = 0;
+	for (int i = 0; i < 10 && got == 0; i++)
+		got = receive(packets);
+	same(got, 1);
+	yes(frame_right(packets[0]->data, 60, 9));
+	vionet_packet_free(packets[0]);
+	same(stats_of(port).rx.dropped[VIONET_DROP_SHORT], 5);
+	same(stats_of(port).rx.packets, 1);
+	same(info_of(port).state, VIONET_STATE_STARTED);
+	down();
+}
+
+static void lies_about_sending(void)
+{
+	for (int lie = 0; lie < 3; lie++) {
+		struct vionet_packet *packets[8];
+		up();
+		for (uint32_t i = 0; i < 8; i++)
+			packets[i] = frame_packet(pool, 60, i);
+		send_all(port, packets, 8);
+		for (uint32_t i = 0; i < 4; i++) {
+			same(collect(&p, frame, sizeof(frame)), 60);
+			yes(frame_right(frame, 60, i));
+		}
+		if (lie == 0)
+			give_back(&p, TX, RING + 5, 0);
+		else if (lie == 1)
+			publish(&p, TX, (uint16_t)(used(&p, TX)->idx + RING + 1));
+		else
+			for (int i = 0; i < RING; i++)
+				give_back(&p, TX, 0, 0);
+		/* A driver may look at the used ring only when it wants room. */
+		for (int i = 0; i < 3 * RING && stats_of(port).tx.broken == 0; i++) {
+			packets[0] = frame_packet(pool, 60, 1);
+			if (vionet_tx_burst(port, 0, packets, 1) == 0)
+				vionet_packet_free(packets[0]);
+		}
+		is_broken("a lie about what was sent", TX);
+		down();
+	}
+}
+
+int main(void)
+{
+	pool = pool_made(PACKETS);
+	ok(vionet_event_add(on_event, NULL));
+	lies_about_receiving();
+	gives_twice();
+	short_frames();
+	lies_about_sending();
+	ok(vionet_event_remove(on_event, NULL));
+	ok(vionet_pool_destroy(pool));
+	return 0;
+}

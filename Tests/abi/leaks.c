@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* deadline: 300 */
+/* A thousand lives of every kind of port, whole and cut short: descriptors, mappings, threads and memory as before. */
+#include "frame.h"
+
+#include <sys/stat.h>
+
+static char folder[] = "/tmp/vionet-test-XXXXXX";
+
+static void traffic(uint16_t port)
+{
+	struct vionet_packet *packets[16];
+	for (uint32_t i = 0; i < 16; i++)
+		packets[i] = frame_packet(0, 60 + i, i);
+	send_all(port, packets, 16);
+	uint16_t n = vionet_rx_burst(port, 0, packets, 16);
+	vionet_packet_free_bulk(packets, n);
+}
+
+static void life(const char *device, int kind)
+{
+	uint16_t port = VIONET_PORT_NONE;
+	ok(vionet_probe(device, &port));
+	if (kind % 4 > 0)
+		ok(vionet_init(port, NULL));
+	if (kind % 4 > 1) {
+		ok(vionet_start(port));
+		ok(vionet_rx_fd(port, 0));
+		traffic(port);
+	}
+	if (kind % 4 > 2) {
+		ok(vionet_stop(port));
+		ok(vionet_start(port));
+		traffic(port);
+		ok(vionet_stop(port));
+		ok(vionet_init(port, NULL));
+	}
+	vionet_close(port);
+}
+
+static void lives(const char *device, int count)
+{
+	for (int i = 0; i < 40; i++)
+		life(device, i);
+	struct holdings before = holdings();
+	for (int i = 0; i < count; i++)
+		life(device, i);
+	printf("%s\n", device);
+	held_as_before(before, 1024);
+}
+
+static void pools(int count)
+{
+	vionet_pool_destroy(pool_made(1024));
+	struct holdings before = holdings();
+	for (int i = 0; i < count; i++) {
+		uint16_t pool = pool_made(1024);
+		struct vionet_packet *p = vionet_packet_alloc(pool);
+		err(vionet_pool_destroy(pool), -EBUSY);
+		vionet_packet_free(p);
+		ok(vionet_pool_destroy(pool));
+	}
+	held_as_before(before, 1024);
+}
+
+/* A served device and a port to it. */
+static void served(int count)
+{
+	char path[100], address[120];
+	struct holdings before = {0};
+	snprintf(path, sizeof(path), "%s/s", folder);
+	snprintf(address, sizeof(address), "vhost-user:%s", path);
+	for (int i = -20; i < count; i++) {
+		uint16_t device;
+		if (i == 0)
+			before = holdings();
+		ok(vionet_device_serve(path, "loopback", &device));
+		life(address, i & 3);
+		vionet_device_stop(device);
+		same(access(path, F_OK), -1);
+	}
+	held_as_before(before, 1024);
+}
+
+int main(void)
+{
+	char text[120];
+	yes(mkdtemp(folder) != NULL);
+	lives("soft:sink", 1000);
+	lives("soft:loopback,queue_size=1024", 300);
+	lives("soft:generate,length=100", 300);
+	lives("soft:pipe=leaks", 300);
+	snprintf(text, sizeof(text), "soft:pcap=,out=%s/out.pcap", folder);
+	lives(text, 300);
+	pools(300);
+	served(300);
+	snprintf(text, sizeof(text), "%s/out.pcap", folder);
+	unlink(text);
+	same(rmdir(folder), 0);
+	return 0;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What every C test uses: checks that end the program at the first that fails, and counts of what a process holds. */
+#ifndef OK_H
+#define OK_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include <vionet.h>
+
+#define OK_UNUSED __attribute__((unused))
+
+__attribute__((noreturn, format(printf, 3, 4))) OK_UNUSED static void
+failed(const char *file, int line, const char *format, ...)
+{
+	__builtin_va_list list;
+	printf("%s:%d: ", file, line);
+	__builtin_va_start(list, format);
+	vprintf(format, list);
+	__builtin_va_end(list);
+	printf("\nvionet_error: \"%s\"\n", vionet_error());
+	fflush(stdout);
+	_exit(1);
+}
+#define FAILED(...) failed(__FILE__, __LINE__, __VA_ARGS__)
+
+/* The condition holds. */
+#define yes(condition) \
+	do { \
+		if (!(condition)) \
+			FAILED("not so: %s", #condition); \
+	} while (0)
+
+/* The two numbers are equal. */
+#define same(a, b) \
+	do { \
+		long long a_ = (long long)(a), b_ = (long long)(b); \
+		if (a_ != b_) \
+			FAILED("%s is %lld, %s is %lld", #a, a_, #b, b_); \
+	} while (0)
+
+/* The call succeeds. */
+#define ok(call) \
+	do { \
+		long long r_ = (long long)(call); \
+		if (r_ < 0) \
+			FAILED("%s gave %lld (%s)", #call, r_, strerror((int)-r_)); \
+	} while (0)
+
+/* The call fails with this code, and says why. */
+#define err(call, code) \
+	do { \
+		long long r_ = (long long)(call); \
+		if (r_ != (code)) \
+			FAILED("%s gave %lld (%s), not %s", #call, r_, r_ < 0 ? strerror((int)-r_) : "", #code); \
+		if (vionet_error()[0] == 0) \
+			FAILED("%s failed without a sentence", #call); \
+	} while (0)
+
+/* The sentence of the last failure names the thing. */
+#define says(needle) \
+	do { \
+		if (strcasestr(vionet_error(), needle) == NULL) \
+			FAILED("the sentence does not name %s", needle); \
+	} while (0)
+
+__attribute__((noreturn)) OK_UNUSED static void skip(const char *reason)
+{
+	printf("%s\n", reason);
+	fflush(stdout);
+	_exit(77);
+}
+
+/* ---- time ------------------------------------------------------------------------------------------------------- */
+
+OK_UNUSED static uint64_t microseconds(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+/* The condition becomes true within so many milliseconds. */
+#define soon(condition, milliseconds) \
+	do { \
+		uint64_t end_ = microseconds() + (milliseconds) * 1000ull; \
+		while (!(condition)) { \
+			if (microseconds() > end_) \
+				FAILED("not within %d ms: %s", (int)(milliseconds), #condition); \
+			usleep(200); \
+		} \
+	} while (0)
+
+/* ---- what this process holds ------------------------------------------------------------------------------------ */
+
+struct holdings {
+	int fds, maps, threads, resident_kib;
+};
+
+OK_UNUSED static int entries(const char *folder)
+{
+	int n = 0;
+	DIR *d = opendir(folder);
+	while (d != NULL && readdir(d) != NULL)
+		n++;
+	if (d != NULL)
+		closedir(d);
+	return n;
+}
+
+OK_UNUSED static int status_value(const char *key)
+{
+	char line[256];
+	int value = -1;
+	FILE *f = fopen("/proc/self/status", "re");
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (strncmp(line, key, strlen(key)) == 0)
+			value = atoi(line + strlen(key) + 1);
+	if (f != NULL)
+		fclose(f);
+	return value;
+}
+
+OK_UNUSED static int count_maps(void)
+{
+	int n = 0, c;
+	FILE *f = fopen("/proc/self/maps", "re");
+	while (f != NULL && (c = getc(f)) != EOF)
+		n += c == '\n';
+	if (f != NULL)
+		fclose(f);
+	return n;
+}
+
+OK_UNUSED static struct holdings holdings(void)
+{
+	return (struct holdings){entries("/proc/self/fd"), count_maps(), entries("/proc/self/task") - 2,
+	                         status_value("VmRSS")};
+}
+
+/* Nothing more is held than before. A thread that has just ended may be in the list for a moment. */
+#define held_as_before(before, resident_drift_kib) \
+	do { \
+		soon(holdings().threads <= (before).threads, 2000); \
+		struct holdings now_ = holdings(); \
+		same(now_.fds, (before).fds); \
+		if (now_.maps > (before).maps) \
+			FAILED("%d mappings, before %d", now_.maps, (before).maps); \
+		if (now_.resident_kib > (before).resident_kib + (resident_drift_kib)) \
+			FAILED("%d KiB resident, before %d", now_.resident_kib, (before).resident_kib); \
+	} while (0)
+
+/* ---- short names for what is asked often ------------------------------------------------------------------------ */
+
+OK_UNUSED static struct vionet_info info_of(uint16_t port)
+{
+	struct vionet_info info = VIONET_SIZED(struct vionet_info);
+	ok(vionet_info(port, &info));
+	return info;
+}
+
+OK_UNUSED static struct vionet_pool_info pool_of(uint16_t pool)
+{
+	struct vionet_pool_info info = VIONET_SIZED(struct vionet_pool_info);
+	ok(vionet_pool_info(pool, &info));
+	return info;
+}
+
+OK_UNUSED static struct vionet_stats stats_of(uint16_t port)
+{
+	struct vionet_stats stats = VIONET_SIZED(struct vionet_stats);
+	ok(vionet_stats(port, &stats));
+	return stats;
+}
+
+OK_UNUSED static uint16_t opened(const char *device)
+{
+	uint16_t port = VIONET_PORT_NONE;
+	ok(vionet_open(device, &port));
+	return port;
+}
+
+OK_UNUSED static uint16_t pool_made(uint32_t packets)
+{
+	struct vionet_pool_config config = VIONET_SIZED(struct vionet_pool_config);
+	uint16_t pool = 0;
+	config.packets = packets;
+	config.memory_fd = -1;
+	ok(vionet_pool_create(&config, &pool));
+	yes(pool != 0);
+	return pool;
+}
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* deadline: 180 */
+/*
+ * Sleeping until packets come: the descriptor, arming, and no wake-up lost in 50000 rounds against a sender that sends
+ * at every possible moment.
+ */
+#include "frame.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { ROUNDS = 50000 };
+
+static uint16_t from, to;
+static _Atomic uint32_t received;
+
+static void *sender(void *unused)
+{
+	uint32_t x = 1;
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		struct vionet_packet *p = frame_packet(0, 60 + i % 900, i);
+		yes(p != NULL);
+		send_all(from, &p, 1);
+		uint64_t end = microseconds() + 4000000;
+		for (unsigned int turns = 0; atomic_load(&received) <= i; turns++) {
+			if (turns % 1024 == 1023 && microseconds() > end)
+				FAILED("frame %u was sent 4 s ago", i);
+			if (turns > 200)
+				usleep(1); /* the two may have one core between them */
+		}
+		/* Then the next at a moment between now and well into the other's sleep. */
+		x = x * 1664525u + 1013904223u;
+		if ((x >> 29) == 0)
+			usleep((x >> 8) % 100);
+		else
+			for (uint32_t spin = (x >> 8) % 6000; spin > 0; spin--)
+				atomic_signal_fence(memory_order_seq_cst);
+	}
+	return unused;
+}
+
+static int readable(int fd, int milliseconds)
+{
+	struct pollfd one = {.fd = fd, .events = POLLIN};
+	return poll(&one, 1, milliseconds);
+}
+
+/* One packet after the other, by hand. */
+static void in_steps(void)
+{
+	struct vionet_packet *p, *out[8];
+	int fd = vionet_rx_fd(to, 0);
+	yes(fd >= 0);
+	same(vionet_rx_fd(to, 0), fd);
+	same(vionet_rx_burst(to, 0, out, 8), 0);
+	same(vionet_rx_arm(to, 0), 0);
+	same(readable(fd, 50), 0);
+	p = frame_packet(0, 60, 1);
+	send_all(from, &p, 1);
+	same(readable(fd, 2000), 1);
+	same(vionet_rx_arm(to, 0), 1); /* a packet waits: do not sleep */
+	receive_all(to, out, 1);
+	vionet_packet_free(out[0]);
+	same(vionet_rx_arm(to, 0), 0); /* clears the descriptor */
+	same(readable(fd, 50), 0);
+	same(vionet_rx_arm(to, 0), 0); /* twice is once */
+	p = frame_packet(0, 60, 2);
+	send_all(from, &p, 1);
+	same(readable(fd, 2000), 1);
+	receive_all(to, out, 1);
+	vionet_packet_free(out[0]);
+}
+
+int main(void)
+{
+	pthread_t thread;
+	struct vionet_packet *packets[32];
+	uint64_t slept = 0;
+
+	from = opened("soft:pipe=sleeping");
+	to = opened("soft:pipe=sleeping");
+	in_steps();
+	int fd = vionet_rx_fd(to, 0);
+	uint32_t next = 0;
+	same(pthread_create(&thread, NULL, sender, NULL), 0);
+	while (next < ROUNDS) {
+		uint16_t n = vionet_rx_burst(to, 0, packets, 32);
+		for (uint16_t i = 0; i < n; i++, next++) {
+			same(packets[i]->length, 60 + next % 900);
+			yes(frame_right(packets[i]->data, packets[i]->length, next));
+		}
+		vionet_packet_free_bulk(packets, n);
+		atomic_store(&received, next);
+		if (n > 0 || next == ROUNDS)
+			continue;
+		int armed = vionet_rx_arm(to, 0);
+		yes(armed == 0 || armed == 1);
+		if (armed == 1)
+			continue;
+		slept++;
+		if (readable(fd, 3000) == 0)
+			FAILED("asleep for 3 s after frame %u: a wake-up was lost", next);
+	}
+	pthread_join(thread, NULL);
+	printf("%d rounds, %" PRIu64 " sleeps\n", ROUNDS, slept);
+	yes(slept > ROUNDS / 100); /* else nothing was tried */
+
+	/* The descriptor stays the same while the port lives, and goes with it. */
+	same(vionet_rx_fd(to, 0), fd);
+	vionet_close(to);
+	vionet_close(from);
+	err(vionet_rx_fd(to, 0), -ENODEV);
+	return 0;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* deadline: 180 */
+/*
+ * Threads: two ports carry traffic on two threads while others ask, count, probe and close; then ports are stopped and
+ * closed under threads that burst. Nothing crashes, no packet is lost, and a closed port gives 0.
+ */
+#include "frame.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { FRAMES = 300000, CLOSINGS = 300 };
+
+static _Atomic int done;
+
+static void *carry(void *argument)
+{
+	uint16_t port = opened("soft:loopback"), n, burst = 32;
+	uint32_t sent = 0, back = 0;
+	struct vionet_packet *packets[32];
+	(void)argument;
+	uint64_t last = microseconds();
+	while (back < FRAMES) {
+		for (n = 0; n < burst && sent - back + n < 128 && sent + n < FRAMES; n++)
+			yes((packets[n] = frame_packet(0, 60 + (sent + n) % 600, sent + n)) != NULL);
+		uint16_t taken = vionet_tx_burst(port, 0, packets, n);
+		sent += taken;
+		vionet_packet_free_bulk(packets + taken, (uint16_t)(n - taken));
+		n = vionet_rx_burst(port, 0, packets, burst);
+		for (uint16_t i = 0; i < n; i++, back++) {
+			same(packets[i]->length, 60 + back % 600);
+			yes(frame_right(packets[i]->data, packets[i]->length, back));
+			last = microseconds();
+		}
+		vionet_packet_free_bulk(packets, n);
+		if (n == 0 && microseconds() - last > 5000000)
+			FAILED("%u sent, %u back", sent, back);
+	}
+	vionet_close(port);
+	done++;
+	return NULL;
+}
+
+static void *ask(void *argument)
+{
+	uint16_t other;
+	(void)argument;
+	while (done < 2) {
+		VIONET_FOREACH_PORT(port) {
+			struct vionet_stats stats = VIONET_SIZED(struct vionet_stats);
+			struct vionet_info info = VIONET_SIZED(struct vionet_info);
+			int result = vionet_stats(port, &stats);
+			yes(result == 0 || result == -ENODEV);
+			result = vionet_info(port, &info);
+			yes(result == 0 || result == -ENODEV);
+		}
+		if (vionet_open("soft:sink", &other) == 0)
+			vionet_close(other);
+		yes(vionet_open("soft:nothing", &other) == -EINVAL);
+		yes(strstr(vionet_error(), "nothing") != NULL);
+	}
+	return NULL;
+}
+
+static _Atomic uint32_t target; /* the port to burst on */
+static _Atomic int over;
+
+static void *receive_for_ever(void *unused)
+{
+	struct vionet_packet *packets[32];
+	while (!over) {
+		uint16_t n = vionet_rx_burst((uint16_t)target, 0, packets, 32);
+		vionet_packet_free_bulk(packets, n);
+	}
+	return unused;
+}
+
+static void *send_for_ever(void *unused)
+{
+	struct vionet_packet *packets[32];
+	while (!over) {
+		uint16_t n = 0, taken;
+		while (n < 32 && (packets[n] = frame_packet(0, 60, n)) != NULL)
+			n++;
+		taken = vionet_tx_burst((uint16_t)target, 0, packets, n);
+		vionet_packet_free_bulk(packets + taken, (uint16_t)(n - taken));
+	}
+	return unused;
+}
+
+static void close_under_bursts(void)
+{
+	pthread_t threads[2];
+	uint16_t port = opened("soft:loopback");
+	target = port;
+	same(pthread_create(&threads[0], NULL, receive_for_ever, NULL), 0);
+	same(pthread_create(&threads[1], NULL, send_for_ever, NULL), 0);
+	for (int i = 0; i < CLOSINGS; i++) {
+		usleep((unsigned int)(i * 7919 % 1500));
+		if (i % 3 == 0) {
+			ok(vionet_stop(port));
+			ok(vionet_start(port));
+		} else {
+			vionet_close(port);
+			port = opened("soft:loopback");
+			target = port;
+		}
+	}
+	over = 1;
+	pthread_join(threads[0], NULL);
+	pthread_join(threads[1], NULL);
+	vionet_close(port);
+}
+
+int main(void)
+{
+	pthread_t threads[3];
+	uint16_t port = opened("soft:sink");
+	struct vionet_pool_info before = pool_of(info_of(port).pool);
+	uint16_t pool = info_of(port).pool;
+	vionet_close(port);
+	before = pool_of(pool);
+	same(before.available, before.packets);
+
+	for (int i = 0; i < 3; i++)
+		same(pthread_create(&threads[i], NULL, i < 2 ? carry : ask, NULL), 0);
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+	close_under_bursts();
+	same(vionet_port_next(0), VIONET_PORT_NONE);
+	same(pool_of(pool).available, before.packets);
+	same(pool_of(pool).refused, 0);
+	return 0;
+}

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The library asks for libbsd and libc and nothing else, is called what its users link to, and has safe segments.
+# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+so=$stage/lib/libvionet.so
+needed=$(readelf -dW "$so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | LC_ALL=C sort | tr '\n' ' ')
+echo "NEEDED: $needed"
+[ "$needed" = "libbsd.so.0 libc.so.6 " ] || fail "wanted: libbsd.so.0 libc.so.6"
+soname=$(readelf -dW "$so" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
+[ "$soname" = libvionet.so.0 ] || fail "soname is $soname"
+[ "$(readlink "$so")" = libvionet.so.0 ] || fail "libvionet.so does not lead to libvionet.so.0"
+readelf -lW "$so" | grep -q GNU_RELRO || fail "no RELRO"
+readelf -dW "$so" | grep -q 'BIND_NOW\|Flags:.*NOW' || fail "lazy binding"
+readelf -lW "$so" | grep -q 'GNU_STACK.* RW ' || fail "executable stack"
+if readelf -lW "$so" | grep -q 'LOAD.* RWE '; then fail "a segment that is writable and executable"; fi
+if readelf -dW "$so" | grep -q '(TEXTREL)\|(RPATH)\|(RUNPATH)'; then fail "text relocations or a run path"; fi
+
+# pkg-config gives what a user needs, and what a static user needs.
+[ "$(pkg-config --libs vionet)" = "-L$stage/lib -lvionet" ] || fail "pkg-config --libs: $(pkg-config --libs vionet)"
+[ "$(pkg-config --modversion vionet)" = "$(sed -n 's/^VERSION := //p' "$root/Makefile")" ] || fail "versions differ"

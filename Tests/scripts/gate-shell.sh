@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Every shell script of the tree passes shellcheck, and every file of ours starts with the licence and has no path of
+# one machine in it.
+# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+need shellcheck shellcheck
+need git git
+cd "$root" || exit 1
+
+ours() { git ls-files --cached --others --exclude-standard "$@"; }
+
+mapfile -t scripts < <(ours | while read -r file; do
+  [ -f "$file" ] && head -c 40 "$file" | grep -qaE '^(#!.*sh$|# shellcheck shell=)' && echo "$file"
+done)
+[ "${#scripts[@]}" -gt 10 ] || fail "found only ${#scripts[@]} scripts"
+shellcheck -x "${scripts[@]}" || fail "shellcheck"
+echo "${#scripts[@]} scripts"
+
+without=$(ours Sources Tests include examples bench Tools .ci Makefile | grep -E '\.(swift|c|h|cpp|sh|py|map)$|Makefile|/run$' |
+  while read -r file; do
+    [ -f "$file" ] && ! head -n 3 "$file" | grep -q 'SPDX-License-Identifier: BSD-2-Clause' && echo "$file"
+  done)
+[ -z "$without" ] || fail "no licence line in: $without"
+
+# Written in two halves, so that this line is not one of them.
+homes='(/ho''me/[a-z]|/ro''ot/|/wo''rk/|/Us''ers/)'
+if ours Sources Tests include examples bench Tools .ci docs README.md Makefile | xargs -d '\n' grep -nE "$homes"; then
+  fail "a path of one machine"
+fi

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Exported are exactly the functions that vionet.h declares and vionet.map lists; what the library takes from outside is
+# libc's and libbsd's, of a glibc not newer than Debian 12's minus two; the archive has no global name of its own else.
+# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+export LC_ALL=C
+newest=2.34
+
+declared() { # header: names of functions it declares, from the compiler's view of it, without comments
+  gcc -E -P -I"$(dirname "$1")" -x c "$1" | tr '\n' ' ' | grep -oE '[^;{}]*\bvionet_[a-z_]+ *\([^;{}]*\) *;' |
+    grep -v typedef | grep -oE '\bvionet_[a-z_]+ *\(' | tr -d ' (' | sort -u
+}
+exported() { nm -D --defined-only "$1" | sed -n 's/.* [TDBRVWi] \([^@]*\).*/\1/p' | grep -v '^VIONET_0$' | sort -u; }
+listed() { sed -n 's/^[[:space:]]*\(vionet_[a-z0-9_]*\);.*/\1/p' "$1" | sort -u; }
+
+so=$stage/lib/libvionet.so
+declared "$stage/include/vionet.h" >"$work/declared"
+exported "$so" >"$work/exported"
+listed "$root/vionet.map" >"$work/listed"
+[ "$(wc -l <"$work/declared")" -gt 30 ] || fail "only $(wc -l <"$work/declared") declarations found in vionet.h"
+diff "$work/declared" "$work/exported" || fail "declared (<) and exported (>) differ"
+diff "$work/listed" "$work/exported" || fail "vionet.map (<) and exported (>) differ"
+echo "$(wc -l <"$work/exported") functions declared, listed and exported"
+nm -D --with-symbol-versions --defined-only "$so" | grep ' T ' | grep -v '@@VIONET_0$' && fail "an export without version"
+
+# Everything undefined carries a version of glibc or libbsd; the weak ones below are the toolchain's own.
+nm -D --undefined-only --with-symbol-versions "$so" | awk '{ print $NF }' | sort -u >"$work/undefined"
+grep -vE '@(GLIBC_|LIBBSD_)' "$work/undefined" |
+  grep -vxE '_ITM_(de)?registerTMCloneTable|__gmon_start__' && fail "undefined and of neither glibc nor libbsd"
+highest=$(grep -oE 'GLIBC_[0-9.]+' "$work/undefined" | sed 's/GLIBC_//' | sort -V | tail -n 1)
+echo "highest glibc version: $highest"
+[ "$(printf '%s\n%s\n' "$highest" "$newest" | sort -V | tail -n 1)" = "$newest" ] ||
+  fail "wants glibc $highest: $(grep "GLIBC_$highest" "$work/undefined" | tr '\n' ' ')"
+for forbidden in abort exit printf puts signal sigaction; do
+  if grep -qE "^$forbidden@" "$work/undefined"; then fail "the library calls $forbidden"; fi
+done
+
+# The archive.
+nm -g --defined-only "$stage/lib/libvionet.a" | awk 'NF == 3 { print $3 }' | sort -u >"$work/archived"
+diff "$work/exported" "$work/archived" || fail "global in the archive (>) and exported (<) differ"
+
+# The reading of the header can fail: a declaration taken away is missed.
+sed 's/^int vionet_stop(uint16_t port);//' "$stage/include/vionet.h" >"$work/vionet.h"
+declared "$work/vionet.h" | diff -q - "$work/exported" >/dev/null && fail "a missing declaration went unseen"
+exit 0

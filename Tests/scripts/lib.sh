@@ -1,0 +1,94 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Sourced by the shell tests: a scratch folder, processes that end with the test, network namespaces of its own.
+
+# shellcheck source-path=SCRIPTDIR source=../scripts/compile.sh
+. "$(dirname "${BASH_SOURCE[0]}")/compile.sh"
+# shellcheck disable=SC2034 # for the tests
+examples=$build/examples
+tag=${VIONET_TEST_TAG:-vt}-$$
+work=$(mktemp -d)
+children=() spaces=()
+
+fail() { echo "FAIL: $*"; exit 1; }
+skip() { echo "$*"; exit 77; }
+
+need() { # program, Debian package
+  command -v "$1" >/dev/null || skip "$1 is not installed (Debian package $2)"
+}
+
+need_spaces() {
+  [ "$(id -u)" -eq 0 ] || skip "network namespaces want root"
+  [ -c /dev/net/tun ] || skip "this machine has no /dev/net/tun"
+  need ip iproute2
+  unshare --net true 2>/dev/null || skip "this machine makes no network namespaces"
+}
+
+# Ends a process we started: asks, waits 5 s, insists. Its exit status is the result.
+end() {
+  local i
+  kill -TERM "$1" 2>/dev/null
+  for ((i = 0; i < 50; i++)); do
+    kill -0 "$1" 2>/dev/null || break
+    sleep 0.1
+  done
+  kill -KILL "$1" 2>/dev/null
+  wait "$1" 2>/dev/null
+}
+
+clean_up() {
+  local child space
+  trap '' INT TERM
+  for child in "${children[@]}"; do end "$child"; done
+  for space in "${spaces[@]}"; do
+    ip netns pids "$space" 2>/dev/null | xargs -r kill -KILL
+    ip netns delete "$space" 2>/dev/null
+  done
+  rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# Waits until a command succeeds: until SECONDS command...
+until_true() {
+  local tries=$(($1 * 20))
+  shift
+  while ! "$@"; do
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || return 1
+    sleep 0.05
+  done
+}
+
+# space NAME: makes a namespace without IPv6, so that nothing speaks in it unasked; its full name is "$tag-NAME".
+space() {
+  ip netns add "$tag-$1" || fail "cannot make namespace $tag-$1"
+  spaces+=("$tag-$1")
+  ip netns exec "$tag-$1" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6 &&
+    echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6' 2>/dev/null
+  ip -n "$tag-$1" link set lo up
+}
+
+# in NAME command...
+in_space() {
+  local name=$1
+  shift
+  ip netns exec "$tag-$name" "$@"
+}
+
+has_link() { ip -n "$tag-$1" link show "$2" >/dev/null 2>&1; }
+
+# tap_into FROM TO TAP ADDRESS: gives a TAP that a program in FROM has just made to TO.
+tap_into() {
+  until_true 10 has_link "$1" "$3" || fail "interface $3 did not appear"
+  ip -n "$tag-$1" link set "$3" netns "$tag-$2" || fail "cannot move $3"
+  ip -n "$tag-$2" address add "$4" dev "$3" || fail "cannot give $3 its address"
+  ip -n "$tag-$2" link set "$3" up || fail "cannot bring up $3"
+}
+
+# A counter of the kernel's: counter SPACE INTERFACE rx_packets
+counter() { in_space "$1" cat "/sys/class/net/$2/statistics/$3"; }
+
+# The first number behind a word in a file: number_after WORD FILE
+number_after() { sed -n "s/.*$1[^0-9]*\([0-9][0-9]*\).*/\1/p" "$2" | head -n 1; }

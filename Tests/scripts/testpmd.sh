@@ -1,0 +1,37 @@
+# shellcheck shell=bash disable=SC2154
+# SPDX-License-Identifier: BSD-2-Clause
+# Sourced: DPDK's testpmd as a peer, driven through its prompt. It runs without hugepages. Wants lib.sh first.
+
+need dpdk-testpmd dpdk
+last_core=$(($(nproc) - 1))
+
+# testpmd NAME DEVICE [testpmd options...]: starts it and waits for its prompt, which `say` then talks to.
+testpmd() {
+  local name=$1 device=$2
+  shift 2
+  mkfifo "$work/$name.in"
+  stdbuf -oL dpdk-testpmd --lcores "0@0,1@$last_core" --no-pci --no-huge -m 512 --no-shconf --no-telemetry \
+    --file-prefix="$tag-$name" --vdev "$device" -- -i --nb-cores=1 --total-num-mbufs=16384 --no-lsc-interrupt "$@" \
+    <>"$work/$name.in" >"$work/$name.out" 2>&1 &
+  children+=($!)
+  until_true 20 grep -q 'testpmd> *$' "$work/$name.out" || { cat "$work/$name.out"; fail "testpmd did not start"; }
+}
+
+# say NAME command: one line at its prompt; returns when the prompt is back.
+say() {
+  local before
+  before=$(prompts "$1")
+  echo "$2" >"$work/$1.in"
+  until_true 10 more_prompts "$1" "$before" || { cat "$work/$1.out"; fail "testpmd does not answer: $2"; }
+}
+prompts() { grep -c 'testpmd> *' "$work/$1.out"; }
+more_prompts() { [ "$(prompts "$1")" -gt "$2" ]; }
+
+# total NAME RX-packets|RX-dropped|TX-packets|TX-dropped: the last figure that `stop` printed.
+total() {
+  tr -d '\r' <"$work/$1.out" | sed -n '/Forward statistics for port 0/,/----$/p' |
+    sed -n "s/.*$2: *\([0-9][0-9]*\).*/\1/p" | tail -n 1
+}
+
+# nic NAME RX-bytes: the last figure that `show port stats 0` printed.
+nic() { tr -d '\r' <"$work/$1.out" | sed -n "s/.*$2: *\([0-9][0-9]*\).*/\1/p" | tail -n 1; }
