@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Installs the Debian packages that a purpose needs and says which; silent when none is missing. Without root or
+# apt-get it prints the command to run and fails. Swift is needed too, and comes from swift.org, not from Debian.
+#
+#   Tools/install-deps.sh build|demo|test|bench
+
+build="gcc make binutils pkg-config libc6-dev libbsd-dev"
+demo="$build iproute2 iputils-ping iperf3"
+test="$demo valgrind tcpdump dpdk strace"
+bench="$build dpdk"
+
+set -eu
+
+case "$#:${1-}" in
+  1:build) wanted=$build ;;
+  1:demo) wanted=$demo ;;
+  1:test) wanted=$test ;;
+  1:bench) wanted=$bench ;;
+  *)
+    echo "usage: Tools/install-deps.sh build|demo|test|bench" >&2
+    exit 2
+    ;;
+esac
+
+if ! command -v dpkg-query >/dev/null; then
+  echo "This is not Debian, so look yourself whether you have what its packages hold: $wanted" >&2
+  exit 1
+fi
+
+# A package of a foreign architecture has the same name, so there may be several lines.
+is_installed() {
+  dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
+}
+
+missing=()
+for package in $wanted; do
+  is_installed "$package" || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  echo "For $1 there is something to install, as root: apt-get install --no-install-recommends ${missing[*]}" >&2
+  exit 1
+fi
+
+echo "Installing for $1: ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 "${missing[@]}"

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The road of a packet through the forwarder: from a receive burst to a transmit burst, and when to sleep.
+ * The library is reached through a table of functions, so that it does not matter who found them, linker or dlsym().
+ */
+#ifndef FWD_LOOP_H
+#define FWD_LOOP_H
+
+#include "program.h"
+
+#include <poll.h>
+#include <string.h>
+#include <vionet.h>
+
+/* Every function the forwarder calls, once; the programs make a table of it. */
+#define VIONET_CALLS(CALL)                                                                                             \
+	CALL(open) CALL(stop) CALL(close) CALL(error) CALL(info) CALL(stats) CALL(drop_name)                               \
+	CALL(rx_burst) CALL(tx_burst) CALL(rx_fd) CALL(rx_arm) CALL(packet_free_bulk)
+
+struct vionet_calls {
+#define MEMBER(name) __typeof__(vionet_##name) *name;
+	VIONET_CALLS(MEMBER)
+#undef MEMBER
+};
+
+#define MAX_BURST 512
+#define IDLE_TURNS 300 /* empty turns before -w sleeps: a wake-up costs more than these */
+#define CLOCK_TURNS 64 /* turns between two looks at the clock */
+
+enum mode { MODE_IO, MODE_MACSWAP, MODE_MAC };
+
+/* One of the two devices, and what was lost on the way into it. */
+struct end {
+	const char *device;
+	uint16_t port;
+	uint16_t queues;
+	uint8_t mac[6];
+	uint64_t ring_full;
+};
+
+/* What went one way, from one end to the other. */
+struct way {
+	uint64_t packets, bytes, drops;
+};
+
+struct forwarder {
+	const struct vionet_calls *vionet;
+	enum mode mode;
+	uint16_t burst;
+	bool waiting, quiet;
+	int core;
+	double seconds;
+	int ends; /* 1: packets go back to where they came from */
+	struct end end[2];
+	struct way last[2]; /* as of the last live line */
+	struct pollfd sleep_on[2 * VIONET_MAX_QUEUE_PAIRS];
+	nfds_t sleep_count;
+};
+
+static inline void rewrite(enum mode mode, const struct end *out, struct vionet_packet *packet)
+{
+	uint8_t *destination = packet->data, *source = destination + 6, kept[6];
+	if (packet->length < 14)
+		return; /* the Ethernet header is split over segments: too odd to care for here */
+	if (mode == MODE_MACSWAP) {
+		memcpy(kept, destination, 6);
+		memcpy(destination, source, 6);
+		memcpy(source, kept, 6);
+	} else {
+		memcpy(source, out->mac, 6);
+	}
+}
+
+/* One burst from a queue of one end to the other. What tx_burst() does not take is still ours: try again, then drop. */
+static inline unsigned int forward(struct forwarder *f, struct end *in, struct end *out, uint16_t queue)
+{
+	struct vionet_packet *packets[MAX_BURST];
+	uint16_t count = f->vionet->rx_burst(in->port, queue, packets, f->burst);
+	if (count == 0)
+		return 0;
+	if (f->mode != MODE_IO)
+		for (uint16_t i = 0; i < count; i++)
+			rewrite(f->mode, out, packets[i]);
+	queue = (uint16_t)(queue % out->queues);
+	uint16_t sent = f->vionet->tx_burst(out->port, queue, packets, count);
+	if (sent < count)
+		sent = (uint16_t)(sent + f->vionet->tx_burst(out->port, queue, packets + sent, (uint16_t)(count - sent)));
+	if (sent < count) {
+		f->vionet->packet_free_bulk(packets + sent, (uint16_t)(count - sent));
+		out->ring_full += (uint64_t)(count - sent);
+	}
+	return count;
+}
+
+static inline struct end *other(struct forwarder *f, int i)
+{
+	return &f->end[f->ends - 1 - i];
+}
+
+static unsigned int forward_all(struct forwarder *f)
+{
+	unsigned int moved = 0;
+	for (int i = 0; i < f->ends; i++)
+		for (uint16_t queue = 0; queue < f->end[i].queues; queue++)
+			moved += forward(f, &f->end[i], other(f, i), queue);
+	return moved;
+}
+
+/* Arms every queue, then sleeps until packets come or the time is over. A queue that has packets by now forbids it. */
+static void sleep_until(struct forwarder *f, double time)
+{
+	for (int i = 0; i < f->ends; i++)
+		for (uint16_t queue = 0; queue < f->end[i].queues; queue++)
+			if (f->vionet->rx_arm(f->end[i].port, queue) != 0)
+				return;
+	double left = time - now();
+	if (left > 0 && !stop_asked)
+		poll(f->sleep_on, f->sleep_count, (int)(left * 1000) + 1);
+}
+
+#endif

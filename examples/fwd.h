@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The program around fwd-loop.h that vionet-fwd.c and vionet-fwd-dlopen.c share: its reports, arguments and ends.
+ */
+#ifndef FWD_H
+#define FWD_H
+
+#include "fwd-loop.h"
+
+#include <unistd.h>
+
+/* ---- reports ----------------------------------------------------------------------------------------------------- */
+
+static uint64_t sum_drops(const struct vionet_queue_stats *stats)
+{
+	uint64_t sum = 0;
+	for (int reason = 0; reason < VIONET_DROP_REASONS; reason++)
+		sum += stats->dropped[reason];
+	return sum;
+}
+
+/* The way out of end i, as counted by the port it leads into. */
+static struct way way_from(struct forwarder *f, int i)
+{
+	struct vionet_stats in = VIONET_SIZED(struct vionet_stats), out = VIONET_SIZED(struct vionet_stats);
+	f->vionet->stats(f->end[i].port, &in);
+	f->vionet->stats(other(f, i)->port, &out);
+	return (struct way){out.tx.packets, out.tx.bytes, sum_drops(&in.rx) + sum_drops(&out.tx) + other(f, i)->ring_full};
+}
+
+/* Packets, bytes and drops per second each way; on a terminal the line stays where it is. */
+static void print_live(struct forwarder *f, double seconds)
+{
+	static const char *const arrows[] = {"->", "<-"};
+	bool terminal = isatty(STDOUT_FILENO);
+	printf("%s", terminal ? "\r\033[K" : "");
+	for (int i = 0; i < f->ends; i++) {
+		struct way is = way_from(f, i), was = f->last[i];
+		printf("%s %10.0f packets/s %12.0f bytes/s %8.0f drops/s%s", arrows[i], (double)(is.packets - was.packets) / seconds,
+		       (double)(is.bytes - was.bytes) / seconds, (double)(is.drops - was.drops) / seconds,
+		       i + 1 < f->ends ? "   " : terminal ? "" : "\n");
+		f->last[i] = is;
+	}
+	fflush(stdout);
+}
+
+static void print_reasons(struct forwarder *f, const char *direction, const struct vionet_queue_stats *stats)
+{
+	for (unsigned int reason = 0; reason < VIONET_DROP_REASONS; reason++) {
+		const char *name = f->vionet->drop_name(reason);
+		if (stats->dropped[reason] != 0)
+			printf("  %s %s: %" PRIu64 "\n", direction, name != NULL ? name : "other", stats->dropped[reason]);
+	}
+	if (stats->no_buffer != 0)
+		printf("  %s out of buffers: %" PRIu64 " times, which is no drop by itself\n", direction, stats->no_buffer);
+}
+
+static void print_summary(struct forwarder *f)
+{
+	for (int i = 0; i < f->ends; i++) {
+		struct vionet_stats in = VIONET_SIZED(struct vionet_stats), out = VIONET_SIZED(struct vionet_stats);
+		struct way way = way_from(f, i);
+		printf("%s -> %s: %" PRIu64 " packets, %" PRIu64 " bytes, %" PRIu64 " drops\n", f->end[i].device,
+		       other(f, i)->device, way.packets, way.bytes, way.drops);
+		if (f->vionet->stats(f->end[i].port, &in) == 0)
+			print_reasons(f, "received", &in.rx);
+		if (f->vionet->stats(other(f, i)->port, &out) == 0)
+			print_reasons(f, "to send", &out.tx);
+		if (other(f, i)->ring_full != 0)
+			printf("  to send, ring full: %" PRIu64 "\n", other(f, i)->ring_full);
+	}
+}
+
+/* ---- the program ------------------------------------------------------------------------------------------------- */
+
+/* Bursts on a broken port return 0 for ever, so somebody has to ask. */
+static bool all_well(struct forwarder *f)
+{
+	for (int i = 0; i < f->ends; i++) {
+		struct vionet_info info = VIONET_SIZED(struct vionet_info);
+		if (f->vionet->info(f->end[i].port, &info) != 0 || info.state != VIONET_STATE_STARTED) {
+			warnx("%s: the device is gone or broke the rules", f->end[i].device);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool run(struct forwarder *f)
+{
+	double start = now(), end = f->seconds > 0 ? start + f->seconds : 1e300;
+	double line = start, next = start + 1 < end ? start + 1 : end;
+	unsigned int turns = 0, idle = 0;
+	bool well = true;
+
+	while (!stop_asked && well) {
+		idle = forward_all(f) != 0 ? 0 : idle + 1;
+		if (f->waiting && idle >= IDLE_TURNS) {
+			sleep_until(f, next);
+			idle = 0;
+		} else if (++turns % CLOCK_TURNS != 0) {
+			continue;
+		}
+		double time = now();
+		if (time < next)
+			continue;
+		if (!f->quiet)
+			print_live(f, time - line);
+		if (time >= end)
+			break;
+		well = all_well(f);
+		line = time;
+		next = time + 1 < end ? time + 1 : end;
+	}
+	if (!f->quiet && isatty(STDOUT_FILENO))
+		putchar('\n');
+	return well;
+}
+
+static bool open_end(struct forwarder *f, struct end *end)
+{
+	struct vionet_info info = VIONET_SIZED(struct vionet_info);
+	if (f->vionet->open(end->device, &end->port) != 0 || f->vionet->info(end->port, &info) != 0)
+		return false;
+	end->queues = info.queue_pairs;
+	memcpy(end->mac, info.mac, 6);
+	for (uint16_t queue = 0; f->waiting && queue < end->queues; queue++) {
+		int fd = f->vionet->rx_fd(end->port, queue);
+		if (fd < 0)
+			return false;
+		f->sleep_on[f->sleep_count++] = (struct pollfd){.fd = fd, .events = POLLIN};
+	}
+	return true;
+}
+
+_Noreturn static void usage(int status)
+{
+	fprintf(status == 0 ? stdout : stderr,
+	        "usage: %s [-hqw] [-m io|macswap|mac] [-b burst] [-t seconds] [-c core] DEVICE_A [DEVICE_B]\n"
+	        "  -m  io: leave frames alone (default); macswap: swap their addresses; mac: set the out port's as source\n"
+	        "  -b  packets per burst, 1 to %d (32)\n"
+	        "  -t  stop after so many seconds (0: at SIGINT or SIGTERM)\n"
+	        "  -c  run on this core\n"
+	        "  -w  sleep while nothing comes, instead of asking all the time\n"
+	        "  -q  no line each second\n"
+	        "With one device its packets go back into it.\n",
+	        program_invocation_short_name, MAX_BURST);
+	exit(status);
+}
+
+static enum mode mode_named(const char *name)
+{
+	static const char *const names[] = {"io", "macswap", "mac"};
+	for (int mode = MODE_IO; mode <= MODE_MAC; mode++)
+		if (strcmp(name, names[mode]) == 0)
+			return (enum mode)mode;
+	warnx("mode %s is none of io, macswap, mac", name);
+	usage(2);
+}
+
+static void read_arguments(struct forwarder *f, int argc, char **argv)
+{
+	for (int option; (option = getopt(argc, argv, "b:c:hm:qt:w")) != -1;) {
+		switch (option) {
+		case 'b': f->burst = (uint16_t)number("burst", optarg, 1, MAX_BURST); break;
+		case 'c': f->core = (int)number("core", optarg, 0, CPU_SETSIZE - 1); break;
+		case 'm': f->mode = mode_named(optarg); break;
+		case 'q': f->quiet = true; break;
+		case 't': f->seconds = (double)number("time", optarg, 0, 1000000000); break;
+		case 'w': f->waiting = true; break;
+		default: usage(option == 'h' ? 0 : 2);
+		}
+	}
+	f->ends = argc - optind;
+	if (f->ends < 1 || f->ends > 2)
+		usage(2);
+	for (int i = 0; i < f->ends; i++)
+		f->end[i] = (struct end){.device = argv[optind + i], .port = VIONET_PORT_NONE};
+}
+
+static int forwarder_main(int argc, char **argv, const struct vionet_calls *vionet)
+{
+	struct forwarder f = {.vionet = vionet, .burst = 32, .core = -1};
+	bool good = true;
+
+	read_arguments(&f, argc, argv);
+	stop_on_signals();
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (int i = 0; i < f.ends && good; i++)
+		good = open_end(&f, &f.end[i]);
+	if (!good) {
+		warnx("%s", vionet->error());
+	} else {
+		if (f.core >= 0)
+			pin(f.core);
+		good = run(&f);
+		for (int i = 0; i < f.ends; i++)
+			vionet->stop(f.end[i].port); /* counts what was still in the rings */
+		print_summary(&f);
+	}
+	for (int i = 0; i < f.ends; i++)
+		vionet->close(f.end[i].port);
+	return good ? 0 : 1;
+}
+
+#endif
