@@ -28,7 +28,7 @@ EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
 
 # Embedded Swift, one object per module. Never an -m flag for one module only: the linker may keep any module's copy of
 # a generic function.
-SWIFTFLAGS := -O -g -wmo -parse-as-library -swift-version 6 -package-name vionet \
+SWIFTFLAGS := -O -g -wmo -Xfrontend -function-sections -parse-as-library -swift-version 6 -package-name vionet \
 	-enable-experimental-feature Embedded -strict-memory-safety -warnings-as-errors \
 	-Xcc -fno-omit-frame-pointer -I include -I Sources/CLinux/include -I $(O)
 
@@ -40,7 +40,8 @@ sources = $(shell find Sources/$(1) -name '*.swift' | sort)
 define module
 $(O)/$(1).o: $(call sources,$(1)) $(HEADERS) Makefile $(2:%=$(O)/%.o)
 	@mkdir -p $(O)
-	$(SWIFTC) $(SWIFTFLAGS) -module-name $(1) -emit-module -emit-module-path $(O)/$(1).swiftmodule \
+	@echo "  swiftc $(1)"
+	@$(SWIFTC) $(SWIFTFLAGS) -module-name $(1) -emit-module -emit-module-path $(O)/$(1).swiftmodule \
 		-c $(call sources,$(1)) -o $$@
 endef
 $(eval $(call module,Linux,))
