@@ -266,7 +266,7 @@ struct vionet_packet {
 	uint16_t checksum_offset;                    /* 42: where it is stored, from checksum_start */
 	uint16_t vlan;                               /* 44: VLAN tag control information */
 	uint16_t headroom;                           /* 46: bytes before data that may be used */
-	uint64_t device_offset;                      /* 48: library's own: add to data for the device's address */
+	uint64_t device_address;                     /* 48: library's own: where the device sees the buffer */
 	uint32_t size;                               /* 56: bytes of the whole buffer, headroom included; read only */
 	uint16_t references;                         /* 60: library's own: see vionet_packet_reference */
 	uint8_t pool;                                /* 62: pool it belongs to; read only */

@@ -81,6 +81,10 @@ private func probe(_ address: DeviceAddress) throws(Failure) -> UInt16 {
     { (key, value) throws(Failure) in try options.set(key, value) },
     foreign: { (key, value) throws(Failure) in try wire.set(key, value) })
   let started = try SoftDevice.start(wire)
-  let companion = unsafe Companion(started.device.raw) { device in unsafe SoftDevice.stop(Cell(raw: device)) }
+  let companion = unsafe Companion(started.device.raw) { device in unsafe stopDevice(device) }
   return try Port.attach(address, options, socket: started.takeSocket(), companion: companion)
 }
+
+/// Apart from the closure above: in a C entry thunk the compiler leaves inline C functions as calls.
+@inline(never)
+private func stopDevice(_ device: UnsafeMutableRawPointer) { unsafe SoftDevice.stop(Cell(raw: device)) }

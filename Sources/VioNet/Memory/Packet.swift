@@ -28,8 +28,12 @@ struct Packet {
 
   @inline(__always) var address: UInt { unsafe UInt(bitPattern: pointer) }
   @inline(__always) var dataAddress: UInt { unsafe UInt(bitPattern: pointer.pointee.data) }
+  /// Where the device finds the buffer, headroom and all.
+  @inline(__always) var deviceBuffer: UInt64 { unsafe pointer.pointee.device_address }
   /// Where the device finds the data.
-  @inline(__always) var deviceAddress: UInt64 { unsafe UInt64(dataAddress) &+ pointer.pointee.device_offset }
+  @inline(__always) var deviceAddress: UInt64 { deviceBuffer &+ UInt64(headroom) }
+  /// Where the device finds the data of a packet at home, whose headroom nobody has changed.
+  @inline(__always) var deviceAddressAtHome: UInt64 { deviceBuffer &+ UInt64(VIONET_HEADROOM) }
   @inline(__always) var length: UInt32 { unsafe pointer.pointee.length }
   @inline(__always) var totalLength: UInt32 { unsafe pointer.pointee.total_length }
   @inline(__always) var flags: UInt32 { unsafe pointer.pointee.flags }
@@ -136,12 +140,12 @@ struct PacketList {
   init(_ base: UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>) { unsafe self.base = base }
 
   @inline(__always)
-  subscript(index: UInt16) -> Packet? {
+  subscript(index: Int) -> Packet? {
     get {
-      guard let pointer = unsafe base[Int(index)] else { return nil }
+      guard let pointer = unsafe base[index] else { return nil }
       return unsafe Packet(pointer)
     }
-    nonmutating set { unsafe base[Int(index)] = newValue?.pointer }
+    nonmutating set { unsafe base[index] = newValue?.pointer }
   }
 }
 
@@ -170,6 +174,10 @@ struct PacketTable {
     get { unsafe base[index] }
     nonmutating set { unsafe base[index] = newValue }
   }
+
+  /// A place that is known to hold a packet: one below the count of a stack of them.
+  @inline(__always)
+  subscript(known index: Int) -> Packet { unsafe Packet(UnsafeMutablePointer(bitPattern: base[index]).unsafelyUnwrapped) }
 
   @inline(__always)
   func move(from index: Int, to other: PacketTable, at otherIndex: Int, count: Int) {

@@ -21,8 +21,8 @@ package enum PacketCalls {
   package static func free(_ packets: UnsafeMutablePointer<Pointer?>, _ count: UInt16) {
     var pool: Cell<PacketPool>?
     let list = unsafe PacketList(packets)
-    var index: UInt16 = 0
-    while index < count {
+    var index = 0
+    while index < Int(count) {
       if let packet = list[index] { pool = free(packet, assuming: pool) }
       index &+= 1
     }

@@ -45,6 +45,9 @@ struct PacketPool {
       let packet = unsafe Packet(packets + index)
       unsafe packet.pointer.pointee.size = UInt32(stride)
       unsafe packet.pointer.pointee.pool = UInt8(number)
+      unsafe packet.pointer.pointee.references = 1
+      // Devices are told our own addresses.
+      unsafe packet.pointer.pointee.device_address = region.address + UInt64(index * stride)
       unsafe packet.comeHome(data: region.base + (index * stride + Int(VIONET_HEADROOM)))
       free[packetCount - 1 - index] = packet
     }
@@ -94,7 +97,7 @@ struct PacketPool {
       var index = 0
       while index < count {
         let packet = free[freeCount &+ index]
-        list[UInt16(truncatingIfNeeded: index)] = packet
+        list[index] = packet
         packet?.makeEmpty()
         index &+= 1
       }

@@ -18,57 +18,57 @@ protocol Ring: ~Copyable {
   init(_ state: RingState)
 
   /// Entries the device has used that this burst may take.
-  var pending: UInt16 { get }
+  var pending: Int { get }
   /// The device claims to have used more than it had.
   var jumped: Bool { get }
 
-  /// The next used entry as the device wrote it, taken by `skipUsed`. Only while `pending` is not 0.
+  /// The next used entry as the device wrote it. Only while `pending` is not 0.
   func nextUsed() -> Used
   mutating func skipUsed()
-  /// The id of the entry `distance` places on, for a prefetch: not checked, merely masked.
-  func peekUsed(_ distance: UInt16) -> UInt16
+  /// Takes the next used entry, whose id is `id`, and gives the device that descriptor once more with another address.
+  /// Only in a ring with no idle descriptor: there the place of a used entry is the place of the next available one.
+  mutating func replaceUsed(_ id: Int, address: UInt64)
 
   /// Gives the device descriptor `id` with these contents.
-  mutating func post(_ id: UInt16, address: UInt64, length: UInt32, flags: UInt16, next: UInt16)
-  /// Gives the device descriptor `id` once more, its length and flags as they were.
-  mutating func repost(_ id: UInt16, address: UInt64)
+  mutating func post(_ id: Int, address: UInt64, length: UInt32, flags: UInt16, next: UInt16)
+  /// Gives the device descriptor `id` once more as it was.
+  mutating func repost(_ id: Int)
   /// Writes one descriptor of a chain; `post` of the head gives the whole of it.
-  mutating func link(_ id: UInt16, address: UInt64, length: UInt32, flags: UInt16, next: UInt16)
+  mutating func link(_ id: Int, address: UInt64, length: UInt32, flags: UInt16, next: UInt16)
 
   /// Publishes what was posted and puts the position back; true if the device wants to be signalled.
   mutating func commit(_ state: inout RingState) -> Bool
 }
 
 struct SplitRing: Ring, ~Copyable {
-  private let base: Shared
+  private let descriptors: Shared
   private let availableRing: Shared
   private let usedRing: Shared
-  private let mask: UInt16
-  private var nextAvailable: UInt16
-  private var lastUsed: UInt16
-  private var endUsed: UInt16
-  /// The device's index moved by more than was outstanding: none of that is believed.
+  /// One mask, and counters that run freely: only their low 16 bits mean anything.
+  private let mask: Int
+  private var nextAvailable: Int
+  private var lastUsed: Int
+  let pending: Int
   let jumped: Bool
 
   @inline(__always)
   init(_ state: RingState) {
-    base = state.base
-    availableRing = state.base.advanced(state.layout.available)
-    usedRing = state.base.advanced(state.layout.used)
-    mask = state.mask
-    nextAvailable = state.nextAvailable
-    lastUsed = state.lastUsed
+    descriptors = state.descriptors
+    availableRing = state.available
+    usedRing = state.used
+    mask = Int(state.mask)
+    nextAvailable = Int(state.nextAvailable)
+    lastUsed = Int(state.lastUsed)
     // Acquire: the entries are read after the index that announces them.
-    endUsed = usedRing.load16Acquire(RingLayout.indexOffset)
-    jumped = endUsed &- lastUsed > state.outstanding
-    if jumped { endUsed = lastUsed }
+    let moved = usedRing.load16Acquire(RingLayout.indexOffset) &- state.lastUsed
+    // More than was outstanding: none of that is believed.
+    jumped = moved > state.outstanding
+    pending = jumped ? 0 : Int(moved)
   }
-
-  @inline(__always) var pending: UInt16 { endUsed &- lastUsed }
 
   @inline(__always)
   func nextUsed() -> Used {
-    let entry = usedRing.load64(RingLayout.elementsOffset + Int(lastUsed & mask) * RingLayout.usedElementBytes)
+    let entry = usedRing.load64(RingLayout.elementsOffset &+ (lastUsed & mask) &* RingLayout.usedElementBytes)
     return Used(id: UInt32(truncatingIfNeeded: entry), length: UInt32(truncatingIfNeeded: entry >> 32))
   }
 
@@ -76,46 +76,49 @@ struct SplitRing: Ring, ~Copyable {
   mutating func skipUsed() { lastUsed &+= 1 }
 
   @inline(__always)
-  func peekUsed(_ distance: UInt16) -> UInt16 {
-    let place = Int((lastUsed &+ distance) & mask)
-    return usedRing.load16(RingLayout.elementsOffset + place * RingLayout.usedElementBytes) & mask
-  }
-
-  @inline(__always)
-  mutating func post(_ id: UInt16, address: UInt64, length: UInt32, flags: UInt16, next: UInt16) {
-    link(id, address: address, length: length, flags: flags, next: next)
-    offer(id)
-  }
-
-  @inline(__always)
-  mutating func repost(_ id: UInt16, address: UInt64) {
-    base.store64(Int(id) * RingLayout.descriptorBytes, address)
-    offer(id)
-  }
-
-  @inline(__always)
-  mutating func link(_ id: UInt16, address: UInt64, length: UInt32, flags: UInt16, next: UInt16) {
-    let at = Int(id) * RingLayout.descriptorBytes
-    base.store64(at, address)
-    base.store64(at + 8, UInt64(length) | UInt64(flags) << 32 | UInt64(next) << 48)
-  }
-
-  /// Writes the next entry of the available ring. Often it holds that id already, from the last time round: then its
-  /// cache line is left alone, and stays with the device too.
-  @inline(__always)
-  private mutating func offer(_ id: UInt16) {
-    let at = RingLayout.elementsOffset + Int(nextAvailable & mask) * 2
-    if availableRing.load16(at) != id { availableRing.store16(at, id) }
+  mutating func replaceUsed(_ id: Int, address: UInt64) {
+    descriptors.store64(id &* RingLayout.descriptorBytes, address)
+    offer(id, at: lastUsed)
+    lastUsed &+= 1
     nextAvailable &+= 1
   }
 
   @inline(__always)
+  mutating func post(_ id: Int, address: UInt64, length: UInt32, flags: UInt16, next: UInt16) {
+    link(id, address: address, length: length, flags: flags, next: next)
+    repost(id)
+  }
+
+  @inline(__always)
+  mutating func repost(_ id: Int) {
+    offer(id, at: nextAvailable)
+    nextAvailable &+= 1
+  }
+
+  @inline(__always)
+  mutating func link(_ id: Int, address: UInt64, length: UInt32, flags: UInt16, next: UInt16) {
+    let at = id &* RingLayout.descriptorBytes
+    descriptors.store64(at, address)
+    descriptors.store64(at &+ 8, UInt64(length) | UInt64(flags) << 32 | UInt64(next) << 48)
+  }
+
+  /// Writes an entry of the available ring. Often it holds that id already, from the last time round: then its cache
+  /// line is left alone, and stays with the device too.
+  @inline(__always)
+  private func offer(_ id: Int, at index: Int) {
+    let at = RingLayout.elementsOffset &+ (index & mask) &* 2
+    let id = UInt16(truncatingIfNeeded: id)
+    if availableRing.load16(at) != id { availableRing.store16(at, id) }
+  }
+
+  @inline(__always)
   mutating func commit(_ state: inout RingState) -> Bool {
-    let posted = nextAvailable &- state.nextAvailable
-    state.lastUsed = lastUsed
-    state.nextAvailable = nextAvailable
-    if posted == 0 { return false }
-    availableRing.store16Release(RingLayout.indexOffset, nextAvailable)
+    let next = UInt16(truncatingIfNeeded: nextAvailable)
+    let posted = next != state.nextAvailable
+    state.lastUsed = UInt16(truncatingIfNeeded: lastUsed)
+    state.nextAvailable = next
+    if !posted { return false }
+    availableRing.store16Release(RingLayout.indexOffset, next)
     // The index must be out before the flag is read, or both sides may go to sleep (2.7.13.4.1).
     shared_fence()
     return usedRing.load16(RingLayout.flagsOffset) & UInt16(VRING_USED_F_NO_NOTIFY) == 0

@@ -68,19 +68,28 @@ struct Virtqueue {
   var counters: QueueCounters
 }
 
-/// Position in a ring: free-running counters, masked where they become indices.
+/// A ring's parts and the position in it: free-running counters, masked where they become indices.
 struct RingState {
-  var base: Shared
-  var layout: RingLayout
-  var mask: UInt16
+  let descriptors: Shared
+  let available: Shared
+  let used: Shared
+  let mask: UInt16
   /// Entries made available so far.
   var nextAvailable: UInt16 = 0
   /// Used entries taken so far.
   var lastUsed: UInt16 = 0
 
+  init(base: Shared, size: UInt16) {
+    let layout = RingLayout(size: Int(size))
+    descriptors = base.advanced(layout.descriptors)
+    available = base.advanced(layout.available)
+    used = base.advanced(layout.used)
+    mask = size &- 1
+  }
+
+  var size: UInt16 { mask &+ 1 }
   /// Entries the device has and has not used yet.
   @inline(__always) var outstanding: UInt16 { nextAvailable &- lastUsed }
-  var size: UInt16 { mask &+ 1 }
 }
 
 /// A queue of descriptor ids, first in first out, with room for the whole ring.
@@ -120,7 +129,7 @@ extension Virtqueue {
     self.port = port
     self.index = index
     self.slots = slots
-    ring = RingState(base: base, layout: RingLayout(size: Int(size)), mask: size &- 1)
+    ring = RingState(base: base, size: size)
     idle = SlotQueue(table: ids, mask: size &- 1)
     for id in 0..<size { idle.push(id) }
     var kick = try Descriptor.event()
@@ -135,7 +144,7 @@ extension Virtqueue {
     self.kick = kick.number
     counters = QueueCounters()
     // No interrupts until somebody arms the queue (2.7.7.1).
-    ring.base.store16(ring.layout.available + RingLayout.flagsOffset, UInt16(VRING_AVAIL_F_NO_INTERRUPT))
+    ring.available.store16(RingLayout.flagsOffset, UInt16(VRING_AVAIL_F_NO_INTERRUPT))
   }
 
   /// Ends what init began. The packets in the slots were taken out before.
@@ -149,9 +158,8 @@ extension Virtqueue {
   /// What the bus needs to know.
   var setUp: RingSetUp {
     RingSetUp(
-      index: index, size: ring.size, descriptors: ring.base.address,
-      available: ring.base.address &+ UInt64(ring.layout.available),
-      used: ring.base.address &+ UInt64(ring.layout.used), kick: kick, call: call)
+      index: index, size: ring.size, descriptors: ring.descriptors.address, available: ring.available.address,
+      used: ring.used.address, kick: kick, call: call)
   }
 
   /// Signals the device, which asked to be signalled.
@@ -165,16 +173,16 @@ extension Virtqueue {
   @inline(never)
   mutating func disarm() {
     armed = false
-    ring.base.store16(ring.layout.available + RingLayout.flagsOffset, UInt16(VRING_AVAIL_F_NO_INTERRUPT))
+    ring.available.store16(RingLayout.flagsOffset, UInt16(VRING_AVAIL_F_NO_INTERRUPT))
   }
 
   /// Asks for one signal when something is used; true if something already is (2.7.14's race).
   mutating func arm() -> Bool {
     _ = sys_eventfd_drain(call)
     armed = true
-    ring.base.store16(ring.layout.available + RingLayout.flagsOffset, 0)
+    ring.available.store16(RingLayout.flagsOffset, 0)
     shared_fence()
-    let waiting = ring.base.load16(ring.layout.used + RingLayout.indexOffset) != ring.lastUsed
+    let waiting = ring.used.load16(RingLayout.indexOffset) != ring.lastUsed
     if waiting { disarm() }
     return waiting
   }

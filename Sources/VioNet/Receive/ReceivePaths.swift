@@ -21,5 +21,5 @@ struct ReceivePath {
 
 @inline(never)
 private func receiveSplitPlain(_ queue: Cell<ReceiveQueue>, _ packets: PacketList, _ count: UInt16) -> UInt16 {
-  receivePlain(SplitRing.self, queue, packets, count)
+  UInt16(truncatingIfNeeded: receivePlain(SplitRing.self, queue, packets, Int(count)))
 }

@@ -9,44 +9,46 @@ import Linux
 
 @inline(__always)
 func receivePlain<R: Ring & ~Copyable>(
-  _: R.Type, _ queue: Cell<ReceiveQueue>, _ packets: PacketList, _ count: UInt16
-) -> UInt16 {
-  var received: UInt16 = 0
+  _: R.Type, _ queue: Cell<ReceiveQueue>, _ packets: PacketList, _ count: Int
+) -> Int {
+  var received = 0
   // A device that floods us with nonsense gets one ring of it per call.
   var nonsense = queue.value.core.ring.size
   repeat {
+    if queue.value.core.idle.count != 0 { queue.value.mend(R.self, jumped: false) }
     var ring = R(queue.value.core.ring)
-    let pending = ring.pending
-    if pending == 0 {
-      if ring.jumped || queue.value.core.idle.count > 0 { queue.value.receiveNothing(R.self, jumped: ring.jumped) }
+    if ring.pending == 0 {
+      if ring.jumped { queue.value.mend(R.self, jumped: true) }
       return received
     }
     if queue.value.core.armed { queue.value.core.disarm() }
-    let end = received &+ min(pending, count &- received)
-    if queue.value.cache.count < Int(end &- received) { queue.value.cache.fill(Int(end &- received)) }
+    let wanted = min(ring.pending, count &- received)
+    if queue.value.cache.count < wanted { queue.value.cache.fill(wanted) }
 
     // Everything the loop needs, in locals: state changed through a pointer would cost a store and a load each time.
     let slots = queue.value.core.slots
     let fresh = queue.value.cache.table
     var freshCount = queue.value.cache.count
     let mask = UInt32(queue.value.core.ring.mask)
-    let shortest = queue.value.shortest
-    let span = queue.value.bufferLength &- shortest
     let header = queue.value.headerSize
+    let shortest = header &+ 14
+    let span = queue.value.bufferLength &- shortest
     let port = queue.value.core.port
     let begin = received
+    // With an idle descriptor a used entry's place is not the next available one's: then it goes one by one.
+    let end = received &+ (queue.value.core.idle.count == 0 ? min(wanted, freshCount) : 0)
     var bytes: UInt64 = 0
 
     while received != end {
       let used = ring.nextUsed()
-      if used.id > mask || used.length &- shortest > span || freshCount == 0 { break }
+      if used.id > mask || used.length &- shortest > span { break }
       let id = Int(used.id)
-      guard let packet = slots[id], let next = fresh[freshCount &- 1] else { break }
+      guard let packet = slots[id] else { break }
       freshCount &-= 1
-      ring.skipUsed()
+      let next = fresh[known: freshCount]
       next.owner = Owner.ring
       slots[id] = next
-      ring.repost(UInt16(truncatingIfNeeded: id), address: next.deviceAddress &- UInt64(header))
+      ring.replaceUsed(id, address: next.deviceAddressAtHome &- UInt64(header))
       let length = used.length &- header
       packet.deliver(length: length, port: port)
       packets[received] = packet
@@ -58,7 +60,7 @@ func receivePlain<R: Ring & ~Copyable>(
     queue.value.core.counters.packets &+= UInt64(received &- begin)
     queue.value.core.counters.bytes &+= bytes
     if ring.commit(&queue.value.core.ring) { queue.value.core.notifyDevice() }
-    if received == end { return received }
+    if received &- begin == wanted { return received }
 
     switch queue.value.receiveOdd(R.self, packets, at: received) {
     case .delivered: received &+= 1

@@ -46,15 +46,15 @@ extension ReceiveQueue {
       packet.owner = Owner.ring
       core.slots[Int(id)] = packet
       ring.post(
-        id, address: packet.deviceAddress &- UInt64(headerSize), length: bufferLength,
+        Int(id), address: packet.deviceAddressAtHome &- UInt64(headerSize), length: bufferLength,
         flags: UInt16(VRING_DESC_F_WRITE), next: 0)
     }
     return ring.commit(&core.ring)
   }
 
-  /// A burst that found nothing: the time to mend what a dry pool left undone, and to notice a lying device.
+  /// Before a burst: the time to mend what a dry pool left undone, and to notice a lying device.
   @inline(never)
-  mutating func receiveNothing<R: Ring & ~Copyable>(_: R.Type, jumped: Bool) {
+  mutating func mend<R: Ring & ~Copyable>(_: R.Type, jumped: Bool) {
     if jumped {
       core.giveUp(.indexJump)
     } else if core.idle.count > 0 && fill(R.self) {
@@ -64,22 +64,22 @@ extension ReceiveQueue {
 
   /// One used entry in full detail. It is read anew: what the plain burst saw of it was not used.
   @inline(never)
-  mutating func receiveOdd<R: Ring & ~Copyable>(_: R.Type, _ packets: PacketList, at place: UInt16) -> Oddity {
+  mutating func receiveOdd<R: Ring & ~Copyable>(_: R.Type, _ packets: PacketList, at place: Int) -> Oddity {
     var ring = R(core.ring)
     let used = ring.nextUsed()
     if used.id >= UInt32(core.ring.size) { return broken(.badID) }
-    let id = UInt16(truncatingIfNeeded: used.id)
-    guard let packet = core.slots[Int(id)] else { return broken(.notOutstanding) }
+    let id = Int(used.id)
+    guard let packet = core.slots[id] else { return broken(.notOutstanding) }
     ring.skipUsed()
     if used.length < shortest || used.length > bufferLength {
       let reason = used.length < shortest ? VIONET_DROP_SHORT : VIONET_DROP_LONG
       core.counters.dropped[Int(reason.rawValue)] &+= 1
-      ring.repost(id, address: packet.deviceAddress &- UInt64(headerSize))
+      ring.repost(id)
       return finish(&ring, .dropped)
     }
     // The pool is empty: the packet goes to the caller and its descriptor waits for a buffer.
-    core.slots[Int(id)] = nil
-    core.idle.push(id)
+    core.slots[id] = nil
+    core.idle.push(UInt16(truncatingIfNeeded: id))
     core.counters.noBuffer &+= 1
     core.counters.packets &+= 1
     core.counters.bytes &+= UInt64(used.length &- headerSize)

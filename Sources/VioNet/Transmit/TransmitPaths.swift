@@ -20,5 +20,5 @@ struct TransmitPath {
 
 @inline(never)
 private func transmitSplitPlain(_ queue: Cell<TransmitQueue>, _ packets: PacketList, _ count: UInt16) -> UInt16 {
-  transmitPlain(SplitRing.self, queue, packets, count)
+  UInt16(truncatingIfNeeded: transmitPlain(SplitRing.self, queue, packets, Int(count)))
 }

@@ -9,11 +9,11 @@ import Linux
 
 @inline(__always)
 func transmitPlain<R: Ring & ~Copyable>(
-  _: R.Type, _ queue: Cell<TransmitQueue>, _ packets: PacketList, _ count: UInt16
-) -> UInt16 {
-  // A device that completes while we count is bounded by one ring per call.
-  if queue.value.core.idle.count < max(count, queue.value.core.ring.size / 2) { reclaim(R.self, queue) }
-  var sent: UInt16 = 0
+  _: R.Type, _ queue: Cell<TransmitQueue>, _ packets: PacketList, _ count: Int
+) -> Int {
+  let idle = Int(queue.value.core.idle.count)
+  if idle < count || idle &* 2 < Int(queue.value.core.ring.size) { reclaim(R.self, queue) }
+  var sent = 0
   while sent != count {
     sent = sendPlain(R.self, queue, packets, from: sent, to: count)
     if sent == count { break }
@@ -33,27 +33,26 @@ func transmitPlain<R: Ring & ~Copyable>(
 /// Packets of one segment, one reference and the cache's pool. Returns where it stopped.
 @inline(__always)
 private func sendPlain<R: Ring & ~Copyable>(
-  _: R.Type, _ queue: Cell<TransmitQueue>, _ packets: PacketList, from begin: UInt16, to end: UInt16
-) -> UInt16 {
+  _: R.Type, _ queue: Cell<TransmitQueue>, _ packets: PacketList, from begin: Int, to end: Int
+) -> Int {
   var ring = R(queue.value.core.ring)
   var idle = queue.value.core.idle
   let slots = queue.value.core.slots
   let pool = PoolView(queue.value.cache.pool)
   let header = queue.value.headerSize
-  let shortest = TransmitQueue.shortest
-  let span = queue.value.longest &- shortest
-  let stop = min(end, begin &+ idle.count)
+  let span = queue.value.longest &- TransmitQueue.shortest
+  let stop = min(end, begin &+ Int(idle.count))
   var sent = begin
   var bytes: UInt64 = 0
 
   while sent != stop {
     guard let packet = packets[sent], pool.contains(packet) else { break }
     let length = packet.length
-    if !packet.isPlain || length &- shortest > span || !pool.covers(packet, header: header) { break }
-    let id = idle.pop()
+    if !packet.isPlain || length &- TransmitQueue.shortest > span || !pool.covers(packet, header: header) { break }
+    let id = Int(idle.pop())
     packet.clearHeader(12)
     packet.owner = Owner.ring
-    slots[Int(id)] = packet
+    slots[id] = packet
     ring.post(id, address: packet.deviceAddress &- UInt64(header), length: length &+ header, flags: 0, next: 0)
     bytes &+= UInt64(length)
     sent &+= 1
@@ -66,47 +65,49 @@ private func sendPlain<R: Ring & ~Copyable>(
   return sent
 }
 
-/// Takes back what the device has sent: single packets of the cache's pool here, anything else one by one.
+/// Takes back what the device has sent: single packets of the cache's pool here, anything else one by one. A device
+/// that goes on while we count gets one ring's worth per call.
 @inline(__always)
 private func reclaim<R: Ring & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue>) {
-  var left = queue.value.core.ring.size
-  while left != 0 {
+  var left = Int(queue.value.core.ring.size)
+  repeat {
     if queue.value.cache.count > PacketCache.capacity / 2 { queue.value.cache.spill() }
     var ring = R(queue.value.core.ring)
-    if ring.jumped { return queue.value.core.giveUp(.indexJump) }
+    if ring.pending == 0 {
+      if ring.jumped { queue.value.core.giveUp(.indexJump) }
+      return
+    }
     var idle = queue.value.core.idle
     let slots = queue.value.core.slots
     let pool = PoolView(queue.value.cache.pool)
     let free = queue.value.cache.table
     var freeCount = queue.value.cache.count
     let mask = UInt32(queue.value.core.ring.mask)
-    let end = min(ring.pending, left, UInt16(PacketCache.capacity / 2))
-    var taken: UInt16 = 0
+    let wanted = min(ring.pending, left, PacketCache.capacity / 2)
+    let begin = freeCount
+    let end = begin &+ wanted
 
-    while taken != end {
-      let id = ring.nextUsed().id
-      if id > mask { break }
-      let mark = slots[marked: Int(id)]
+    while freeCount != end {
+      let used = ring.nextUsed()
+      if used.id > mask { break }
+      let id = Int(used.id)
       // A chain's marks spoil the address, so that only single packets pass.
-      guard let packet = pool.packet(at: mark), packet.isSent else { break }
+      guard let packet = pool.packet(at: slots[marked: id]), packet.isSent else { break }
       ring.skipUsed()
-      slots[marked: Int(id)] = 0
+      slots[marked: id] = 0
       idle.push(UInt16(truncatingIfNeeded: id))
       pool.restore(packet)
       free[freeCount] = packet
       freeCount &+= 1
-      taken &+= 1
     }
 
     queue.value.core.idle = idle
     queue.value.cache.count = freeCount
     _ = ring.commit(&queue.value.core.ring)
-    left &-= taken
-    if taken == end {
-      if end < UInt16(PacketCache.capacity / 2) { return }
-    } else {
+    left &-= freeCount &- begin
+    if freeCount != end {
       if !queue.value.reclaimOdd(R.self) { return }
       left &-= 1
     }
-  }
+  } while left > 0
 }

@@ -186,7 +186,7 @@ extension TransmitQueue {
       if packet.references == 1 { packet.owner = Owner.ring }
       if place > 0 {
         ring.link(
-          id, address: packet.deviceAddress, length: packet.length, flags: isLast ? 0 : UInt16(VRING_DESC_F_NEXT),
+          Int(id), address: packet.deviceAddress, length: packet.length, flags: isLast ? 0 : UInt16(VRING_DESC_F_NEXT),
           next: links[id])
       }
       core.counters.bytes &+= UInt64(packet.length)
@@ -194,7 +194,7 @@ extension TransmitQueue {
     head.clearHeader(Int(headerSize))
     let first = ids[0]
     ring.post(
-      first, address: head.deviceAddress &- UInt64(headerSize), length: head.length &+ headerSize,
+      Int(first), address: head.deviceAddress &- UInt64(headerSize), length: head.length &+ headerSize,
       flags: segments == 1 ? 0 : UInt16(VRING_DESC_F_NEXT), next: links[first])
     core.counters.packets &+= 1
     if ring.commit(&core.ring) { core.notifyDevice() }
