@@ -7,7 +7,7 @@
 printf '#include <vionet.h>\n#include <vionet.h>\nint main(void) { return (int)sizeof(struct vionet_packet) - 64; }\n' \
   >"$work/a.c"
 cp "$work/a.c" "$work/a.cpp"
-flags=(-Wall -Wextra -Wpedantic -Wshadow -Werror "-I$stage/include" -fsyntax-only)
+flags=(-Wall -Wextra -Wpedantic -Wconversion -Werror "-I$stage/include" -fsyntax-only)
 compilers=(gcc g++)
 command -v clang >/dev/null && compilers+=(clang clang++)
 for compiler in "${compilers[@]}"; do

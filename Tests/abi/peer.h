@@ -63,6 +63,7 @@ struct peer {
 	int drop_features_ok; /* the device does not like the features */
 	_Atomic int stop, seen_count, connections, gone;
 	uint32_t seen[512];
+	uint8_t replied[512];
 	uint64_t negotiated, agreed;
 	_Atomic uint32_t status;
 	struct ring ring[2];
@@ -219,6 +220,8 @@ static int peer_message(struct peer *p, int s)
 	}
 	if (length < 0)
 		return !(now && p->mischief == CLOSE_AFTER);
+	if (number < 512)
+		p->replied[number] = 1;
 	return peer_reply(p, s, &m, length, now);
 }
 

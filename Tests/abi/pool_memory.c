@@ -31,7 +31,8 @@ static void wrongs(int fd, unsigned char *memory)
 	wrong("memory");
 	config.memory_offset = OFFSET;
 	config.memory_fd = 12345;
-	wrong("memory");
+	err(vionet_pool_create(&config, &pool), -EBADF);
+	says("memory_fd");
 	config.memory_fd = fd;
 	config.data_size = 65536; /* 512 of them are more than there is */
 	wrong("memory");

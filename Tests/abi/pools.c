@@ -42,7 +42,7 @@ static void limits(void)
 	ok(vionet_pool_create(&config, &pool));
 	struct vionet_packet *p = vionet_packet_alloc(pool);
 	yes(p != NULL);
-	same(vionet_packet_tailroom(p), 65536);
+	yes(vionet_packet_tailroom(p) >= 65536);
 	memset(vionet_packet_append(p, 65536), 0x5a, 65536);
 	vionet_packet_free(p);
 	ok(vionet_pool_destroy(pool));

@@ -18,5 +18,6 @@ if readelf -lW "$so" | grep -q 'LOAD.* RWE '; then fail "a segment that is writa
 if readelf -dW "$so" | grep -q '(TEXTREL)\|(RPATH)\|(RUNPATH)'; then fail "text relocations or a run path"; fi
 
 # pkg-config gives what a user needs, and what a static user needs.
-[ "$(pkg-config --libs vionet)" = "-L$stage/lib -lvionet" ] || fail "pkg-config --libs: $(pkg-config --libs vionet)"
+libs=$(pkg-config --libs vionet | sed 's/ *$//')
+[ "$libs" = "-L$stage/lib -lvionet" ] || fail "pkg-config --libs: $libs"
 [ "$(pkg-config --modversion vionet)" = "$(sed -n 's/^VERSION := //p' "$root/Makefile")" ] || fail "versions differ"

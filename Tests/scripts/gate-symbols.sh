@@ -7,9 +7,10 @@
 export LC_ALL=C
 newest=2.34
 
-declared() { # header: names of functions it declares, from the compiler's view of it, without comments
-  gcc -E -P -I"$(dirname "$1")" -x c "$1" | tr '\n' ' ' | grep -oE '[^;{}]*\bvionet_[a-z_]+ *\([^;{}]*\) *;' |
-    grep -v typedef | grep -oE '\bvionet_[a-z_]+ *\(' | tr -d ' (' | sort -u
+# Names of the functions a header declares: a declaration starts at the margin, and inline functions are static.
+declared() {
+  grep -E '^[a-z][^;{=]*\bvionet_[a-z_]+\(' "$1" | grep -vE '^(static|typedef|extern)' |
+    sed 's/.*\b\(vionet_[a-z_]*\)(.*/\1/' | sort -u
 }
 exported() { nm -D --defined-only "$1" | sed -n 's/.* [TDBRVWi] \([^@]*\).*/\1/p' | grep -v '^VIONET_0$' | sort -u; }
 listed() { sed -n 's/^[[:space:]]*\(vionet_[a-z0-9_]*\);.*/\1/p' "$1" | sort -u; }
