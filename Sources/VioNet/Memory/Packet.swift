@@ -56,6 +56,11 @@ struct Packet {
     unsafe pointer.pointee.next == nil && segments == 1 && flags == 0 && references == 1 && owner == Owner.caller
   }
 
+  /// One segment that only the caller holds: it goes home when he frees it.
+  @inline(__always) var isHeldAlone: Bool {
+    unsafe pointer.pointee.next == nil && references == 1 && owner == Owner.caller
+  }
+
   /// In a ring, with nobody else holding a reference.
   @inline(__always) var isSent: Bool { references == 1 && owner == Owner.ring }
 

@@ -13,12 +13,14 @@ struct PacketCache {
 
   let table: PacketTable
   let pool: Cell<PacketPool>
+  let view: PoolView
   var count: Int
 
   /// Empty, for packets of `pool`, in a table that another cache had.
   init(table: PacketTable, pool: Cell<PacketPool>) {
     self.table = table
     self.pool = pool
+    view = PoolView(pool)
     count = 0
   }
 
@@ -28,6 +30,7 @@ struct PacketCache {
     }
     self.table = table
     self.pool = pool
+    view = PoolView(pool)
     count = 0
   }
 

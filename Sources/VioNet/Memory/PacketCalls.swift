@@ -19,13 +19,31 @@ package enum PacketCalls {
   package static func free(_ first: Pointer) { unsafe free(Packet(first), assuming: nil) }
 
   package static func free(_ packets: UnsafeMutablePointer<Pointer?>, _ count: UInt16) {
-    var pool: Cell<PacketPool>?
     let list = unsafe PacketList(packets)
+    let count = Int(count)
+    var pool: Cell<PacketPool>?
     var index = 0
-    while index < Int(count) {
-      if let packet = list[index] { pool = free(packet, assuming: pool) }
+    while index < count {
+      // A run of plain packets of one pool goes home under one lock; whatever ends it is looked at by itself.
+      if let home = pool { index = home.value.release(list, from: index, to: count) }
+      if index == count { return }
+      guard let packet = list[index] else {
+        index &+= 1
+        continue
+      }
+      let next = PacketCalls.home(of: packet, likely: pool)
+      if pool == nil, let next {
+        pool = next
+        continue
+      }
+      pool = free(packet, assuming: next)
       index &+= 1
     }
+  }
+
+  private static func home(of packet: Packet, likely pool: Cell<PacketPool>?) -> Cell<PacketPool>? {
+    if let pool, pool.value.contains(packet) { return pool }
+    return PacketPools.containing(packet)
   }
 
   /// Frees every segment. Returns the pool of the last one, which is likely that of the next packet too.
@@ -35,7 +53,7 @@ package enum PacketCalls {
     var segment: Packet? = head
     var left = Int(VIONET_MAX_SEGMENTS)
     while let packet = segment, left > 0 {
-      if pool == nil || !(pool?.value.contains(packet) ?? false) { pool = PacketPools.containing(packet) }
+      pool = home(of: packet, likely: pool)
       guard let home = pool else {
         Registry.shared.value.lock.lock()
         Registry.shared.value.strangers &+= 1

@@ -25,9 +25,9 @@ struct PacketPool {
   /// Ports whose receive queues use it.
   var users: Int = 0
 
-  var dataSize: UInt32 { UInt32(stride) &- UInt32(VIONET_HEADROOM) }
+  var dataSize: UInt32 { UInt32(truncatingIfNeeded: stride) &- UInt32(VIONET_HEADROOM) }
   @inline(__always) var packetBase: UInt { unsafe UInt(bitPattern: packets) }
-  @inline(__always) var packetBytes: UInt { UInt(packetCount &* Packet.bytes) }
+  @inline(__always) var packetBytes: UInt { UInt(truncatingIfNeeded: packetCount &* Packet.bytes) }
 
   init(number: UInt16, region: Region, packetCount: Int, stride: Int) throws(Failure) {
     let bytes = packetCount * Packet.bytes
@@ -119,6 +119,24 @@ struct PacketPool {
     lock.unlock()
   }
 
+  /// Releases packets of this pool that the caller holds alone, from `begin` on. Returns where the first other one is.
+  @inline(never)
+  mutating func release(_ list: PacketList, from begin: Int, to end: Int) -> Int {
+    let view = PoolView(self)
+    lock.lock()
+    var count = freeCount
+    var index = begin
+    while index != end, let packet = list[index], view.contains(packet), packet.isHeldAlone {
+      view.restore(packet)
+      free[count] = packet
+      count &+= 1
+      index &+= 1
+    }
+    freeCount = count
+    lock.unlock()
+    return index
+  }
+
   mutating func refuse() {
     lock.lock()
     refused &+= 1
@@ -132,16 +150,17 @@ struct PoolView {
   private let packets: UInt
   private let packetBytes: UInt
   private let memory: UnsafeMutableRawPointer
-  private let memoryBytes: UInt
-  private let stride: Int
+  /// The highest place in memory where a buffer may start.
+  private let lastStart: UInt
+  private let stride: UInt32
 
   @inline(__always)
   init(_ pool: borrowing PacketPool) {
     packets = pool.packetBase
     packetBytes = pool.packetBytes
     unsafe memory = pool.region.base
-    memoryBytes = UInt(pool.packetCount &* pool.stride)
-    stride = pool.stride
+    lastStart = UInt(truncatingIfNeeded: (pool.packetCount &- 1) &* pool.stride)
+    stride = UInt32(truncatingIfNeeded: pool.stride)
   }
 
   @inline(__always)
@@ -164,16 +183,15 @@ struct PoolView {
   @inline(__always)
   func covers(_ packet: Packet, header: UInt32) -> Bool {
     let room = UInt32(packet.headroom)
-    if room < header || room &+ packet.length > UInt32(stride) || packet.length > UInt32(stride) { return false }
-    let start = unsafe packet.dataAddress &- UInt(room) &- UInt(bitPattern: memory)
-    return start <= memoryBytes &- UInt(stride)
+    if room < header || room > stride || packet.length > stride &- room { return false }
+    return unsafe packet.dataAddress &- UInt(room) &- UInt(bitPattern: memory) <= lastStart
   }
 
   /// Puts a packet into the state of one at home. Its buffer follows from its place in the table, so that nothing the
   /// caller wrote into it matters.
   @inline(__always)
   func restore(_ packet: Packet) {
-    let index = Int((packet.address &- packets) >> 6)
-    unsafe packet.comeHome(data: memory + (index &* stride &+ Int(VIONET_HEADROOM)))
+    let index = Int(truncatingIfNeeded: (packet.address &- packets) >> 6)
+    unsafe packet.comeHome(data: memory + (index &* Int(stride) &+ Int(VIONET_HEADROOM)))
   }
 }

@@ -36,6 +36,8 @@ protocol Ring: ~Copyable {
   /// Writes one descriptor of a chain; `post` of the head gives the whole of it.
   mutating func link(_ id: Int, address: UInt64, length: UInt32, flags: UInt16, next: UInt16)
 
+  /// Puts the position back after used entries were taken and nothing was posted.
+  func putBack(_ state: inout RingState)
   /// Publishes what was posted and puts the position back; true if the device wants to be signalled.
   mutating func commit(_ state: inout RingState) -> Bool
 }
@@ -110,6 +112,9 @@ struct SplitRing: Ring, ~Copyable {
     let id = UInt16(truncatingIfNeeded: id)
     if availableRing.load16(at) != id { availableRing.store16(at, id) }
   }
+
+  @inline(__always)
+  func putBack(_ state: inout RingState) { state.lastUsed = UInt16(truncatingIfNeeded: lastUsed) }
 
   @inline(__always)
   mutating func commit(_ state: inout RingState) -> Bool {

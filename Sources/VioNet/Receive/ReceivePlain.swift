@@ -57,7 +57,7 @@ func receivePlain<R: Ring & ~Copyable>(
     }
 
     queue.value.cache.count = freshCount
-    queue.value.core.counters.packets &+= UInt64(received &- begin)
+    queue.value.core.counters.packets &+= UInt64(truncatingIfNeeded: received &- begin)
     queue.value.core.counters.bytes &+= bytes
     if ring.commit(&queue.value.core.ring) { queue.value.core.notifyDevice() }
     if received &- begin == wanted { return received }

@@ -26,7 +26,7 @@ func transmitPlain<R: Ring & ~Copyable>(
     reclaim(R.self, queue)
     if queue.value.core.idle.count == before { break }
   }
-  queue.value.core.counters.ringFull &+= UInt64(count &- sent)
+  queue.value.core.counters.ringFull &+= UInt64(truncatingIfNeeded: count &- sent)
   return sent
 }
 
@@ -38,7 +38,7 @@ private func sendPlain<R: Ring & ~Copyable>(
   var ring = R(queue.value.core.ring)
   var idle = queue.value.core.idle
   let slots = queue.value.core.slots
-  let pool = PoolView(queue.value.cache.pool)
+  let pool = queue.value.cache.view
   let header = queue.value.headerSize
   let span = queue.value.longest &- TransmitQueue.shortest
   let stop = min(end, begin &+ Int(idle.count))
@@ -59,7 +59,7 @@ private func sendPlain<R: Ring & ~Copyable>(
   }
 
   queue.value.core.idle = idle
-  queue.value.core.counters.packets &+= UInt64(sent &- begin)
+  queue.value.core.counters.packets &+= UInt64(truncatingIfNeeded: sent &- begin)
   queue.value.core.counters.bytes &+= bytes
   if ring.commit(&queue.value.core.ring) { queue.value.core.notifyDevice() }
   return sent
@@ -67,7 +67,7 @@ private func sendPlain<R: Ring & ~Copyable>(
 
 /// Takes back what the device has sent: single packets of the cache's pool here, anything else one by one. A device
 /// that goes on while we count gets one ring's worth per call.
-@inline(__always)
+@inline(never)
 private func reclaim<R: Ring & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue>) {
   var left = Int(queue.value.core.ring.size)
   repeat {
@@ -79,7 +79,7 @@ private func reclaim<R: Ring & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue
     }
     var idle = queue.value.core.idle
     let slots = queue.value.core.slots
-    let pool = PoolView(queue.value.cache.pool)
+    let pool = queue.value.cache.view
     let free = queue.value.cache.table
     var freeCount = queue.value.cache.count
     let mask = UInt32(queue.value.core.ring.mask)
@@ -103,7 +103,7 @@ private func reclaim<R: Ring & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue
 
     queue.value.core.idle = idle
     queue.value.cache.count = freeCount
-    _ = ring.commit(&queue.value.core.ring)
+    ring.putBack(&queue.value.core.ring)
     left &-= freeCount &- begin
     if freeCount != end {
       if !queue.value.reclaimOdd(R.self) { return }

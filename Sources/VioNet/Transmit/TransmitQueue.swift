@@ -80,7 +80,7 @@ extension TransmitQueue {
     var mark = core.slots[marked: Int(id)]
     if mark == 0 || mark & TransmitQueue.inner != 0 { return broken(.notOutstanding) }
     ring.skipUsed()
-    _ = ring.commit(&core.ring)
+    ring.putBack(&core.ring)
     // The chain is our own record: as long as it was made, and made no longer than the ring.
     while true {
       core.slots[marked: Int(id)] = 0
