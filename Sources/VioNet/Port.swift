@@ -127,7 +127,8 @@ extension Port {
     let buffers = Int(wanted.receiveDescriptors) * Int(wanted.queuePairs)
     if pool.value.packetCount <= buffers {
       throw Failure(ENOBUFS, "pool ").number(pool.value.number).text(" has ").number(pool.value.packetCount)
-        .text(" packets; the receive rings alone take ").number(buffers).text(": make a larger one with vionet_pool_create")
+        .text(" packets; the receive rings alone take ").number(buffers).text(
+          ": make a larger one with vionet_pool_create")
     }
     tearDown()
     options = wanted
@@ -186,7 +187,8 @@ extension Port {
   package mutating func start() throws(Failure) {
     switch state {
     case VIONET_STATE_STARTED: throw Failure(EALREADY, "port ").number(number).text(" is started already")
-    case VIONET_STATE_ATTACHED: throw Failure(EINVAL, "port ").number(number).text(" is not initialised: call vionet_init")
+    case VIONET_STATE_ATTACHED:
+      throw Failure(EINVAL, "port ").number(number).text(" is not initialised: call vionet_init")
     default: break
     }
     try timed { (port) throws(Failure) in

@@ -82,7 +82,8 @@ extension Port {
     _ queue: Queue, _ blocks: inout UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ pair: UInt16
   ) throws(Failure) {
     if unsafe blocks == nil {
-      unsafe blocks = registry_retain(Int(VIONET_MAX_QUEUE_PAIRS) * MemoryLayout<UInt>.stride)?.assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
+      unsafe blocks = registry_retain(Int(VIONET_MAX_QUEUE_PAIRS) * MemoryLayout<UInt>.stride)?.assumingMemoryBound(
+        to: UnsafeMutableRawPointer?.self)
     }
     guard let table = unsafe blocks else { throw Failure(ENOMEM, "no memory for queues") }
     if unsafe table[Int(pair)] == nil { unsafe table[Int(pair)] = registry_retain(MemoryLayout<Queue>.stride) }
@@ -97,7 +98,8 @@ extension Port {
     for number in 1..<UInt16(VIONET_MAX_POOLS) where pools >> UInt64(number) & 1 != 0 {
       guard let pool = PacketPools.existing(number) else { continue }
       if pool.value.region.file < 0 {
-        throw Failure(EINVAL, "pool ").number(number).text(" has no file descriptor, so no device can be given its memory")
+        throw Failure(EINVAL, "pool ").number(number).text(
+          " has no file descriptor, so no device can be given its memory")
       }
       if !regions.add(pool.value.region.asShared) {
         throw Failure(ENOSPC, "a back-end takes at most ").number(VhostUserBus.maximumRegions - 1).text(" pools")

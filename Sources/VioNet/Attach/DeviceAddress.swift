@@ -37,7 +37,9 @@ package struct DeviceAddress {
     self.whole = whole
     self.scheme = try DeviceAddress.scheme(named: scheme)
     (target, keys) = rest.split(at: UInt8(ascii: ",")) ?? (rest, rest.slice(rest.count, rest.count))
-    if target.isEmpty { throw Failure(EINVAL, "device address ").quoting(whole).text(" names nothing after its scheme") }
+    if target.isEmpty {
+      throw Failure(EINVAL, "device address ").quoting(whole).text(" names nothing after its scheme")
+    }
   }
 
   private static func scheme(named name: Text) throws(Failure) -> Scheme {

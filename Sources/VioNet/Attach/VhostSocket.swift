@@ -89,7 +89,9 @@ struct VhostSocket {
       let files = unsafe descriptors?.assumingMemoryBound(to: Int32.self)
       let fileCount = sent == 0 ? UInt32(descriptorCount) : 0
       let result = unsafe sys_send(descriptor, bytes + sent, count - sent, files, fileCount)
-      if result > 0 { sent += result } else if result == 0 || result == -Int(EAGAIN) {
+      if result > 0 {
+        sent += result
+      } else if result == 0 || result == -Int(EAGAIN) {
         try wait(POLLOUT, deadline, request)
       } else if result != -Int(EINTR) {
         throw VhostSocket.lost(request, Int32(0 - result))
@@ -125,7 +127,9 @@ struct VhostSocket {
     while done < count {
       var excess: UInt32 = 0
       let result = unsafe sys_receive(descriptor, bytes + done, count - done, nil, 0, &excess)
-      if result > 0 { done += result } else if result == 0 {
+      if result > 0 {
+        done += result
+      } else if result == 0 {
         throw VhostSocket.lost(request, ECONNRESET)
       } else if result == -Int(EAGAIN) {
         try wait(POLLIN, deadline, request)

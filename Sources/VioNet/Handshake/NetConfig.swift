@@ -26,7 +26,9 @@ struct NetConfig {
     let mtu = try number(&bus, mtuOffset)
     let fits = UInt32(mtu) + frameOverhead <= room
     if mtu >= smallestMTU && fits { return mtu }
-    if Log.wanted(.info) { Log.line("device MTU").number(mtu).text("not used: below 68 or above the buffers").send(.info) }
+    if Log.wanted(.info) {
+      Log.line("device MTU").number(mtu).text("not used: below 68 or above the buffers").send(.info)
+    }
     return nil
   }
 

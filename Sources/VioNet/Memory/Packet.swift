@@ -182,7 +182,9 @@ struct PacketTable {
 
   /// A place that is known to hold a packet: one below the count of a stack of them.
   @inline(__always)
-  subscript(known index: Int) -> Packet { unsafe Packet(UnsafeMutablePointer(bitPattern: base[index]).unsafelyUnwrapped) }
+  subscript(known index: Int) -> Packet {
+    unsafe Packet(UnsafeMutablePointer(bitPattern: base[index]).unsafelyUnwrapped)
+  }
 
   @inline(__always)
   func move(from index: Int, to other: PacketTable, at otherIndex: Int, count: Int) {

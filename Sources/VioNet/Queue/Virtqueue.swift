@@ -40,9 +40,10 @@ struct QueueCounters {
 
 @safe
 struct Virtqueue {
-  typealias Burst = @convention(c) (
-    UnsafeMutableRawPointer, UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>, UInt16
-  ) -> UInt16
+  typealias Burst =
+    @convention(c) (
+      UnsafeMutableRawPointer, UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>, UInt16
+    ) -> UInt16
 
   // Touched by every burst.
   /// The specialised burst function for what was negotiated, or one that does nothing.

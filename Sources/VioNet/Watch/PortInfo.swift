@@ -49,7 +49,8 @@ extension Port {
 
   /// The counters of queue 0, the only one of this version.
   package func countersOf(receive: Bool) -> vionet_queue_stats {
-    let living = queuePairs == 0 ? nil : receive ? receiveQueue(0).value.core.counters : transmitQueue(0).value.core.counters
+    let living =
+      queuePairs == 0 ? nil : receive ? receiveQueue(0).value.core.counters : transmitQueue(0).value.core.counters
     let fault = queuePairs == 0 ? .none : receive ? receiveQueue(0).value.core.fault : transmitQueue(0).value.core.fault
     let sum = (receive ? statistics.receive : statistics.transmit).now(living)
     var out = vionet_queue_stats()

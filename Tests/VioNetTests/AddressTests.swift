@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Device addresses, options, features: what is accepted, and what a refusal says.
+
+import CLinux
+import CVionet
+import Linux
+import Testing
+
+@testable import VioNet
+
+/// The sentence of this thread's last error.
+private func sentence() -> String { unsafe String(cString: sentence_get(Int32(SENTENCE_ERROR))) }
+
+private func parse(_ text: String) throws -> PortOptions {
+  var options = PortOptions()
+  try unsafe text.withCString { string in
+    let address = try unsafe DeviceAddress(string)
+    try address.eachKey(
+      { (key, value) throws(Failure) in try options.set(key, value) }, foreign: { (_, _) throws(Failure) in false })
+  }
+  return options
+}
+
+@Suite(.serialized) struct AddressTests {
+  @Test func keysAreRead() throws {
+    let options = try parse("vhost-user:/run/x.sock,queue_size=512,mac=02:00:00:aB:00:01,queues=1,mrg_rxbuf=0")
+    #expect(options.receiveDescriptors == 512 && options.transmitDescriptors == 512)
+    #expect(options.address?.bytes.3 == 0xab)
+  }
+
+  @Test(arguments: [
+    ("", "no scheme"), ("nonsense", "no scheme"), ("tcp:host", "unknown scheme \"tcp\""), ("soft:", "names nothing"),
+    ("vhost-user:/x,frobnicate=1", "\"frobnicate\""), ("vhost-user:/x,queue_size", "\"queue_size\" has no value"),
+    ("vhost-user:/x,queue_size=100", "queue_size must be a power of two"),
+    ("vhost-user:/x,queue_size=65536", "queue_size"), ("vhost-user:/x,queue_size=1", "queue_size"),
+    ("vhost-user:/x,queue_size=-4", "queue_size"), ("vhost-user:/x,queues=0", "queues must be 1 to 128"),
+    ("vhost-user:/x,queues=129", "queues must be 1 to 128"), ("vhost-user:/x,mac=01:00:00:00:00:01", "mac"),
+    ("vhost-user:/x,mac=02:00:00:00:00", "mac"), ("vhost-user:/x,in_order=2", "takes 0 or 1"),
+  ])
+  func badAddressesAreNamed(text: String, says: String) {
+    let error = #expect(throws: Failure.self) { try parse(text) }
+    #expect(error?.code == EINVAL)
+    #expect(sentence().contains(says), "\(text): \(sentence())")
+  }
+
+  @Test(arguments: ["packed_vq=1", "in_order=1", "mrg_rxbuf=1", "cq=1", "server=1", "speed=10000", "queues=2"])
+  func whatIsForLaterSaysSo(key: String) {
+    let error = #expect(throws: Failure.self) { try parse("vhost-user:/x,\(key)") }
+    #expect(error?.code == ENOTSUP)
+    #expect(sentence().contains(key.split(separator: "=")[0]))
+  }
+
+  @Test func anAddressHasALimit() {
+    let error = #expect(throws: Failure.self) { try parse("vhost-user:/" + String(repeating: "x", count: 200)) }
+    #expect(error?.code == EINVAL)
+  }
+
+  @Test func everyWantedFeatureHasAName() {
+    for bit in 0..<64 where Features.wanted >> UInt64(bit) & 1 != 0 { #expect(Features.name(UInt32(bit)) != nil) }
+    #expect(Features.required & ~Features.wanted == 0)
+    #expect(Features.needConfig & ~Features.wanted == 0)
+  }
+
+  @Test func randomAddressesAreLocalAndDiffer() {
+    let one = MACAddress.random()
+    let other = MACAddress.random()
+    #expect(one.bytes.0 & 3 == 2 && one.isUsable)
+    #expect(one.bytes != other.bytes)
+  }
+
+  @Test func theRegistryFitsItsStorage() {
+    #expect(MemoryLayout<PortSlot>.stride == 64)
+    // The last 1024 bytes belong to served devices.
+    #expect(Registry.bytes <= Int(REGISTRY_BYTES) - 1024)
+  }
+
+  @Test(arguments: [2, 8, 256, 32768]) func ringPartsAreAlignedAndApart(size: Int) {
+    let layout = RingLayout(size: size)
+    #expect(layout.available % 64 == 0 && layout.used % 64 == 0)
+    #expect(layout.available >= size * 16)
+    #expect(layout.used >= layout.available + 6 + size * 2)
+    #expect(layout.bytes >= layout.used + 6 + size * 8)
+  }
+}
