@@ -14,7 +14,7 @@
 
 /* Every function the forwarder calls, once; the programs make a table of it. */
 #define VIONET_CALLS(CALL)                                                                                             \
-	CALL(open) CALL(stop) CALL(close) CALL(error) CALL(info) CALL(stats) CALL(drop_name)                               \
+	CALL(open) CALL(close) CALL(error) CALL(info) CALL(stats) CALL(drop_name)                               \
 	CALL(rx_burst) CALL(tx_burst) CALL(rx_fd) CALL(rx_arm) CALL(packet_free_bulk)
 
 struct vionet_calls {
@@ -24,6 +24,7 @@ struct vionet_calls {
 };
 
 #define MAX_BURST 512
+#define POLITE_TURNS 16 /* empty turns before the core is offered to others, such as a soft: device's thread */
 #define IDLE_TURNS 300 /* empty turns before -w sleeps: a wake-up costs more than these */
 #define CLOCK_TURNS 64 /* turns between two looks at the clock */
 
@@ -104,6 +105,18 @@ static unsigned int forward_all(struct forwarder *f)
 		for (uint16_t queue = 0; queue < f->end[i].queues; queue++)
 			moved += forward(f, &f->end[i], other(f, i), queue);
 	return moved;
+}
+
+/*
+ * What a device has sent comes back to the pool in a transmit burst and nowhere else. So have one now and then even with
+ * nothing to send, or the last packets sent may be those that the receive ring is short of.
+ */
+static void collect_sent(struct forwarder *f)
+{
+	struct vionet_packet *none[1];
+	for (int i = 0; i < f->ends; i++)
+		for (uint16_t queue = 0; queue < f->end[i].queues; queue++)
+			f->vionet->tx_burst(f->end[i].port, queue, none, 0);
 }
 
 /* Arms every queue, then sleeps until packets come or the time is over. A queue that has packets by now forbids it. */

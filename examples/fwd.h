@@ -28,19 +28,29 @@ static struct way way_from(struct forwarder *f, int i)
 	return (struct way){out.tx.packets, out.tx.bytes, sum_drops(&in.rx) + sum_drops(&out.tx) + other(f, i)->ring_full};
 }
 
-/* Packets, bytes and drops per second each way; on a terminal the line stays where it is. */
+static void print_rate(double rate, const char *unit)
+{
+	static const char scales[] = " kMGT";
+	int scale = 0;
+	for (; rate >= 1000 && scale < 4; scale++)
+		rate /= 1000;
+	printf(" %5.1f%c %s/s", rate, scales[scale], unit);
+}
+
+/* Packets, bytes and drops each way since the last call; on a terminal the line stays where it is. */
 static void print_live(struct forwarder *f, double seconds)
 {
-	static const char *const arrows[] = {"->", "<-"};
 	bool terminal = isatty(STDOUT_FILENO);
 	printf("%s", terminal ? "\r\033[K" : "");
 	for (int i = 0; i < f->ends; i++) {
 		struct way is = way_from(f, i), was = f->last[i];
-		printf("%s %10.0f packets/s %12.0f bytes/s %8.0f drops/s%s", arrows[i], (double)(is.packets - was.packets) / seconds,
-		       (double)(is.bytes - was.bytes) / seconds, (double)(is.drops - was.drops) / seconds,
-		       i + 1 < f->ends ? "   " : terminal ? "" : "\n");
+		printf("%s", i == 0 ? "->" : "  <-");
+		print_rate((double)(is.packets - was.packets) / seconds, "pkt");
+		print_rate((double)(is.bytes - was.bytes) / seconds, "B");
+		print_rate((double)(is.drops - was.drops) / seconds, "drop");
 		f->last[i] = is;
 	}
+	printf("%s", terminal ? "" : "\n");
 	fflush(stdout);
 }
 
@@ -96,10 +106,15 @@ static bool run(struct forwarder *f)
 	while (!stop_asked && well) {
 		idle = forward_all(f) != 0 ? 0 : idle + 1;
 		if (f->waiting && idle >= IDLE_TURNS) {
+			collect_sent(f);
 			sleep_until(f, next);
 			idle = 0;
-		} else if (++turns % CLOCK_TURNS != 0) {
-			continue;
+		} else {
+			if (idle >= POLITE_TURNS)
+				sched_yield();
+			if (++turns % CLOCK_TURNS != 0)
+				continue;
+			collect_sent(f);
 		}
 		double time = now();
 		if (time < next)
@@ -194,11 +209,9 @@ static int forwarder_main(int argc, char **argv, const struct vionet_calls *vion
 		if (f.core >= 0)
 			pin(f.core);
 		good = run(&f);
-		for (int i = 0; i < f.ends; i++)
-			vionet->stop(f.end[i].port); /* counts what was still in the rings */
 		print_summary(&f);
 	}
-	for (int i = 0; i < f.ends; i++)
+	for (int i = 0; i < f.ends; i++) /* also what was not opened: any number may be closed */
 		vionet->close(f.end[i].port);
 	return good ? 0 : 1;
 }

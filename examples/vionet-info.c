@@ -55,8 +55,10 @@ static void print_features(const struct vionet_info *info)
 
 static void print_info(const struct vionet_info *info)
 {
+	static bool again;
 	const uint8_t *mac = info->mac;
-	printf("%s\n", info->device);
+	printf("%s%s\n", again ? "\n" : "", info->device);
+	again = true;
 	printf("  %-12s %s\n", "state", state_name(info->state));
 	printf("  %-12s %02x:%02x:%02x:%02x:%02x:%02x%s\n", "MAC", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
 	       info->mac_random ? " (random)" : "");
@@ -108,8 +110,6 @@ int main(int argc, char **argv)
 	for (int i = optind; i < argc; i++) {
 		if (!show(argv[i], start))
 			good = false;
-		if (i + 1 < argc)
-			putchar('\n');
 	}
 	return good ? 0 : 1;
 }
