@@ -32,7 +32,11 @@ SWIFTFLAGS := -O -g -wmo -Xfrontend -function-sections -parse-as-library -swift-
 	-enable-experimental-feature Embedded -strict-memory-safety -warnings-as-errors \
 	-Xcc -fno-omit-frame-pointer -I include -I Sources/CLinux/include -I $(O)
 
-all: $(B)/$(SO) $(B)/libvionet.a $(B)/vionet.pc $(EXAMPLES)
+all: ground $(B)/$(SO) $(B)/libvionet.a $(B)/vionet.pc $(EXAMPLES)
+
+ground:
+	@command -v $(SWIFTC) >/dev/null || { echo "Swift 6.3 is needed (swift.org); set SWIFTC if it is not in PATH" >&2; exit 1; }
+	@pkg-config --exists libbsd || { echo "libbsd-dev is needed: run Tools/install-deps.sh build" >&2; exit 1; }
 
 # ---- objects ---------------------------------------------------------------------------------------------------------
 
@@ -105,7 +109,18 @@ uninstall:
 	cd $(DESTDIR)$(LIBDIR) && rm -f $(SO) libvionet.so.$(SOVERSION) libvionet.so libvionet.a pkgconfig/vionet.pc
 	rm -f $(DESTDIR)$(INCLUDEDIR)/vionet.h
 
+# ---- the commands of a newcomer: each installs what it needs, says so, and cleans up after itself --------------------------
+
+demo test bench:
+	@Tools/install-deps.sh $@
+	@$(MAKE) --no-print-directory all
+	@$(RUN_$@)
+
+RUN_demo := Tools/demo/demo.sh
+RUN_test := Tests/run.sh
+RUN_bench := python3 bench/run.py
+
 clean:
 	rm -rf $(B) .build .build-*
 
-.PHONY: all install install-files uninstall clean
+.PHONY: all ground install install-files uninstall demo test bench clean
