@@ -14,7 +14,7 @@ package struct Device: ~Copyable {
   let config: NetConfig
   let counters: Counters
   let poller: Poller
-  let stop: Descriptor
+  let stop: File
   /// Where front-ends connect; nil in a device that has one from the beginning.
   private let listening: ListeningSocket?
   /// Its number; -1 if there is none.
@@ -30,7 +30,7 @@ package struct Device: ~Copyable {
   var memory: MemoryMap
   var message: Message
   var session = Session()
-  var socket: Descriptor?
+  var socket: File?
   /// Its number; -1 while no front-end is connected.
   var socketNumber: Int32 = -1
   var isReceiving = false
@@ -41,7 +41,7 @@ package struct Device: ~Copyable {
 
   init(_ options: WireOptions, listening: consuming ListeningSocket?) throws(Failure) {
     let poller = try Poller()
-    let stop = try Descriptor.event()
+    let stop = try File.event()
     let block = try Block(Layout.size)
     wire = try Wire(options)
     config = NetConfig(mtu: UInt16(max(1500, options.length - 14)))

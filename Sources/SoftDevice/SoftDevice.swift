@@ -8,22 +8,11 @@ import CLinux
 import Linux
 
 package enum SoftDevice {
-  /// A device and the front-end's end of its socket.
-  package struct Started: ~Copyable {
-    package let device: Cell<Device>
-    private let frontEnd: Descriptor
-
-    init(device: Cell<Device>, frontEnd: consuming Descriptor) {
-      self.device = device
-      self.frontEnd = frontEnd
-    }
-
-    /// The socket, which does not block and is not inherited.
-    package consuming func takeSocket() -> Descriptor { frontEnd }
-  }
-
-  /// Makes a device for one front-end in this process.
-  package static func start(_ options: WireOptions) throws(Failure) -> Started {
+  /// Makes a device for one front-end in this process, and returns the front-end's end of the socket, which does not
+  /// block and is not inherited. The caller closes it.
+  package static func start(_ options: WireOptions) throws(Failure) -> (
+    device: Cell<Device>, socket: Descriptor
+  ) {
     let device = try make(try Device(options, listening: nil))
     var ends: (Int32, Int32) = (-1, -1)
     let result = unsafe withUnsafeMutableBytes(of: &ends) { bytes in
@@ -34,10 +23,14 @@ package enum SoftDevice {
       device.destroy()
       throw Failure(-result, "cannot make a socket pair: ").reason(-result)
     }
-    let frontEnd = Descriptor(owning: ends.0)
-    device.value.connect(Descriptor(owning: ends.1))
-    try begin(device)
-    return Started(device: device, frontEnd: frontEnd)
+    device.value.connect(File(owning: ends.1))
+    do throws(Failure) {
+      try begin(device)
+    } catch {
+      _ = sys_close(ends.0)
+      throw error
+    }
+    return (device, Descriptor(owning: ends.0))
   }
 
   /// Makes a device that listens on a socket: for one front-end at a time, and after it for the next.

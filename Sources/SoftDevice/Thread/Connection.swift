@@ -8,7 +8,7 @@ import Linux
 
 extension Device {
   /// Begins to serve a front-end.
-  mutating func connect(_ new: consuming Descriptor) {
+  mutating func connect(_ new: consuming File) {
     if !poller.add(new.number, .frontEnd) { return }
     socketNumber = new.number
     socket = consume new
@@ -21,7 +21,7 @@ extension Device {
   mutating func accept() {
     if socketNumber >= 0 || listener < 0 { return }
     let accepted = sys_accept(listener)
-    if accepted >= 0 { connect(Descriptor(owning: accepted)) }
+    if accepted >= 0 { connect(File(owning: accepted)) }
   }
 
   /// Reads what the front-end sent, a few messages at a time so that frames keep flowing.

@@ -20,7 +20,7 @@ struct ListeningSocket: ~Copyable {
   private static let backlog: Int32 = 4
 
   private let path: Name
-  private let socket: Descriptor
+  private let socket: File
 
   init(_ path: Text) throws(Failure) {
     guard let name = Name(path), !name.isEmpty else {
@@ -29,7 +29,7 @@ struct ListeningSocket: ~Copyable {
     var address = sockaddr_un()
     let fits = unsafe name.withCString { unsafe sys_unix_address(&address, $0) }
     if fits < 0 { throw Failure(EINVAL, "socket path ").quoting(name).text(" is longer than 107 bytes") }
-    let socket = Descriptor(owning: try Self.check(sys_unix_socket(), name))
+    let socket = File(owning: try Self.check(sys_unix_socket(), name))
     var bound = unsafe sys_unix_bind(socket.number, &address)
     if bound == -EADDRINUSE, Self.isAbandoned(name, &address) {
       _ = unsafe name.withCString { unsafe sys_unlink($0) }

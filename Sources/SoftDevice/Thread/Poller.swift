@@ -19,12 +19,12 @@ struct Poller: ~Copyable {
   /// Events taken at once, of at most 16 bytes each; there are fewer files than this.
   static let room = 8
 
-  private let epoll: Descriptor
+  private let epoll: File
   private let block: Block
   private let events: UnsafeMutablePointer<epoll_event>
 
   init() throws(Failure) {
-    let epoll = Descriptor(
+    let epoll = File(
       owning: try check(sys_epoll_create()) { Failure($0, "cannot make an epoll instance: ").reason($0) })
     block = try Block(Self.room * 16)
     self.epoll = epoll

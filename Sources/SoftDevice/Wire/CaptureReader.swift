@@ -23,7 +23,7 @@ enum CaptureFormat {
 struct CaptureReader: ~Copyable {
   private static let room = 2 * (CaptureFormat.longest + CaptureFormat.record)
 
-  private let file: Descriptor
+  private let file: File
   private let block: Block
   private let swapped: Bool
   /// What was read and not used yet: from `start` up to `end`.
@@ -36,7 +36,7 @@ struct CaptureReader: ~Copyable {
   private(set) var skipped = 0
 
   init(_ name: Name) throws(Failure) {
-    let file = Descriptor(
+    let file = File(
       owning: try check(unsafe name.withCString { unsafe sys_open($0, O_RDONLY | O_NONBLOCK, 0) }) { code in
         Failure(code, "capture ").quoting(name).text(": ").reason(code)
       })

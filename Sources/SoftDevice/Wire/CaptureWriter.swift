@@ -9,7 +9,7 @@ import Linux
 struct CaptureWriter: ~Copyable {
   private static let room = 4 * 65536
 
-  private let file: Descriptor
+  private let file: File
   private let block: Block
   private var filled = 0
   /// The file cannot be written any more.
@@ -17,7 +17,7 @@ struct CaptureWriter: ~Copyable {
 
   init(_ name: Name) throws(Failure) {
     let flags = O_WRONLY | O_CREAT | O_TRUNC
-    let file = Descriptor(
+    let file = File(
       owning: try check(unsafe name.withCString { unsafe sys_open($0, flags, 0o644) }) { code in
         Failure(code, "capture ").quoting(name).text(": ").reason(code)
       })

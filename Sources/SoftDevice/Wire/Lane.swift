@@ -21,10 +21,10 @@ struct Lane: ~Copyable {
   private let block: Block
   private let cursors: Shared
   /// Wakes the reader.
-  let bell: Descriptor
+  let bell: File
 
   init() throws(Failure) {
-    let bell = try Descriptor.event()
+    let bell = try File.event()
     let block = try Block(256)
     let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
     guard let raw = unsafe sys_map(nil, Self.room, PROT_READ | PROT_WRITE, flags, -1, 0) else {

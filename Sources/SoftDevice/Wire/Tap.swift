@@ -14,7 +14,7 @@ struct Tap: ~Copyable {
   private static let header = 12
   private static let room = 65536
 
-  private let file: Descriptor
+  private let file: File
   private let block: Block
   private let incoming: Bytes
   private let outgoing: Bytes
@@ -23,7 +23,7 @@ struct Tap: ~Copyable {
   private(set) var isDead = false
 
   init(_ name: Name) throws(Failure) {
-    let file = Descriptor(
+    let file = File(
       owning: try check(unsafe sys_open("/dev/net/tun", O_RDWR | O_NONBLOCK, 0)) { code in
         Failure(code, "tap ").quoting(name).text(": /dev/net/tun: ").reason(code)
       })

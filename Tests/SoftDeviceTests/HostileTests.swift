@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Front-ends that break the rules: the device leaves them, keeps no file of theirs, and goes on.
+
+import CLinux
+import Linux
+import Testing
+
+@testable import SoftDevice
+
+extension SoftDeviceTests {
+  @Suite struct HostileTests {
+    /// Runs `body` on a fresh device and checks that nothing of it stays open.
+    private func hostile(_ wire: String = "loopback", _ body: (Bench) throws -> Void) throws {
+      let before = openFiles()
+      do {
+        let bench = try Bench(wire)
+        try body(bench)
+      }
+      #expect(openFiles() == before)
+    }
+
+    // MARK: messages
+
+    /// Request, flags, size.
+    @Test(arguments: [
+      [UInt32.max, .max, .max], [0, 0, 0], [1, 0, 0], [1, 2, 0], [1, 5, 0], [2, 1, 513], [2, 1, .max], [99, 1, 0],
+    ])
+    func malformedHeaders(_ header: [UInt32]) throws {
+      try hostile { bench in
+        var bytes = header.flatMap(FrontEnd.bytes)
+        bench.front.raw(&bytes)
+        #expect(bench.front.isClosed)
+      }
+    }
+
+    @Test func everyRequestOfEverySize() throws {
+      for request in UInt32(0)..<48 {
+        for size in [0, 1, 7, 8, 9, 12, 13, 39, 40, 41, 264, 512] {
+          try hostile { bench in
+            bench.front.send(request, [UInt8](repeating: 0xa5, count: size))
+            // Still there, or gone, but never stuck: a valid request is answered or the connection is closed.
+            bench.front.send(Request.getFeatures)
+            let answered = try? bench.front.receive(12)
+            #expect(answered != nil || bench.front.isClosed)
+          }
+        }
+      }
+    }
+
+    @Test(arguments: [1, 5, 11, 12, 19])
+    func truncatedMessages(_ count: Int) throws {
+      try hostile { bench in
+        var bytes = FrontEnd.bytes(Request.setFeatures) + FrontEnd.bytes(UInt32(1)) + FrontEnd.bytes(UInt32(8))
+        bytes += FrontEnd.bytes(UInt64(0))
+        var part = Array(bytes[..<count])
+        bench.front.raw(&part)
+        sys_sleep_microseconds(2000)
+        _ = shutdown(bench.front.socket, Int32(SHUT_WR))
+        #expect(bench.front.isClosed)
+      }
+    }
+
+    @Test func messagesInSinglePieces() throws {
+      try hostile { bench in
+        for byte in FrontEnd.bytes(UInt32(1)) + FrontEnd.bytes(UInt32(1)) + FrontEnd.bytes(UInt32(0)) {
+          var piece = [byte]
+          bench.front.raw(&piece)
+          sys_sleep_microseconds(300)
+        }
+        let features = try bench.front.reply(Request.getFeatures)
+        #expect(features == FrontEnd.bytes(Feature.offered))
+      }
+    }
+
+    @Test func filesWhereNoneBelong() throws {
+      for (request, size) in [(Request.getFeatures, 0), (Request.setFeatures, 8), (Request.setVringAddr, 40), (77, 0)] {
+        try hostile { bench in
+          let files = [Int32](repeating: bench.front.memory, count: 8)
+          bench.front.send(request, [UInt8](repeating: 0, count: size), files: files)
+          #expect(bench.front.isClosed)
+        }
+      }
+    }
+
+    @Test(arguments: [0, 1, 2, 8])
+    func filesOfAMemoryTable(_ count: Int) throws {
+      try hostile { bench in
+        for regions in [0, 1, 2, 8, 9, 0xffff] where regions != count || regions == 0 {
+          let bench = try Bench("sink")
+          var table = bench.front.memoryTable(regions: min(regions, 8))
+          table.replaceSubrange(0..<4, with: FrontEnd.bytes(UInt32(regions)))
+          bench.front.send(
+            Request.setMemTable, table, files: [Int32](repeating: bench.front.memory, count: count))
+          #expect(bench.front.isClosed)
+        }
+      }
+    }
+
+    static let sizesAndOffsets: [[UInt64]] = [
+      [0x80_0001, 0], [0, 0], [4096, 0x80_0000], [UInt64.max, 0], [4096, 0xffff_ffff_ffff_f000],
+      [4096, 0xffff_ffff_ffff_fff0],
+      [1 << 62, 1 << 62],
+    ]
+
+    @Test(arguments: sizesAndOffsets)
+    func memoryBeyondTheFile(_ numbers: [UInt64]) throws {
+      let (size, offset) = (numbers[0], numbers[1])
+      try hostile { bench in
+        try bench.front.negotiate()
+        let table = bench.front.memoryTable(size: size, offset: offset)
+        #expect(try bench.front.confirm(Request.setMemTable, table, files: [bench.front.memory]) == 1)
+        // Unconfirmed, it ends the connection.
+        bench.front.send(Request.setMemTable, table, files: [bench.front.memory])
+        #expect(bench.front.isClosed)
+      }
+    }
+
+    @Test func memoryThatIsNoFile() throws {
+      try hostile { bench in
+        try bench.front.negotiate()
+        for file in [bench.front.kicks[0], bench.front.socket] {
+          #expect(try bench.front.confirm(Request.setMemTable, bench.front.memoryTable(), files: [file]) == 1)
+        }
+      }
+    }
+
+    @Test func refusedValues() throws {
+      try hostile { bench in
+        let front = bench.front
+        try front.negotiate()
+        try front.startRing(0)
+        let refused: [(UInt32, [UInt8])] = [
+          (Request.setFeatures, FrontEnd.bytes(UInt64(1) << 40)), (Request.setFeatures, FrontEnd.bytes(UInt64(0))),
+          (Request.setProtocolFeatures, FrontEnd.bytes(UInt64(1) << 20)),
+          (Request.setVringNum, FrontEnd.state(0, 256)), (Request.setVringNum, FrontEnd.state(1, 0)),
+          (Request.setVringNum, FrontEnd.state(1, 3)), (Request.setVringNum, FrontEnd.state(1, 65536)),
+          (Request.setVringBase, FrontEnd.state(0, 1)), (Request.setVringBase, FrontEnd.state(1, 65536)),
+          (Request.setVringEnable, FrontEnd.state(1, 2)), (Request.netSetMTU, FrontEnd.bytes(UInt64(67))),
+          (Request.netSetMTU, FrontEnd.bytes(UInt64(65536))), (Request.setConfig, [UInt8](repeating: 0, count: 13)),
+          (Request.setStatus, FrontEnd.bytes(UInt64(256))), (99, []),
+        ]
+        for (request, payload) in refused { #expect(try front.confirm(request, payload) == 1, "request \(request)") }
+        #expect(try front.confirm(Request.setVringNum, FrontEnd.state(1, 256)) == 0)
+        for shift in [UInt64(1), 8, 1 << 30, UInt64.max - FrontEnd.user, UInt64(FrontEnd.memorySize) - 100] {
+          #expect(try front.confirm(Request.setVringAddr, front.address(1, shift: shift)) == 1)
+        }
+        #expect(try front.ask(Request.getFeatures) == Feature.offered)
+      }
+    }
+
+    @Test func ringsThatDoNotExist() throws {
+      for request in [
+        Request.setVringNum, Request.setVringBase, Request.getVringBase, Request.setVringKick, Request.setVringCall,
+        Request.setVringErr, Request.setVringEnable,
+      ] {
+        try hostile { bench in
+          let front = bench.front
+          let takesFile = request >= Request.setVringKick && request <= Request.setVringErr
+          front.send(request, FrontEnd.state(2, 0), files: takesFile ? [front.kicks[0]] : [])
+          #expect(front.isClosed)
+        }
+      }
+    }
+
+    @Test func configurationOutsideItsBounds() throws {
+      for (offset, size, extra) in [(0, 257, 257), (256, 1, 1), (250, 10, 10), (0, 8, 7), (0, 0, 0)] {
+        try hostile { bench in
+          let request = FrontEnd.bytes(UInt32(offset)) + FrontEnd.bytes(UInt32(size)) + FrontEnd.bytes(UInt32(0))
+          bench.front.send(Request.getConfig, request + [UInt8](repeating: 0, count: extra))
+          #expect(bench.front.isClosed)
+        }
+      }
+    }
+
+    @Test func configuration() throws {
+      try hostile("generate,length=2014") { bench in
+        let request = FrontEnd.bytes(UInt32(0)) + FrontEnd.bytes(UInt32(24)) + FrontEnd.bytes(UInt32(0))
+        bench.front.send(Request.getConfig, request + [UInt8](repeating: 0xff, count: 24))
+        let reply = try #require(try bench.front.reply(Request.getConfig))
+        #expect(reply.count == 36)
+        let fields = Array(reply[12...])
+        #expect(fields[0] == 2 && fields[6] == 1 && fields[8] == 1)
+        #expect(Int(fields[10]) + Int(fields[11]) << 8 == 2000)
+        #expect(fields[12...].allSatisfy { $0 == 0 })
+      }
+    }
+
+    @Test func kicksThatCannotBeWaitedFor() throws {
+      try hostile { bench in
+        try bench.front.negotiate()
+        let kick = FrontEnd.bytes(UInt64(0))
+        #expect(try bench.front.confirm(Request.setVringKick, kick, files: [bench.front.memory]) == 1)
+      }
+    }
+
+    /// A kick that is always readable must cost nothing: it is told of once.
+    @Test func kickThatNeverFallsSilent() throws {
+      try hostile { bench in
+        let front = bench.front
+        try front.start()
+        var ends: [Int32] = [-1, -1]
+        unsafe _ = sys_socket_pair(&ends)
+        _ = sys_close(ends[1])
+        #expect(try front.confirm(Request.setVringKick, FrontEnd.bytes(UInt64(0)), files: [ends[0]]) == 0)
+        _ = sys_close(ends[0])
+        sys_sleep_microseconds(20_000)
+        #expect(front.kicksWanted)
+        front.fill(1)
+        front.transmit(frame(60))
+        #expect(front.receiveFrame() == frame(60))
+      }
+    }
+
+    // MARK: rings
+
+    enum Crime: CaseIterable {
+      case headBeyondRing, indexJump, loop, nextBeyondRing, outside, acrossTheEnd, wrap, wrongDirection, noHeader
+      case tableLoop, tableInTable, tableBeyond, tableOdd, tableEmpty, tableOutside, tableAndNext, manySegments
+    }
+
+    @Test(arguments: Crime.allCases)
+    func crimesOfTheDriver(_ crime: Crime) throws {
+      for wire in ["loopback", "sink", "generate", "pipe=crime", "pcap=,out=/dev/null"] {
+        try hostile(wire) { bench in
+          let front = bench.front
+          try front.start()
+          if crime == .wrongDirection { front.fill(1) } else { front.fill(4) }
+          commit(crime, front)
+          front.post(1, crime == .headBeyondRing ? 256 : 0)
+          #expect(front.isClosed)
+        }
+      }
+    }
+
+    private func commit(_ crime: Crime, _ front: FrontEnd) {
+      let address = FrontEnd.address(1, 0)
+      let end = FrontEnd.guest + UInt64(FrontEnd.memorySize)
+      switch crime {
+      case .headBeyondRing: break
+      case .indexJump: front.available[1] &+= 300
+      case .loop:
+        front.describe(1, 0, address, 20, 1, 1)
+        front.describe(1, 1, address, 20, 1, 0)
+      case .nextBeyondRing: front.describe(1, 0, address, 20, 1, 256)
+      case .outside: front.describe(1, 0, end, 20, 0)
+      case .acrossTheEnd: front.describe(1, 0, end - 30, 31, 0)
+      case .wrap: front.describe(1, 0, UInt64.max - 10, 0xffff_ffff, 0)
+      case .wrongDirection: front.describe(1, 0, address, 100, 2)
+      case .noHeader: front.describe(1, 0, address, 11, 0)
+      case .tableLoop: table(front, [(0, 1), (0, 1)])
+      case .tableInTable: table(front, [(1, 4), (0, 0)])
+      case .tableBeyond: table(front, [(5, 1)])
+      case .tableOdd: front.describe(1, 0, FrontEnd.address(1, 9), 17, 4)
+      case .tableEmpty: front.describe(1, 0, FrontEnd.address(1, 9), 0, 4)
+      case .tableOutside: front.describe(1, 0, end - 8, 16, 4)
+      case .tableAndNext:
+        table(front, [(0, 0)])
+        front.describe(1, 0, FrontEnd.address(1, 9), 16, 5, 1)
+      case .manySegments: table(front, (1...2000).map { ($0, $0 < 2000 ? 1 : 0) })
+      }
+    }
+
+    /// An indirect table of (next, flags), named by descriptor 0.
+    private func table(_ front: FrontEnd, _ entries: [(Int, Int)]) {
+      for (index, entry) in entries.enumerated() {
+        let at = unsafe front.buffer(1, 9) + 16 * index
+        unsafe at.storeBytes(of: FrontEnd.address(1, 0), as: UInt64.self)
+        unsafe at.storeBytes(of: 20, toByteOffset: 8, as: UInt32.self)
+        unsafe at.storeBytes(of: UInt16(entry.1), toByteOffset: 12, as: UInt16.self)
+        unsafe at.storeBytes(of: UInt16(entry.0), toByteOffset: 14, as: UInt16.self)
+      }
+      front.describe(1, 0, FrontEnd.address(1, 9), UInt32(16 * entries.count), 4)
+    }
+
+    @Test func errorEventTellsOfBrokenRules() throws {
+      try hostile("sink") { bench in
+        let error = sys_eventfd(0)
+        defer { _ = sys_close(error) }
+        try bench.front.start()
+        #expect(try bench.front.confirm(Request.setVringErr, FrontEnd.bytes(UInt64(1)), files: [error]) == 0)
+        bench.front.post(1, 999)
+        #expect(bench.front.isClosed)
+        #expect(sys_eventfd_drain(error) == 1)
+      }
+    }
+
+    @Test func oddFramesAreDropped() throws {
+      try hostile { bench in
+        let front = bench.front
+        try front.start()
+        front.fill(4)
+        front.transmit([])
+        front.transmit(frame(13))
+        front.transmit(frame(14))
+        #expect(front.receiveFrame() == frame(14))
+      }
+    }
+
+    /// Random rings and messages, the same ones each time.
+    @Test func noise() throws {
+      var random = UInt64(42)
+      func next() -> UInt64 {
+        random ^= random << 13
+        random ^= random >> 7
+        random ^= random << 17
+        return random
+      }
+      for _ in 0..<300 {
+        try hostile(["loopback", "generate", "sink"][Int(next() % 3)]) { bench in
+          let front = bench.front
+          try front.start()
+          for _ in 0..<40 {
+            let queue = Int(next() % 2)
+            let near = FrontEnd.guest + next() % UInt64(FrontEnd.memorySize + 4096)
+            front.describe(
+              queue, Int(next() % 8), next() % 8 == 0 ? next() : near, UInt32(next() % 4096), UInt16(next() % 8),
+              UInt16(next() % 8))
+            if next() % 3 == 0 { front.post(queue, Int(next() % 9)) }
+            if next() % 29 == 0 {
+              front.send(UInt32(next() % 48), (0..<Int(next() % 41)).map { _ in UInt8(next() % 3) })
+            }
+          }
+        }
+      }
+    }
+  }
+}

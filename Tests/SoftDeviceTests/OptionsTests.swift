@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What may stand after "soft:".
+
+import CLinux
+import Linux
+import Testing
+
+@testable import SoftDevice
+
+extension SoftDeviceTests {
+  @Suite struct OptionsTests {
+    @Test(arguments: [
+      "loopback", "sink", "generate", "generate,length=64,rate=0,flows=1", "generate,length=9000,rate=1000,flows=65536",
+      "tap=v0", "pcap=", "pcap=a.pcap,out=b.pcap", "pcap,out=b", "pipe=x",
+    ])
+    func good(_ wire: String) throws {
+      _ = try WireOptions(parsing: text(wire))
+    }
+
+    @Test(arguments: [
+      ("", "unknown wire \"\""), ("loop", "unknown wire \"loop\""), ("loopback=1", "takes no value"),
+      ("sink,length=64", "unknown key \"length\""), ("generate,length=63", "length=\"63\": wanted is a number from 64"),
+      ("generate,length=9001", "9000"), ("generate,length=", "length="), ("generate,rate=x", "rate="),
+      ("generate,flows=0", "flows="), ("generate,flows=65537", "65536"), ("generate,mac=1", "unknown key \"mac\""),
+      ("generate,rate", "not key=value"), ("tap=", "interface name"), ("tap=a/b", "interface name"),
+      ("tap=.", "interface name"), ("tap=..", "interface name"), ("tap=abcdefghijklmnop", "interface name"),
+      ("tap=v%d", "interface name"), ("tap", "interface name"), ("pipe=", "needs a name"), ("pipe", "needs a name"),
+      ("pcap=a,in=b", "unknown key \"in\""),
+    ])
+    func bad(_ wire: String, _ part: String) {
+      do {
+        _ = try WireOptions(parsing: text(wire))
+        Issue.record("accepted \(wire)")
+      } catch {
+        #expect(error.code == EINVAL)
+        #expect(sentence().contains(part), "\(sentence())")
+      }
+    }
+
+    @Test func keysOneByOne() throws {
+      var options = try WireOptions(text("generate"))
+      #expect(try options.set(text("length"), text("1500")))
+      #expect(try !options.set(text("mac"), text("02:00:00:00:00:01")))
+      #expect(options.length == 1500)
+    }
+
+    @Test func longValues() {
+      #expect(throws: Failure.self) { try WireOptions(text("pipe=" + String(repeating: "x", count: 256))) }
+      #expect(throws: Never.self) { try WireOptions(text("pipe=" + String(repeating: "x", count: 255))) }
+    }
+  }
+}
