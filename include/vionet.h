@@ -120,7 +120,7 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
 
 /*
  * Finds the device and reads what it offers. On success *port is its new number, the event VIONET_EVENT_NEW has been
- * delivered and the port is attached. Waits at most about 5 s for a back-end.
+ * delivered and the port is attached. Waits at most 5 s for each answer of a back-end.
  *
  * -EINVAL the address, a key or a value is wrong; -ENOTSUP this version does not serve the scheme, key or device;
  * -ENOENT, -ECONNREFUSED, -EACCES the socket or interface cannot be opened; -ETIMEDOUT, -EPROTO, -ECONNRESET the

@@ -15,6 +15,7 @@ enum { LIMIT = 400 };
 
 struct sentences {
 	size_t length[2];
+	unsigned int held; /* the error sentence stays as it is while this is not zero */
 	char text[2][LIMIT];
 };
 
@@ -52,7 +53,7 @@ static struct sentences *mine(void)
 void sentence_begin(int which)
 {
 	struct sentences *s = mine();
-	if (s != NULL) {
+	if (s != NULL && (which != SENTENCE_ERROR || s->held == 0)) {
 		s->length[which] = 0;
 		s->text[which][0] = 0;
 	}
@@ -62,7 +63,7 @@ void sentence_begin(int which)
 void sentence_text(int which, const char *text, size_t length)
 {
 	struct sentences *s = mine();
-	if (s == NULL)
+	if (s == NULL || (which == SENTENCE_ERROR && s->held != 0))
 		return;
 	for (size_t i = 0; i < length && s->length[which] < LIMIT - 1; i++) {
 		unsigned char c = (unsigned char)text[i];
@@ -94,4 +95,11 @@ const char *sentence_get(int which)
 {
 	struct sentences *s = mine();
 	return s == NULL ? "" : s->text[which];
+}
+
+void sentence_hold(int on)
+{
+	struct sentences *s = mine();
+	if (s != NULL)
+		s->held += on ? 1 : -1u;
 }

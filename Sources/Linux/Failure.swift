@@ -60,6 +60,17 @@ package struct Failure: Error, Sendable {
   }
 }
 
+extension Failure {
+  /// Does what may fail without anybody's being told: a mere try, or the cleaning up after a failure whose sentence must
+  /// stay.
+  @discardableResult
+  package static func quietly<Result>(_ body: () throws(Failure) -> Result) -> Result? {
+    sentence_hold(1)
+    defer { sentence_hold(0) }
+    return try? body()
+  }
+}
+
 /// Turns the result of a sys_ wrapper, which is negative on failure, into a value or a Failure made by `explain`.
 @inline(__always)
 package func check<Result: FixedWidthInteger & SignedInteger>(

@@ -24,7 +24,8 @@ package struct Companion {
 
 package struct Port {
   let number: UInt16
-  var state = VIONET_STATE_ATTACHED
+  /// 0 while the port is being probed.
+  var state = vionet_state(rawValue: 0)
   var name = InlineArray<128, CChar>(repeating: 0)
   var scheme: Scheme
   /// What the address wished for, and that with vionet_config on top.
@@ -95,6 +96,7 @@ extension Port {
     Registry.ports[number].lock.unlock()
     // As the seed's probing_finish does: first the event, then the state.
     Events.raise(number, VIONET_EVENT_NEW)
+    try Ports.with(number) { (port) throws(Failure) in port.value.state = VIONET_STATE_ATTACHED }
     return number
   }
 
@@ -186,10 +188,9 @@ extension Port {
 extension Port {
   package mutating func start() throws(Failure) {
     switch state {
+    case VIONET_STATE_INITIALISED, VIONET_STATE_STOPPED: break
     case VIONET_STATE_STARTED: throw Failure(EALREADY, "port ").number(number).text(" is started already")
-    case VIONET_STATE_ATTACHED:
-      throw Failure(EINVAL, "port ").number(number).text(" is not initialised: call vionet_init")
-    default: break
+    default: throw Failure(EINVAL, "port ").number(number).text(" is not initialised: call vionet_init")
     }
     try timed { (port) throws(Failure) in
       if port.queuePairs == 0 { try port.bringUp() }
@@ -241,7 +242,7 @@ extension Port {
   package mutating func close() {
     if state == VIONET_STATE_STARTED {
       // A thread that sits in a burst for longer than the deadline keeps no one from closing; its blocks stay valid.
-      try? shutDoors()
+      Failure.quietly { () throws(Failure) in try shutDoors() }
     }
     tearDown()
     bus.close()

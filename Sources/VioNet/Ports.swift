@@ -15,7 +15,7 @@ package enum Ports {
     for number in 0..<UInt16(VIONET_MAX_PORTS) where !Registry.ports[number].taken {
       Registry.ports[number].taken = true
       Registry.shared.value.openPorts += 1
-      registry_on_unload { Registry.shared.value.openPorts == 0 ? 1 : 0 }
+      Registry.prepareForUnload()
       return number
     }
     throw Failure(ENFILE, "there are ").number(VIONET_MAX_PORTS).text(" ports already, which is the limit")

@@ -20,6 +20,16 @@ enum Registry {
 
   static var shared: Cell<RegistryState> { unsafe Cell(raw: registry_base() + stateOffset) }
 
+  /// When the library is unloaded with no port open, what it keeps goes: the queues' blocks, and a shared pool that was
+  /// used without a port. With a port open other threads may be at work, as at the end of a process: then nothing does.
+  static func prepareForUnload() {
+    registry_on_unload {
+      if Registry.shared.value.openPorts != 0 { return 0 }
+      PacketPools.forgetDefault()
+      return 1
+    }
+  }
+
   private static let poolOffset = MemoryLayout<PortSlot>.stride * Int(VIONET_MAX_PORTS)
   private static let stateOffset = poolOffset + MemoryLayout<PoolEntry>.stride * Int(VIONET_MAX_POOLS)
   /// What all of it takes; the C side sets aside REGISTRY_BYTES.

@@ -291,6 +291,8 @@ void sentence_signed(int which, int64_t number);
 void sentence_hex(int which, uint64_t number);
 void sentence_errno(int which, int error);
 const char *sentence_get(int which);
+/* Between hold(1) and hold(0), which nest, this thread's error sentence does not change. */
+void sentence_hold(int on);
 
 /* Whether lines of this level are wanted, from the callback or VIONET_LOG. */
 int log_wanted(int level);

@@ -49,7 +49,7 @@ enum Negotiation {
 
   /// Tells the device that its driver gave up; that this fails too is of no interest.
   static func fail(_ bus: inout Bus) {
-    if let status = try? bus.status() { try? bus.setStatus(status | DeviceStatus.failed) }
+    Failure.quietly { () throws(Failure) in try bus.setStatus(try bus.status() | DeviceStatus.failed) }
   }
 
   /// Offered and wanted, less what the user forbids and what this device cannot back up.

@@ -101,7 +101,8 @@ package enum PacketPools {
     let raced = Registry.shared.value.defaultPool
     if raced == 0 { Registry.shared.value.defaultPool = number }
     Registry.shared.value.lock.unlock()
-    if raced != 0 { try? destroy(number) }
+    Registry.prepareForUnload()
+    if raced != 0 { Failure.quietly { () throws(Failure) in try destroy(number) } }
     return try find(raced == 0 ? number : raced)
   }
 
@@ -158,6 +159,13 @@ package enum PacketPools {
     let isDefault = pool.value.number == Registry.shared.value.defaultPool
     if isDefault && pool.value.users == 0 && pool.value.freeCount == pool.value.packetCount { forget(pool) }
     Registry.shared.value.lock.unlock()
+  }
+
+  /// The shared pool goes if nobody has a packet of it.
+  static func forgetDefault() {
+    if let pool = currentDefault(), pool.value.users == 0, pool.value.freeCount == pool.value.packetCount {
+      forget(pool)
+    }
   }
 
   private static func forget(_ pool: Cell<PacketPool>) {

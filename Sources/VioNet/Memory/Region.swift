@@ -24,7 +24,13 @@ struct Region {
 
   /// Fresh zeroed memory. Hugepages are used if enough are free; lacking them is no error.
   static func make(_ length: Int, hugepages: Bool) throws(Failure) -> Region {
-    if hugepages, let region = try? map(length, page: 2 << 20, flags: UInt32(MFD_HUGETLB)) { return region }
+    if hugepages,
+      let region = Failure.quietly({ () throws(Failure) in
+        try map(length, page: 2 << 20, flags: UInt32(MFD_HUGETLB))
+      })
+    {
+      return region
+    }
     let region = try map(length, page: sys_page_size(), flags: 0)
     // Transparent hugepages where the system allows them for shared memory; merely a wish.
     unsafe _ = sys_advise(region.base, region.length, MADV_HUGEPAGE)

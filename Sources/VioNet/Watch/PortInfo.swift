@@ -17,7 +17,7 @@ extension Port {
   package func describe(_ info: inout vionet_info) {
     let gone = bus.isGone
     let shown = gone || hasBrokenQueue ? VIONET_STATE_BROKEN : state
-    let isInitialised = state != VIONET_STATE_ATTACHED
+    let isInitialised = state.rawValue > VIONET_STATE_ATTACHED.rawValue
     info.offered.0 = bus.offered
     info.negotiated.0 = isInitialised ? features.bits : 0
     info.state = UInt32(shown.rawValue)
