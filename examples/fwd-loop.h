@@ -84,12 +84,12 @@ static inline unsigned int forward(struct forwarder *f, struct end *in, struct e
 			rewrite(f->mode, out, packets[i]);
 	queue = (uint16_t)(queue % out->queues);
 	uint16_t sent = f->vionet->tx_burst(out->port, queue, packets, count);
-	if (sent < count)
-		sent = (uint16_t)(sent + f->vionet->tx_burst(out->port, queue, packets + sent, (uint16_t)(count - sent)));
-	if (sent < count) {
-		f->vionet->packet_free_bulk(packets + sent, (uint16_t)(count - sent));
-		out->ring_full += (uint64_t)(count - sent);
-	}
+	uint16_t left = (uint16_t)(count - sent);
+	if (left > 0)
+		left = (uint16_t)(left - f->vionet->tx_burst(out->port, queue, packets + sent, left));
+	if (left > 0)
+		f->vionet->packet_free_bulk(packets + count - left, left);
+	out->ring_full += left;
 	return count;
 }
 
@@ -108,8 +108,8 @@ static unsigned int forward_all(struct forwarder *f)
 }
 
 /*
- * What a device has sent comes back to the pool in a transmit burst and nowhere else. So have one now and then even with
- * nothing to send, or the last packets sent may be those that the receive ring is short of.
+ * What a device has sent comes back to the pool in a transmit burst and nowhere else. So have one now and then even
+ * with nothing to send, or the last packets sent may be those that the receive ring is short of.
  */
 static void collect_sent(struct forwarder *f)
 {

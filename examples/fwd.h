@@ -25,7 +25,8 @@ static struct way way_from(struct forwarder *f, int i)
 	struct vionet_stats in = VIONET_SIZED(struct vionet_stats), out = VIONET_SIZED(struct vionet_stats);
 	f->vionet->stats(f->end[i].port, &in);
 	f->vionet->stats(other(f, i)->port, &out);
-	return (struct way){out.tx.packets, out.tx.bytes, sum_drops(&in.rx) + sum_drops(&out.tx) + other(f, i)->ring_full};
+	uint64_t drops = sum_drops(&in.rx) + sum_drops(&out.tx) + other(f, i)->ring_full;
+	return (struct way){out.tx.packets, out.tx.bytes, drops};
 }
 
 static void print_rate(double rate, const char *unit)
@@ -58,11 +59,12 @@ static void print_reasons(struct forwarder *f, const char *direction, const stru
 {
 	for (unsigned int reason = 0; reason < VIONET_DROP_REASONS; reason++) {
 		const char *name = f->vionet->drop_name(reason);
-		if (stats->dropped[reason] != 0)
-			printf("  %s %s: %" PRIu64 "\n", direction, name != NULL ? name : "other", stats->dropped[reason]);
+		uint64_t dropped = stats->dropped[reason];
+		if (dropped != 0)
+			printf("  %s, %s: %" PRIu64 "\n", direction, name != NULL ? name : "other", dropped);
 	}
 	if (stats->no_buffer != 0)
-		printf("  %s out of buffers: %" PRIu64 " times, which is no drop by itself\n", direction, stats->no_buffer);
+		printf("  %s, out of buffers: %" PRIu64 " times, no drop by itself\n", direction, stats->no_buffer);
 }
 
 static void print_summary(struct forwarder *f)
@@ -152,7 +154,7 @@ _Noreturn static void usage(int status)
 {
 	fprintf(status == 0 ? stdout : stderr,
 	        "usage: %s [-hqw] [-m io|macswap|mac] [-b burst] [-t seconds] [-c core] DEVICE_A [DEVICE_B]\n"
-	        "  -m  io: leave frames alone (default); macswap: swap their addresses; mac: set the out port's as source\n"
+	        "  -m  io: leave frames alone (default); macswap: swap addresses; mac: the out port's as source\n"
 	        "  -b  packets per burst, 1 to %d (32)\n"
 	        "  -t  stop after so many seconds (0: at SIGINT or SIGTERM)\n"
 	        "  -c  run on this core\n"

@@ -21,7 +21,8 @@ static struct {
 
 _Noreturn static void usage(int status)
 {
-	fputs("usage: vionet-pktgen -m tx|rx [-hq] [-l length] [-b burst] [-r rate] [-t seconds] [-c core] [-n size] DEVICE\n"
+	fputs("usage: vionet-pktgen -m tx|rx [-hq] [-l length] [-b burst] [-r rate] [-t seconds] [-c core] [-n size]\n"
+	      "                     DEVICE\n"
 	      "  -m  tx: send; rx: receive\n"
 	      "  -l  bytes of a frame without its checksum, 64 to 9000 (64)\n"
 	      "  -b  packets per burst, 1 to 512 (32)\n"
@@ -52,6 +53,8 @@ static void read_arguments(int argc, char **argv)
 		default: usage(option == 'h' ? 0 : 2);
 		}
 	}
+	if (wish.transmit == wish.receive)
+		warnx("-m tx or -m rx is needed");
 	if (argc - optind != 1 || wish.transmit == wish.receive)
 		usage(2);
 }
