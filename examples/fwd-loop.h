@@ -24,7 +24,6 @@ struct vionet_calls {
 };
 
 #define MAX_BURST 512
-#define POLITE_TURNS 16 /* empty turns before the core is offered to others, such as a soft: device's thread */
 #define IDLE_TURNS 300 /* empty turns before -w sleeps: a wake-up costs more than these */
 #define CLOCK_TURNS 64 /* turns between two looks at the clock */
 

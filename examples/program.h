@@ -18,6 +18,12 @@
 #include <stdlib.h>
 #include <time.h>
 
+/*
+ * Turns without a packet before a loop offers its core to others: where cores are few, the thread it waits for, such
+ * as that of a soft: device, may be one of them.
+ */
+#define POLITE_TURNS 16
+
 /* Each program says how it is called: on standard output for status 0, else on standard error. */
 _Noreturn static void usage(int status);
 

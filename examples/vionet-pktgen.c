@@ -23,7 +23,7 @@ static double owed;         /* to transmit at a rate: packets that may be made *
 static uint8_t headers[FRAME_HEADERS];
 
 /* Fresh packets once the device has the last ones; when its ring is full, the rest of a burst waits its turn. */
-static void transmit(void)
+static uint16_t transmit(void)
 {
 	if (sent == made) {
 		sent = 0;
@@ -36,12 +36,16 @@ static void transmit(void)
 		}
 	}
 	/* Called with nothing to send too: that is when sent packets come back to the pool. */
-	sent = (uint16_t)(sent + vionet_tx_burst(port, 0, packets + sent, (uint16_t)(made - sent)));
+	uint16_t taken = vionet_tx_burst(port, 0, packets + sent, (uint16_t)(made - sent));
+	sent = (uint16_t)(sent + taken);
+	return taken;
 }
 
-static void receive(void)
+static uint16_t receive(void)
 {
-	vionet_packet_free_bulk(packets, vionet_rx_burst(port, 0, packets, wish.burst));
+	uint16_t count = vionet_rx_burst(port, 0, packets, wish.burst);
+	vionet_packet_free_bulk(packets, count);
+	return count;
 }
 
 /* The packets so far; if the device has gone, a sentence and the end. */
@@ -58,16 +62,15 @@ static uint64_t counted(void)
 
 static void run(struct samples *samples)
 {
-	unsigned int turns = 0;
+	unsigned int turns = 0, idle = 0;
 	samples_start(samples, wish.seconds > 0 && wish.seconds < 5 ? 0.5 : 1, counted());
 	double start = samples->time, before = start;
 	owed = wish.rate > 0 ? 0 : wish.burst;
 
 	while (!stop_asked && (wish.seconds <= 0 || samples->time - start < wish.seconds - 0.01)) {
-		if (wish.transmit)
-			transmit();
-		else
-			receive();
+		idle = (wish.transmit ? transmit() : receive()) != 0 ? 0 : idle + 1;
+		if (idle >= POLITE_TURNS)
+			sched_yield();
 		if (wish.rate <= 0 && ++turns % CLOCK_TURNS != 0)
 			continue;
 		double time = now();
