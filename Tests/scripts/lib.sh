@@ -70,11 +70,18 @@ space() {
   ip -n "$tag-$1" link set lo up
 }
 
-# in NAME command...
+# in_space NAME command...
 in_space() {
   local name=$1
   shift
   ip netns exec "$tag-$name" "$@"
+}
+
+# For the background, so that $! is the command's own number: become NAME command... &
+become() {
+  local name=$1
+  shift
+  exec ip netns exec "$tag-$name" "$@"
 }
 
 has_link() { ip -n "$tag-$1" link show "$2" >/dev/null 2>&1; }
@@ -92,3 +99,25 @@ counter() { in_space "$1" cat "/sys/class/net/$2/statistics/$3"; }
 
 # The first number behind a word in a file: number_after WORD FILE
 number_after() { sed -n "s/.*$1[^0-9]*\([0-9][0-9]*\).*/\1/p" "$2" | head -n 1; }
+
+# A helper program of Tests/wire, compiled; its path is printed.
+program() {
+  compile "Tests/wire/$1.c" >&2 || fail "compiling $1"
+  echo "$build/test-bin/wire-$1"
+}
+
+# background NAME command...: starts it with its output in $work/NAME.out, waits for the word "ready" there.
+background() {
+  local name=$1
+  shift
+  "$@" >"$work/$name.out" 2>&1 &
+  children+=($!)
+  until_true 10 grep -q '^ready' "$work/$name.out" || { cat "$work/$name.out"; fail "$name did not get ready"; }
+}
+
+# The last process started, ended; its exit status.
+end_last() {
+  local child=${children[-1]}
+  unset 'children[-1]'
+  end "$child"
+}

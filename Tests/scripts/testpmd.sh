@@ -27,6 +27,12 @@ say() {
 prompts() { grep -c 'testpmd> *' "$work/$1.out"; }
 more_prompts() { [ "$(prompts "$1")" -gt "$2" ]; }
 
+# leave NAME: testpmd closes its device and ends.
+leave() {
+  echo quit >"$work/$1.in"
+  until_true 10 grep -q '^Bye' "$work/$1.out" || { cat "$work/$1.out"; fail "testpmd does not end"; }
+}
+
 # total NAME RX-packets|RX-dropped|TX-packets|TX-dropped: the last figure that `stop` printed.
 total() {
   tr -d '\r' <"$work/$1.out" | sed -n '/Forward statistics for port 0/,/----$/p' |

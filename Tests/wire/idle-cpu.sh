@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The forwarder in waiting mode between two silent TAPs uses less than 1 % of a core over 10 s, and then still carries.
+# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
+. "$(dirname "$0")/../scripts/lib.sh"
+need_spaces
+need ping iputils-ping
+
+space mid; space a; space b
+become mid "$examples/vionet-fwd" -w -q soft:tap=tap-a soft:tap=tap-b >"$work/fwd.out" 2>&1 &
+forwarder=$!
+children+=("$forwarder")
+tap_into mid a tap-a 10.9.8.1/24
+tap_into mid b tap-b 10.9.8.2/24
+in_space a ping -q -c 3 -i 0.2 10.9.8.2 >/dev/null || fail "ping before"
+
+# User and system time of all threads, in clock ticks: fields 14 and 15 behind the name in brackets.
+ticks() { sed 's/.*) //' "/proc/$forwarder/stat" | awk '{ print $12 + $13 }'; }
+sleep 1
+frames=$(counter a tap-a tx_packets)
+before=$(ticks)
+sleep 10
+used=$(($(ticks) - before))
+stray=$(($(counter a tap-a tx_packets) - frames))
+limit=$(($(getconf CLK_TCK) / 10))
+echo "idle for 10 s: $used ticks of $(getconf CLK_TCK) a second, $stray stray frames"
+[ "$used" -lt "$limit" ] || fail "that is 1 % of a core or more"
+in_space a ping -q -c 3 -i 0.2 10.9.8.2 >/dev/null || fail "ping after"

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# deadline: 180
+# Kernel TCP through the forwarder between two network namespaces: ping, 100 MB whose checksum is compared, iperf3 for
+# 10 s; at the end each frame that a kernel sent is received by the other, or counted as a drop.
+# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
+. "$(dirname "$0")/../scripts/lib.sh"
+need_spaces
+need ping iputils-ping
+need iperf3 iperf3
+need python3 python3
+
+space mid; space a; space b
+become mid "$examples/vionet-fwd" -w -q soft:tap=tap-a soft:tap=tap-b >"$work/fwd.out" 2>&1 &
+forwarder=$!
+children+=("$forwarder")
+tap_into mid a tap-a 10.9.8.1/24
+tap_into mid b tap-b 10.9.8.2/24
+
+in_space a ping -q -c 20 -i 0.05 -W 2 10.9.8.2 >"$work/ping.out" || { cat "$work/ping.out" "$work/fwd.out"; fail "ping"; }
+tail -n 2 "$work/ping.out"
+grep -q ' 0% packet loss' "$work/ping.out" || fail "pings were lost"
+
+head -c 100000000 /dev/urandom >"$work/sent"
+become b python3 - "$work/received" <<'END' &
+import socket, sys
+with socket.create_server(("10.9.8.2", 5000)) as server, open(sys.argv[1], "wb") as out:
+    connection = server.accept()[0]
+    while block := connection.recv(1 << 20):
+        out.write(block)
+END
+receiver=$!
+children+=("$receiver")
+in_space a python3 - "$work/sent" <<'END' || fail "sending 100 MB"
+import socket, sys, time
+for attempt in range(100):
+    try:
+        connection = socket.create_connection(("10.9.8.2", 5000), timeout=30)
+        break
+    except ConnectionRefusedError:
+        time.sleep(0.05)
+with open(sys.argv[1], "rb") as source:
+    connection.sendfile(source)
+connection.close()
+END
+wait "$receiver" || fail "receiving 100 MB"
+[ "$(sha256sum <"$work/sent")" = "$(sha256sum <"$work/received")" ] || fail "100 MB arrived changed"
+echo "100 MB: same checksum"
+
+become b iperf3 -s -1 --forceflush >"$work/server.out" 2>&1 &
+children+=($!)
+until_true 5 grep -q listening "$work/server.out" || fail "iperf3 does not listen"
+in_space a iperf3 -c 10.9.8.2 -t 10 -J >"$work/iperf.json" || { cat "$work/iperf.json"; fail "iperf3"; }
+python3 - "$work/iperf.json" <<'END' || fail "iperf3 carried next to nothing"
+import json, sys
+rate = json.load(open(sys.argv[1]))["end"]["sum_received"]["bits_per_second"]
+print(f"iperf3: {rate / 1e9:.2f} Gbit/s")
+sys.exit(rate < 50e6)
+END
+
+# Nothing moves any more: what the kernels say, then what the forwarder says.
+in_space a ip link set tap-a down
+in_space b ip link set tap-b down
+sleep 0.5
+for end in a b; do
+  declare "out_$end=$(counter $end tap-$end tx_packets)" "in_$end=$(counter $end tap-$end rx_packets)"
+done
+kill -TERM "$forwarder"
+wait "$forwarder" || { cat "$work/fwd.out"; fail "the forwarder ended badly"; }
+cat "$work/fwd.out"
+summary() { sed -n "s|^soft:tap=tap-$1 -> soft:tap=tap-$2: \\([0-9]*\\) packets, [0-9]* bytes, \\([0-9]*\\) drops|\\$3|p" "$work/fwd.out"; }
+for pair in "a b" "b a"; do
+  read -r from to <<<"$pair"
+  out=out_$from in=in_$to
+  carried=$(summary "$from" "$to" 1) drops=$(summary "$from" "$to" 2)
+  echo "$from -> $to: kernel sent ${!out}, forwarder carried $carried and dropped $drops, kernel received ${!in}"
+  [ -n "$carried" ] || fail "no summary"
+  [ "$carried" -gt 1000 ] || fail "next to nothing went from $from to $to"
+  [ "$((carried + drops))" -eq "${!out}" ] || fail "$((${!out} - carried - drops)) frames from $from are not accounted for"
+  [ "$carried" -eq "${!in}" ] || fail "$((carried - ${!in})) frames to $to are not accounted for"
+done

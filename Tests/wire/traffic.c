@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One direction, counted: sends so many frames and waits until the device has them, or receives until SIGTERM. Prints
+ * what it counted itself, which must be what the library's statistics say.
+ *
+ *     traffic DEVICE tx FRAMES LENGTH
+ *     traffic DEVICE rx
+ */
+#include "../abi/frame.h"
+
+#include <signal.h>
+
+static volatile sig_atomic_t stop_asked;
+static uint16_t port;
+
+static void ask_stop(int number)
+{
+	stop_asked = number;
+}
+
+static void report(const char *what, uint64_t packets, uint64_t bytes, const struct vionet_queue_stats *stats)
+{
+	uint64_t drops = 0;
+	for (int i = 0; i < VIONET_DROP_REASONS; i++)
+		drops += stats->dropped[i];
+	same(stats->packets, packets);
+	same(stats->bytes, bytes);
+	printf("%s packets=%" PRIu64 " bytes=%" PRIu64 " drops=%" PRIu64 "\n", what, packets, bytes, drops);
+	fflush(stdout);
+}
+
+static void transmit(uint32_t frames, uint32_t length)
+{
+	struct vionet_packet *packets[32];
+	uint32_t sent = 0;
+	while (sent < frames) {
+		uint16_t n = 0;
+		while (n < 32 && sent + n < frames) {
+			packets[n] = frame_packet(0, length, sent + n);
+			yes(packets[n] != NULL);
+			n++;
+		}
+		send_all(port, packets, n);
+		sent += n;
+	}
+	usleep(500000); /* the device may still be taking the last of them */
+	ok(vionet_stop(port));
+	struct vionet_stats stats = stats_of(port);
+	report("sent", sent, (uint64_t)sent * length, &stats.tx);
+}
+
+static void receive(void)
+{
+	struct vionet_packet *packets[32];
+	uint64_t count = 0, bytes = 0;
+	while (!stop_asked) {
+		uint16_t n = vionet_rx_burst(port, 0, packets, 32);
+		for (uint16_t i = 0; i < n; i++)
+			bytes += packets[i]->length;
+		count += n;
+		vionet_packet_free_bulk(packets, n);
+	}
+	struct vionet_stats stats = stats_of(port);
+	report("received", count, bytes, &stats.rx);
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction action = {.sa_handler = ask_stop};
+	if (argc < 3)
+		FAILED("usage: traffic DEVICE tx FRAMES LENGTH | traffic DEVICE rx");
+	sigaction(SIGTERM, &action, NULL);
+	port = opened(argv[1]);
+	printf("ready\n");
+	fflush(stdout);
+	if (strcmp(argv[2], "rx") == 0)
+		receive();
+	else
+		transmit((uint32_t)atoi(argv[3]), (uint32_t)atoi(argv[4]));
+	vionet_close(port);
+	return 0;
+}
