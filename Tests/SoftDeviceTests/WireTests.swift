@@ -111,7 +111,7 @@ extension SoftDeviceTests {
         }
         #expect(bench.front.receiveFrame() == frame(60))
         #expect(bench.front.receiveFrame(wait: 50) == nil)
-        #expect(bench.statistics.toDriver == 601)
+        #expect(bench.statistics.toDriver == 601 && bench.statistics.toDriverDrops == 2)
       }
     }
 

@@ -48,7 +48,7 @@ enum Loops {
   }
 
   /// From a wire to the driver's receive ring. A frame waits while there is no buffer; one that is longer than the
-  /// buffer at hand, or than the driver's MTU, is lost, and the buffer stays.
+  /// buffer at hand, or than the driver's MTU, or shorter than an Ethernet header, is lost, and the buffer stays.
   @inline(__always)
   static func receive<R: Ring & ~Copyable, S: FrameSource & ~Copyable>(
     _ ring: inout R, from source: inout S, _ batch: inout Batch, blank: Bytes
@@ -60,7 +60,8 @@ enum Loops {
         tally.broken = taken == .broken
         break
       }
-      if batch.chain.total < batch.header &+ frame.count || frame.count > batch.longest {
+      let fits = batch.chain.total >= batch.header &+ frame.count
+      if !fits || frame.count > batch.longest || frame.count < Batch.shortest {
         ring.putBack(batch.chain)
         tally.dropped &+= 1
       } else {

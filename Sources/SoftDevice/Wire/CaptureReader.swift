@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Reads a capture file in the format of libpcap: either byte order, microseconds or nanoseconds, Ethernet. Nothing in
-// the file is believed: a record longer than the format's own limit ends the replay, one shorter than an Ethernet
-// header is passed over. The file is read piece by piece, as mapping it would end the process if it were cut meanwhile.
+// the file is believed: a record longer than the format's own limit ends the replay. The file is read piece by piece, as mapping it would end the process if it were cut meanwhile.
 
 import CLinux
 import Linux
@@ -32,8 +31,6 @@ struct CaptureReader: ~Copyable {
   /// The frame at hand, inside the block.
   private var frame: Bytes?
   private(set) var isFinished = false
-  /// Records that are no Ethernet frame.
-  private(set) var skipped = 0
 
   init(_ name: Name) throws(Failure) {
     let file = File(
@@ -70,23 +67,15 @@ struct CaptureReader: ~Copyable {
     return swapped
   }
 
-  /// Moves to the next usable record.
-  private mutating func advanceToFrame() {
-    var looks = 0
-    while frame == nil, !isFinished, looks < 64 {
-      looks += 1
-      guard let head = bytes(CaptureFormat.record, at: 0) else { return finish() }
-      let stored = head.load(8, as: UInt32.self)
-      let length = Int(swapped ? stored.byteSwapped : stored)
-      if length > CaptureFormat.longest { return finish() }
-      guard let data = bytes(length, at: CaptureFormat.record) else { return finish() }
-      start += CaptureFormat.record + length
-      if length >= 14 {
-        frame = data
-      } else {
-        skipped += 1
-      }
-    }
+  /// Takes the next record, or finds that there is none.
+  private mutating func readRecord() {
+    guard let head = bytes(CaptureFormat.record, at: 0) else { return finish() }
+    let stored = head.load(8, as: UInt32.self)
+    let length = Int(swapped ? stored.byteSwapped : stored)
+    if length > CaptureFormat.longest { return finish() }
+    guard let data = bytes(length, at: CaptureFormat.record) else { return finish() }
+    start += CaptureFormat.record + length
+    frame = data
   }
 
   private mutating func finish() { isFinished = true }
@@ -114,7 +103,7 @@ struct CaptureReader: ~Copyable {
 
 extension CaptureReader: FrameSource {
   mutating func peek() -> Bytes? {
-    if frame == nil { advanceToFrame() }
+    if frame == nil && !isFinished { readRecord() }
     return frame
   }
 

@@ -72,7 +72,7 @@ extension Tap: FrameSource {
     if waiting == 0 {
       if isDead { return nil }
       let length = unsafe sys_read(number, incoming.base, Self.room)
-      if length == -Int(EBADFD) || length == 0 { isDead = true }
+      if length <= 0 && length != -Int(EAGAIN) && length != -Int(EINTR) { isDead = true }
       if length < Self.header { return nil }
       waiting = length
     }
