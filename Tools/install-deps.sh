@@ -7,7 +7,7 @@
 
 build="gcc make binutils pkg-config libc6-dev libbsd-dev"
 demo="$build iproute2 iputils-ping iperf3"
-test="$demo dpdk g++ git libmd-dev python3 shellcheck"
+test="$demo dpdk g++ libmd-dev python3 shellcheck"
 bench="$build dpdk python3"
 
 set -eu

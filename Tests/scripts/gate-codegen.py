@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The queues' functions in the release library, disassembled: no trap and no call of the Swift runtime; in the bursts
+themselves one locked instruction at most, the full fence before asking whether the device wants to be notified; and no
+shim of CLinux.h is left as a function in the library."""
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LIBRARY = ROOT / "build/stage/lib/libvionet.so"
+# Functions of the driver's queues in both directions, the ordinary road and the odd one, and the two doors.
+BURST = re.compile(r"^(?:.*\bVioNet\.(?:(?:Receive|Transmit)(?:Queue|Path)\.|\(?(?:receive|transmit|reclaim)\w*)"
+                   r"|vionet_[rt]x_burst\b)")
+# What is not the ordinary road of a packet may take a pool's lock.
+BESIDE = re.compile(r"\bVioNet\.(?:Receive|Transmit)Queue\.")
+FENCED = re.compile(r"\block\b|\bmfence\b|\bxchg\b.*\(")
+
+
+def output(*command, text=None):
+    return subprocess.run(command, capture_output=True, text=True, input=text, check=True).stdout
+
+
+def functions(disassembly):
+    """Name and lines of every function; objdump prints "address <name>:" before each."""
+    name, found = None, {}
+    for line in disassembly.split("\n"):
+        head = re.match(r"[0-9a-f]+ <(.*)>:$", line)
+        if head:
+            name = head.group(1)
+            found.setdefault(name, [])
+        elif name and line.strip():
+            found[name].append(line)
+    return found
+
+
+def faults_of(name, lines):
+    out = [f"{name}: a trap" for line in lines if re.search(r"\bud2\b", line)]
+    out += [f"{name}: {line.split('call')[1].strip()}" for line in lines if re.search(r"\b(call|jmp)\b.*\bswift_", line)]
+    fences = sum(1 for line in lines if FENCED.search(line))
+    if fences > 1 and not BESIDE.search(name):
+        out.append(f"{name}: {fences} locked instructions")
+    return out
+
+
+def can_fail():
+    sample = "0000000000001000 <f>:\n  1000:\tlock orl $0x0,(%rsp)\n  1001:\tmov %rax,%rbx\n"
+    bad = ["  1002:\tud2\n", "  1002:\tcall 2000 <swift_retain>\n", "  1002:\tlock xadd %eax,(%rdi)\n"]
+    return not faults_of("f", functions(sample)["f"]) and all(faults_of("f", functions(sample + b)["f"]) for b in bad)
+
+
+def shims_left():
+    declared = set(re.findall(r"^SHIM [^=;{]*?\b(\w+)\(", (ROOT / "Sources/CLinux/include/CLinux.h").read_text(), re.M))
+    defined = {line.split()[-1] for line in output("nm", "--defined-only", LIBRARY).splitlines() if line}
+    print(f"{len(declared)} shims in CLinux.h")
+    if len(declared) < 30 or "vionet_rx_burst" not in defined:
+        sys.exit("FAIL: found neither shims nor symbols")
+    return sorted(declared & defined)
+
+
+def main():
+    if not can_fail():
+        sys.exit("FAIL: planted traps, calls and locks went unseen")
+    # Mangled names first: a demangled one may hold an angle bracket.
+    raw = functions(output("objdump", "-d", "--no-show-raw-insn", LIBRARY))
+    names = output("swift", "demangle", "--compact", text="\n".join(raw)).split("\n")
+    faults, burst = [], []
+    for (mangled, lines), name in zip(raw.items(), names):
+        if BURST.match(name) or BURST.match(mangled):
+            burst.append(name)
+            faults += faults_of(name, lines)
+    for name in burst:
+        print("  " + name)
+    faults += [f"{name} is left as a function" for name in shims_left()]
+    for fault in faults:
+        print("FAIL:", fault)
+    for needed in ("vionet_rx_burst", "vionet_tx_burst", "VioNet.(receive", "VioNet.(transmit"):
+        if not any(needed in name or needed.replace("(", "") in name for name in burst):
+            sys.exit(f"FAIL: no function like {needed} found")
+    sys.exit(1 if faults else 0)
+
+
+main()

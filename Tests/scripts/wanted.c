@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Offers every feature bit there is and prints the names of those that the library accepts, one a line. */
+#include "../abi/peer.h"
+
+int main(void)
+{
+	struct peer p;
+	char address[100];
+	uint16_t port;
+
+	peer_start(&p);
+	p.features = ~0ull;
+	snprintf(address, sizeof(address), "vhost-user:%s", p.path);
+	ok(vionet_probe(address, &port));
+	ok(vionet_init(port, NULL));
+	for (unsigned int bit = 0; bit < 64; bit++)
+		if (p.negotiated >> bit & 1 && bit != F_PROTOCOL) {
+			yes(vionet_feature_name(bit) != NULL);
+			printf("%s\n", vionet_feature_name(bit));
+		}
+	vionet_close(port);
+	peer_end(&p);
+	return 0;
+}
