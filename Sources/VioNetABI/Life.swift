@@ -82,7 +82,7 @@ private func probe(_ address: DeviceAddress) throws(Failure) -> UInt16 {
     foreign: { (key, value) throws(Failure) in try wire.set(key, value) })
   let started = try SoftDevice.start(wire)
   let companion = unsafe Companion(started.device.raw) { device in unsafe stopDevice(device) }
-  return try Port.attach(address, options, socket: started.takeSocket(), companion: companion)
+  return try Port.attach(address, options, socket: started.socket, companion: companion)
 }
 
 /// Apart from the closure above: in a C entry thunk the compiler leaves inline C functions as calls.

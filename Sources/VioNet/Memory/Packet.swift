@@ -51,18 +51,21 @@ struct Packet {
     nonmutating set { unsafe pointer.pointee.owner = newValue }
   }
 
-  /// One segment, one reference, no wishes, and the caller's: what a plain burst sends.
+  /// References, pool and owner, the last four bytes, as one number: what has to be true of all three is one
+  /// comparison.
+  @inline(__always) var holding: UInt32 {
+    unsafe UnsafeRawPointer(pointer).load(fromByteOffset: 60, as: UInt32.self)
+  }
+
+  /// What `holding` is of a packet of `pool` that `owner` holds alone.
+  @inline(__always)
+  static func heldAlone(pool: UInt16, owner: UInt8) -> UInt32 { 1 | UInt32(pool) << 16 | UInt32(owner) << 24 }
+
+  /// One segment that asks for nothing: all three are checked at once, since none of them is likely to differ.
   @inline(__always) var isPlain: Bool {
-    unsafe pointer.pointee.next == nil && segments == 1 && flags == 0 && references == 1 && owner == Owner.caller
+    let next = unsafe UInt(bitPattern: pointer.pointee.next)
+    return next | UInt(flags) | UInt(segments ^ 1) == 0
   }
-
-  /// One segment that only the caller holds: it goes home when he frees it.
-  @inline(__always) var isHeldAlone: Bool {
-    unsafe pointer.pointee.next == nil && references == 1 && owner == Owner.caller
-  }
-
-  /// In a ring, with nobody else holding a reference.
-  @inline(__always) var isSent: Bool { references == 1 && owner == Owner.ring }
 
   @inline(__always) func prefetch() { unsafe cpu_prefetch_write(pointer) }
 

@@ -126,7 +126,8 @@ struct PacketPool {
     lock.lock()
     var count = freeCount
     var index = begin
-    while index != end, let packet = list[index], view.contains(packet), packet.isHeldAlone {
+    let held = Packet.heldAlone(pool: number, owner: Owner.caller)
+    while index != end, let packet = list[index], view.contains(packet), packet.holding == held, packet.next == nil {
       view.restore(packet)
       free[count] = packet
       count &+= 1
@@ -148,50 +149,56 @@ struct PacketPool {
 @safe
 struct PoolView {
   private let packets: UInt
-  private let packetBytes: UInt
+  private let packetCount: UInt
   private let memory: UnsafeMutableRawPointer
-  /// The highest place in memory where a buffer may start.
-  private let lastStart: UInt
   private let stride: UInt32
+  let number: UInt16
 
   @inline(__always)
   init(_ pool: borrowing PacketPool) {
     packets = pool.packetBase
-    packetBytes = pool.packetBytes
+    packetCount = UInt(truncatingIfNeeded: pool.packetCount)
     unsafe memory = pool.region.base
-    lastStart = UInt(truncatingIfNeeded: (pool.packetCount &- 1) &* pool.stride)
     stride = UInt32(truncatingIfNeeded: pool.stride)
+    number = pool.number
   }
 
   @inline(__always)
   init(_ pool: Cell<PacketPool>) { self.init(pool.value) }
 
+  /// The place in the pool's table of a packet at that address; packetCount or more if there is none. Rotated, an
+  /// address between two packets becomes a large number, so that one comparison finds it too.
   @inline(__always)
-  func contains(_ packet: Packet) -> Bool {
-    let offset = packet.address &- packets
-    return offset < packetBytes && offset & 63 == 0
+  private func place(_ address: UInt) -> UInt {
+    let offset = address &- packets
+    return offset >> 6 | offset << 58
   }
+
+  @inline(__always)
+  func contains(_ packet: Packet) -> Bool { place(packet.address) < packetCount }
 
   /// The packet at an address, if there is one of this pool.
   @inline(__always)
   func packet(at address: UInt) -> Packet? {
-    let offset = address &- packets
-    if offset >= packetBytes || offset & 63 != 0 { return nil }
+    if place(address) >= packetCount { return nil }
     return Packet.at(address)
   }
 
+  /// True if the data, and `header` bytes before it, lie inside the packet's own buffer.
   @inline(__always)
   func covers(_ packet: Packet, header: UInt32) -> Bool {
     let room = UInt32(packet.headroom)
-    if room < header || room > stride || packet.length > stride &- room { return false }
-    return unsafe packet.dataAddress &- UInt(room) &- UInt(bitPattern: memory) <= lastStart
+    let length = packet.length
+    // Both are at most stride, so that their sum does not wrap.
+    if room < header || length > stride || room &+ length > stride { return false }
+    return UInt64(packet.dataAddress) &- UInt64(room) == packet.deviceBuffer
   }
 
   /// Puts a packet into the state of one at home. Its buffer follows from its place in the table, so that nothing the
   /// caller wrote into it matters.
   @inline(__always)
   func restore(_ packet: Packet) {
-    let index = Int(truncatingIfNeeded: (packet.address &- packets) >> 6)
+    let index = Int(truncatingIfNeeded: place(packet.address))
     unsafe packet.comeHome(data: memory + (index &* Int(stride) &+ Int(VIONET_HEADROOM)))
   }
 }

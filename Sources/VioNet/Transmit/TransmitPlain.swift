@@ -41,6 +41,7 @@ private func sendPlain<R: Ring & ~Copyable>(
   let pool = queue.value.cache.view
   let header = queue.value.headerSize
   let span = queue.value.longest &- TransmitQueue.shortest
+  let held = Packet.heldAlone(pool: pool.number, owner: Owner.caller)
   let stop = min(end, begin &+ Int(idle.count))
   var sent = begin
   var bytes: UInt64 = 0
@@ -48,7 +49,8 @@ private func sendPlain<R: Ring & ~Copyable>(
   while sent != stop {
     guard let packet = packets[sent], pool.contains(packet) else { break }
     let length = packet.length
-    if !packet.isPlain || length &- TransmitQueue.shortest > span || !pool.covers(packet, header: header) { break }
+    if packet.holding != held || !packet.isPlain || length &- TransmitQueue.shortest > span { break }
+    if !pool.covers(packet, header: header) { break }
     let id = Int(idle.pop())
     packet.clearHeader(12)
     packet.owner = Owner.ring
@@ -83,6 +85,7 @@ private func reclaim<R: Ring & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue
     let free = queue.value.cache.table
     var freeCount = queue.value.cache.count
     let mask = UInt32(queue.value.core.ring.mask)
+    let sent = Packet.heldAlone(pool: pool.number, owner: Owner.ring)
     let wanted = min(ring.pending, left, PacketCache.capacity / 2)
     let begin = freeCount
     let end = begin &+ wanted
@@ -92,7 +95,7 @@ private func reclaim<R: Ring & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue
       if used.id > mask { break }
       let id = Int(used.id)
       // A chain's marks spoil the address, so that only single packets pass.
-      guard let packet = pool.packet(at: slots[marked: id]), packet.isSent else { break }
+      guard let packet = pool.packet(at: slots[marked: id]), packet.holding == sent else { break }
       ring.skipUsed()
       slots[marked: id] = 0
       idle.push(UInt16(truncatingIfNeeded: id))
