@@ -19,7 +19,7 @@ extension Device {
       return transmit(to: &forget) &+ generate(generator)
     case .loopback: return loopback()
     case .tap(let tap): return transmit(to: &tap.value) &+ receive(from: &tap.value)
-    case .capture(let capture): return exchange(capture)
+    case .capture(let reader, let writer): return exchange(reader, writer)
     case .pipe(let end): return exchange(end)
     }
   }
@@ -91,19 +91,15 @@ extension Device {
     return tally.broken ? broken(Queue.transmit) : tally.total
   }
 
-  private mutating func exchange(_ capture: Cell<Capture>) -> Int {
+  private mutating func exchange(_ reader: Cell<CaptureReader>?, _ writer: Cell<CaptureWriter>?) -> Int {
     var moved = 0
-    if var writer = capture.value.writer.take() {
-      moved &+= transmit(to: &writer)
-      capture.value.writer = consume writer
+    if let writer {
+      moved &+= transmit(to: &writer.value)
     } else {
       var forget = Forget()
       moved &+= transmit(to: &forget)
     }
-    if var reader = capture.value.reader.take() {
-      moved &+= receive(from: &reader)
-      if !reader.isFinished { capture.value.reader = consume reader }
-    }
+    if let reader { moved &+= receive(from: &reader.value) }
     return moved
   }
 

@@ -30,7 +30,7 @@ struct CaptureReader: ~Copyable {
   private var end = 0
   /// The frame at hand, inside the block.
   private var frame: Bytes?
-  private(set) var isFinished = false
+  private var isFinished = false
 
   init(_ name: Name) throws(Failure) {
     let file = File(

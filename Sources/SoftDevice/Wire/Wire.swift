@@ -6,19 +6,14 @@
 import CLinux
 import Linux
 
-/// Replays one capture and records another; either may be missing.
-struct Capture: ~Copyable {
-  var reader: CaptureReader?
-  var writer: CaptureWriter?
-}
-
 struct Wire: ~Copyable {
   enum Kind {
     case loopback
     case sink
     case generate(Cell<Generator>)
     case tap(Cell<Tap>)
-    case capture(Cell<Capture>)
+    /// One capture to replay, another to record; either may be missing.
+    case capture(Cell<CaptureReader>?, Cell<CaptureWriter>?)
     case pipe(PipeEnd)
   }
 
@@ -35,20 +30,38 @@ struct Wire: ~Copyable {
     case .tap:
       if let cell = Cell.make(try Tap(options.target)) { return .tap(cell) }
     case .capture:
-      if let cell = Cell.make(try openCapture(options)) { return .capture(cell) }
+      return try openCapture(options)
     case .pipe:
       return .pipe(try PipeEnd.join(options.target))
     }
-    throw Failure(ENOMEM, "no memory for the wire of a soft device")
+    throw noMemory()
   }
 
-  private static func openCapture(_ options: WireOptions) throws(Failure) -> Capture {
+  private static func noMemory() -> Failure { Failure(ENOMEM, "no memory for the wire of a soft device") }
+
+  private static func openCapture(_ options: WireOptions) throws(Failure) -> Kind {
     if options.target.isEmpty && options.output.isEmpty {
       throw Failure(EINVAL, "wire \"pcap\" has neither a file to replay (pcap=IN) nor one to record (out=OUT)")
     }
-    let reader = options.target.isEmpty ? nil : try CaptureReader(options.target)
-    let writer = options.output.isEmpty ? nil : try CaptureWriter(options.output)
-    return Capture(reader: reader, writer: writer)
+    let reader = try openReader(options.target)
+    do throws(Failure) {
+      return .capture(reader, try openWriter(options.output))
+    } catch {
+      reader?.destroy()
+      throw error
+    }
+  }
+
+  private static func openReader(_ name: Name) throws(Failure) -> Cell<CaptureReader>? {
+    if name.isEmpty { return nil }
+    guard let cell = Cell.make(try CaptureReader(name)) else { throw noMemory() }
+    return cell
+  }
+
+  private static func openWriter(_ name: Name) throws(Failure) -> Cell<CaptureWriter>? {
+    if name.isEmpty { return nil }
+    guard let cell = Cell.make(try CaptureWriter(name)) else { throw noMemory() }
+    return cell
   }
 
   deinit {
@@ -56,7 +69,9 @@ struct Wire: ~Copyable {
     case .loopback, .sink: break
     case .generate(let generator): generator.destroy()
     case .tap(let tap): tap.destroy()
-    case .capture(let capture): capture.destroy()
+    case .capture(let reader, let writer):
+      reader?.destroy()
+      writer?.destroy()
     case .pipe(let end): end.leave()
     }
   }
@@ -88,8 +103,8 @@ struct Wire: ~Copyable {
     case .pipe(let end):
       end.mine.value.lane.sleep(sleeping && wanted)
       if !sleeping { _ = sys_eventfd_drain(end.mine.value.lane.bell.number) }
-    case .capture(let capture):
-      if sleeping { _ = capture.value.writer?.flush() }
+    case .capture(_, let writer?):
+      if sleeping { writer.value.flush() }
     default: break
     }
   }
