@@ -84,10 +84,10 @@ $(STAGE)/lib/pkgconfig/vionet.pc: $(B)/$(SO) $(B)/libvionet.a include/vionet.h p
 	@$(MAKE) --no-print-directory install-files PREFIX=$(STAGE) LIBDIR=$(STAGE)/lib INCLUDEDIR=$(STAGE)/include DESTDIR=
 PKG := PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig pkg-config
 
-$(B)/examples/vionet-fwd-dlopen: examples/vionet-fwd-dlopen.c $(STAGE)/lib/pkgconfig/vionet.pc
+$(B)/examples/vionet-fwd-dlopen: examples/vionet-fwd-dlopen.c $(wildcard examples/*.h) $(STAGE)/lib/pkgconfig/vionet.pc
 	@mkdir -p $(B)/examples
 	$(CC) $(CFLAGS) $$($(PKG) --cflags vionet) $< -o $@ $$($(PKG) --cflags --libs libbsd) -ldl
-$(B)/examples/%: examples/%.c $(STAGE)/lib/pkgconfig/vionet.pc
+$(B)/examples/%: examples/%.c $(wildcard examples/*.h) $(STAGE)/lib/pkgconfig/vionet.pc
 	@mkdir -p $(B)/examples
 	$(CC) $(CFLAGS) $$($(PKG) --cflags vionet) $< -o $@ $$($(PKG) --libs vionet) -lbsd -Wl,-rpath,'$$ORIGIN/..'
 
@@ -111,8 +111,9 @@ uninstall:
 
 # ---- the commands of a newcomer: each installs what it needs, says so, and cleans up after itself --------------------------
 
+# What the demo cannot install it does without; the others need all of it.
 demo test bench:
-	@Tools/install-deps.sh $@
+	@Tools/install-deps.sh $@ || { [ $@ = demo ] && Tools/install-deps.sh build; }
 	@$(MAKE) --no-print-directory all
 	@$(RUN_$@)
 

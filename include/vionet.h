@@ -144,7 +144,7 @@ struct vionet_config {
  *
  * -EINVAL config is wrong or the device refused what was agreed; -E2BIG config is newer than the library; -ENOTSUP the
  * device lacks a required feature (the sentence names the bit); -EBUSY the port is started; -ENOBUFS the pool is too
- * small for the receive rings; -ENOMEM; -EBADF no such pool; -ENODEV no such port; or as vionet_probe(). Since 0.1.
+ * small for the rings of all ports that use it; -ENOMEM; -EBADF no such pool; -ENODEV no such port; or as vionet_probe(). Since 0.1.
  */
 int vionet_init(uint16_t port, const struct vionet_config *VIONET_NULLABLE config);
 
@@ -283,7 +283,7 @@ _Static_assert(offsetof(struct vionet_packet, owner) == 63, "owner is the last b
 
 struct vionet_pool_config {
 	size_t size;
-	uint32_t packets;   /* 16 to 16777216; 0: 8192 */
+	uint32_t packets;   /* 16 to 16777216; 0: 16384. A queue pair takes its receive ring and up to 768 more from it */
 	uint32_t data_size; /* bytes after VIONET_HEADROOM, 64 to 65536; 0: 1984, or what the memory below gives */
 	uint32_t flags;     /* enum vionet_pool_flag */
 	int memory_fd;      /* the file behind memory; -1 only for a pool that no other process may see */
@@ -426,8 +426,9 @@ uint16_t vionet_rx_burst(uint16_t port, uint16_t queue, struct vionet_packet *VI
 
 /*
  * Hands packets to the device, in order, and returns how many it took: those are the library's, which frees them once
- * they are sent. The rest stay the caller's. A packet that cannot be sent at all is taken too, dropped and counted by
- * reason (vionet_queue_stats). One thread per queue. Since 0.1.
+ * they are sent, in later bursts on the same queue: up to 128 sent ones may stay in the ring until then, and a burst of
+ * count 0 (packets may be NULL then) collects those too. The rest stay the caller's. A packet that cannot be sent at all
+ * is taken too, dropped and counted by reason (vionet_queue_stats). One thread per queue. Since 0.1.
  */
 uint16_t vionet_tx_burst(uint16_t port, uint16_t queue, struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets,
                          uint16_t count);
@@ -456,7 +457,7 @@ enum vionet_drop {
 	VIONET_DROP_FOREIGN = 3,  /* tx: not a packet of the caller's, or of a pool not shared with this port */
 	VIONET_DROP_EMPTY = 4,    /* tx: less than an Ethernet header, or a segment without data */
 	VIONET_DROP_OFFLOAD = 5,  /* tx: asks for what was not negotiated */
-	VIONET_DROP_STOPPED = 6,  /* tx: still in the ring at vionet_stop, so perhaps never sent */
+	VIONET_DROP_STOPPED = 6,  /* at vionet_stop; rx: received but not fetched; tx: not known to be sent, though counted so */
 	VIONET_DROP_REASONS = 8,
 };
 

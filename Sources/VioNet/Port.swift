@@ -38,6 +38,8 @@ package struct Port {
   var config = NetConfig()
   var rings: Region?
   var pool: Cell<PacketPool>?
+  /// Packets that the pool was told this port may hold.
+  var promised = 0
   /// Pools whose memory the device sees: bit n for number n.
   var pools: UInt64 = 0
   /// Those of them that vionet_pool_share() named.
@@ -125,24 +127,25 @@ extension Port {
     if state == VIONET_STATE_STARTED { throw Failure(EBUSY, "port ").number(number).text(" is started") }
     var wanted = wishes
     if let config { try wanted.apply(config) }
-    let pool = try PacketPools.find(wanted.pool)
-    let buffers = Int(wanted.receiveDescriptors) * Int(wanted.queuePairs)
-    if pool.value.packetCount <= buffers {
-      throw Failure(ENOBUFS, "pool ").number(pool.value.number).text(" has ").number(pool.value.packetCount)
-        .text(" packets; the receive rings alone take ").number(buffers).text(
-          ": make a larger one with vionet_pool_create")
-    }
+    let pairs = Int(wanted.queuePairs)
+    // A shared pool made for this port has room for its peer too.
+    let room = 2 * pairs * (Int(wanted.receiveDescriptors) + 6 * PacketPool.largestBulk)
+    let pool = try PacketPools.find(wanted.pool, making: room)
+    let buffers = pairs * (Int(wanted.receiveDescriptors) + pool.value.perPair)
+    try PacketPools.promise(pool, buffers, insteadOf: self.pool?.value.number == pool.value.number ? promised : 0)
     tearDown()
-    options = wanted
     use(pool)
+    promised = buffers
+    options = wanted
     try timed { (port) throws(Failure) in try port.bringUp() }
     state = VIONET_STATE_INITIALISED
   }
 
   /// The pool of the receive buffers takes the place of the former one; pools shared by name stay.
   private mutating func use(_ wanted: Cell<PacketPool>) {
-    if let former = pool, former.value.number != wanted.value.number, lent >> UInt64(former.value.number) & 1 == 0 {
-      drop(former.value.number)
+    if let former = pool, former.value.number != wanted.value.number {
+      Failure.quietly { () throws(Failure) in try PacketPools.promise(former, 0, insteadOf: promised) }
+      if lent >> UInt64(former.value.number) & 1 == 0 { drop(former.value.number) }
     }
     pool = wanted
     hold(wanted)
@@ -247,6 +250,7 @@ extension Port {
     tearDown()
     bus.close()
     companion?.finish()
+    if let pool { Failure.quietly { () throws(Failure) in try PacketPools.promise(pool, 0, insteadOf: promised) } }
     for number in 1..<UInt16(VIONET_MAX_POOLS) where pools >> UInt64(number) & 1 != 0 { drop(number) }
   }
 }

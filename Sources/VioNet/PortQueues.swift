@@ -173,8 +173,10 @@ extension Port {
 
   mutating func takeBackAll() {
     for pair in 0..<queuePairs {
-      receiveQueue(pair).value.takeBack()
+      // What the device has sent by now was sent; only the rest is in doubt.
+      reclaim(SplitRing.self, transmitQueue(pair))
       transmitQueue(pair).value.takeBack()
+      receiveQueue(pair).value.takeBack(SplitRing.self)
     }
   }
 }

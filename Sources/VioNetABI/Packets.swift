@@ -97,8 +97,15 @@ public func vionet_tx_burst(
   _ port: UInt16, _ queue: UInt16, _ packets: UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>?,
   _ count: UInt16
 ) -> UInt16 {
-  guard let packets = unsafe packets else { return 0 }
+  guard let packets = unsafe packets else { return collect(port, queue, count) }
   return unsafe Ports.transmit(port, queue, packets, count)
+}
+
+/// A burst of nothing, which takes back what was sent.
+@inline(never)
+private func collect(_ port: UInt16, _ queue: UInt16, _ count: UInt16) -> UInt16 {
+  var none: UnsafeMutablePointer<vionet_packet>?
+  return count == 0 ? unsafe Ports.transmit(port, queue, &none, 0) : 0
 }
 
 @implementation @c(vionet_rx_fd)

@@ -76,7 +76,7 @@ final class RingBench {
   }
 
   deinit {
-    receive.value.takeBack()
+    receive.value.takeBack(SplitRing.self)
     transmit.value.takeBack()
     receive.value.destroy()
     transmit.value.destroy()

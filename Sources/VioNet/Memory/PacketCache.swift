@@ -7,20 +7,22 @@ import CLinux
 import Linux
 
 struct PacketCache {
-  /// Packets moved to or from the pool at once, and twice that is the most the cache keeps.
-  static let bulk = 128
-  static let capacity = 4 * bulk
-
   let table: PacketTable
   let pool: Cell<PacketPool>
   let view: PoolView
+  /// Packets moved to or from the pool at once; the cache keeps four times that at the most.
+  let bulk: Int
   var count: Int
+
+  /// Room for the largest bulk, whichever pool it serves.
+  static let capacity = 4 * PacketPool.largestBulk
 
   /// Empty, for packets of `pool`, in a table that another cache had.
   init(table: PacketTable, pool: Cell<PacketPool>) {
     self.table = table
     self.pool = pool
     view = PoolView(pool)
+    bulk = pool.value.bulk
     count = 0
   }
 
@@ -28,24 +30,25 @@ struct PacketCache {
     guard let table = PacketTable(count: PacketCache.capacity) else {
       throw Failure(ENOMEM, "no memory for a queue's packet cache")
     }
-    self.table = table
-    self.pool = pool
-    view = PoolView(pool)
-    count = 0
+    self.init(table: table, pool: pool)
   }
 
-  /// Makes sure of `wanted` (at most capacity - bulk) packets if the pool has them.
+  /// Makes sure of `wanted` packets, or of as many as the pool has and a bulk leaves room for.
   @inline(never)
   mutating func fill(_ wanted: Int) {
-    count &+= pool.value.take(wanted &- count &+ PacketCache.bulk, to: table, at: count)
+    let target = min(wanted &+ bulk, PacketCache.capacity)
+    if target > count { count &+= pool.value.take(target &- count, to: table, at: count) }
   }
+
+  /// More than half full: time to send some back before more come.
+  @inline(__always) var isHigh: Bool { count > 2 &* bulk }
 
   /// Sends all but one bulk back to the pool.
   @inline(never)
   mutating func spill() {
-    let surplus = count &- PacketCache.bulk
+    let surplus = count &- bulk
     if surplus <= 0 { return }
-    count = PacketCache.bulk
+    count = bulk
     pool.value.give(surplus, from: table, at: count)
   }
 

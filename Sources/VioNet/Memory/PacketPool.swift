@@ -22,8 +22,16 @@ struct PacketPool {
   private(set) var freeCount: Int
   /// Frees refused: of packets already free or in a ring.
   private(set) var refused: UInt64 = 0
-  /// Ports whose receive queues use it.
+  /// Ports that it is shared with.
   var users: Int = 0
+  /// Packets that their queue pairs may hold.
+  var promised: Int = 0
+
+  /// Packets that queues take and give at once: many, but no great part of a small pool.
+  static let largestBulk = 128
+  var bulk: Int { min(PacketPool.largestBulk, max(2, packetCount / 32)) }
+  /// What a queue pair may hold beside its receive ring: its two caches, and sent packets not yet collected.
+  var perPair: Int { 6 * bulk }
 
   var dataSize: UInt32 { UInt32(truncatingIfNeeded: stride) &- UInt32(VIONET_HEADROOM) }
   @inline(__always) var packetBase: UInt { unsafe UInt(bitPattern: packets) }

@@ -8,7 +8,7 @@ import CVionet
 import Linux
 
 package enum PacketPools {
-  static let defaultPackets = 8192
+  static let defaultPackets = 16384
   static let defaultStride = 2112
 
   /// What vionet_pool_create() asks for, checked.
@@ -82,8 +82,8 @@ package enum PacketPools {
   }
 
   /// The pool of that number, 0 standing for the shared one, which is made if there is none yet.
-  static func find(_ number: UInt16) throws(Failure) -> Cell<PacketPool> {
-    if number == 0 { return try defaultPool() }
+  static func find(_ number: UInt16, making packets: Int = 0) throws(Failure) -> Cell<PacketPool> {
+    if number == 0 { return try defaultPool(packets) }
     if let pool = existing(number) { return pool }
     throw Failure(EBADF, "there is no pool ").number(number)
   }
@@ -94,9 +94,11 @@ package enum PacketPools {
     return unsafe Cell(raw: raw)
   }
 
-  private static func defaultPool() throws(Failure) -> Cell<PacketPool> {
+  private static func defaultPool(_ packets: Int) throws(Failure) -> Cell<PacketPool> {
     if let pool = currentDefault() { return pool }
-    let number = try create(Request())
+    var request = Request()
+    request.packets = UInt32(max(packets, defaultPackets))
+    let number = try create(request)
     Registry.shared.value.lock.lock()
     let raced = Registry.shared.value.defaultPool
     if raced == 0 { Registry.shared.value.defaultPool = number }
@@ -150,6 +152,18 @@ package enum PacketPools {
     Registry.shared.value.lock.lock()
     pool.value.users += 1
     Registry.shared.value.lock.unlock()
+  }
+
+  /// A port's receive rings will hold `packets`, instead of `former`; refused if the pool's ports would starve.
+  static func promise(_ pool: Cell<PacketPool>, _ packets: Int, insteadOf former: Int) throws(Failure) {
+    Registry.shared.value.lock.lock()
+    defer { Registry.shared.value.lock.unlock() }
+    let promised = pool.value.promised - former + packets
+    if promised > pool.value.packetCount {
+      throw Failure(ENOBUFS, "pool ").number(pool.value.number).text(" has ").number(pool.value.packetCount)
+        .text(" packets, its ports need ").number(promised).text(": make a larger one with vionet_pool_create")
+    }
+    pool.value.promised = promised
   }
 
   /// A port ends to use it; the shared pool goes with its last user if all its packets are at home.

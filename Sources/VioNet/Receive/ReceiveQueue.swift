@@ -38,7 +38,7 @@ extension ReceiveQueue {
   mutating func fill<R: Ring & ~Copyable>(_: R.Type) -> Bool {
     var ring = R(core.ring)
     while core.idle.count > 0 {
-      if cache.count == 0 { cache.fill(min(Int(core.idle.count), PacketCache.bulk)) }
+      if cache.count == 0 { cache.fill(min(Int(core.idle.count), cache.bulk)) }
       if cache.count == 0 { break }
       cache.count &-= 1
       guard let packet = cache.table[cache.count] else { break }
@@ -98,8 +98,11 @@ extension ReceiveQueue {
     return .broken
   }
 
-  /// Takes every packet back from a ring the device has let go of.
-  mutating func takeBack() {
+  /// Takes every packet back from a ring the device has let go of. Frames that nobody fetched are counted.
+  mutating func takeBack<R: Ring & ~Copyable>(_: R.Type) {
+    if core.fault == .none {
+      core.counters.dropped[Int(VIONET_DROP_STOPPED.rawValue)] &+= UInt64(R(core.ring).pending)
+    }
     for id in 0..<Int(core.ring.size) {
       guard let packet = core.slots[id] else { continue }
       core.slots[id] = nil

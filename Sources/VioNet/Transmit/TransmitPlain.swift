@@ -11,8 +11,11 @@ import Linux
 func transmitPlain<R: Ring & ~Copyable>(
   _: R.Type, _ queue: Cell<TransmitQueue>, _ packets: PacketList, _ count: Int
 ) -> Int {
+  // What was sent stays in the ring for a while, so that it comes back many at a time, but never more than a bulk or half
+  // the ring: a pool that has run dry must not wait for a large ring to fill. A burst of none takes all back.
+  let size = Int(queue.value.core.ring.size)
   let idle = Int(queue.value.core.idle.count)
-  if idle < count || idle &* 2 < Int(queue.value.core.ring.size) { reclaim(R.self, queue) }
+  if idle < max(count, size / 2, size &- queue.value.cache.bulk) || count == 0 { reclaim(R.self, queue) }
   var sent = 0
   while sent != count {
     sent = sendPlain(R.self, queue, packets, from: sent, to: count)
@@ -70,10 +73,10 @@ private func sendPlain<R: Ring & ~Copyable>(
 /// Takes back what the device has sent: single packets of the cache's pool here, anything else one by one. A device
 /// that goes on while we count gets one ring's worth per call.
 @inline(never)
-private func reclaim<R: Ring & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue>) {
+func reclaim<R: Ring & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue>) {
   var left = Int(queue.value.core.ring.size)
   repeat {
-    if queue.value.cache.count > PacketCache.capacity / 2 { queue.value.cache.spill() }
+    if queue.value.cache.isHigh { queue.value.cache.spill() }
     var ring = R(queue.value.core.ring)
     if ring.pending == 0 {
       if ring.jumped { queue.value.core.giveUp(.indexJump) }
@@ -86,7 +89,7 @@ private func reclaim<R: Ring & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue
     var freeCount = queue.value.cache.count
     let mask = UInt32(queue.value.core.ring.mask)
     let sent = Packet.heldAlone(pool: pool.number, owner: Owner.ring)
-    let wanted = min(ring.pending, left, PacketCache.capacity / 2)
+    let wanted = min(ring.pending, left, 2 &* queue.value.cache.bulk)
     let begin = freeCount
     let end = begin &+ wanted
 
