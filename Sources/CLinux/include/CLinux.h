@@ -54,45 +54,7 @@
 
 #define SHIM static inline __attribute__((always_inline, unused))
 
-/* ---- memory shared with a device, or between threads: each call is one access that the compiler keeps ------------- */
-
-SHIM uint8_t shared_load8(const void *p) { return __atomic_load_n((const uint8_t *)p, __ATOMIC_RELAXED); }
-SHIM uint16_t shared_load16(const void *p) { return __atomic_load_n((const uint16_t *)p, __ATOMIC_RELAXED); }
-SHIM uint32_t shared_load32(const void *p) { return __atomic_load_n((const uint32_t *)p, __ATOMIC_RELAXED); }
-SHIM uint64_t shared_load64(const void *p) { return __atomic_load_n((const uint64_t *)p, __ATOMIC_RELAXED); }
-SHIM uint16_t shared_load16_acquire(const void *p) { return __atomic_load_n((const uint16_t *)p, __ATOMIC_ACQUIRE); }
-SHIM uint32_t shared_load32_acquire(const void *p) { return __atomic_load_n((const uint32_t *)p, __ATOMIC_ACQUIRE); }
-SHIM uint64_t shared_load64_acquire(const void *p) { return __atomic_load_n((const uint64_t *)p, __ATOMIC_ACQUIRE); }
-SHIM void shared_store8(void *p, uint8_t v) { __atomic_store_n((uint8_t *)p, v, __ATOMIC_RELAXED); }
-SHIM void shared_store16(void *p, uint16_t v) { __atomic_store_n((uint16_t *)p, v, __ATOMIC_RELAXED); }
-SHIM void shared_store32(void *p, uint32_t v) { __atomic_store_n((uint32_t *)p, v, __ATOMIC_RELAXED); }
-SHIM void shared_store64(void *p, uint64_t v) { __atomic_store_n((uint64_t *)p, v, __ATOMIC_RELAXED); }
-SHIM void shared_store16_release(void *p, uint16_t v) { __atomic_store_n((uint16_t *)p, v, __ATOMIC_RELEASE); }
-SHIM void shared_store32_release(void *p, uint32_t v) { __atomic_store_n((uint32_t *)p, v, __ATOMIC_RELEASE); }
-SHIM void shared_store64_release(void *p, uint64_t v) { __atomic_store_n((uint64_t *)p, v, __ATOMIC_RELEASE); }
-SHIM uint32_t shared_exchange32_acquire(void *p, uint32_t v)
-{
-	return __atomic_exchange_n((uint32_t *)p, v, __ATOMIC_ACQUIRE);
-}
-SHIM uint16_t shared_add16(void *p, uint16_t v) { return __atomic_add_fetch((uint16_t *)p, v, __ATOMIC_ACQ_REL); }
-SHIM uint64_t shared_add64(void *p, uint64_t v) { return __atomic_add_fetch((uint64_t *)p, v, __ATOMIC_RELAXED); }
-
-/* Store before load: between publishing an index and reading whether the other side wants to hear of it. */
-SHIM void shared_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-
-/* The compiler moves no access to memory across this. */
-SHIM void compiler_barrier(void) { __asm__ volatile("" ::: "memory"); }
-
-SHIM void cpu_pause(void)
-{
-#if defined(__x86_64__)
-	__asm__ volatile("pause");
-#else
-	__asm__ volatile("" ::: "memory");
-#endif
-}
-SHIM void cpu_prefetch(const void *_Nullable p) { __builtin_prefetch(p, 0, 3); }
-SHIM void cpu_prefetch_write(const void *_Nullable p) { __builtin_prefetch(p, 1, 3); }
+#include "shared_memory.h"
 
 /* ---- system calls: a result, or -errno ---------------------------------------------------------------------------- */
 
@@ -175,84 +137,7 @@ SHIM int sys_membarrier_register(void)
 }
 SHIM int sys_membarrier(void) { return RESULT((int)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0)); }
 
-/* ---- unix sockets ------------------------------------------------------------------------------------------------- */
-
-SHIM int sys_socket_pair(int *fds)
-{
-	return RESULT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds));
-}
-SHIM int sys_unix_address(struct sockaddr_un *address, const char *path)
-{
-	memset(address, 0, sizeof(*address));
-	address->sun_family = AF_UNIX;
-	return strlcpy(address->sun_path, path, sizeof(address->sun_path)) >= sizeof(address->sun_path) ? -ENAMETOOLONG : 0;
-}
-SHIM int sys_unix_socket(void) { return RESULT(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
-SHIM int sys_unix_connect(int fd, const struct sockaddr_un *address)
-{
-	return RESULT(connect(fd, (const struct sockaddr *)address, sizeof(*address)));
-}
-SHIM int sys_unix_bind(int fd, const struct sockaddr_un *address)
-{
-	return RESULT(bind(fd, (const struct sockaddr *)address, sizeof(*address)));
-}
-SHIM int sys_listen(int fd, int backlog) { return RESULT(listen(fd, backlog)); }
-SHIM int sys_accept(int fd) { return RESULT(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)); }
-
-/* One sendmsg with up to 8 file descriptors; never SIGPIPE. Bytes sent or -errno. */
-SHIM ssize_t sys_send(int socket, const void *bytes, size_t length, const int *_Nullable fds, unsigned int fd_count)
-{
-	union { char room[CMSG_SPACE(8 * sizeof(int))]; struct cmsghdr align; } control;
-	struct iovec part = {(void *)bytes, length};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-	if (fd_count > 8)
-		return -EINVAL;
-	if (fd_count > 0) {
-		memset(&control, 0, sizeof(control));
-		message.msg_control = control.room;
-		message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-		struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-		head->cmsg_level = SOL_SOCKET;
-		head->cmsg_type = SCM_RIGHTS;
-		head->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-		memcpy(CMSG_DATA(head), fds, fd_count * sizeof(int));
-	}
-	return RESULT(sendmsg(socket, &message, MSG_NOSIGNAL));
-}
-
-/*
- * One recvmsg. The first fd_room descriptors that came are left in fds and *fd_count says how many; any more are
- * closed, and then the result is -EPROTO. Bytes received (0: the other side closed) or -errno.
- */
-SHIM ssize_t sys_receive(int socket, void *bytes, size_t length, int *_Nullable fds, unsigned int fd_room,
-                         unsigned int *fd_count)
-{
-	union { char room[CMSG_SPACE(253 * sizeof(int))]; struct cmsghdr align; } control;
-	struct iovec part = {bytes, length};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room,
-	                         .msg_controllen = sizeof(control.room)};
-	*fd_count = 0;
-	ssize_t result = RESULT(recvmsg(socket, &message, MSG_CMSG_CLOEXEC));
-	if (result < 0)
-		return result;
-	int excess = (message.msg_flags & MSG_CTRUNC) != 0;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c != NULL; c = CMSG_NXTHDR(&message, c)) {
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		unsigned int count = (unsigned int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-		for (unsigned int i = 0; i < count; i++) {
-			int fd;
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-			if (*fd_count < fd_room) {
-				fds[(*fd_count)++] = fd;
-			} else {
-				close(fd);
-				excess = 1;
-			}
-		}
-	}
-	return excess ? -EPROTO : result;
-}
+#include "sockets.h"
 
 /* ---- threads ------------------------------------------------------------------------------------------------------ */
 

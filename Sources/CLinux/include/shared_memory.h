@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Memory shared with a device, or between threads: each call is one access that the compiler keeps, once and in order.
+ * Part of CLinux.h, which defines SHIM.
+ */
+SHIM uint8_t shared_load8(const void *p) { return __atomic_load_n((const uint8_t *)p, __ATOMIC_RELAXED); }
+SHIM uint16_t shared_load16(const void *p) { return __atomic_load_n((const uint16_t *)p, __ATOMIC_RELAXED); }
+SHIM uint32_t shared_load32(const void *p) { return __atomic_load_n((const uint32_t *)p, __ATOMIC_RELAXED); }
+SHIM uint64_t shared_load64(const void *p) { return __atomic_load_n((const uint64_t *)p, __ATOMIC_RELAXED); }
+SHIM uint16_t shared_load16_acquire(const void *p) { return __atomic_load_n((const uint16_t *)p, __ATOMIC_ACQUIRE); }
+SHIM uint32_t shared_load32_acquire(const void *p) { return __atomic_load_n((const uint32_t *)p, __ATOMIC_ACQUIRE); }
+SHIM uint64_t shared_load64_acquire(const void *p) { return __atomic_load_n((const uint64_t *)p, __ATOMIC_ACQUIRE); }
+SHIM void shared_store8(void *p, uint8_t v) { __atomic_store_n((uint8_t *)p, v, __ATOMIC_RELAXED); }
+SHIM void shared_store16(void *p, uint16_t v) { __atomic_store_n((uint16_t *)p, v, __ATOMIC_RELAXED); }
+SHIM void shared_store32(void *p, uint32_t v) { __atomic_store_n((uint32_t *)p, v, __ATOMIC_RELAXED); }
+SHIM void shared_store64(void *p, uint64_t v) { __atomic_store_n((uint64_t *)p, v, __ATOMIC_RELAXED); }
+SHIM void shared_store16_release(void *p, uint16_t v) { __atomic_store_n((uint16_t *)p, v, __ATOMIC_RELEASE); }
+SHIM void shared_store32_release(void *p, uint32_t v) { __atomic_store_n((uint32_t *)p, v, __ATOMIC_RELEASE); }
+SHIM void shared_store64_release(void *p, uint64_t v) { __atomic_store_n((uint64_t *)p, v, __ATOMIC_RELEASE); }
+SHIM uint32_t shared_exchange32_acquire(void *p, uint32_t v)
+{
+	return __atomic_exchange_n((uint32_t *)p, v, __ATOMIC_ACQUIRE);
+}
+SHIM uint16_t shared_add16(void *p, uint16_t v) { return __atomic_add_fetch((uint16_t *)p, v, __ATOMIC_ACQ_REL); }
+SHIM uint64_t shared_add64(void *p, uint64_t v) { return __atomic_add_fetch((uint64_t *)p, v, __ATOMIC_RELAXED); }
+
+/* Store before load: between publishing an index and reading whether the other side wants to hear of it. */
+SHIM void shared_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+
+/* The compiler moves no access to memory across this. */
+SHIM void compiler_barrier(void) { __asm__ volatile("" ::: "memory"); }
+
+SHIM void cpu_pause(void)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("pause");
+#else
+	__asm__ volatile("" ::: "memory");
+#endif
+}
+SHIM void cpu_prefetch(const void *_Nullable p) { __builtin_prefetch(p, 0, 3); }
+SHIM void cpu_prefetch_write(const void *_Nullable p) { __builtin_prefetch(p, 1, 3); }

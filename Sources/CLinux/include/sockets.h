@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Unix sockets, and file descriptors sent over them. Part of CLinux.h, which defines SHIM and RESULT. */
+SHIM int sys_socket_pair(int *fds)
+{
+	return RESULT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds));
+}
+SHIM int sys_unix_address(struct sockaddr_un *address, const char *path)
+{
+	memset(address, 0, sizeof(*address));
+	address->sun_family = AF_UNIX;
+	return strlcpy(address->sun_path, path, sizeof(address->sun_path)) >= sizeof(address->sun_path) ? -ENAMETOOLONG : 0;
+}
+SHIM int sys_unix_socket(void) { return RESULT(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
+SHIM int sys_unix_connect(int fd, const struct sockaddr_un *address)
+{
+	return RESULT(connect(fd, (const struct sockaddr *)address, sizeof(*address)));
+}
+SHIM int sys_unix_bind(int fd, const struct sockaddr_un *address)
+{
+	return RESULT(bind(fd, (const struct sockaddr *)address, sizeof(*address)));
+}
+SHIM int sys_listen(int fd, int backlog) { return RESULT(listen(fd, backlog)); }
+SHIM int sys_accept(int fd) { return RESULT(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)); }
+
+/* One sendmsg with up to 8 file descriptors; never SIGPIPE. Bytes sent or -errno. */
+SHIM ssize_t sys_send(int socket, const void *bytes, size_t length, const int *_Nullable fds, unsigned int fd_count)
+{
+	union { char room[CMSG_SPACE(8 * sizeof(int))]; struct cmsghdr align; } control;
+	struct iovec part = {(void *)bytes, length};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	if (fd_count > 8)
+		return -EINVAL;
+	if (fd_count > 0) {
+		memset(&control, 0, sizeof(control));
+		message.msg_control = control.room;
+		message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+		struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+		head->cmsg_level = SOL_SOCKET;
+		head->cmsg_type = SCM_RIGHTS;
+		head->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+		memcpy(CMSG_DATA(head), fds, fd_count * sizeof(int));
+	}
+	return RESULT(sendmsg(socket, &message, MSG_NOSIGNAL));
+}
+
+/*
+ * One recvmsg. The first fd_room descriptors that came are left in fds and *fd_count says how many; any more are
+ * closed, and then the result is -EPROTO. Bytes received (0: the other side closed) or -errno.
+ */
+SHIM ssize_t sys_receive(int socket, void *bytes, size_t length, int *_Nullable fds, unsigned int fd_room,
+                         unsigned int *fd_count)
+{
+	union { char room[CMSG_SPACE(253 * sizeof(int))]; struct cmsghdr align; } control;
+	struct iovec part = {bytes, length};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room,
+	                         .msg_controllen = sizeof(control.room)};
+	*fd_count = 0;
+	ssize_t result = RESULT(recvmsg(socket, &message, MSG_CMSG_CLOEXEC));
+	if (result < 0)
+		return result;
+	int excess = (message.msg_flags & MSG_CTRUNC) != 0;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c != NULL; c = CMSG_NXTHDR(&message, c)) {
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		unsigned int count = (unsigned int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+		for (unsigned int i = 0; i < count; i++) {
+			int fd;
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+			if (*fd_count < fd_room) {
+				fds[(*fd_count)++] = fd;
+			} else {
+				close(fd);
+				excess = 1;
+			}
+		}
+	}
+	return excess ? -EPROTO : result;
+}
