@@ -45,20 +45,17 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
-#ifdef __clang__
-#pragma clang assume_nonnull begin
-#else
-#define _Nullable
-#define _Nonnull
-#endif
-
 #define SHIM static inline __attribute__((always_inline, unused))
 
+/* What a system call returned, or -errno. */
+#define RESULT(call) ({ __typeof__(call) result_ = (call); result_ < 0 ? (__typeof__(call))-errno : result_; })
+
 #include "shared_memory.h"
+#include "sockets.h"
+
+#pragma clang assume_nonnull begin
 
 /* ---- system calls: a result, or -errno ---------------------------------------------------------------------------- */
-
-#define RESULT(call) ({ __typeof__(call) result_ = (call); result_ < 0 ? (__typeof__(call))-errno : result_; })
 
 SHIM int sys_open(const char *path, int flags, unsigned int mode) { return RESULT(open(path, flags | O_CLOEXEC, mode)); }
 SHIM int sys_close(int fd) { return RESULT(close(fd)); }
@@ -137,8 +134,6 @@ SHIM int sys_membarrier_register(void)
 }
 SHIM int sys_membarrier(void) { return RESULT((int)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0)); }
 
-#include "sockets.h"
-
 /* ---- threads ------------------------------------------------------------------------------------------------------ */
 
 /* A thread that blocks all signals, so that handlers run on the program's own threads. 0 or -errno. */
@@ -186,8 +181,6 @@ void log_set(int level, void (*_Nullable callback)(int level, const char *line, 
 /* Delivers this thread's SENTENCE_LOG. */
 void log_deliver(int level);
 
-#ifdef __clang__
 #pragma clang assume_nonnull end
-#endif
 
 #endif

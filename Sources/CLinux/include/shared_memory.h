@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#pragma clang assume_nonnull begin
+
 /*
  * Memory shared with a device, or between threads: each call is one access that the compiler keeps, once and in order.
  * Part of CLinux.h, which defines SHIM.
@@ -40,3 +42,5 @@ SHIM void cpu_pause(void)
 }
 SHIM void cpu_prefetch(const void *_Nullable p) { __builtin_prefetch(p, 0, 3); }
 SHIM void cpu_prefetch_write(const void *_Nullable p) { __builtin_prefetch(p, 1, 3); }
+
+#pragma clang assume_nonnull end

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#pragma clang assume_nonnull begin
+
 /* Unix sockets, and file descriptors sent over them. Part of CLinux.h, which defines SHIM and RESULT. */
 SHIM int sys_socket_pair(int *fds)
 {
@@ -76,3 +78,5 @@ SHIM ssize_t sys_receive(int socket, void *bytes, size_t length, int *_Nullable 
 	}
 	return excess ? -EPROTO : result;
 }
+
+#pragma clang assume_nonnull end
