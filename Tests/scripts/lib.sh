@@ -121,3 +121,14 @@ end_last() {
   unset 'children[-1]'
   end "$child"
 }
+
+# gives STATUS command...: the command ends with that status and says something.
+gives() {
+  local want=$1 got
+  shift
+  timeout 20 "$@" >"$work/said" 2>&1 </dev/null
+  got=$?
+  [ "$got" -eq "$want" ] || { cat "$work/said"; fail "$* ended with $got, not $want"; }
+  [ -s "$work/said" ] || fail "$* ended with $got and not a word"
+}
+said() { grep -qi -- "$1" "$work/said" || { cat "$work/said"; fail "no word of $1"; }; }

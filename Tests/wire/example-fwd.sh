@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# vionet-fwd and vionet-fwd-dlopen: frames of a capture come out as the mode says, waiting or not; time limit, signals,
+# summary, the live line, and bad arguments.
+# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
+. "$(dirname "$0")/../scripts/lib.sh"
+need python3 python3
+export VIONET_LIBRARY=$stage/lib/libvionet.so.0
+
+python3 "$root/Tests/scripts/capture.py" make "$work/in" 2000 || fail "making a capture"
+# shellcheck disable=SC2317 # called by until_true
+all_there() { [ "$(stat -c %s "$work/out" 2>/dev/null)" = "$(stat -c %s "$work/in")" ]; }
+within() { [ "$1" -ge "$2" ] && [ "$1" -le "$3" ]; }
+
+# carry PROGRAM HOW options...: the capture goes in at one end and comes out at the other.
+carry() {
+  local program=$1 how=$2
+  shift 2
+  rm -f "$work/out"
+  # A ring that holds all of them, so that none is dropped, however the two sides get to run.
+  "$program" -q "$@" "soft:pcap=$work/in" "soft:pcap=,out=$work/out,mac=02:00:00:00:00:42,queue_size=4096" >"$work/fwd.out" 2>&1 &
+  children+=($!)
+  until_true 10 all_there || { cat "$work/fwd.out"; ls -l "$work"; fail "not all frames came out of $program $*"; }
+  end_last || { cat "$work/fwd.out"; fail "$program $* ended badly"; }
+  python3 "$root/Tests/scripts/capture.py" compare "$work/in" "$work/out" "$how" 02:00:00:00:00:42 || fail "$program $*"
+  grep -q ': 2000 packets, [0-9]* bytes, 0 drops' "$work/fwd.out" || { cat "$work/fwd.out"; fail "the summary"; }
+}
+
+for program in "$examples/vionet-fwd" "$examples/vionet-fwd-dlopen"; do
+  carry "$program" io
+  carry "$program" io -w -b 1
+  carry "$program" macswap -m macswap -b 64
+  carry "$program" mac -m mac -w
+
+  # One device: what comes is sent back into it.
+  rm -f "$work/out"
+  "$program" -q "soft:pcap=$work/in,out=$work/out,queue_size=4096" >"$work/fwd.out" 2>&1 &
+  children+=($!)
+  until_true 10 all_there || fail "not all frames came back"
+  end_last
+  python3 "$root/Tests/scripts/capture.py" compare "$work/in" "$work/out" || fail "one device"
+
+  # A time limit, with a line each second.
+  began=$(date +%s%N)
+  gives 0 "$program" -t 2 soft:generate,rate=10000 soft:sink
+  took=$((($(date +%s%N) - began) / 1000000))
+  within "$took" 1900 4000 || fail "-t 2 took $took ms"
+  [ "$(grep -c -- '->.*/s.*<-' "$work/said")" -eq 2 ] || { cat "$work/said"; fail "two lines in two seconds"; }
+  said 'soft:generate,rate=10000 -> soft:sink: [0-9]* packets'
+  carried=$(number_after 'rate=10000 -> soft:sink' "$work/said")
+  within "$carried" 15000 25000 || fail "$carried packets in 2 s at 10000 a second"
+
+  for signal in INT TERM; do
+    bash -c 'trap - INT; exec "$@"' sh "$program" soft:generate,rate=1000 soft:sink >"$work/fwd.out" 2>&1 &
+    child=$!
+    children+=("$child")
+    sleep 1.3
+    kill -"$signal" "$child"
+    wait "$child" || { cat "$work/fwd.out"; fail "SIG$signal ended it with $?"; }
+    grep -q '^soft:generate,rate=1000 -> soft:sink: ' "$work/fwd.out" || fail "no summary after SIG$signal"
+    unset 'children[-1]'
+  done
+
+  for bad in "" "soft:a soft:b soft:c" "-x soft:sink" "-b 0 soft:sink" "-b 513 soft:sink" "-b x soft:sink" "-t -1 soft:sink" \
+    "-t x soft:sink" "-c -1 soft:sink" "-c 99999 soft:sink" "-m bogus soft:sink" "-m"; do
+    # shellcheck disable=SC2086
+    gives 2 "$program" $bad
+    said usage
+  done
+  gives 0 "$program" -h
+  said usage
+  gives 1 "$program" soft:nothing soft:sink
+  said nothing
+  gives 1 "$program" soft:sink vhost-user:/nonexistent/socket
+  said /nonexistent/socket
+done
+
+# The one that loads the library has it neither linked nor hidden inside.
+if readelf -d "$examples/vionet-fwd-dlopen" | grep -q 'NEEDED.*vionet'; then fail "vionet-fwd-dlopen is linked"; fi
+VIONET_LIBRARY=/nonexistent/library.so gives 1 "$examples/vionet-fwd-dlopen" soft:sink
+said /nonexistent/library.so
+exit 0
