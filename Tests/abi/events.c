@@ -77,15 +77,19 @@ static void back_end_leaves(void)
 	port = opened(address);
 	soon(waiting(&p, RX) > 0, 1000);
 	seen_count = 0;
+	struct pollfd wake = {.fd = vionet_rx_fd(port, 0), .events = POLLIN};
+	same(vionet_rx_arm(port, 0), 0);
+	same(poll(&wake, 1, 50), 0);
 	peer_end(&p);
-	for (uint64_t end = microseconds() + 3000000; !gone && microseconds() < end; usleep(1000)) {
-		same(vionet_rx_burst(port, 0, packets, 4), 0);
-		(void)info_of(port);
-		for (int i = 0; i < seen_count; i++)
-			gone |= seen[i].event == VIONET_EVENT_GONE && seen[i].port == port;
-	}
-	yes(gone);
+	same(poll(&wake, 1, 3000), 1); /* who sleeps wakes up for it */
+	err(vionet_rx_arm(port, 0), -ENOTCONN);
+	says("back-end");
+	err(vionet_rx_arm(port, 0), -ENOTCONN);
+	for (int i = 0; i < seen_count; i++)
+		gone += seen[i].event == VIONET_EVENT_GONE && seen[i].port == port;
+	same(gone, 1);
 	same(info_of(port).state, VIONET_STATE_BROKEN);
+	same(info_of(port).link_up, 0);
 	same(vionet_rx_burst(port, 0, packets, 4), 0);
 	yes(vionet_stop(port) == 0);
 	yes(vionet_init(port, NULL) < 0); /* nobody is there */

@@ -22,19 +22,27 @@ static void fault(int result, enum mischief mischief, int at)
 		FAILED("a back-end that %s at message %d: no sentence", names[mischief], at);
 }
 
-/* One life: open, stop, close. Returns how many messages the opening took. */
+static uint16_t pool; /* large enough for all silent back-ends at once */
+
+/* One life: probe, init, start, stop, close. Returns how many messages the opening took. */
 static int live(struct peer *p, int *result)
 {
+	struct vionet_config config = VIONET_SIZED(struct vionet_config);
 	char address[100];
 	uint16_t port = VIONET_PORT_NONE;
 
+	config.pool = pool;
 	snprintf(address, sizeof(address), "vhost-user:%s", p->path);
-	*result = vionet_open(address, &port);
+	*result = vionet_probe(address, &port);
+	if (*result != 0)
+		return 0;
+	*result = vionet_init(port, &config);
+	if (*result == 0)
+		*result = vionet_start(port);
 	int count = p->seen_count;
-	if (*result == 0) {
+	if (*result == 0)
 		*result = vionet_stop(port);
-		vionet_close(port); /* whatever stop said */
-	}
+	vionet_close(port); /* whatever they said */
 	return count;
 }
 
@@ -93,6 +101,7 @@ static void *one_silence(void *argument)
 int main(void)
 {
 	static struct silence silences[64];
+	pool = pool_made(65536);
 	int ignored, count = messages(0, &opening), bare = messages(BIT(F_PROTOCOL), &ignored);
 	struct holdings before = holdings();
 

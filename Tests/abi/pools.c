@@ -31,10 +31,10 @@ static void limits(void)
 
 	config.packets = 0;
 	ok(vionet_pool_create(&config, &pool));
-	same(pool_of(pool).packets, 8192);
+	same(pool_of(pool).packets, 16384);
 	same(pool_of(pool).data_size, 1984);
 	same(pool_of(pool).refused, 0);
-	yes(pool_of(pool).memory >= 8192ull * (1984 + VIONET_HEADROOM));
+	yes(pool_of(pool).memory >= 16384ull * (1984 + VIONET_HEADROOM));
 	ok(vionet_pool_destroy(pool));
 
 	config.packets = 16;
