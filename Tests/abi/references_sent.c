@@ -1,6 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A packet with more than one reference is sent, and stays ours until the last free. */
+/* A packet with more than one reference is sent, and stays ours until the last free; a burst of none collects. */
 #include "frame.h"
+
+/* What a device has sent comes back with the next burst, be it of none. */
+static void burst_of_none(void)
+{
+	uint16_t port, other = pool_made(64);
+	struct vionet_packet *p = frame_packet(other, 100, 1), *back;
+
+	ok(vionet_probe("soft:loopback", &port));
+	ok(vionet_init(port, NULL));
+	ok(vionet_pool_share(other, port));
+	ok(vionet_start(port));
+	ok(vionet_packet_reference(p));
+	back = p;
+	send_all(port, &back, 1);
+	receive_all(port, &back, 1);
+	vionet_packet_free(back);
+	usleep(20000);
+	same(vionet_tx_burst(port, 0, NULL, 0), 0);
+	vionet_packet_free(p); /* the last reference, if the ring's is gone */
+	same(pool_of(other).available, 64);
+	same(pool_of(other).refused, 0);
+	vionet_close(port);
+	ok(vionet_pool_destroy(other));
+}
 
 int main(void)
 {
@@ -31,5 +55,6 @@ int main(void)
 	same(pool_of(pool).refused, 1);
 	vionet_close(port);
 	ok(vionet_pool_destroy(pool));
+	burst_of_none();
 	return 0;
 }

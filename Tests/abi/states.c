@@ -136,11 +136,34 @@ static void settings(void)
 	vionet_close(port);
 }
 
+/* A port that would starve another of the same pool is refused when it is initialised, not when packets are short. */
+static void promises(void)
+{
+	struct vionet_config config = VIONET_SIZED(struct vionet_config);
+	uint16_t first, second;
+
+	config.pool = pool_made(500); /* for one ring of 256 */
+	ok(vionet_probe("soft:sink", &first));
+	ok(vionet_probe("soft:sink", &second));
+	ok(vionet_init(first, &config));
+	ok(vionet_start(first));
+	err(vionet_init(second, &config), -ENOBUFS);
+	says("pool");
+	same(info_of(second).state, VIONET_STATE_ATTACHED);
+	vionet_close(first);
+	ok(vionet_init(second, &config));
+	ok(vionet_start(second));
+	vionet_close(second);
+	same(pool_of(config.pool).available, 500);
+	ok(vionet_pool_destroy(config.pool));
+}
+
 int main(void)
 {
 	the_right_order();
 	the_wrong_orders();
 	settings();
+	promises();
 	same(vionet_port_next(0), VIONET_PORT_NONE);
 	return 0;
 }

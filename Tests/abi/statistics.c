@@ -97,6 +97,26 @@ static void no_buffer(void)
 	ok(vionet_pool_destroy(other));
 }
 
+/* Frames that came and were never fetched are counted when the port stops. */
+static void not_fetched(void)
+{
+	struct vionet_packet *packets[10];
+	uint16_t port = opened("soft:loopback");
+	for (uint32_t i = 0; i < 10; i++)
+		packets[i] = frame_packet(0, 60, i);
+	send_all(port, packets, 10);
+	usleep(50000);
+	receive_all(port, packets, 1);
+	vionet_packet_free(packets[0]);
+	ok(vionet_stop(port));
+	struct vionet_stats stats = stats_of(port);
+	same(stats.tx.packets, 10);
+	same(stats.tx.dropped[VIONET_DROP_STOPPED], 0);
+	same(stats.rx.packets, 1);
+	same(stats.rx.dropped[VIONET_DROP_STOPPED], 9);
+	vionet_close(port);
+}
+
 int main(void)
 {
 	struct vionet_packet *packets[32];
@@ -130,6 +150,7 @@ int main(void)
 	same(stats_of(port).rx.bytes, 77);
 	vionet_close(port);
 
+	not_fetched();
 	ring_full_and_stop();
 	no_buffer();
 	return 0;
