@@ -75,6 +75,17 @@ package struct Text {
     return value
   }
 
+  /// The value of the hexadecimal digit at `index`, if it is one.
+  package func hexDigit(_ index: Int) -> UInt8? {
+    let character = self[index]
+    return switch character {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): character - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): character - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): character - UInt8(ascii: "A") + 10
+    default: nil
+    }
+  }
+
   /// Copies the text and a final zero to `target`, cut to fit; the whole text fitted if the answer is true.
   @discardableResult
   package func copy(to target: UnsafeMutablePointer<CChar>, room: Int) -> Bool {

@@ -65,14 +65,14 @@ extension Port {
     _ address: DeviceAddress, _ options: PortOptions, socket: Descriptor?, companion: Companion?
   ) throws(Failure) -> UInt16 {
     let begin = sys_nanoseconds()
-    var bus: Bus
+    let bus: Bus
     let number: UInt16
     do throws(Failure) {
       bus = try connect(address, socket)
       do throws(Failure) {
         number = try Ports.take()
       } catch {
-        bus.close()
+        bus.destroy()
         throw error
       }
     } catch {
@@ -88,7 +88,7 @@ extension Port {
     }
     port.startNanoseconds = sys_nanoseconds() - begin
     guard let cell = Cell.make(port) else {
-      bus.close()
+      bus.destroy()
       companion?.finish()
       Ports.giveBack(number)
       throw Failure(ENOMEM, "no memory for a port")
@@ -104,6 +104,7 @@ extension Port {
 
   private static func connect(_ address: DeviceAddress, _ socket: Descriptor?) throws(Failure) -> Bus {
     if var socket { return try Bus(VhostSocket(adopting: socket.take())) }
+    if address.scheme == .pci { return try Bus(pci: address.target) }
     return try Bus(VhostSocket(path: address.target))
   }
 
@@ -114,7 +115,9 @@ extension Port {
     let whole = unsafe withUnsafeBytes(of: &name) { bytes in
       unsafe Text(bytes.baseAddress?.assumingMemoryBound(to: CChar.self), limit: bytes.count) ?? Text("")
     }
-    bus = try Port.connect(try DeviceAddress(whole), nil)
+    let anew = try Port.connect(try DeviceAddress(whole), nil)
+    bus.destroy()
+    bus = anew
     goneIsKnown = false
   }
 }
@@ -168,12 +171,12 @@ extension Port {
     if bus.isGone { try reconnect() }
     do throws(Failure) {
       guard let pool else { throw Failure(EINVAL, "port ").number(number).text(" is not initialised") }
-      features = try Negotiation.agree(&bus, options, room: pool.value.dataSize, &config)
+      features = try Negotiation.agree(bus, options, room: pool.value.dataSize, &config)
       try makeQueues()
-      try Negotiation.finish(&bus)
+      try Negotiation.finish(bus)
     } catch {
       // The device gives up its queues before their memory goes.
-      Negotiation.fail(&bus)
+      Negotiation.fail(bus)
       tearDown()
       throw error
     }
@@ -248,7 +251,7 @@ extension Port {
       Failure.quietly { () throws(Failure) in try shutDoors() }
     }
     tearDown()
-    bus.close()
+    bus.destroy()
     companion?.finish()
     if let pool { Failure.quietly { () throws(Failure) in try PacketPools.promise(pool, 0, insteadOf: promised) } }
     for number in 1..<UInt16(VIONET_MAX_POOLS) where pools >> UInt64(number) & 1 != 0 { drop(number) }

@@ -93,7 +93,7 @@ package struct MACAddress {
     if text.count != 17 { return nil }
     var value: UInt64 = 0
     for place in 0..<6 {
-      guard let high = MACAddress.digit(text[place * 3]), let low = MACAddress.digit(text[place * 3 + 1]) else {
+      guard let high = text.hexDigit(place * 3), let low = text.hexDigit(place * 3 + 1) else {
         return nil
       }
       if place < 5 && text[place * 3 + 2] != UInt8(ascii: ":") { return nil }
@@ -105,15 +105,6 @@ package struct MACAddress {
   private init(bigEndian value: UInt64) {
     func byte(_ place: UInt64) -> UInt8 { UInt8(truncatingIfNeeded: value >> (place * 8)) }
     bytes = (byte(5), byte(4), byte(3), byte(2), byte(1), byte(0))
-  }
-
-  private static func digit(_ character: UInt8) -> UInt8? {
-    switch character {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): character - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): character - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): character - UInt8(ascii: "A") + 10
-    default: nil
-    }
   }
 
   /// A random address of the kind that anybody may give himself (virtio 1.4, 5.1.4.2).

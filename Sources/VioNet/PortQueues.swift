@@ -26,8 +26,10 @@ extension Port {
   /// Makes all queues and tells the device of them and of the memory they use.
   mutating func makeQueues() throws(Failure) {
     let pairs = min(options.queuePairs, bus.maximumQueuePairs)
-    let receive = RingLayout(size: Int(options.receiveDescriptors))
-    let transmit = RingLayout(size: Int(options.transmitDescriptors))
+    let receive = try layout(0, options.receiveDescriptors)
+    let transmit = try layout(1, options.transmitDescriptors)
+    options.receiveDescriptors = UInt16(receive.size)
+    options.transmitDescriptors = UInt16(transmit.size)
     let region = try Region.make(Int(pairs) * (receive.bytes + transmit.bytes), hugepages: false)
     rings = region
     try bus.share(try sharedRegions(region))
@@ -43,17 +45,42 @@ extension Port {
       }
       offset += transmit.bytes
       queuePairs = pair + 1
-      try bus.setUp(receiveQueue(pair).value.core.setUp)
-      try bus.setUp(transmitQueue(pair).value.core.setUp)
     }
+    connectInterrupts()
+    for pair in 0..<pairs {
+      let receive = receiveQueue(pair)
+      receive.value.core.notifier = try bus.setUp(receive.value.core.setUp)
+      let transmit = transmitQueue(pair)
+      transmit.value.core.notifier = try bus.setUp(transmit.value.core.setUp)
+    }
+  }
+
+  /// The size and shape that a wish for a ring leads to.
+  private func layout(_ index: UInt16, _ wanted: UInt16) throws(Failure) -> RingLayout {
+    let size = try bus.queueSize(index, wanted)
+    if size != wanted, Log.wanted(.info) {
+      Log.line("queue").number(index).text("has").number(size).text("descriptors, not").number(wanted).send(.info)
+    }
+    return RingLayout(size: Int(size), isLegacy: bus.isLegacy)
+  }
+
+  private func connectInterrupts() {
+    var calls = InlineArray<31, Int32>(repeating: -1)
+    let pairs = Int(min(queuePairs, 15))
+    for pair in 0..<pairs {
+      calls[pair * 2] = receiveQueue(UInt16(pair)).value.core.call
+      calls[pair * 2 + 1] = transmitQueue(UInt16(pair)).value.core.call
+    }
+    bus.connect(calls: calls, count: pairs * 2)
   }
 
   private func makeReceiveQueue(_ pair: UInt16, _ ring: Shared) throws(Failure) {
     guard let pool else { throw Failure(EINVAL, "the port has no pool") }
-    var core = try Virtqueue(port: number, index: pair * 2, size: options.receiveDescriptors, ring: ring)
+    var core = try Virtqueue(
+      port: number, index: pair * 2, size: options.receiveDescriptors, ring: ring, isLegacy: bus.isLegacy)
     let queue: ReceiveQueue
     do throws(Failure) {
-      queue = try ReceiveQueue(core: core, pool: pool, headerSize: Negotiation.headerSize)
+      queue = try ReceiveQueue(core: core, pool: pool, headerSize: Negotiation.headerSize(features))
       unsafe try Port.place(queue, &Registry.ports[number].receiveQueues, pair)
     } catch {
       core.destroy()
@@ -63,13 +90,14 @@ extension Port {
 
   private func makeTransmitQueue(_ pair: UInt16, _ ring: Shared) throws(Failure) {
     guard let pool else { throw Failure(EINVAL, "the port has no pool") }
-    var core = try Virtqueue(port: number, index: pair * 2 + 1, size: options.transmitDescriptors, ring: ring)
+    var core = try Virtqueue(
+      port: number, index: pair * 2 + 1, size: options.transmitDescriptors, ring: ring, isLegacy: bus.isLegacy)
     // 5.1.4.2 forbids longer ones if the MTU was negotiated; if not, the length must at least fit its field.
     let longest = features.has(VIRTIO_NET_F_MTU) ? UInt32(config.mtu) + NetConfig.frameOverhead : 65535
     let queue: TransmitQueue
     do throws(Failure) {
       queue = try TransmitQueue(
-        core: core, pool: pool, headerSize: Negotiation.headerSize, longest: longest, pools: pools)
+        core: core, pool: pool, headerSize: Negotiation.headerSize(features), longest: longest, pools: pools)
       unsafe try Port.place(queue, &Registry.ports[number].transmitQueues, pair)
     } catch {
       core.destroy()
@@ -162,12 +190,7 @@ extension Port {
   /// Disable and stop each ring, then reset. A back-end that does not answer is cut off: it may still scribble on
   /// packet data, as it always could, but on no ring that is used again, since every start makes new ones.
   private mutating func quiesce() {
-    if queuePairs == 0 { return }
-    let letGo: Void? = Failure.quietly { () throws(Failure) in
-      for index in 0..<queuePairs * 2 { try bus.enable(index, false) }
-      for index in 0..<queuePairs * 2 { try bus.stop(index) }
-      try bus.setStatus(0)
-    }
+    let letGo: Void? = Failure.quietly { () throws(Failure) in try bus.quiesce(queuePairs * 2) }
     if letGo == nil { bus.close() }
   }
 

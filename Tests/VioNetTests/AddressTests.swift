@@ -59,7 +59,6 @@ private func parse(_ text: String) throws -> PortOptions {
   @Test func everyWantedFeatureHasAName() {
     for bit in 0..<64 where Features.wanted >> UInt64(bit) & 1 != 0 { #expect(Features.name(UInt32(bit)) != nil) }
     #expect(Features.required & ~Features.wanted == 0)
-    #expect(Features.needConfig & ~Features.wanted == 0)
   }
 
   @Test func randomAddressesAreLocalAndDiffer() {

@@ -52,6 +52,7 @@
 
 #include "shared_memory.h"
 #include "sockets.h"
+#include "devices.h"
 
 #pragma clang assume_nonnull begin
 
@@ -85,6 +86,11 @@ SHIM void *_Nullable sys_map(void *_Nullable hint, size_t length, int protection
 	void *p = mmap(hint, length, protection, flags, fd, offset);
 	return p == MAP_FAILED ? NULL : p;
 }
+/*
+ * Maps a file below 256 GiB if there is room, since an IOMMU may be only 39 bits wide and our addresses are the
+ * device's; anywhere otherwise. NULL if it cannot be mapped at all.
+ */
+void *_Nullable sys_map_low(size_t length, size_t alignment, int fd);
 SHIM int sys_unmap(void *p, size_t length) { return RESULT(munmap(p, length)); }
 SHIM int sys_advise(void *p, size_t length, int advice) { return RESULT(madvise(p, length, advice)); }
 SHIM int sys_eventfd(unsigned int value) { return RESULT(eventfd(value, EFD_CLOEXEC | EFD_NONBLOCK)); }

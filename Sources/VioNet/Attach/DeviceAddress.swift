@@ -10,6 +10,7 @@ import Linux
 package enum Scheme: Sendable {
   case vhostUser
   case soft
+  case pci
 }
 
 /// A parsed device address. Its texts are parts of the caller's string and live no longer than that.
@@ -32,7 +33,8 @@ package struct DeviceAddress {
       throw Failure(EINVAL, "the device address is longer than ").number(VIONET_DEVICE_LENGTH - 1).text(" bytes")
     }
     guard let (scheme, rest) = whole.split(at: UInt8(ascii: ":")) else {
-      throw Failure(EINVAL, "device address ").quoting(whole).text(" has no scheme; known are vhost-user: and soft:")
+      throw Failure(EINVAL, "device address ").quoting(whole).text(
+        " has no scheme; known are vhost-user:, soft: and pci:")
     }
     self.whole = whole
     self.scheme = try DeviceAddress.scheme(named: scheme)
@@ -45,10 +47,12 @@ package struct DeviceAddress {
   private static func scheme(named name: Text) throws(Failure) -> Scheme {
     if name.equals("vhost-user") { return .vhostUser }
     if name.equals("soft") { return .soft }
-    if name.equals("pci") || name.equals("vhost-net") || name.equals("vhost-vdpa") {
-      throw Failure(ENOTSUP, "scheme ").quoting(name).text(" is not served by this version; vhost-user: and soft: are")
+    if name.equals("pci") { return .pci }
+    if name.equals("vhost-net") || name.equals("vhost-vdpa") {
+      throw Failure(ENOTSUP, "scheme ").quoting(name).text(
+        " is not served by this version; vhost-user:, soft: and pci: are")
     }
-    throw Failure(EINVAL, "unknown scheme ").quoting(name).text("; known are vhost-user: and soft:")
+    throw Failure(EINVAL, "unknown scheme ").quoting(name).text("; known are vhost-user:, soft: and pci:")
   }
 
   /// Calls `take` with each key and value; what it answers false to goes to `foreign`.

@@ -41,41 +41,190 @@ struct SharedRegions {
   }
 }
 
-/// The attachment a port has. Every verb waits at most its deadline.
-struct Bus {
-  private var vhostUser: VhostUserBus
+/// The attachment a port has: a handle, whose state lives on the heap until `destroy`. Every verb waits at most its
+/// deadline.
+enum Bus {
+  case vhostUser(Cell<VhostUserBus>)
+  case pci(Cell<PCIBus>)
 
-  init(_ socket: VhostSocket) throws(Failure) { vhostUser = try VhostUserBus(socket) }
-
-  mutating func close() { vhostUser.close() }
-
-  var offered: UInt64 { vhostUser.deviceFeatures }
-  var hasConfig: Bool { vhostUser.hasConfig }
-  var maximumQueuePairs: UInt16 { vhostUser.maximumQueuePairs }
-  /// Readable when the device side goes away.
-  var controlDescriptor: Int32 { vhostUser.socket.descriptor }
-  var isGone: Bool { vhostUser.socket.hasHungUp() }
-
-  mutating func status() throws(Failure) -> UInt8 { try vhostUser.status() }
-  mutating func setStatus(_ status: UInt8) throws(Failure) { try vhostUser.setStatus(status) }
-  mutating func accept(_ features: UInt64) throws(Failure) { try vhostUser.accept(features) }
-
-  mutating func readConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) throws(Failure) {
-    try unsafe vhostUser.readConfig(offset, target, count)
+  /// Meets a back-end; the socket is closed if that fails.
+  init(_ socket: VhostSocket) throws(Failure) {
+    var state = try VhostUserBus(socket)
+    guard let cell = Cell.make(state) else {
+      state.close()
+      throw Failure(ENOMEM, "no memory for a bus")
+    }
+    self = .vhostUser(cell)
   }
 
-  mutating func share(_ regions: SharedRegions) throws(Failure) { try vhostUser.share(regions) }
-  mutating func setUp(_ ring: RingSetUp) throws(Failure) { try vhostUser.setUp(ring) }
-  mutating func enable(_ index: UInt16, _ on: Bool) throws(Failure) { try vhostUser.enable(index, on) }
-  mutating func stop(_ index: UInt16) throws(Failure) { try vhostUser.stop(index) }
+  /// Takes hold of a PCI function.
+  init(pci target: Text) throws(Failure) {
+    var state = try PCIBus(target)
+    guard let cell = Cell.make(state) else {
+      state.close()
+      throw Failure(ENOMEM, "no memory for a bus")
+    }
+    self = .pci(cell)
+  }
+
+  /// Lets go of the device for good.
+  func destroy() {
+    close()
+    switch self {
+    case .vhostUser(let bus): bus.destroy()
+    case .pci(let bus):
+      bus.value.close()
+      bus.destroy()
+    }
+  }
+
+  /// A device that did not do as it should is cut off, where that is possible.
+  func close() { if case .vhostUser(let bus) = self { bus.value.close() } }
+
+  // MARK: What the device is
+
+  var offered: UInt64 {
+    switch self {
+    case .vhostUser(let bus): bus.value.deviceFeatures
+    case .pci(let bus): bus.value.offered
+    }
+  }
+
+  /// From before virtio 1.0: no FEATURES_OK, a shorter header, rings of the device's own size and layout.
+  var isLegacy: Bool {
+    switch self {
+    case .vhostUser: false
+    case .pci(let bus): bus.value.isLegacy
+    }
+  }
+
+  /// Bytes of config space that can be read.
+  var configLength: Int {
+    switch self {
+    case .vhostUser(let bus): bus.value.hasConfig ? 64 : 0
+    case .pci(let bus): bus.value.configLength
+    }
+  }
+
+  var maximumQueuePairs: UInt16 {
+    switch self {
+    case .vhostUser(let bus): bus.value.maximumQueuePairs
+    case .pci: 1
+    }
+  }
+
+  /// Readable when the device side goes away; -1 if there is no such thing.
+  var controlDescriptor: Int32 {
+    switch self {
+    case .vhostUser(let bus): bus.value.socket.descriptor
+    case .pci: -1
+    }
+  }
+
+  var isGone: Bool {
+    switch self {
+    case .vhostUser(let bus): bus.value.socket.hasHungUp()
+    case .pci(let bus): bus.value.isGone
+    }
+  }
+
+  // MARK: Handshake
+
+  func status() throws(Failure) -> UInt8 {
+    switch self {
+    case .vhostUser(let bus): try bus.value.status()
+    case .pci(let bus): bus.value.status
+    }
+  }
+
+  func setStatus(_ status: UInt8) throws(Failure) {
+    switch self {
+    case .vhostUser(let bus): try bus.value.setStatus(status)
+    case .pci(let bus): bus.value.setStatus(status)
+    }
+  }
+
+  func accept(_ features: UInt64) throws(Failure) {
+    switch self {
+    case .vhostUser(let bus): try bus.value.accept(features)
+    case .pci(let bus): bus.value.accept(features)
+    }
+  }
+
+  func readConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) throws(Failure) {
+    switch self {
+    case .vhostUser(let bus): try unsafe bus.value.readConfig(offset, target, count)
+    case .pci(let bus): try unsafe bus.value.readConfig(offset, target, count)
+    }
+  }
 
   /// Writes status 0 and waits until the device shows it (virtio 1.4, 2.4.2).
-  mutating func reset() throws(Failure) {
+  func reset() throws(Failure) {
     try setStatus(0)
     let deadline = Deadline(milliseconds: 3000)
     while try status() != 0 {
       if deadline.hasPassed { throw Failure(ETIMEDOUT, "the device did not finish its reset within 3 s") }
       sys_sleep_microseconds(1000)
+    }
+  }
+
+  // MARK: Queues
+
+  /// The ring size to use for a wish.
+  func queueSize(_ index: UInt16, _ wanted: UInt16) throws(Failure) -> UInt16 {
+    switch self {
+    case .vhostUser: wanted
+    case .pci(let bus): try bus.value.queueSize(index, wanted)
+    }
+  }
+
+  func share(_ regions: SharedRegions) throws(Failure) {
+    switch self {
+    case .vhostUser(let bus): try bus.value.share(regions)
+    case .pci(let bus): try bus.value.share(regions)
+    }
+  }
+
+  /// Makes interrupts signal the queues' call descriptors; before any queue is set up. A vhost-user back-end is told
+  /// of each with its ring.
+  func connect(calls: InlineArray<31, Int32>, count: Int) {
+    if case .pci(let bus) = self { bus.value.connect(calls: calls, count: count) }
+  }
+
+  var hasInterrupts: Bool {
+    switch self {
+    case .vhostUser: true
+    case .pci(let bus): bus.value.hasInterrupts
+    }
+  }
+
+  /// Returns how the queue is notified.
+  func setUp(_ ring: RingSetUp) throws(Failure) -> Notifier {
+    switch self {
+    case .vhostUser(let bus):
+      try bus.value.setUp(ring)
+      return .event(ring.kick)
+    case .pci(let bus): return try bus.value.setUp(ring)
+    }
+  }
+
+  /// On PCI a queue runs from DRIVER_OK on.
+  func enable(_ index: UInt16, _ on: Bool) throws(Failure) {
+    if case .vhostUser(let bus) = self { try bus.value.enable(index, on) }
+  }
+
+  /// Makes the device let go of its first `rings` rings and of all memory; when this has returned it has.
+  func quiesce(_ rings: UInt16) throws(Failure) {
+    switch self {
+    case .vhostUser(let bus):
+      if rings == 0 { return }
+      for index in 0..<rings { try bus.value.enable(index, false) }
+      for index in 0..<rings { try bus.value.stop(index) }
+      try bus.value.setStatus(0)
+    case .pci(let bus):
+      try reset()
+      bus.value.disconnect()
+      bus.value.forgetMemory()
     }
   }
 }

@@ -24,6 +24,11 @@ package enum Features {
     // Little-endian rings, one 12-byte header with and without merged buffers, FEATURES_OK.
     1 << UInt64(VIRTIO_F_VERSION_1)
 
+  /// And these without which a device from before virtio 1.0 cannot.
+  static let requiredOfLegacy: UInt64 =
+    // The header in front of the data, in one descriptor with it (5.1.9.8).
+    1 << UInt64(VIRTIO_F_ANY_LAYOUT)
+
   /// Accepted when offered.
   static let wanted: UInt64 =
     required
@@ -33,10 +38,6 @@ package enum Features {
     | 1 << UInt64(VIRTIO_NET_F_STATUS)
     // The largest packet, so that nothing longer is sent (5.1.4.2).
     | 1 << UInt64(VIRTIO_NET_F_MTU)
-
-  /// Bits whose whole use is a field of config space: not accepted where that cannot be read.
-  static let needConfig: UInt64 =
-    1 << UInt64(VIRTIO_NET_F_MAC) | 1 << UInt64(VIRTIO_NET_F_STATUS) | 1 << UInt64(VIRTIO_NET_F_MTU)
 
   /// The name of a bit as the specification has it; nil if a net device has no such bit.
   package static func name(_ bit: UInt32) -> StaticString? {

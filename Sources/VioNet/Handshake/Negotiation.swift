@@ -19,58 +19,63 @@ enum DeviceStatus {
 }
 
 enum Negotiation {
-  /// Bytes of the virtio-net header: 12 with VERSION_1, which is required (5.1.9).
-  static let headerSize = 12
+  /// Bytes of the virtio-net header (5.1.9): 12, but 10 before VERSION_1 unless buffers are merged.
+  static func headerSize(_ features: FeatureSet) -> Int { features.has(VIRTIO_F_VERSION_1) ? 12 : 10 }
 
   /// Steps 1 to 6. Returns the features in use and fills `config`; `room` is what one receive buffer holds.
   static func agree(
-    _ bus: inout Bus, _ options: PortOptions, room: UInt32, _ config: inout NetConfig
+    _ bus: Bus, _ options: PortOptions, room: UInt32, _ config: inout NetConfig
   ) throws(Failure) -> FeatureSet {
     try step("reset") { () throws(Failure) in try bus.reset() }
-    try add(DeviceStatus.acknowledge, &bus)
-    try add(DeviceStatus.driver, &bus)
-    let features = try choose(&bus, options, room: room, &config)
+    try add(DeviceStatus.acknowledge, bus)
+    try add(DeviceStatus.driver, bus)
+    let features = try choose(bus, options, room: room, &config)
     try step("features", features.bits) { () throws(Failure) in try bus.accept(features.bits) }
-    try add(DeviceStatus.featuresOK, &bus)
+    if bus.isLegacy {
+      try config.read(bus, features, wish: options.address)
+      return features
+    }
+    try add(DeviceStatus.featuresOK, bus)
     if try bus.status() & DeviceStatus.featuresOK == 0 {
       throw Failure(EINVAL, "the device refused the features ").hex(features.bits).text(" that it had offered")
     }
-    try config.read(&bus, features, wish: options.address)
+    try config.read(bus, features, wish: options.address)
     return features
   }
 
   /// Step 8: the device may use its queues from here on.
-  static func finish(_ bus: inout Bus) throws(Failure) {
-    try add(DeviceStatus.driverOK, &bus)
+  static func finish(_ bus: Bus) throws(Failure) {
+    try add(DeviceStatus.driverOK, bus)
     if try bus.status() & DeviceStatus.needsReset != 0 {
       throw Failure(EIO, "the device asks for a reset right after DRIVER_OK")
     }
   }
 
   /// Tells the device that its driver gave up; that this fails too is of no interest.
-  static func fail(_ bus: inout Bus) {
+  static func fail(_ bus: Bus) {
     Failure.quietly { () throws(Failure) in try bus.setStatus(try bus.status() | DeviceStatus.failed) }
   }
 
   /// Offered and wanted, less what the user forbids and what this device cannot back up.
   private static func choose(
-    _ bus: inout Bus, _ options: PortOptions, room: UInt32, _ config: inout NetConfig
+    _ bus: Bus, _ options: PortOptions, room: UInt32, _ config: inout NetConfig
   ) throws(Failure) -> FeatureSet {
     let offered = bus.offered
-    if options.featuresOff & Features.required != 0 {
-      throw Failure(EINVAL, "features_off: ").plain(Features.firstName(options.featuresOff & Features.required))
+    let required = bus.isLegacy ? Features.requiredOfLegacy : Features.required
+    if options.featuresOff & required != 0 {
+      throw Failure(EINVAL, "features_off: ").plain(Features.firstName(options.featuresOff & required))
         .text(" is required")
     }
-    let missing = Features.required & ~offered
+    let missing = required & ~offered
     if missing != 0 {
       throw Failure(ENOTSUP, "the device does not offer ").plain(Features.firstName(missing))
         .text(", which is required; it offers ").hex(offered)
     }
-    var features = FeatureSet(offered & Features.wanted & ~options.featuresOff)
-    if !bus.hasConfig { features.bits &= ~Features.needConfig }
+    var features = FeatureSet(offered & (Features.wanted | required) & ~options.featuresOff)
+    NetConfig.dropUnreadable(&features, bus.configLength)
     config.mtu = UInt16(clamping: room - NetConfig.frameOverhead)
     if features.has(VIRTIO_NET_F_MTU) {
-      if let mtu = try NetConfig.usableMTU(&bus, room: room) {
+      if let mtu = try NetConfig.usableMTU(bus, room: room) {
         config.mtu = mtu
       } else {
         // Accepted it would bind us to receive packets of that size (5.1.4.2).
@@ -80,7 +85,7 @@ enum Negotiation {
     return features
   }
 
-  private static func add(_ bit: UInt8, _ bus: inout Bus) throws(Failure) {
+  private static func add(_ bit: UInt8, _ bus: Bus) throws(Failure) {
     let status = try bus.status() | bit
     try step("status", UInt64(status)) { () throws(Failure) in try bus.setStatus(status) }
   }

@@ -15,6 +15,13 @@ struct NetConfig {
   /// 5.1.4.1: what a device must at least carry.
   static let smallestMTU: UInt16 = 68
 
+  /// Features whose whole use is a field are not accepted where that field cannot be read.
+  static func dropUnreadable(_ features: inout FeatureSet, _ length: Int) {
+    if length < addressOffset + 6 { features.remove(VIRTIO_NET_F_MAC) }
+    if length < statusOffset + 2 { features.remove(VIRTIO_NET_F_STATUS) }
+    if length < mtuOffset + 2 { features.remove(VIRTIO_NET_F_MTU) }
+  }
+
   var address = MACAddress((0, 0, 0, 0, 0, 0))
   /// Neither the device nor the user gave an address.
   var addressIsRandom = false
@@ -22,8 +29,8 @@ struct NetConfig {
   var mtu: UInt16 = 0
 
   /// The device's MTU if it offers one that makes sense and fits into a buffer of `room` bytes; nil otherwise.
-  static func usableMTU(_ bus: inout Bus, room: UInt32) throws(Failure) -> UInt16? {
-    let mtu = try number(&bus, mtuOffset)
+  static func usableMTU(_ bus: Bus, room: UInt32) throws(Failure) -> UInt16? {
+    let mtu = try number(bus, mtuOffset)
     let fits = UInt32(mtu) + frameOverhead <= room
     if mtu >= smallestMTU && fits { return mtu }
     if Log.wanted(.info) {
@@ -36,9 +43,9 @@ struct NetConfig {
   static let frameOverhead: UInt32 = 18
 
   /// Reads what the negotiated features promise; `wish` is the user's own address.
-  mutating func read(_ bus: inout Bus, _ features: FeatureSet, wish: MACAddress?) throws(Failure) {
+  mutating func read(_ bus: Bus, _ features: FeatureSet, wish: MACAddress?) throws(Failure) {
     if features.has(VIRTIO_NET_F_STATUS) {
-      linkUp = try NetConfig.number(&bus, NetConfig.statusOffset) & UInt16(VIRTIO_NET_S_LINK_UP) != 0
+      linkUp = try NetConfig.number(bus, NetConfig.statusOffset) & UInt16(VIRTIO_NET_S_LINK_UP) != 0
     }
     if features.has(VIRTIO_NET_F_MAC) {
       try unsafe bus.readConfig(NetConfig.addressOffset, &address.bytes, 6)
@@ -54,7 +61,7 @@ struct NetConfig {
   }
 
   /// A 16-bit little-endian field.
-  private static func number(_ bus: inout Bus, _ offset: Int) throws(Failure) -> UInt16 {
+  private static func number(_ bus: Bus, _ offset: Int) throws(Failure) -> UInt16 {
     var field: UInt16 = 0
     try unsafe bus.readConfig(offset, &field, 2)
     return UInt16(littleEndian: field)

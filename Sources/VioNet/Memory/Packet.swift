@@ -99,18 +99,16 @@ struct Packet {
     owner = Owner.pool
   }
 
-  /// Zeroes `count` bytes (10, 12) before the data, which is the header of a frame that asks for nothing; not written
-  /// if it is zero already, so that the line stays in the device's cache too.
+  /// Zeroes the 12 bytes before the data: the header of a frame that asks for nothing, of which a shorter one is the
+  /// end. Not written if it is zero already, so that the line stays in the device's cache too.
   @inline(__always)
-  func clearHeader(_ count: Int) {
-    let header = unsafe UnsafeMutableRawPointer(pointer.pointee.data) - count
+  func clearHeader() {
+    let header = unsafe UnsafeMutableRawPointer(pointer.pointee.data) - 12
     let low = unsafe header.loadUnaligned(as: UInt64.self)
-    let high = unsafe (header + 8).loadUnaligned(as: UInt16.self)
-    let last = unsafe (header + count - 2).loadUnaligned(as: UInt16.self)
-    if low | UInt64(high | last) == 0 { return }
+    let high = unsafe (header + 8).loadUnaligned(as: UInt32.self)
+    if low | UInt64(high) == 0 { return }
     unsafe header.storeBytes(of: 0, as: UInt64.self)
-    unsafe header.storeBytes(of: 0, toByteOffset: 8, as: UInt16.self)
-    unsafe header.storeBytes(of: 0, toByteOffset: count - 2, as: UInt16.self)
+    unsafe header.storeBytes(of: 0, toByteOffset: 8, as: UInt32.self)
   }
 
   @inline(__always)

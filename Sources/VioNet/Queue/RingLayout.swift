@@ -5,6 +5,8 @@
 
 struct RingLayout {
   let size: Int
+  /// The one block of a device from before virtio 1.0 (2.7.2): the used ring begins a page.
+  var isLegacy = false
 
   /// Element sizes and the offsets of the fields before the rings' elements.
   static let descriptorBytes = 16
@@ -14,10 +16,13 @@ struct RingLayout {
   static let flagsOffset = 0
 
   var descriptors: Int { 0 }
-  var available: Int { RingLayout.lines(size * RingLayout.descriptorBytes) }
+  var available: Int { isLegacy ? size * RingLayout.descriptorBytes : up(size * RingLayout.descriptorBytes) }
   /// Flags, index, the entries, and used_event behind them.
-  var used: Int { available + RingLayout.lines(6 + size * 2) }
-  var bytes: Int { used + RingLayout.lines(6 + size * RingLayout.usedElementBytes) }
+  var used: Int { up(available + 6 + size * 2) }
+  var bytes: Int { up(used + 6 + size * RingLayout.usedElementBytes) }
 
-  private static func lines(_ bytes: Int) -> Int { (bytes + 63) & ~63 }
+  private func up(_ bytes: Int) -> Int {
+    let unit = isLegacy ? 4096 : 64
+    return (bytes + unit - 1) & ~(unit - 1)
+  }
 }

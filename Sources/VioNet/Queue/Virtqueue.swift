@@ -66,6 +66,8 @@ struct Virtqueue {
   var index: UInt16
   var kick: Int32
   var call: Int32
+  /// How the device is told; the kick descriptor until the bus says otherwise.
+  var notifier: Notifier
   var counters: QueueCounters
 }
 
@@ -80,8 +82,8 @@ struct RingState {
   /// Used entries taken so far.
   var lastUsed: UInt16 = 0
 
-  init(base: Shared, size: UInt16) {
-    let layout = RingLayout(size: Int(size))
+  init(base: Shared, size: UInt16, isLegacy: Bool = false) {
+    let layout = RingLayout(size: Int(size), isLegacy: isLegacy)
     descriptors = base.advanced(layout.descriptors)
     available = base.advanced(layout.available)
     used = base.advanced(layout.used)
@@ -122,7 +124,7 @@ extension Virtqueue {
   static let idleBurst: Burst = { _, _, _ in 0 }
 
   /// Fresh ring, all ids idle.
-  init(port: UInt16, index: UInt16, size: UInt16, ring base: Shared) throws(Failure) {
+  init(port: UInt16, index: UInt16, size: UInt16, ring base: Shared, isLegacy: Bool = false) throws(Failure) {
     guard let slots = PacketTable(count: Int(size)), let ids = Table<UInt16>.make(count: Int(size)) else {
       throw Failure(ENOMEM, "no memory for a ring of ").number(size).text(" descriptors")
     }
@@ -130,7 +132,7 @@ extension Virtqueue {
     self.port = port
     self.index = index
     self.slots = slots
-    ring = RingState(base: base, size: size)
+    ring = RingState(base: base, size: size, isLegacy: isLegacy)
     idle = SlotQueue(table: ids, mask: size &- 1)
     for id in 0..<size { idle.push(id) }
     var kick = try Descriptor.event()
@@ -143,6 +145,7 @@ extension Virtqueue {
       throw error
     }
     self.kick = kick.number
+    notifier = .event(kick.number)
     counters = QueueCounters()
     // No interrupts until somebody arms the queue (2.7.7.1).
     ring.available.store16(RingLayout.flagsOffset, UInt16(VRING_AVAIL_F_NO_INTERRUPT))
@@ -167,7 +170,7 @@ extension Virtqueue {
   @inline(never)
   mutating func notifyDevice() {
     counters.kicks &+= 1
-    _ = sys_eventfd_signal(kick)
+    notifier.signal()
   }
 
   /// Asks for no more signals after one came.

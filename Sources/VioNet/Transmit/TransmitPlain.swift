@@ -53,9 +53,9 @@ private func sendPlain<R: Ring & ~Copyable>(
     guard let packet = packets[sent], pool.contains(packet) else { break }
     let length = packet.length
     if packet.holding != held || !packet.isPlain || length &- TransmitQueue.shortest > span { break }
-    if !pool.covers(packet, header: header) { break }
+    if !pool.covers(packet, header: 12) { break }
     let id = Int(idle.pop())
-    packet.clearHeader(12)
+    packet.clearHeader()
     packet.owner = Owner.ring
     slots[id] = packet
     ring.post(id, address: packet.deviceAddress &- UInt64(header), length: length &+ header, flags: 0, next: 0)

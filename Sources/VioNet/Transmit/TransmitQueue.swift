@@ -158,7 +158,7 @@ extension TransmitQueue {
         pools >> UInt64(pool.value.number) & 1 != 0
       else { return VIONET_DROP_FOREIGN }
       if packet.length == 0 { return VIONET_DROP_EMPTY }
-      if !pool.value.covers(packet, header: place == 0 ? headerSize : 0) { return VIONET_DROP_LONG }
+      if !pool.value.covers(packet, header: place == 0 ? 12 : 0) { return VIONET_DROP_LONG }
       total &+= packet.length
       segment = packet.next
     }
@@ -191,7 +191,7 @@ extension TransmitQueue {
       }
       core.counters.bytes &+= UInt64(packet.length)
     }
-    head.clearHeader(Int(headerSize))
+    head.clearHeader()
     let first = ids[0]
     ring.post(
       Int(first), address: head.deviceAddress &- UInt64(headerSize), length: head.length &+ headerSize,

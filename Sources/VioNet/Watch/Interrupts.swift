@@ -15,6 +15,7 @@ extension Port {
     let call = receiveQueue(0).value.core.call
     let readable = UInt32(EPOLLIN.rawValue)
     _ = try check(sys_epoll_add(wake.number, call, readable, 0)) { Failure($0, "epoll: ").reason($0) }
+    if bus.controlDescriptor < 0 { return }
     // Nothing arrives on the control connection unasked, so whatever it shows is its end.
     let closing = UInt32(EPOLLRDHUP.rawValue)
     _ = try check(sys_epoll_add(wake.number, bus.controlDescriptor, closing, 1)) { Failure($0, "epoll: ").reason($0) }
@@ -29,11 +30,17 @@ extension Port {
 
   fileprivate func wakeDescriptor(_ queue: UInt16) throws(Failure) -> Int32 {
     try checkQueue(queue)
+    if !bus.hasInterrupts {
+      throw Failure(ENOTSUP, "the device of port ").number(number).text(" signals no interrupts")
+    }
     return wake.number
   }
 
   fileprivate mutating func arm(_ queue: UInt16) throws(Failure) -> Bool {
     try checkQueue(queue)
+    if !bus.hasInterrupts {
+      throw Failure(ENOTSUP, "the device of port ").number(number).text(" signals no interrupts")
+    }
     let receive = receiveQueue(queue)
     if receive.value.core.arm() { return true }
     if receive.value.core.fault != .none {

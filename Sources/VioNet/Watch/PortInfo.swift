@@ -26,7 +26,7 @@ extension Port {
     info.max_queue_pairs = bus.maximumQueuePairs
     info.rx_descriptors = isInitialised ? options.receiveDescriptors : 0
     info.tx_descriptors = isInitialised ? options.transmitDescriptors : 0
-    info.header_size = isInitialised ? UInt16(Negotiation.headerSize) : 0
+    info.header_size = isInitialised ? UInt16(Negotiation.headerSize(features)) : 0
     info.mtu = config.mtu
     info.pool = pool?.value.number ?? 0
     info.link_up = config.linkUp && !gone ? 1 : 0

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* PCI functions through VFIO and sysfs: requests, positioned reads and writes, links. Part of CLinux.h. */
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+#include <linux/virtio_pci.h>
+
+#pragma clang assume_nonnull begin
+
+static const unsigned long SYS_VFIO_GET_API_VERSION = VFIO_GET_API_VERSION;
+static const unsigned long SYS_VFIO_CHECK_EXTENSION = VFIO_CHECK_EXTENSION;
+static const unsigned long SYS_VFIO_SET_IOMMU = VFIO_SET_IOMMU;
+static const unsigned long SYS_VFIO_GROUP_GET_STATUS = VFIO_GROUP_GET_STATUS;
+static const unsigned long SYS_VFIO_GROUP_SET_CONTAINER = VFIO_GROUP_SET_CONTAINER;
+static const unsigned long SYS_VFIO_GROUP_GET_DEVICE_FD = VFIO_GROUP_GET_DEVICE_FD;
+static const unsigned long SYS_VFIO_DEVICE_GET_INFO = VFIO_DEVICE_GET_INFO;
+static const unsigned long SYS_VFIO_DEVICE_GET_REGION_INFO = VFIO_DEVICE_GET_REGION_INFO;
+static const unsigned long SYS_VFIO_DEVICE_GET_IRQ_INFO = VFIO_DEVICE_GET_IRQ_INFO;
+static const unsigned long SYS_VFIO_DEVICE_SET_IRQS = VFIO_DEVICE_SET_IRQS;
+static const unsigned long SYS_VFIO_DEVICE_RESET = VFIO_DEVICE_RESET;
+static const unsigned long SYS_VFIO_IOMMU_MAP_DMA = VFIO_IOMMU_MAP_DMA;
+static const unsigned long SYS_VFIO_IOMMU_UNMAP_DMA = VFIO_IOMMU_UNMAP_DMA;
+
+SHIM ssize_t sys_pread(int fd, void *buffer, size_t length, uint64_t offset)
+{
+	return RESULT(pread(fd, buffer, length, (off_t)offset));
+}
+SHIM ssize_t sys_pwrite(int fd, const void *buffer, size_t length, uint64_t offset)
+{
+	return RESULT(pwrite(fd, buffer, length, (off_t)offset));
+}
+SHIM ssize_t sys_readlink(const char *path, char *target, size_t room) { return RESULT(readlink(path, target, room)); }
+SHIM int sys_access(const char *path, int mode) { return RESULT(access(path, mode)); }
+SHIM int sys_lock_memory(const void *p, size_t length) { return RESULT(mlock(p, length)); }
+
+/*
+ * VFIO_DEVICE_SET_IRQS for `count` MSI-X vectors from the first on, each signalling one descriptor; count 0 switches
+ * MSI-X off.
+ */
+SHIM int vfio_set_vectors(int device, const int *_Nullable fds, unsigned int count)
+{
+	union {
+		struct vfio_irq_set set;
+		char room[sizeof(struct vfio_irq_set) + 32 * sizeof(int)];
+	} request;
+	if (count > 32)
+		return -EINVAL;
+	request.set.argsz = (uint32_t)(sizeof(struct vfio_irq_set) + count * sizeof(int));
+	request.set.flags = count == 0 ? VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER
+	                               : VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+	request.set.index = VFIO_PCI_MSIX_IRQ_INDEX;
+	request.set.start = 0;
+	request.set.count = count;
+	if (count > 0)
+		memcpy(request.set.data, fds, count * sizeof(int));
+	return RESULT(ioctl(device, VFIO_DEVICE_SET_IRQS, &request.set));
+}
+
+/* Calls `each` with every name in a directory but the two dots, until it answers other than 0. 0 or -errno. */
+int directory_each(const char *path, int (*_Nonnull each)(const char *name, void *_Nullable user), void *_Nullable user);
+
+#pragma clang assume_nonnull end

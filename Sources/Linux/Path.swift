@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A file's name in the making, piece by piece, in a fixed room. One that does not fit is cut, and then names no file.
+
+import CLinux
+
+@safe
+package struct Path {
+  private var bytes = InlineArray<256, CChar>(repeating: 0)
+  private var count = 0
+
+  package init(_ text: StaticString) { append(Text(text)) }
+
+  package func adding(_ text: StaticString) -> Path { adding(Text(text)) }
+
+  package func adding(_ text: Text) -> Path {
+    var longer = self
+    longer.append(text)
+    return longer
+  }
+
+  package func adding(_ other: Path) -> Path {
+    var longer = self
+    for place in 0..<other.count { longer.append(UInt8(bitPattern: other.bytes[place])) }
+    return longer
+  }
+
+  package func adding(number: UInt32) -> Path {
+    var longer = self
+    longer.append(number: number, base: 10, width: 1)
+    return longer
+  }
+
+  package mutating func append(_ text: Text) {
+    for place in 0..<text.count { append(text[place]) }
+  }
+
+  package mutating func append(_ byte: UInt8) {
+    if count < 255 {
+      bytes[count] = CChar(bitPattern: byte)
+      count += 1
+    }
+  }
+
+  /// At least `width` lower-case digits.
+  package mutating func append(number: UInt32, base: UInt32, width: Int) {
+    var digits = InlineArray<12, UInt8>(repeating: 0)
+    var length = 0
+    var rest = number
+    repeat {
+      let digit = UInt8(truncatingIfNeeded: rest % base)
+      digits[length] = digit < 10 ? 0x30 + digit : 0x57 + digit
+      rest /= base
+      length += 1
+    } while length < 10 && (rest > 0 || length < width)
+    while length > 0 {
+      length -= 1
+      append(digits[length])
+    }
+  }
+
+  /// Calls `body` with the name as a C string.
+  package func withCString<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
+    unsafe withUnsafeBytes(of: bytes) { raw in
+      unsafe body(raw.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: CChar.self))
+    }
+  }
+}
+
+extension Failure {
+  /// The name of a file.
+  package func plain(_ path: Path) -> Failure {
+    unsafe path.withCString { name in plain(unsafe Text(name, limit: 255) ?? Text("")) }
+  }
+}

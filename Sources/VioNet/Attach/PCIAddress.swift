@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The address of a PCI function, and what sysfs says of the function there: whose it is and who drives it.
+
+import CLinux
+import Linux
+
+/// domain:bus:device.function
+struct PCIAddress {
+  let domain: UInt32
+  let bus: UInt32
+  let device: UInt32
+  let function: UInt32
+
+  /// "0000:00:05.0"; the domain may be left out, and the zeroes before each number.
+  init?(_ text: Text) {
+    guard let (left, functionText) = text.split(at: UInt8(ascii: ".")),
+      let function = PCIAddress.hex(functionText, limit: 7)
+    else { return nil }
+    guard let (first, rest) = left.split(at: UInt8(ascii: ":")) else { return nil }
+    let parts = rest.split(at: UInt8(ascii: ":"))
+    let domainText = parts == nil ? Text("0") : first
+    let (busText, deviceText) = parts ?? (first, rest)
+    guard let domain = PCIAddress.hex(domainText, limit: 0xffff), let bus = PCIAddress.hex(busText, limit: 0xff),
+      let device = PCIAddress.hex(deviceText, limit: 0x1f)
+    else { return nil }
+    self.domain = domain
+    self.bus = bus
+    self.device = device
+    self.function = function
+  }
+
+  private static func hex(_ text: Text, limit: UInt32) -> UInt32? {
+    if text.isEmpty || text.count > 4 { return nil }
+    var value: UInt32 = 0
+    for place in 0..<text.count {
+      guard let digit = text.hexDigit(place) else { return nil }
+      value = value << 4 | UInt32(digit)
+    }
+    return value <= limit ? value : nil
+  }
+
+  /// As sysfs and VFIO write it.
+  var name: Path {
+    var path = Path("")
+    path.append(number: domain, base: 16, width: 4)
+    path.append(UInt8(ascii: ":"))
+    path.append(number: bus, base: 16, width: 2)
+    path.append(UInt8(ascii: ":"))
+    path.append(number: device, base: 16, width: 2)
+    path.append(UInt8(ascii: "."))
+    path.append(number: function, base: 16, width: 1)
+    return path
+  }
+
+  /// A file of the function's in sysfs.
+  func file(_ leaf: StaticString) -> Path {
+    Path("/sys/bus/pci/devices/").adding(name).adding("/").adding(leaf)
+  }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What sysfs says of a PCI function, and the choice of how to take hold of it: through VFIO, through UIO, or not, and
+// then the sentence that says why and which command mends it.
+
+import CLinux
+import Linux
+
+struct PCIFunction {
+  /// virtio 1.4, 4.1.2: the vendor, and net devices by their modern and their transitional number.
+  static let vendorVirtio: UInt32 = 0x1af4
+  static let deviceModern: UInt32 = 0x1041
+  static let deviceTransitional: UInt32 = 0x1000
+
+  enum Driver {
+    case none
+    case vfio
+    case uio
+    /// Some other driver of the kernel's, such as virtio-pci.
+    case kernel
+  }
+
+  let address: PCIAddress
+  let vendor: UInt32
+  let device: UInt32
+  let driver: Driver
+
+  var isTransitional: Bool { device == PCIFunction.deviceTransitional }
+  var isVirtioNet: Bool {
+    vendor == PCIFunction.vendorVirtio && (device == PCIFunction.deviceModern || isTransitional)
+  }
+
+  init(_ address: PCIAddress) throws(Failure) {
+    self.address = address
+    vendor = try PCIFunction.number(address.file("vendor"), address)
+    device = try PCIFunction.number(address.file("device"), address)
+    driver = PCIFunction.link(address.file("driver")) { name in
+      if name.equals("vfio-pci") { return .vfio }
+      if name.equals("uio_pci_generic") { return .uio }
+      return name.isEmpty ? .none : .kernel
+    }
+  }
+
+  /// Refuses whatever is not a virtio-net device that is ours to take.
+  func check() throws(Failure) {
+    if !isVirtioNet {
+      throw Failure(ENOTSUP, "PCI function ").plain(address.name).text(" is ").hex(UInt64(vendor)).text(":")
+        .hex(UInt64(device)).text(", not a virtio-net device (0x1af4:0x1041 or 0x1af4:0x1000)")
+    }
+    switch driver {
+    case .vfio, .uio: return
+    case .none:
+      throw Failure(ENODEV, "PCI function ").plain(address.name).text(" has no driver: echo vfio-pci > ")
+        .plain(address.file("driver_override")).text(" && echo ").plain(address.name)
+        .text(" > /sys/bus/pci/drivers_probe")
+    case .kernel:
+      throw Failure(EBUSY, "PCI function ").plain(address.name).text(" is in the kernel's hands: echo ")
+        .plain(address.name).text(" > ").plain(address.file("driver/unbind")).text(", then bind it to vfio-pci")
+    }
+  }
+
+  /// The number in a file like "0x1af4".
+  private static func number(_ file: Path, _ address: PCIAddress) throws(Failure) -> UInt32 {
+    var bytes = InlineArray<16, CChar>(repeating: 0)
+    let descriptor = unsafe file.withCString { name in unsafe sys_open(name, O_RDONLY, 0) }
+    if descriptor < 0 {
+      throw Failure(ENODEV, "there is no PCI function ").plain(address.name).text(": ").reason(0 - descriptor)
+    }
+    defer { _ = sys_close(descriptor) }
+    return unsafe withUnsafeMutableBytes(of: &bytes) { room in
+      guard let base = room.baseAddress else { return 0 }
+      let count = unsafe sys_read(descriptor, base, 15)
+      guard count > 2, let text = unsafe Text(base.assumingMemoryBound(to: CChar.self), limit: 15) else { return 0 }
+      var value: UInt32 = 0
+      var place = 2
+      while let digit = text.hexDigit(place), place < 10 {
+        value = value << 4 | UInt32(digit)
+        place += 1
+      }
+      return value
+    }
+  }
+
+  /// Calls `body` with the last part of what a symbolic link points to, empty if there is no link.
+  static func link<Result>(_ file: Path, _ body: (Text) -> Result) -> Result {
+    var bytes = InlineArray<256, CChar>(repeating: 0)
+    return unsafe withUnsafeMutableBytes(of: &bytes) { room in
+      let base = unsafe room.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: CChar.self)
+      let count = unsafe file.withCString { name in unsafe sys_readlink(name, base, 255) }
+      var text = unsafe Text(start: base, count: max(0, Int(count)))
+      while let (_, tail) = text.split(at: UInt8(ascii: "/")) { text = tail }
+      return body(text)
+    }
+  }
+}

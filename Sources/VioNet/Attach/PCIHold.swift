@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Hold of a PCI function, the same whether by VFIO or by UIO: configuration space, BARs, ports, the device's view of
+// memory.
+
+import CLinux
+import Linux
+
+enum PCIHold {
+  case vfio(VFIOHold)
+  case uio(UIOHold)
+
+  init(_ name: Text) throws(Failure) {
+    guard let address = PCIAddress(name) else {
+      throw Failure(EINVAL, "").quoting(name).text(" is not a PCI address like 0000:00:05.0")
+    }
+    let function = try PCIFunction(address)
+    try function.check()
+    self = function.driver == .vfio ? .vfio(try VFIOHold(address)) : .uio(try UIOHold(address))
+    do throws(Failure) {
+      try enableBusMaster()
+    } catch {
+      close()
+      throw error
+    }
+  }
+
+  func close() {
+    switch self {
+    case .vfio(let hold): hold.close()
+    case .uio(let hold): hold.close()
+    }
+  }
+
+  /// Without an IOMMU between device and memory the device is told physical addresses.
+  var usesPhysicalAddresses: Bool {
+    switch self {
+    case .vfio: false
+    case .uio: true
+    }
+  }
+
+  // MARK: Configuration space
+
+  /// Copies `count` bytes from `offset`; false if they cannot be read.
+  func readConfiguration(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) -> Bool {
+    switch self {
+    case .vfio(let hold):
+      guard let region = hold.region(Int32(VFIO_PCI_CONFIG_REGION_INDEX)) else { return false }
+      return unsafe sys_pread(hold.device, target, count, region.offset + UInt64(offset)) == count
+    case .uio(let hold): return unsafe hold.read(offset, target, count)
+    }
+  }
+
+  private func writeConfiguration(_ offset: Int, _ source: UnsafeRawPointer, _ count: Int) -> Bool {
+    switch self {
+    case .vfio(let hold):
+      guard let region = hold.region(Int32(VFIO_PCI_CONFIG_REGION_INDEX)) else { return false }
+      return unsafe sys_pwrite(hold.device, source, count, region.offset + UInt64(offset)) == count
+    case .uio(let hold): return unsafe hold.write(offset, source, count)
+    }
+  }
+
+  /// The device may read and write memory from now on.
+  private func enableBusMaster() throws(Failure) {
+    var command: UInt16 = 0
+    let isRead = unsafe readConfiguration(Int(PCI_COMMAND), &command, 2)
+    command |= UInt16(PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY | PCI_COMMAND_IO)
+    if unsafe !isRead || !writeConfiguration(Int(PCI_COMMAND), &command, 2) {
+      throw Failure(EIO, "the PCI function's command register cannot be changed")
+    }
+  }
+
+  // MARK: BARs
+
+  /// Bytes of a BAR of memory, 0 if there is none.
+  func memoryLength(bar: Int) -> UInt64 {
+    switch self {
+    case .vfio(let hold):
+      guard let region = hold.region(Int32(bar)), region.flags & UInt32(VFIO_REGION_INFO_FLAG_MMAP) != 0 else {
+        return 0
+      }
+      return region.size
+    case .uio(let hold):
+      guard let (length, isPorts) = hold.bar(bar), !isPorts else { return 0 }
+      return length
+    }
+  }
+
+  /// Maps a whole BAR of memory, which the caller unmaps.
+  func map(bar: Int, length: Int) throws(Failure) -> Shared {
+    let base: UnsafeMutableRawPointer?
+    switch self {
+    case .vfio(let hold):
+      let offset = hold.region(Int32(bar))?.offset ?? 0
+      unsafe base = sys_map(nil, length, PROT_READ | PROT_WRITE, MAP_SHARED, hold.device, Int64(offset))
+    case .uio(let hold):
+      let file = try hold.open(bar: bar)
+      unsafe base = sys_map(nil, length, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0)
+      _ = sys_close(file)
+    }
+    guard let base = unsafe base else { throw Failure(ENOMEM, "BAR ").number(bar).text(" cannot be mapped") }
+    return unsafe Shared(base)
+  }
+
+  /// BAR 0 as I/O ports: a file, where in it they start, and how many there are. The caller closes the file.
+  func openPorts() throws(Failure) -> (file: Descriptor, offset: UInt64, length: Int) {
+    switch self {
+    case .vfio(let hold):
+      if let region = hold.region(0), region.flags & UInt32(VFIO_REGION_INFO_FLAG_WRITE) != 0 {
+        return (try Descriptor(owning: hold.device).duplicate(), region.offset, Int(clamping: region.size))
+      }
+    case .uio(let hold):
+      if let (length, isPorts) = hold.bar(0), isPorts {
+        return (Descriptor(owning: try hold.open(bar: 0)), 0, Int(clamping: length))
+      }
+    }
+    throw Failure(ENOTSUP, "BAR 0 has no I/O ports, which the legacy interface needs")
+  }
+
+  // MARK: Memory and interrupts
+
+  func share(_ address: UInt64, _ length: UInt64) throws(Failure) {
+    if case .vfio(let hold) = self { try hold.map(address, length) }
+  }
+
+  func unshare(_ address: UInt64, _ length: UInt64) {
+    if case .vfio(let hold) = self { hold.unmap(address, length) }
+  }
+
+  /// Connects eventfds to the first MSI-X vectors; false where there are none.
+  func connectVectors(_ files: UnsafePointer<Int32>?, _ count: UInt32) -> Bool {
+    if case .vfio(let hold) = self { return unsafe vfio_set_vectors(hold.device, files, count) >= 0 }
+    return false
+  }
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A PCI function bound to uio_pci_generic: configuration space and BARs through sysfs files, interrupts (INTx) through
+// the uio device. There is no IOMMU: what the device is told are physical addresses.
+
+import CLinux
+import Linux
+
+struct UIOHold {
+  let address: PCIAddress
+  private let configuration: Int32
+  /// /dev/uioN: held so that nobody else takes the device, and readable when it interrupts.
+  let interrupt: Int32
+
+  init(_ address: PCIAddress) throws(Failure) {
+    self.address = address
+    configuration = try UIOHold.open(address.file("config"))
+    do throws(Failure) {
+      interrupt = try UIOHold.open(try UIOHold.device(address))
+    } catch {
+      _ = sys_close(configuration)
+      throw error
+    }
+  }
+
+  func close() {
+    _ = sys_close(configuration)
+    _ = sys_close(interrupt)
+  }
+
+  private static func open(_ path: Path) throws(Failure) -> Int32 {
+    try check(unsafe path.withCString { name in unsafe sys_open(name, O_RDWR, 0) }) {
+      Failure($0, "cannot open ").plain(path).text(": ").reason($0)
+    }
+  }
+
+  /// The only entry of the function's uio folder is the device's name.
+  private static func device(_ address: PCIAddress) throws(Failure) -> Path {
+    var found = Path("")
+    let result = unsafe address.file("uio").withCString { folder in
+      unsafe withUnsafeMutablePointer(to: &found) { target in
+        unsafe directory_each(
+          folder,
+          { name, target in
+            if let target = unsafe target?.assumingMemoryBound(to: Path.self), let text = unsafe Text(name, limit: 64) {
+              unsafe target.pointee = Path("/dev/").adding(text)
+            }
+            return 1
+          }, target)
+      }
+    }
+    if result < 0 {
+      throw Failure(ENODEV, "PCI function ").plain(address.name).text(" has no uio device: ").reason(0 - result)
+    }
+    return found
+  }
+
+  /// Length of a BAR and whether it is of I/O ports, from the table in sysfs; nil if it is not there.
+  func bar(_ index: Int) -> (length: UInt64, isPorts: Bool)? {
+    let table = unsafe address.file("resource").withCString { name in unsafe sys_open(name, O_RDONLY, 0) }
+    if table < 0 { return nil }
+    defer { _ = sys_close(table) }
+    // Each line is "0x%016llx 0x%016llx 0x%016llx\\n": start, end, flags.
+    var line = InlineArray<57, CChar>(repeating: 0)
+    return unsafe withUnsafeMutableBytes(of: &line) { room in
+      let base = unsafe room.baseAddress.unsafelyUnwrapped
+      guard unsafe sys_pread(table, base, 57, UInt64(index * 57)) == 57 else { return nil }
+      let text = unsafe Text(start: base.assumingMemoryBound(to: CChar.self), count: 57)
+      let start = UIOHold.number(text, 2)
+      let end = UIOHold.number(text, 21)
+      // IORESOURCE_IO
+      return end <= start ? nil : (end - start + 1, UIOHold.number(text, 40) & 0x100 != 0)
+    }
+  }
+
+  private static func number(_ text: Text, _ from: Int) -> UInt64 {
+    var value: UInt64 = 0
+    for place in from..<from + 16 { value = value << 4 | UInt64(text.hexDigit(place) ?? 0) }
+    return value
+  }
+
+  /// The file of a BAR, for mapping or, if it is of ports, for reading and writing.
+  func open(bar index: Int) throws(Failure) -> Int32 {
+    try UIOHold.open(address.file("resource").adding(number: UInt32(index)))
+  }
+
+  func read(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) -> Bool {
+    unsafe sys_pread(configuration, target, count, UInt64(offset)) == count
+  }
+
+  func write(_ offset: Int, _ source: UnsafeRawPointer, _ count: Int) -> Bool {
+    unsafe sys_pwrite(configuration, source, count, UInt64(offset)) == count
+  }
+}

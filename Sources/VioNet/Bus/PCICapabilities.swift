@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The walk through a virtio function's capabilities (virtio 1.4, 4.1.4), which say in which BAR its registers are. The
+// bytes come from the device: the list may loop, capabilities may be cut short or point beyond their BAR. Only what
+// fits is taken, the first of each kind; the rest is passed over.
+
+import CLinux
+import Linux
+
+/// 256 bytes of configuration space, as read.
+struct ConfigurationSpace {
+  private var bytes = InlineArray<256, UInt8>(repeating: 0xff)
+
+  /// Fills it by `read`, which answers whether it could.
+  init(_ read: (UnsafeMutableRawPointer, Int) -> Bool) throws(Failure) {
+    let isRead = unsafe withUnsafeMutableBytes(of: &bytes) { room in
+      unsafe read(room.baseAddress.unsafelyUnwrapped, room.count)
+    }
+    if !isRead { throw Failure(EIO, "the PCI configuration space cannot be read") }
+  }
+
+  /// Beyond the end all ones, as a PCI bus has it.
+  func byte(_ at: Int) -> UInt8 { at >= 0 && at < 256 ? bytes[at] : 0xff }
+  func word(_ at: Int) -> UInt16 { UInt16(byte(at)) | UInt16(byte(at + 1)) << 8 }
+  func long(_ at: Int) -> UInt32 { UInt32(word(at)) | UInt32(word(at + 2)) << 16 }
+}
+
+/// Where a structure of registers lies.
+struct RegisterBlock {
+  var bar: Int
+  var offset: UInt32
+  var length: UInt32
+}
+
+struct PCICapabilities {
+  var common: RegisterBlock?
+  var notify: RegisterBlock?
+  var notifyMultiplier: UInt32 = 0
+  var interruptStatus: RegisterBlock?
+  var device: RegisterBlock?
+  /// Vectors in the MSI-X table, 0 if there is none, and whether MSI-X is switched on.
+  var vectors: UInt32 = 0
+  var vectorsAreOn = false
+
+  /// Least bytes of each structure that we use.
+  private static let commonBytes: UInt32 = 56
+  private static let notifyBytes: UInt32 = 2
+  private static let statusBytes: UInt32 = 1
+  private static let deviceBytes: UInt32 = 6
+
+  /// `lengthOfBAR` says how many bytes of memory a BAR has.
+  init(_ space: ConfigurationSpace, lengthOfBAR: (Int) -> UInt64) {
+    // Bit 4 of the status register: there is a list at all.
+    if space.word(Int(PCI_STATUS)) & UInt16(PCI_STATUS_CAP_LIST) == 0 { return }
+    var at = Int(space.byte(Int(PCI_CAPABILITY_LIST)) & 0xfc)
+    // 192 bytes of at least 4 each: no honest list is longer.
+    var left = 48
+    while at >= 0x40 && left > 0 {
+      switch Int32(space.byte(at)) {
+      case PCI_CAP_ID_MSIX: readVectors(space, at)
+      case PCI_CAP_ID_VNDR: readVendor(space, at, lengthOfBAR)
+      default: break
+      }
+      at = Int(space.byte(at + 1) & 0xfc)
+      left -= 1
+    }
+  }
+
+  var isModern: Bool { missing == nil }
+
+  /// The name of the first structure that a modern device must have and this one has not.
+  var missing: StaticString? {
+    if common == nil { return "COMMON_CFG" }
+    if notify == nil { return "NOTIFY_CFG" }
+    if interruptStatus == nil { return "ISR_CFG" }
+    return device == nil ? "DEVICE_CFG" : nil
+  }
+
+  private mutating func readVectors(_ space: ConfigurationSpace, _ at: Int) {
+    let flags = space.word(at + 2)
+    vectors = UInt32(flags & 0x7ff) + 1
+    vectorsAreOn = flags & UInt16(PCI_MSIX_FLAGS_ENABLE) != 0
+  }
+
+  private mutating func readVendor(_ space: ConfigurationSpace, _ at: Int, _ lengthOfBAR: (Int) -> UInt64) {
+    // A capability that ends before its length field, or beyond the space, says nothing.
+    let size = Int(space.byte(at + 2))
+    if size < 16 || at + size > 256 { return }
+    let block = RegisterBlock(bar: Int(space.byte(at + 4)), offset: space.long(at + 8), length: space.long(at + 12))
+    func fits(_ least: UInt32, aligned: UInt32) -> Bool {
+      if block.bar > 5 || block.length < least || block.offset % aligned != 0 { return false }
+      let bar = lengthOfBAR(block.bar)
+      return UInt64(block.offset) <= bar && UInt64(block.length) <= bar - UInt64(block.offset)
+    }
+    switch Int32(space.byte(at + 3)) {
+    case VIRTIO_PCI_CAP_COMMON_CFG where common == nil && fits(PCICapabilities.commonBytes, aligned: 4): common = block
+    case VIRTIO_PCI_CAP_NOTIFY_CFG where notify == nil && size >= 20 && fits(PCICapabilities.notifyBytes, aligned: 2):
+      notify = block
+      notifyMultiplier = space.long(at + 16)
+    case VIRTIO_PCI_CAP_ISR_CFG where interruptStatus == nil && fits(PCICapabilities.statusBytes, aligned: 1):
+      interruptStatus = block
+    case VIRTIO_PCI_CAP_DEVICE_CFG where device == nil && fits(PCICapabilities.deviceBytes, aligned: 4): device = block
+    default: break
+    }
+  }
+
+  /// Where queue `offset` of the notify region is signalled, inside the region; nil if it is not.
+  func notifyPlace(_ offset: UInt16) -> UInt64? {
+    guard let notify else { return nil }
+    let place = UInt64(offset) * UInt64(notifyMultiplier)
+    return place + 2 <= UInt64(notify.length) && place % 2 == 0 ? place : nil
+  }
+}
