@@ -30,8 +30,11 @@ extension Port {
     let transmit = try layout(1, options.transmitDescriptors)
     options.receiveDescriptors = UInt16(receive.size)
     options.transmitDescriptors = UInt16(transmit.size)
-    let region = try Region.make(Int(pairs) * (receive.bytes + transmit.bytes), hugepages: false)
+    // One hugepage holds the rings in one piece, which a device without an IOMMU needs.
+    let region = try Region.make(
+      Int(pairs) * (receive.bytes + transmit.bytes), hugepages: bus.usesPhysicalAddresses)
     rings = region
+    if bus.usesPhysicalAddresses { try region.lock() }
     try bus.share(try sharedRegions(region))
     var offset = 0
     for pair in 0..<pairs {
@@ -49,10 +52,26 @@ extension Port {
     connectInterrupts()
     for pair in 0..<pairs {
       let receive = receiveQueue(pair)
-      receive.value.core.notifier = try bus.setUp(receive.value.core.setUp)
+      receive.value.core.notifier = try bus.setUp(try asDeviceSees(receive.value.core.setUp, region))
       let transmit = transmitQueue(pair)
-      transmit.value.core.notifier = try bus.setUp(transmit.value.core.setUp)
+      transmit.value.core.notifier = try bus.setUp(try asDeviceSees(transmit.value.core.setUp, region))
     }
+  }
+
+  /// A ring's addresses as they go to the device: our own, or physical ones.
+  private func asDeviceSees(_ ring: RingSetUp, _ region: Region) throws(Failure) -> RingSetUp {
+    if !bus.usesPhysicalAddresses { return ring }
+    let offset = Int(ring.descriptors - region.address)
+    let bytes = RingLayout(size: Int(ring.size), isLegacy: bus.isLegacy).bytes
+    guard let start = try region.physicalAddress(offset, bytes) else {
+      throw Failure(ENOMEM, "queue ").number(ring.index).text(" finds no ").number(bytes)
+        .text(" bytes of memory in one piece: echo 64 > /proc/sys/vm/nr_hugepages")
+    }
+    var seen = ring
+    seen.available = start + (ring.available - ring.descriptors)
+    seen.used = start + (ring.used - ring.descriptors)
+    seen.descriptors = start
+    return seen
   }
 
   /// The size and shape that a wish for a ring leads to.
@@ -125,6 +144,16 @@ extension Port {
     _ = regions.add(region.asShared)
     for number in 1..<UInt16(VIONET_MAX_POOLS) where pools >> UInt64(number) & 1 != 0 {
       guard let pool = PacketPools.existing(number) else { continue }
+      if bus.usesPhysicalAddresses {
+        try pool.value.makePhysical()
+        continue
+      }
+      if pool.value.isPhysical {
+        throw Failure(EINVAL, "pool ").number(number).text(
+          " has physical addresses, for a port through uio_pci_generic; "
+        )
+        .text("give this port its own")
+      }
       if pool.value.region.file < 0 {
         throw Failure(EINVAL, "pool ").number(number).text(
           " has no file descriptor, so no device can be given its memory")

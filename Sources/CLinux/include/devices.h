@@ -55,6 +55,9 @@ SHIM int vfio_set_vectors(int device, const int *_Nullable fds, unsigned int cou
 	return RESULT(ioctl(device, VFIO_DEVICE_SET_IRQS, &request.set));
 }
 
+/* Where a byte of a page that is in memory lies physically; -EPERM without CAP_SYS_ADMIN, -ENOENT if it is not there. */
+int64_t sys_physical_address(const void *p);
+
 /* Calls `each` with every name in a directory but the two dots, until it answers other than 0. 0 or -errno. */
 int directory_each(const char *path, int (*_Nonnull each)(const char *name, void *_Nullable user), void *_Nullable user);
 

@@ -98,6 +98,14 @@ enum Bus {
     }
   }
 
+  /// No IOMMU stands before the device.
+  var usesPhysicalAddresses: Bool {
+    switch self {
+    case .vhostUser: false
+    case .pci(let bus): bus.value.usesPhysicalAddresses
+    }
+  }
+
   /// Bytes of config space that can be read.
   var configLength: Int {
     switch self {

@@ -22,6 +22,10 @@ struct PacketPool {
   private(set) var freeCount: Int
   /// Frees refused: of packets already free or in a ring.
   private(set) var refused: UInt64 = 0
+  /// Packets that are in use: all but those whose buffer a device could not reach.
+  private(set) var usable: Int
+  /// Devices are told physical addresses, not our own.
+  private(set) var isPhysical = false
   /// Ports that it is shared with.
   var users: Int = 0
   /// Packets that their queue pairs may hold.
@@ -49,6 +53,7 @@ struct PacketPool {
     unsafe self.packets = raw.bindMemory(to: vionet_packet.self, capacity: packetCount)
     self.free = free
     freeCount = packetCount
+    usable = packetCount
     for index in 0..<packetCount {
       let packet = unsafe Packet(packets + index)
       unsafe packet.pointer.pointee.size = UInt32(stride)
@@ -59,6 +64,30 @@ struct PacketPool {
       unsafe packet.comeHome(data: region.base + (index * stride + Int(VIONET_HEADROOM)))
       free[packetCount - 1 - index] = packet
     }
+  }
+
+  var allAreHome: Bool { freeCount == usable }
+
+  /// Changes every packet's device address to where it is physically, for a device without an IOMMU. A buffer that is
+  /// not in one piece is taken out of use.
+  mutating func makePhysical() throws(Failure) {
+    if isPhysical { return }
+    if !allAreHome {
+      throw Failure(EBUSY, "pool ").number(number).text(
+        " has packets in use with other addresses; give this port its own")
+    }
+    try region.lock()
+    freeCount = 0
+    for index in 0..<packetCount {
+      let packet = unsafe Packet(packets + index)
+      if let address = try region.physicalAddress(index * stride, stride) {
+        unsafe packet.pointer.pointee.device_address = address
+        free[freeCount] = packet
+        freeCount += 1
+      }
+    }
+    usable = freeCount
+    isPhysical = true
   }
 
   func destroy() {
@@ -199,7 +228,8 @@ struct PoolView {
     let length = packet.length
     // Both are at most stride, so that their sum does not wrap.
     if room < header || length > stride || room &+ length > stride { return false }
-    return UInt64(packet.dataAddress) &- UInt64(room) == packet.deviceBuffer
+    let start = place(packet.address) &* UInt(stride) &+ UInt(room)
+    return unsafe packet.dataAddress &- UInt(bitPattern: memory) == start
   }
 
   /// Puts a packet into the state of one at home. Its buffer follows from its place in the table, so that nothing the

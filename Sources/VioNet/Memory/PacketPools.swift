@@ -140,8 +140,8 @@ package enum PacketPools {
     if pool.value.users > 0 {
       throw Failure(EBUSY, "pool ").number(number).text(" is used by ").number(pool.value.users).text(" ports")
     }
-    if pool.value.freeCount != pool.value.packetCount {
-      throw Failure(EBUSY, "pool ").number(number).text(": ").number(pool.value.packetCount - pool.value.freeCount)
+    if !pool.value.allAreHome {
+      throw Failure(EBUSY, "pool ").number(number).text(": ").number(pool.value.usable - pool.value.freeCount)
         .text(" packets are not back")
     }
     forget(pool)
@@ -159,7 +159,7 @@ package enum PacketPools {
     Registry.shared.value.lock.lock()
     defer { Registry.shared.value.lock.unlock() }
     let promised = pool.value.promised - former + packets
-    if promised > pool.value.packetCount {
+    if promised > pool.value.usable {
       throw Failure(ENOBUFS, "pool ").number(pool.value.number).text(" has ").number(pool.value.packetCount)
         .text(" packets, its ports need ").number(promised).text(": make a larger one with vionet_pool_create")
     }
@@ -171,13 +171,13 @@ package enum PacketPools {
     Registry.shared.value.lock.lock()
     pool.value.users -= 1
     let isDefault = pool.value.number == Registry.shared.value.defaultPool
-    if isDefault && pool.value.users == 0 && pool.value.freeCount == pool.value.packetCount { forget(pool) }
+    if isDefault && pool.value.users == 0 && pool.value.allAreHome { forget(pool) }
     Registry.shared.value.lock.unlock()
   }
 
   /// The shared pool goes if nobody has a packet of it.
   static func forgetDefault() {
-    if let pool = currentDefault(), pool.value.users == 0, pool.value.freeCount == pool.value.packetCount {
+    if let pool = currentDefault(), pool.value.users == 0, pool.value.allAreHome {
       forget(pool)
     }
   }

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Physical addresses, for devices without an IOMMU before them (UIO). Pages are locked first; a range is good only if
+// its pages follow each other in memory, as they do inside a hugepage.
+
+import CLinux
+import Linux
+
+extension Region {
+  /// Keeps the region's pages where they are, as far as the system does.
+  func lock() throws(Failure) {
+    _ = try check(unsafe sys_lock_memory(base, length)) {
+      Failure($0, "cannot lock ").number(length).text(" bytes in memory: ").reason($0)
+        .text("; raise the limit of locked memory (ulimit -l)")
+    }
+  }
+
+  /// Where `count` bytes from `offset` lie, if they are in one piece.
+  func physicalAddress(_ offset: Int, _ count: Int) throws(Failure) -> UInt64? {
+    let first = try physicalAddress(offset)
+    let page = sys_page_size()
+    var next = (offset / page + 1) * page
+    while next < offset + count {
+      if try physicalAddress(next) != first + UInt64(next - offset) { return nil }
+      next += page
+    }
+    return first
+  }
+
+  private func physicalAddress(_ offset: Int) throws(Failure) -> UInt64 {
+    let address = try check(unsafe sys_physical_address(base + offset)) {
+      let failure = Failure($0, "the physical address of shared memory is not to be had: ").reason($0)
+      return $0 == EPERM ? failure.text("; a port through uio_pci_generic needs CAP_SYS_ADMIN") : failure
+    }
+    return UInt64(address)
+  }
+}
