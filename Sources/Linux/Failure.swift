@@ -61,8 +61,8 @@ package struct Failure: Error, Sendable {
 }
 
 extension Failure {
-  /// Does what may fail without anybody's being told: a mere try, or the cleaning up after a failure whose sentence must
-  /// stay.
+  /// Does what may fail without anybody's being told: a mere try, or the cleaning up after a failure whose sentence
+  /// must stay.
   @discardableResult
   package static func quietly<Result>(_ body: () throws(Failure) -> Result) -> Result? {
     sentence_hold(1)

@@ -11,8 +11,8 @@ import Linux
 func transmitPlain<R: Ring & ~Copyable>(
   _: R.Type, _ queue: Cell<TransmitQueue>, _ packets: PacketList, _ count: Int
 ) -> Int {
-  // What was sent stays in the ring for a while, so that it comes back many at a time, but never more than a bulk or half
-  // the ring: a pool that has run dry must not wait for a large ring to fill. A burst of none takes all back.
+  // What was sent stays in the ring for a while, so that it comes back many at a time, but never more than a bulk or
+  // half the ring: a pool that has run dry must not wait for a large ring to fill. A burst of none takes all back.
   let size = Int(queue.value.core.ring.size)
   let idle = Int(queue.value.core.idle.count)
   if idle < max(count, size / 2, size &- queue.value.cache.bulk) || count == 0 { reclaim(R.self, queue) }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A transmit queue: taking back what was sent, and everything out of the ordinary, one packet at a time: chains, packets
-// of another pool, and packets that cannot be sent and why. The ordinary is in TransmitPlain.swift.
+// A transmit queue: taking back what was sent, and everything out of the ordinary, one packet at a time: chains,
+// packets of another pool, and packets that cannot be sent and why. The ordinary is in TransmitPlain.swift.
 
 import CLinux
 import CVionet
