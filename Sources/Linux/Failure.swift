@@ -61,6 +61,14 @@ package struct Failure: Error, Sendable {
 }
 
 extension Failure {
+  /// Runs somebody else's code, whose own failures must not take the place of this thread's sentence.
+  package static func keepingSentence(_ body: () -> Void) {
+    var kept = saved_sentence()
+    unsafe sentence_save(&kept)
+    body()
+    unsafe sentence_restore(&kept)
+  }
+
   /// Does what may fail without anybody's being told: a mere try, or the cleaning up after a failure whose sentence
   /// must stay.
   @discardableResult

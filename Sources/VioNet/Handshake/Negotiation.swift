@@ -57,10 +57,6 @@ enum Negotiation {
     _ bus: inout Bus, _ options: PortOptions, room: UInt32, _ config: inout NetConfig
   ) throws(Failure) -> FeatureSet {
     let offered = bus.offered
-    if options.featuresOff & Features.required != 0 {
-      throw Failure(EINVAL, "features_off: ").plain(Features.firstName(options.featuresOff & Features.required))
-        .text(" is required")
-    }
     let missing = Features.required & ~offered
     if missing != 0 {
       throw Failure(ENOTSUP, "the device does not offer ").plain(Features.firstName(missing))

@@ -8,119 +8,142 @@ import CLinux
 import CVionet
 import Linux
 
+/// The control block of one pool number, in static storage: the lock outlives the pool, so that a thread with a stale
+/// number finds an empty pool and not freed memory. All-zero is a number without a pool.
 @safe
 struct PacketPool {
-  let number: UInt16
-  let region: Region
-  let packetCount: Int
+  private var lock: SpinLock
+  private(set) var number: UInt16
+  /// First packet struct, and how many there are; 0 for no pool.
+  private(set) var packetBase: UInt
+  private(set) var packetCount: Int
   /// Bytes from one buffer to the next: an odd number of cache lines, since at a multiple of 2048 all headers fall into
   /// the same few sets of the first-level cache.
-  let stride: Int
-  let packets: UnsafeMutablePointer<vionet_packet>
-  private let free: PacketTable
-  private var lock = SpinLock()
+  private(set) var stride: Int
+  private var opened: Parts?
   private(set) var freeCount: Int
   /// Frees refused: of packets already free or in a ring.
-  private(set) var refused: UInt64 = 0
-  /// Ports that it is shared with.
-  var users: Int = 0
-  /// Packets that their queue pairs may hold.
-  var promised: Int = 0
+  private(set) var refused: UInt64
+  /// Ports that it is shared with, and packets that their queue pairs may hold; under the registry's lock.
+  var users: Int
+  var promised: Int
+
+  /// What an open pool has.
+  @safe
+  private struct Parts {
+    let region: Region
+    let packets: UnsafeMutablePointer<vionet_packet>
+    let free: PacketTable
+  }
 
   /// Packets that queues take and give at once: many, but no great part of a small pool.
   static let largestBulk = 128
   var bulk: Int { min(PacketPool.largestBulk, max(2, packetCount / 32)) }
   /// What a queue pair may hold beside its receive ring: its two caches, and sent packets not yet collected.
   var perPair: Int { 6 * bulk }
+  static let mostPerPair = 6 * largestBulk
 
+  var isOpen: Bool { packetCount != 0 }
+  var region: Region? { opened?.region }
   var dataSize: UInt32 { UInt32(truncatingIfNeeded: stride) &- UInt32(VIONET_HEADROOM) }
-  @inline(__always) var packetBase: UInt { unsafe UInt(bitPattern: packets) }
-  @inline(__always) var packetBytes: UInt { UInt(truncatingIfNeeded: packetCount &* Packet.bytes) }
 
-  init(number: UInt16, region: Region, packetCount: Int, stride: Int) throws(Failure) {
-    let bytes = packetCount * Packet.bytes
-    guard let free = PacketTable(count: packetCount), let raw = unsafe Heap.zeroed(bytes) else {
+  /// Begins a pool in a region, which is the pool's from then on if this does not fail.
+  mutating func open(number: UInt16, region: Region, packetCount: Int, stride: Int) throws(Failure) {
+    guard let free = PacketTable(count: packetCount) else {
       throw Failure(ENOMEM, "no memory for ").number(packetCount).text(" packets")
     }
+    guard let raw = unsafe Heap.zeroed(packetCount * Packet.bytes) else {
+      free.destroy()
+      throw Failure(ENOMEM, "no memory for ").number(packetCount).text(" packets")
+    }
+    lock.lock()
     self.number = number
-    self.region = region
-    self.packetCount = packetCount
     self.stride = stride
-    unsafe self.packets = raw.bindMemory(to: vionet_packet.self, capacity: packetCount)
-    self.free = free
-    freeCount = packetCount
+    packetBase = UInt(bitPattern: raw)
+    let packets = unsafe raw.bindMemory(to: vionet_packet.self, capacity: packetCount)
+    opened = unsafe Parts(region: region, packets: packets, free: free)
+    self.packetCount = packetCount
+    refused = 0
+    users = 0
+    promised = 0
+    let view = PoolView(self)
     for index in 0..<packetCount {
       let packet = unsafe Packet(packets + index)
-      unsafe packet.pointer.pointee.size = UInt32(stride)
-      unsafe packet.pointer.pointee.pool = UInt8(number)
-      unsafe packet.pointer.pointee.references = 1
-      // Devices are told our own addresses.
-      unsafe packet.pointer.pointee.device_address = region.address + UInt64(index * stride)
-      unsafe packet.comeHome(data: region.base + (index * stride + Int(VIONET_HEADROOM)))
+      view.restore(packet)
       free[packetCount - 1 - index] = packet
     }
+    freeCount = packetCount
+    lock.unlock()
   }
 
-  func destroy() {
-    free.destroy()
-    unsafe CLinux.free(packets)
-    region.destroy()
+  /// Ends the pool if all its packets are at home; how many are not, otherwise.
+  mutating func shut() -> Int {
+    lock.lock()
+    let missing = packetCount - freeCount
+    let parts = opened
+    if missing == 0 {
+      packetCount = 0
+      freeCount = 0
+      packetBase = 0
+      opened = nil
+    }
+    lock.unlock()
+    if missing == 0, let parts {
+      parts.free.destroy()
+      unsafe CLinux.free(parts.packets)
+      parts.region.destroy()
+    }
+    return missing
   }
-
-  /// True for a packet of this pool, whatever its fields say. Nothing is read through the pointer.
-  @inline(__always)
-  func contains(_ packet: Packet) -> Bool { PoolView(self).contains(packet) }
-
-  /// True if the data of a packet of this pool, and `header` bytes before it, lie inside the pool's memory and the
-  /// packet's own buffer.
-  func covers(_ packet: Packet, header: UInt32) -> Bool { PoolView(self).covers(packet, header: header) }
-
-  @inline(__always)
-  func restore(_ packet: Packet) { PoolView(self).restore(packet) }
 
   /// Moves up to `count` free packets to `table`, from `at` on; returns how many.
   mutating func take(_ count: Int, to table: PacketTable, at index: Int) -> Int {
     lock.lock()
     let taken = min(count, freeCount)
     freeCount &-= taken
-    free.move(from: freeCount, to: table, at: index, count: taken)
+    opened?.free.move(from: freeCount, to: table, at: index, count: taken)
     lock.unlock()
     return taken
   }
 
-  /// Takes back `count` restored packets from `table`.
+  /// Takes back `count` restored packets from `table`. More than are missing come only of frees too many.
   mutating func give(_ count: Int, from table: PacketTable, at index: Int) {
     lock.lock()
-    table.move(from: index, to: free, at: freeCount, count: count)
-    freeCount &+= count
+    let taken = min(count, packetCount &- freeCount)
+    if let free = opened?.free { table.move(from: index, to: free, at: freeCount, count: taken) }
+    freeCount &+= taken
+    refused &+= UInt64(truncatingIfNeeded: count &- taken)
     lock.unlock()
   }
 
   /// All of `count` packets or none, ready for the caller.
   mutating func allocate(_ count: Int, to list: PacketList) -> Bool {
     lock.lock()
-    let enough = freeCount >= count
-    if enough {
+    var done = false
+    if freeCount >= count, let free = opened?.free {
       freeCount &-= count
       var index = 0
       while index < count {
-        let packet = free[freeCount &+ index]
+        let packet = free[known: freeCount &+ index]
+        packet.makeEmpty()
         list[index] = packet
-        packet?.makeEmpty()
         index &+= 1
       }
+      done = true
     }
     lock.unlock()
-    return enough
+    return done
   }
 
-  /// Takes one reference from a packet of this pool that the caller says to hold; refused if the caller cannot.
-  mutating func release(_ packet: Packet) {
+  /// Takes one reference from a packet of this pool that `holder` holds; refused if it does not.
+  mutating func release(_ packet: Packet, heldBy holder: UInt8 = Owner.caller) {
     lock.lock()
-    if packet.owner != Owner.caller {
+    if packet.owner != holder || freeCount >= packetCount {
       refused &+= 1
-    } else if packet.dropReference() {
-      restore(packet)
+    } else if !packet.dropReference() {
+      packet.owner = Owner.caller
+    } else if let free = opened?.free {
+      PoolView(self).restore(packet)
       free[freeCount] = packet
       freeCount &+= 1
     }
@@ -130,16 +153,20 @@ struct PacketPool {
   /// Releases packets of this pool that the caller holds alone, from `begin` on. Returns where the first other one is.
   @inline(never)
   mutating func release(_ list: PacketList, from begin: Int, to end: Int) -> Int {
-    let view = PoolView(self)
     lock.lock()
+    let view = PoolView(self)
     var count = freeCount
     var index = begin
     let held = Packet.heldAlone(pool: number, owner: Owner.caller)
-    while index != end, let packet = list[index], view.contains(packet), packet.holding == held, packet.next == nil {
-      view.restore(packet)
-      free[count] = packet
-      count &+= 1
-      index &+= 1
+    if let free = opened?.free {
+      while index != end, count < packetCount, let packet = list[index], view.contains(packet),
+        packet.holding == held, packet.next == nil
+      {
+        view.restore(packet)
+        free[count] = packet
+        count &+= 1
+        index &+= 1
+      }
     }
     freeCount = count
     lock.unlock()
@@ -158,7 +185,7 @@ struct PacketPool {
 struct PoolView {
   private let packets: UInt
   private let packetCount: UInt
-  private let memory: UnsafeMutableRawPointer
+  private let memory: UInt
   private let stride: UInt32
   let number: UInt16
 
@@ -166,7 +193,7 @@ struct PoolView {
   init(_ pool: borrowing PacketPool) {
     packets = pool.packetBase
     packetCount = UInt(truncatingIfNeeded: pool.packetCount)
-    unsafe memory = pool.region.base
+    memory = UInt(truncatingIfNeeded: pool.region?.address ?? 0)
     stride = UInt32(truncatingIfNeeded: pool.stride)
     number = pool.number
   }
@@ -182,6 +209,11 @@ struct PoolView {
     return offset >> 6 | offset << 58
   }
 
+  /// Where the buffer of a packet of this pool is, whatever is written in the packet.
+  @inline(__always)
+  private func buffer(_ packet: Packet) -> UInt { memory &+ place(packet.address) &* UInt(stride) }
+
+  /// True for a packet of this pool, whatever its fields say. Nothing is read through the pointer.
   @inline(__always)
   func contains(_ packet: Packet) -> Bool { place(packet.address) < packetCount }
 
@@ -199,14 +231,11 @@ struct PoolView {
     let length = packet.length
     // Both are at most stride, so that their sum does not wrap.
     if room < header || length > stride || room &+ length > stride { return false }
-    return UInt64(packet.dataAddress) &- UInt64(room) == packet.deviceBuffer
+    return packet.dataAddress &- UInt(room) == buffer(packet)
   }
 
-  /// Puts a packet into the state of one at home. Its buffer follows from its place in the table, so that nothing the
+  /// Puts a packet into the state of one at home. All of it follows from its place in the table, so that nothing the
   /// caller wrote into it matters.
   @inline(__always)
-  func restore(_ packet: Packet) {
-    let index = Int(truncatingIfNeeded: place(packet.address))
-    unsafe packet.comeHome(data: memory + (index &* Int(stride) &+ Int(VIONET_HEADROOM)))
-  }
+  func restore(_ packet: Packet) { packet.comeHome(buffer: buffer(packet), size: stride, pool: number) }
 }

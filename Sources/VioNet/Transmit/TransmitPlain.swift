@@ -16,6 +16,7 @@ func transmitPlain<R: Ring & ~Copyable>(
   let size = Int(queue.value.core.ring.size)
   let idle = Int(queue.value.core.idle.count)
   if idle < max(count, size / 2, size &- queue.value.cache.bulk) || count == 0 { reclaim(R.self, queue) }
+  if queue.value.core.fault != .none { return 0 }
   var sent = 0
   while sent != count {
     sent = sendPlain(R.self, queue, packets, from: sent, to: count)
@@ -27,6 +28,7 @@ func transmitPlain<R: Ring & ~Copyable>(
     // Too few idle descriptors: worth another try if the device has used some by now.
     let before = queue.value.core.idle.count
     reclaim(R.self, queue)
+    if queue.value.core.fault != .none { return sent }
     if queue.value.core.idle.count == before { break }
   }
   queue.value.core.counters.ringFull &+= UInt64(truncatingIfNeeded: count &- sent)

@@ -97,13 +97,13 @@ extension TransmitQueue {
     return false
   }
 
-  /// The ring's reference to one segment ends.
+  /// The ring's reference to one segment ends. A packet that others have references of stayed its caller's.
   private mutating func home(_ packet: Packet) {
     guard let pool = PacketPools.containing(packet) else { return }
     // A caller that freed one reference too many has the packet at home already.
-    if packet.owner == Owner.pool { return pool.value.refuse() }
-    packet.owner = Owner.caller
-    pool.value.release(packet)
+    let holder = packet.owner
+    if holder == Owner.pool { return pool.value.refuse() }
+    pool.value.release(packet, heldBy: holder)
   }
 
   /// From now on the cache serves another pool.
@@ -158,13 +158,13 @@ extension TransmitQueue {
         pools >> UInt64(pool.value.number) & 1 != 0
       else { return VIONET_DROP_FOREIGN }
       if packet.length == 0 { return VIONET_DROP_EMPTY }
-      if !pool.value.covers(packet, header: place == 0 ? headerSize : 0) { return VIONET_DROP_LONG }
+      if !PoolView(pool).covers(packet, header: place == 0 ? headerSize : 0) { return VIONET_DROP_LONG }
       total &+= packet.length
       segment = packet.next
     }
     if segment != nil { return VIONET_DROP_SEGMENTS }
     if total < TransmitQueue.shortest { return VIONET_DROP_EMPTY }
-    return total > longest ? VIONET_DROP_LONG : nil
+    return total > longest &+ (head.isTagged ? 4 : 0) ? VIONET_DROP_LONG : nil
   }
 
   /// Puts a checked packet on the ring: the header and the first segment in one descriptor, the others behind it,
