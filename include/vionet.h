@@ -42,6 +42,8 @@ extern "C" {
 
 /* Pointer marks for the Swift importer; nothing to a C or C++ compiler that lacks them. */
 #ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wnullability-extension"
 #define VIONET_NULLABLE _Nullable
 #define VIONET_NONNULL _Nonnull
 #else
@@ -530,6 +532,10 @@ int vionet_device_stats(uint16_t device, struct vionet_device_stats *VIONET_NULL
 
 /* Disconnects and forgets a served device. Any number is legal. Since 0.1. */
 void vionet_device_stop(uint16_t device);
+
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
 
 #ifdef __cplusplus
 }
