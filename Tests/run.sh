@@ -21,6 +21,7 @@ while [ $# -gt 0 ]; do
 done
 
 logs=$build/test-logs
+unset VIONET_LOG VIONET_LIBRARY
 export VIONET_TEST_TAG=vt$$
 passed=0 failed=0 skipped=0 running=
 

@@ -42,6 +42,8 @@ extern "C" {
 
 /* Pointer marks for the Swift importer; nothing to a C or C++ compiler that lacks them. */
 #ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wnullability-extension"
 #define VIONET_NULLABLE _Nullable
 #define VIONET_NONNULL _Nonnull
 #else
@@ -61,7 +63,7 @@ extern "C" {
 #define VIONET_MAX_POOLS 64        /* packet pools at one time */
 #define VIONET_MAX_SEGMENTS 64     /* segments of one packet */
 #define VIONET_PORT_NONE 0xffff    /* no port */
-#define VIONET_HEADROOM 128        /* bytes before the data of a fresh packet, at least */
+#define VIONET_HEADROOM 128        /* bytes before the data of a fresh packet; to be sent it must keep 12 of them */
 #define VIONET_DEVICE_LENGTH 128   /* longest device address, its final zero included */
 
 /* ---- version, errors, log ---------------------------------------------------------------------------------------- */
@@ -85,7 +87,10 @@ enum vionet_log_level {
 	VIONET_LOG_DEBUG = 3, /* every step of initialisation, every message to a back-end */
 };
 
-/* Receives one line without its newline; the line is valid during the call only. May be called from any thread. */
+/*
+ * Receives one line without its newline; the line is valid during the call only. May be called from any thread, and
+ * must not call the library.
+ */
 typedef void (*vionet_log_callback)(int level, const char *VIONET_NONNULL line, void *VIONET_NULLABLE user);
 
 /*
@@ -123,8 +128,9 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
  * delivered and the port is attached. Waits at most 5 s for each answer of a back-end.
  *
  * -EINVAL the address, a key or a value is wrong; -ENOTSUP this version does not serve the scheme, key or device;
- * -ENOENT, -ECONNREFUSED, -EACCES the socket or interface cannot be opened; -ETIMEDOUT, -EPROTO, -ECONNRESET the
- * back-end is silent, talks nonsense, or left; -ENFILE no port is free; -ENOMEM. Any thread. Since 0.1.
+ * -ENOENT, -ECONNREFUSED, -EACCES, -ENOTSOCK, -ENAMETOOLONG, -EMFILE the socket or interface cannot be opened;
+ * -ETIMEDOUT, -EPROTO, -ECONNRESET the back-end is silent, talks nonsense, or left; -ENFILE no port is free; -ENOMEM.
+ * Any thread. Since 0.1.
  */
 int vionet_probe(const char *VIONET_NULLABLE device, uint16_t *VIONET_NULLABLE port);
 
@@ -140,11 +146,12 @@ struct vionet_config {
 
 /*
  * Resets the device, negotiates features and builds the queues. config may be NULL for defaults. May be called again
- * on a stopped port, with other settings. After a failure the port is as after vionet_probe().
+ * on a stopped port, with other settings. After any failure but -EBUSY the port is as after vionet_probe().
  *
  * -EINVAL config is wrong or the device refused what was agreed; -E2BIG config is newer than the library; -ENOTSUP the
  * device lacks a required feature (the sentence names the bit); -EBUSY the port is started; -ENOBUFS the pool is too
- * small for the rings of all ports that use it; -ENOMEM; -EBADF no such pool; -ENODEV no such port; or as vionet_probe(). Since 0.1.
+ * small for the rings of all ports that use it; -ENOMEM; -EBADF no such pool; -ENOSPC more pools are shared
+ * than a back-end takes; -EIO the device asks for a reset; -ENODEV no such port; or as vionet_probe(). Since 0.1.
  */
 int vionet_init(uint16_t port, const struct vionet_config *VIONET_NULLABLE config);
 
@@ -203,11 +210,11 @@ struct vionet_info {
 	uint16_t header_size; /* bytes of virtio-net header before each frame */
 	uint16_t mtu;         /* largest packet after the Ethernet header */
 	uint16_t pool;        /* pool of the receive buffers, 0 before vionet_init */
-	uint8_t link_up;      /* 1 up or unknown, 0 down */
+	uint8_t link_up;      /* 1 up or unknown, 0 down; as it was at the last bring-up */
 	uint8_t mac_random;   /* 1: neither device nor address gave a MAC */
 	uint8_t mac[6];
 	uint8_t reserved[2];
-	uint32_t start_microseconds; /* how long vionet_probe, _init and _start took together */
+	uint32_t start_microseconds; /* how long vionet_probe and the last vionet_init and _start took together */
 	char device[VIONET_DEVICE_LENGTH];
 	char rx_path[32]; /* burst function in use, "rx-split-plain"; "" before vionet_start */
 	char tx_path[32];
@@ -226,11 +233,14 @@ const char *VIONET_NULLABLE vionet_feature_name(unsigned int bit);
 enum vionet_event {
 	VIONET_EVENT_NEW = 1,    /* a port was probed; its state becomes attached after the callbacks return */
 	VIONET_EVENT_BROKEN = 2, /* the device broke the rules on a queue, which moves nothing from now on */
-	VIONET_EVENT_GONE = 3,   /* the back-end closed its connection */
+	VIONET_EVENT_GONE = 3,   /* the back-end closed its connection, as vionet_rx_arm() or vionet_info() noticed */
 	VIONET_EVENT_CLOSED = 4, /* the port is about to be forgotten */
 };
 
-/* Called on the thread that caused or noticed the event; it may read the port but not change it. */
+/*
+ * Called on the thread that caused or noticed the event; it may read the port but not change it. One that is being
+ * removed by another thread may be called once more.
+ */
 typedef void (*vionet_event_callback)(uint16_t port, int event, void *VIONET_NULLABLE user);
 
 /* Adds a callback for the events of all ports; 8 at most. -EINVAL NULL; -ENOSPC. Any thread. Since 0.1. */
@@ -283,11 +293,16 @@ _Static_assert(offsetof(struct vionet_packet, owner) == 63, "owner is the last b
 
 struct vionet_pool_config {
 	size_t size;
-	uint32_t packets;   /* 16 to 16777216; 0: 16384. A queue pair takes its receive ring and up to 768 more from it */
-	uint32_t data_size; /* bytes after VIONET_HEADROOM, 64 to 65536; 0: 1984, or what the memory below gives */
+	/* 16 to 16777216; 0: 16384, or as many as fit into memory. A queue pair takes its receive ring and up to 768. */
+	uint32_t packets;
+	uint32_t data_size; /* bytes after VIONET_HEADROOM, 64 to 65536; 0: 1984 */
 	uint32_t flags;     /* enum vionet_pool_flag */
 	int memory_fd;      /* the file behind memory; -1 only for a pool that no other process may see */
-	void *VIONET_NULLABLE memory; /* caller's own memory, page-aligned and shared; NULL: the library makes it */
+	/*
+	 * The caller's own memory, page-aligned and shared; NULL: the library makes it. Seal its file against shrinking
+	 * (F_SEAL_SHRINK): a back-end that cuts it short would end the process with SIGBUS.
+	 */
+	void *VIONET_NULLABLE memory;
 	size_t memory_length;         /* bytes of it; the caller keeps it mapped until the pool is destroyed */
 	uint64_t memory_offset;       /* where in the file it starts */
 	uint64_t reserved[2];         /* zero */
@@ -443,8 +458,9 @@ int vionet_rx_fd(uint16_t port, uint16_t queue);
 /*
  * Asks for one wake-up through vionet_rx_fd(). Returns 0 when armed, or 1 if packets already wait: then call
  * vionet_rx_burst() and do not sleep. Clears the descriptor. A burst that finds packets disarms. The queue's
- * receiving thread only. -ENODEV, -EINVAL as vionet_rx_fd(); -ENOTCONN the back-end is gone, or the queue is broken:
- * nothing more will come before a new vionet_start(). Since 0.1.
+ * receiving thread only; with an empty pool nothing may come until packets are freed, so sleep with a time-out.
+ * -ENODEV, -EINVAL as vionet_rx_fd(); -ENOTCONN the back-end is gone, or the queue is broken: nothing more will come
+ * before a new vionet_start(). Since 0.1.
  */
 int vionet_rx_arm(uint16_t port, uint16_t queue);
 
@@ -452,12 +468,12 @@ int vionet_rx_arm(uint16_t port, uint16_t queue);
 
 enum vionet_drop {
 	VIONET_DROP_SHORT = 0,    /* rx: the device used less than a header and an Ethernet header */
-	VIONET_DROP_LONG = 1,     /* rx: more than the buffer; tx: more than MTU and headers, or than the segment's buffer */
+	VIONET_DROP_LONG = 1,     /* rx: more than the buffer; tx: more than MTU and headers, or not inside its buffer */
 	VIONET_DROP_SEGMENTS = 2, /* tx: more segments than the ring or VIONET_MAX_SEGMENTS, or a count that is not true */
 	VIONET_DROP_FOREIGN = 3,  /* tx: not a packet of the caller's, or of a pool not shared with this port */
 	VIONET_DROP_EMPTY = 4,    /* tx: less than an Ethernet header, or a segment without data */
 	VIONET_DROP_OFFLOAD = 5,  /* tx: asks for what was not negotiated */
-	VIONET_DROP_STOPPED = 6,  /* at vionet_stop; rx: received but not fetched; tx: not known to be sent, though counted so */
+	VIONET_DROP_STOPPED = 6,  /* at vionet_stop; rx: not fetched; tx: not known to be sent, though counted so */
 	VIONET_DROP_REASONS = 8,
 };
 
@@ -516,6 +532,10 @@ int vionet_device_stats(uint16_t device, struct vionet_device_stats *VIONET_NULL
 
 /* Disconnects and forgets a served device. Any number is legal. Since 0.1. */
 void vionet_device_stop(uint16_t device);
+
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
 
 #ifdef __cplusplus
 }

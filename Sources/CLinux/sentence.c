@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-enum { LIMIT = 400 };
+enum { LIMIT = sizeof(((struct saved_sentence *)0)->text) };
 
 struct sentences {
 	size_t length[2];
@@ -102,4 +102,15 @@ void sentence_hold(int on)
 	struct sentences *s = mine();
 	if (s != NULL)
 		s->held += on ? 1 : -1u;
+}
+
+void sentence_save(struct saved_sentence *kept)
+{
+	strlcpy(kept->text, sentence_get(SENTENCE_ERROR), sizeof(kept->text));
+}
+
+void sentence_restore(const struct saved_sentence *kept)
+{
+	sentence_begin(SENTENCE_ERROR);
+	sentence_text(SENTENCE_ERROR, kept->text, strlen(kept->text));
 }

@@ -61,8 +61,16 @@ package struct Failure: Error, Sendable {
 }
 
 extension Failure {
-  /// Does what may fail without anybody's being told: a mere try, or the cleaning up after a failure whose sentence must
-  /// stay.
+  /// Runs somebody else's code, whose own failures must not take the place of this thread's sentence.
+  package static func keepingSentence(_ body: () -> Void) {
+    var kept = saved_sentence()
+    unsafe sentence_save(&kept)
+    body()
+    unsafe sentence_restore(&kept)
+  }
+
+  /// Does what may fail without anybody's being told: a mere try, or the cleaning up after a failure whose sentence
+  /// must stay.
   @discardableResult
   package static func quietly<Result>(_ body: () throws(Failure) -> Result) -> Result? {
     sentence_hold(1)

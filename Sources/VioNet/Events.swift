@@ -38,13 +38,17 @@ package enum Events {
     return false
   }
 
-  /// Calls every callback. No lock is held, so that they may read the port.
+  /// Calls every callback. No lock is held, so that they may read the port; a callback that is being removed meanwhile
+  /// may still be called once. The thread's error sentence is what it was, whatever they do.
   static func raise(_ port: UInt16, _ event: vionet_event) {
-    for place in 0..<8 {
-      let entry = Registry.shared.value.events[place]
-      if entry.callback == 0 { continue }
-      let callback = unsafe unsafeBitCast(entry.callback, to: Callback.self)
-      unsafe callback(port, Int32(event.rawValue), UnsafeMutableRawPointer(bitPattern: entry.user))
+    Registry.shared.value.lock.lock()
+    let entries = Registry.shared.value.events
+    Registry.shared.value.lock.unlock()
+    Failure.keepingSentence {
+      for place in 0..<8 where entries[place].callback != 0 {
+        let callback = unsafe unsafeBitCast(entries[place].callback, to: Callback.self)
+        unsafe callback(port, Int32(event.rawValue), UnsafeMutableRawPointer(bitPattern: entries[place].user))
+      }
     }
   }
 }

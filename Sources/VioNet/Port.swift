@@ -39,19 +39,21 @@ package struct Port {
   var rings: Region?
   var pool: Cell<PacketPool>?
   /// Packets that the pool was told this port may hold.
-  var promised = 0
-  /// Pools whose memory the device sees: bit n for number n.
-  var pools: UInt64 = 0
-  /// Those of them that vionet_pool_share() named.
+  private var promised = 0
+  /// Pools that vionet_pool_share() named: bit n for number n.
   var lent: UInt64 = 0
   /// Queues exist, in the blocks of the slot.
   var queuePairs: UInt16 = 0
   /// Readable when an armed receive queue has packets or the back-end is gone; while started.
   var wake = Descriptor.none
+  /// A thread is on its way to close it.
+  var isClosing = false
   /// VIONET_EVENT_GONE was raised.
   var goneIsKnown = false
   var receiveName: StaticString = ""
   var transmitName: StaticString = ""
+  /// How long vionet_probe took, and with it the last way to a started port.
+  private var probeNanoseconds: UInt64 = 0
   var startNanoseconds: UInt64 = 0
   var statistics = PortStatistics()
 }
@@ -86,7 +88,8 @@ extension Port {
       guard let base = room.baseAddress else { return }
       unsafe address.whole.copy(to: base.assumingMemoryBound(to: CChar.self), room: room.count)
     }
-    port.startNanoseconds = sys_nanoseconds() - begin
+    port.probeNanoseconds = sys_nanoseconds() - begin
+    port.startNanoseconds = port.probeNanoseconds
     guard let cell = Cell.make(port) else {
       bus.destroy()
       companion?.finish()
@@ -125,46 +128,51 @@ extension Port {
 // MARK: Initialise
 
 extension Port {
-  /// vionet_init(): from whatever state but started to a device that awaits its buffers.
+  /// vionet_init(): from whatever state but started to a device that awaits its buffers; on failure to a port that was
+  /// merely probed.
   package mutating func initialise(_ config: vionet_config?) throws(Failure) {
+    try mustBeProbed()
     if state == VIONET_STATE_STARTED { throw Failure(EBUSY, "port ").number(number).text(" is started") }
-    var wanted = wishes
-    if let config { try wanted.apply(config) }
-    let pairs = Int(wanted.queuePairs)
-    // A shared pool made for this port has room for its peer too.
-    let room = 2 * pairs * (Int(wanted.receiveDescriptors) + 6 * PacketPool.largestBulk)
-    let pool = try PacketPools.find(wanted.pool, making: room)
-    let buffers = pairs * (Int(wanted.receiveDescriptors) + pool.value.perPair)
-    try PacketPools.promise(pool, buffers, insteadOf: self.pool?.value.number == pool.value.number ? promised : 0)
-    tearDown()
-    use(pool)
-    promised = buffers
-    options = wanted
-    try timed { (port) throws(Failure) in try port.bringUp() }
+    forgetSettings()
+    do throws(Failure) {
+      options = wishes
+      if let config { try options.apply(config) }
+      try acquirePool()
+      try timed { (port) throws(Failure) in try port.bringUp() }
+    } catch {
+      forgetSettings()
+      throw error
+    }
     state = VIONET_STATE_INITIALISED
   }
 
-  /// The pool of the receive buffers takes the place of the former one; pools shared by name stay.
-  private mutating func use(_ wanted: Cell<PacketPool>) {
-    if let former = pool, former.value.number != wanted.value.number {
-      Failure.quietly { () throws(Failure) in try PacketPools.promise(former, 0, insteadOf: promised) }
-      if lent >> UInt64(former.value.number) & 1 == 0 { drop(former.value.number) }
-    }
+  /// A port is not to be changed from inside its own VIONET_EVENT_NEW.
+  func mustBeProbed() throws(Failure) {
+    if state.rawValue == 0 { throw Failure(EBUSY, "port ").number(number).text(" is still being probed") }
+  }
+
+  /// The pool of the receive buffers, with a promise of as many as this port may hold.
+  private mutating func acquirePool() throws(Failure) {
+    let pairs = Int(options.queuePairs)
+    func need(_ perPair: Int) -> Int { pairs * (Int(options.receiveDescriptors) + perPair) }
+    // A shared pool made for this port has room for its peer too.
+    let wanted = try PacketPools.find(options.pool, making: 2 * need(PacketPool.mostPerPair))
+    promised = need(wanted.value.perPair)
+    try PacketPools.acquire(wanted, promised)
     pool = wanted
-    hold(wanted)
   }
 
-  /// Lets the device see a pool's memory from the next bring-up on.
-  mutating func hold(_ wanted: Cell<PacketPool>) {
-    let bit: UInt64 = 1 << UInt64(wanted.value.number)
-    if pools & bit == 0 { PacketPools.hold(wanted) }
-    pools |= bit
+  private mutating func forgetSettings() {
+    tearDown()
+    if let pool { PacketPools.letGo(pool, promised) }
+    pool = nil
+    features = FeatureSet(0)
+    state = VIONET_STATE_ATTACHED
+    startNanoseconds = probeNanoseconds
   }
 
-  private mutating func drop(_ number: UInt16) {
-    pools &= ~(1 << UInt64(number))
-    if let pool = PacketPools.existing(number) { PacketPools.letGo(pool) }
-  }
+  /// Pools whose memory the device sees: bit n for number n.
+  var pools: UInt64 { lent | (pool.map { 1 << UInt64($0.value.number) } ?? 0) }
 
   /// Everything from reset to DRIVER_OK, undone on failure.
   private mutating func bringUp() throws(Failure) {
@@ -193,8 +201,10 @@ extension Port {
 
 extension Port {
   package mutating func start() throws(Failure) {
+    try mustBeProbed()
     switch state {
-    case VIONET_STATE_INITIALISED, VIONET_STATE_STOPPED: break
+    case VIONET_STATE_INITIALISED: break
+    case VIONET_STATE_STOPPED: startNanoseconds = probeNanoseconds
     case VIONET_STATE_STARTED: throw Failure(EALREADY, "port ").number(number).text(" is started already")
     default: throw Failure(EINVAL, "port ").number(number).text(" is not initialised: call vionet_init")
     }
@@ -213,7 +223,8 @@ extension Port {
       let receive = receiveQueue(pair)
       _ = receive.value.fill(SplitRing.self)
       if receive.value.core.idle.count != 0 {
-        takeBackAll()
+        // What was filled is with the device already.
+        tearDown()
         throw Failure(ENOBUFS, "the pool has too few packets left to fill receive queue ").number(pair)
       }
     }
@@ -225,8 +236,8 @@ extension Port {
       throw error
     }
     for pair in 0..<queuePairs {
-      unsafe receiveQueue(pair).value.core.burst = receivePath.burst
-      unsafe transmitQueue(pair).value.core.burst = transmitPath.burst
+      unsafe receiveQueue(pair).value.core.open(receivePath.burst)
+      unsafe transmitQueue(pair).value.core.open(transmitPath.burst)
       // The device may have been idle since it saw the ring empty.
       receiveQueue(pair).value.core.notifyDevice()
       transmitQueue(pair).value.core.notifyDevice()
@@ -238,6 +249,7 @@ extension Port {
   }
 
   package mutating func stop() throws(Failure) {
+    try mustBeProbed()
     if state != VIONET_STATE_STARTED { return }
     try shutDoors()
     tearDown()
@@ -246,31 +258,45 @@ extension Port {
 
   /// Frees all; the caller holds the slot's lock and forgets the port afterwards.
   package mutating func close() {
-    if state == VIONET_STATE_STARTED {
-      // A thread that sits in a burst for longer than the deadline keeps no one from closing; its blocks stay valid.
-      Failure.quietly { () throws(Failure) in try shutDoors() }
+    let isQuiet = state != VIONET_STATE_STARTED || Failure.quietly { () throws(Failure) in try shutDoors() } != nil
+    if isQuiet {
+      tearDown()
+    } else {
+      // A thread sits in a burst: what it may still touch stays, and is lost.
+      abandon()
     }
-    tearDown()
     bus.destroy()
     companion?.finish()
-    if let pool { Failure.quietly { () throws(Failure) in try PacketPools.promise(pool, 0, insteadOf: promised) } }
-    for number in 1..<UInt16(VIONET_MAX_POOLS) where pools >> UInt64(number) & 1 != 0 { drop(number) }
+    if let pool, isQuiet { PacketPools.letGo(pool, promised) }
+    for number in 1..<UInt16(VIONET_MAX_POOLS) where lent >> UInt64(number) & 1 != 0 {
+      if let pool = PacketPools.existing(number) { PacketPools.letGo(pool, 0) }
+    }
   }
 }
 
 extension Ports {
   package static func close(_ number: UInt16) {
-    guard number < UInt16(VIONET_MAX_PORTS), unsafe Registry.ports[number].port != nil else { return }
+    guard number < UInt16(VIONET_MAX_PORTS), beginClosing(number) else { return }
     Events.raise(number, VIONET_EVENT_CLOSED)
     Registry.ports[number].lock.lock()
-    let raw = unsafe Registry.ports[number].port
-    unsafe Registry.ports[number].port = nil
-    if let raw = unsafe raw {
+    if let raw = unsafe Registry.ports[number].port {
       let port = unsafe Cell<Port>(raw: raw)
+      unsafe Registry.ports[number].port = nil
       port.value.close()
       port.destroy()
     }
     Registry.ports[number].lock.unlock()
-    if unsafe raw != nil { giveBack(number) }
+    giveBack(number)
+  }
+
+  /// True for the one call that is to close the port; not one from inside the event of another, nor while it is probed.
+  private static func beginClosing(_ number: UInt16) -> Bool {
+    Registry.ports[number].lock.lock()
+    defer { Registry.ports[number].lock.unlock() }
+    guard let raw = unsafe Registry.ports[number].port else { return false }
+    let port = unsafe Cell<Port>(raw: raw)
+    if port.value.isClosing || port.value.state.rawValue == 0 { return false }
+    port.value.isClosing = true
+    return true
   }
 }

@@ -15,6 +15,7 @@ package struct PortOptions {
   var receiveDescriptors = PortOptions.defaultDescriptors
   var transmitDescriptors = PortOptions.defaultDescriptors
   var pool: UInt16 = 0
+  /// Feature bits not to accept though offered.
   var featuresOff: UInt64 = 0
   /// Given by the user, in place of the device's.
   var address: MACAddress?
@@ -58,6 +59,10 @@ package struct PortOptions {
     }
     pool = config.pool
     featuresOff = config.features_off
+    let reserved = config.reserved.0 | config.reserved.1 | config.reserved.2 | config.reserved.3
+    if reserved != 0 { throw Failure(EINVAL, "reserved must be zero") }
+    let needed = featuresOff & Features.required
+    if needed != 0 { throw Failure(EINVAL, "features_off: ").plain(Features.firstName(needed)).text(" is required") }
   }
 
   /// "0" and "1" are understood; "1" is for a later version.

@@ -58,22 +58,6 @@ extension Port {
     }
   }
 
-  /// A ring's addresses as they go to the device: our own, or physical ones.
-  private func asDeviceSees(_ ring: RingSetUp, _ region: Region) throws(Failure) -> RingSetUp {
-    if !bus.usesPhysicalAddresses { return ring }
-    let offset = Int(ring.descriptors - region.address)
-    let bytes = RingLayout(size: Int(ring.size), isLegacy: bus.isLegacy).bytes
-    guard let start = try region.physicalAddress(offset, bytes) else {
-      throw Failure(ENOMEM, "queue ").number(ring.index).text(" finds no ").number(bytes)
-        .text(" bytes of memory in one piece: echo 64 > /proc/sys/vm/nr_hugepages")
-    }
-    var seen = ring
-    seen.available = start + (ring.available - ring.descriptors)
-    seen.used = start + (ring.used - ring.descriptors)
-    seen.descriptors = start
-    return seen
-  }
-
   /// The size and shape that a wish for a ring leads to.
   private func layout(_ index: UInt16, _ wanted: UInt16) throws(Failure) -> RingLayout {
     let size = try bus.queueSize(index, wanted)
@@ -93,49 +77,81 @@ extension Port {
     bus.connect(calls: calls, count: pairs * 2)
   }
 
+  /// A ring's addresses as they go to the device: our own, or physical ones.
+  private func asDeviceSees(_ ring: RingSetUp, _ region: Region) throws(Failure) -> RingSetUp {
+    if !bus.usesPhysicalAddresses { return ring }
+    let offset = Int(ring.descriptors - region.address)
+    let bytes = RingLayout(size: Int(ring.size), isLegacy: bus.isLegacy).bytes
+    guard let start = try region.physicalAddress(offset, bytes) else {
+      throw Failure(ENOMEM, "queue ").number(ring.index).text(" finds no ").number(bytes)
+        .text(" bytes of memory in one piece: echo 64 > /proc/sys/vm/nr_hugepages")
+    }
+    var seen = ring
+    seen.available = start + (ring.available - ring.descriptors)
+    seen.used = start + (ring.used - ring.descriptors)
+    seen.descriptors = start
+    return seen
+  }
+
   private func makeReceiveQueue(_ pair: UInt16, _ ring: Shared) throws(Failure) {
     guard let pool else { throw Failure(EINVAL, "the port has no pool") }
+    unsafe try Port.makeBlock(&Registry.ports[number].receiveQueues, pair, MemoryLayout<ReceiveQueue>.stride)
     var core = try Virtqueue(
       port: number, index: pair * 2, size: options.receiveDescriptors, ring: ring, isLegacy: bus.isLegacy)
     let queue: ReceiveQueue
     do throws(Failure) {
       queue = try ReceiveQueue(core: core, pool: pool, headerSize: Negotiation.headerSize(features))
-      unsafe try Port.place(queue, &Registry.ports[number].receiveQueues, pair)
     } catch {
       core.destroy()
       throw error
     }
+    unsafe Port.place(queue, &Registry.ports[number].receiveQueues, pair)
   }
 
   private func makeTransmitQueue(_ pair: UInt16, _ ring: Shared) throws(Failure) {
     guard let pool else { throw Failure(EINVAL, "the port has no pool") }
+    unsafe try Port.makeBlock(&Registry.ports[number].transmitQueues, pair, MemoryLayout<TransmitQueue>.stride)
     var core = try Virtqueue(
       port: number, index: pair * 2 + 1, size: options.transmitDescriptors, ring: ring, isLegacy: bus.isLegacy)
     // 5.1.4.2 forbids longer ones if the MTU was negotiated; if not, the length must at least fit its field.
-    let longest = features.has(VIRTIO_NET_F_MTU) ? UInt32(config.mtu) + NetConfig.frameOverhead : 65535
+    let longest = features.has(VIRTIO_NET_F_MTU) ? UInt32(config.mtu) + NetConfig.frameHeader : 65535
     let queue: TransmitQueue
     do throws(Failure) {
       queue = try TransmitQueue(
         core: core, pool: pool, headerSize: Negotiation.headerSize(features), longest: longest, pools: pools)
-      unsafe try Port.place(queue, &Registry.ports[number].transmitQueues, pair)
     } catch {
       core.destroy()
       throw error
     }
+    unsafe Port.place(queue, &Registry.ports[number].transmitQueues, pair)
   }
 
-  /// Puts a queue into the block of its pair, which is made if there was none yet and kept for ever.
+  /// Puts a queue into the block of its pair. Its first bytes, by which bursts come in, are left alone: a thread with a
+  /// stale idea of the port may be there.
   private static func place<Queue>(
     _ queue: Queue, _ blocks: inout UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ pair: UInt16
+  ) {
+    let block = unsafe blocks.unsafelyUnwrapped[Int(pair)].unsafelyUnwrapped
+    unsafe withUnsafeBytes(of: queue) { bytes in
+      guard let base = bytes.baseAddress else { return }
+      unsafe (block + Virtqueue.doorBytes).copyMemory(
+        from: base + Virtqueue.doorBytes, byteCount: bytes.count - Virtqueue.doorBytes)
+    }
+  }
+
+  /// Makes sure of the blocks for one pair, with a door that leads nowhere; those made once are kept for ever.
+  private static func makeBlock(
+    _ blocks: inout UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ pair: UInt16, _ bytes: Int
   ) throws(Failure) {
     if unsafe blocks == nil {
-      unsafe blocks = registry_retain(Int(VIONET_MAX_QUEUE_PAIRS) * MemoryLayout<UInt>.stride)?.assumingMemoryBound(
-        to: UnsafeMutableRawPointer?.self)
+      unsafe blocks = registry_retain(Int(VIONET_MAX_QUEUE_PAIRS) * MemoryLayout<UInt>.stride)?
+        .assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
     }
     guard let table = unsafe blocks else { throw Failure(ENOMEM, "no memory for queues") }
-    if unsafe table[Int(pair)] == nil { unsafe table[Int(pair)] = registry_retain(MemoryLayout<Queue>.stride) }
-    guard let block = unsafe table[Int(pair)] else { throw Failure(ENOMEM, "no memory for queues") }
-    unsafe block.assumingMemoryBound(to: Queue.self).initialize(to: queue)
+    if unsafe table[Int(pair)] != nil { return }
+    guard let block = unsafe registry_retain(bytes) else { throw Failure(ENOMEM, "no memory for queues") }
+    unsafe block.storeBytes(of: Virtqueue.idleBurst, as: Virtqueue.Burst.self)
+    unsafe table[Int(pair)] = block
   }
 
   /// The rings, then every pool that packets may come from.
@@ -144,21 +160,20 @@ extension Port {
     _ = regions.add(region.asShared)
     for number in 1..<UInt16(VIONET_MAX_POOLS) where pools >> UInt64(number) & 1 != 0 {
       guard let pool = PacketPools.existing(number) else { continue }
+      guard let memory = pool.value.region else { continue }
       if bus.usesPhysicalAddresses {
         try pool.value.makePhysical()
         continue
       }
       if pool.value.isPhysical {
-        throw Failure(EINVAL, "pool ").number(number).text(
-          " has physical addresses, for a port through uio_pci_generic; "
-        )
-        .text("give this port its own")
+        throw Failure(EINVAL, "pool ").number(number).text(" has physical addresses, for a port through ")
+          .text("uio_pci_generic; give this port its own")
       }
-      if pool.value.region.file < 0 {
+      if memory.file < 0 {
         throw Failure(EINVAL, "pool ").number(number).text(
           " has no file descriptor, so no device can be given its memory")
       }
-      if !regions.add(pool.value.region.asShared) {
+      if !regions.add(memory.asShared) {
         throw Failure(ENOSPC, "a back-end takes at most ").number(VhostUserBus.maximumRegions - 1).text(" pools")
       }
     }
@@ -186,8 +201,8 @@ extension Port {
       while receiveQueue(pair).value.core.isBusy || transmitQueue(pair).value.core.isBusy {
         if deadline.hasPassed {
           for pair in 0..<queuePairs {
-            unsafe receiveQueue(pair).value.core.burst = bursts.0
-            unsafe transmitQueue(pair).value.core.burst = bursts.1
+            unsafe receiveQueue(pair).value.core.open(bursts.0)
+            unsafe transmitQueue(pair).value.core.open(bursts.1)
           }
           Registry.ports[slot].receiveCount = queuePairs
           Registry.ports[slot].transmitCount = queuePairs
@@ -204,7 +219,7 @@ extension Port {
     quiesce()
     takeBackAll()
     for pair in 0..<queuePairs {
-      statistics.absorb(receiveQueue(pair).value.core.counters, transmitQueue(pair).value.core.counters, pair)
+      statistics.absorb(receiveQueue(pair).value.core.counters, transmitQueue(pair).value.core.counters)
       transmitQueue(pair).value.destroy()
       receiveQueue(pair).value.destroy()
     }
@@ -219,17 +234,32 @@ extension Port {
   /// Disable and stop each ring, then reset. A back-end that does not answer is cut off: it may still scribble on
   /// packet data, as it always could, but on no ring that is used again, since every start makes new ones.
   private mutating func quiesce() {
-    let letGo: Void? = Failure.quietly { () throws(Failure) in try bus.quiesce(queuePairs * 2) }
+    let rings = queuePairs * 2
+    let letGo: Void? = Failure.quietly { () throws(Failure) in try bus.quiesce(rings) }
     if letGo == nil { bus.close() }
   }
 
-  mutating func takeBackAll() {
+  private mutating func takeBackAll() {
     for pair in 0..<queuePairs {
+      let transmit = transmitQueue(pair)
       // What the device has sent by now was sent; only the rest is in doubt.
-      reclaim(SplitRing.self, transmitQueue(pair))
-      transmitQueue(pair).value.takeBack()
+      if transmit.value.core.fault == .none { reclaim(SplitRing.self, transmit) }
+      transmit.value.takeBack()
       receiveQueue(pair).value.takeBack(SplitRing.self)
     }
+  }
+
+  /// Leaves rings, tables and blocks to a thread that does not come out of a burst; the next port in this slot makes
+  /// new blocks. The device is cut off.
+  mutating func abandon() {
+    bus.close()
+    for pair in 0..<queuePairs {
+      unsafe Registry.ports[number].receiveQueues?[Int(pair)] = nil
+      unsafe Registry.ports[number].transmitQueues?[Int(pair)] = nil
+    }
+    queuePairs = 0
+    rings = nil
+    wake.close()
   }
 }
 

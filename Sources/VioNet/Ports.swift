@@ -61,7 +61,7 @@ package enum Ports {
     let slot = Registry.ports[port]
     if queue >= slot.receiveCount { return 0 }
     guard let blocks = unsafe slot.receiveQueues, let block = unsafe blocks[Int(queue)] else { return 0 }
-    return unsafe burst(block, packets, count)
+    return unsafe burst(block, port, packets, count)
   }
 
   @inline(__always)
@@ -70,13 +70,15 @@ package enum Ports {
     let slot = Registry.ports[port]
     if queue >= slot.transmitCount { return 0 }
     guard let blocks = unsafe slot.transmitQueues, let block = unsafe blocks[Int(queue)] else { return 0 }
-    return unsafe burst(block, packets, count)
+    return unsafe burst(block, port, packets, count)
   }
 
   /// Says that a thread is inside, and only then looks which function to call: whoever stops the queue changes the
   /// function first, makes all processors agree (membarrier), and then waits until nobody is inside.
   @inline(__always)
-  private static func burst(_ block: UnsafeMutableRawPointer, _ packets: Packets, _ count: UInt16) -> UInt16 {
+  private static func burst(
+    _ block: UnsafeMutableRawPointer, _ port: UInt16, _ packets: Packets, _ count: UInt16
+  ) -> UInt16 {
     // Both kinds of queue begin with their Virtqueue.
     let core = unsafe block.assumingMemoryBound(to: Virtqueue.self)
     unsafe shared_store32(&core.pointee.inside, 1)
@@ -84,7 +86,17 @@ package enum Ports {
     let function = unsafe core.pointee.burst
     let result = unsafe function(block, packets, count)
     compiler_barrier()
+    // Read before others may take the queue apart, told after.
+    let hasNews = unsafe core.pointee.hasNews
     unsafe shared_store32_release(&core.pointee.inside, 0)
+    if hasNews { unsafe tell(core, port) }
     return result
+  }
+
+  /// Nothing that a callback does in a burst's event can keep a stop waiting for that burst.
+  @inline(never)
+  private static func tell(_ core: UnsafeMutablePointer<Virtqueue>, _ port: UInt16) {
+    unsafe core.pointee.hasNews = false
+    Events.raise(port, VIONET_EVENT_BROKEN)
   }
 }

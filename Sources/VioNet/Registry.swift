@@ -13,9 +13,9 @@ enum Registry {
     unsafe Table(base: registry_base().assumingMemoryBound(to: PortSlot.self), count: Int(VIONET_MAX_PORTS))
   }
 
-  static var pools: Table<PoolEntry> {
+  static var pools: Table<PacketPool> {
     unsafe Table(
-      base: (registry_base() + poolOffset).assumingMemoryBound(to: PoolEntry.self), count: Int(VIONET_MAX_POOLS))
+      base: (registry_base() + poolOffset).assumingMemoryBound(to: PacketPool.self), count: Int(VIONET_MAX_POOLS))
   }
 
   static var shared: Cell<RegistryState> { unsafe Cell(raw: registry_base() + stateOffset) }
@@ -31,7 +31,7 @@ enum Registry {
   }
 
   private static let poolOffset = MemoryLayout<PortSlot>.stride * Int(VIONET_MAX_PORTS)
-  private static let stateOffset = poolOffset + MemoryLayout<PoolEntry>.stride * Int(VIONET_MAX_POOLS)
+  private static let stateOffset = poolOffset + MemoryLayout<PacketPool>.stride * Int(VIONET_MAX_POOLS)
   /// What all of it takes; the C side sets aside REGISTRY_BYTES.
   static let bytes = stateOffset + MemoryLayout<RegistryState>.stride
 }
@@ -51,15 +51,6 @@ struct PortSlot {
   /// The slot belongs to a port, or to one being probed.
   var taken: Bool
   private var padding: (UInt64, UInt64, UInt64)
-}
-
-/// A pool's entry: a burst looks a strange packet's address up here.
-@safe
-struct PoolEntry {
-  /// First packet struct, 0 for a free entry, and how many bytes of them there are.
-  var packets: UInt
-  var packetBytes: UInt
-  var pool: UnsafeMutableRawPointer?
 }
 
 @safe

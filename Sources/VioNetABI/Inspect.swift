@@ -31,7 +31,7 @@ public func vionet_log(_ level: Int32, _ callback: vionet_log_callback?, _ user:
 public func vionet_info(_ port: UInt16, _ info: UnsafeMutablePointer<vionet_info>?) -> Int32 {
   result { () throws(Failure) in
     var filled = vionet_info()
-    try Ports.with(port) { (port) throws(Failure) in port.value.describe(&filled) }
+    try Ports.describe(port, &filled)
     try unsafe Sized.write(info, filled)
   }
 }

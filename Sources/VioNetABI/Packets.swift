@@ -22,6 +22,7 @@ public func vionet_pool_create(
     if unsafe wanted.flags & ~VIONET_POOL_NO_HUGEPAGES.rawValue != 0 {
       throw Failure(EINVAL, "flags: ").hex(unsafe UInt64(wanted.flags)).text(" has bits that mean nothing")
     }
+    if unsafe wanted.reserved.0 | wanted.reserved.1 != 0 { throw Failure(EINVAL, "reserved must be zero") }
     if let memory = unsafe wanted.memory {
       unsafe pool.pointee = try PacketPools.create(
         request, in: memory, length: wanted.memory_length, file: wanted.memory_fd, offset: wanted.memory_offset)

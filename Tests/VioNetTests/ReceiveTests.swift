@@ -42,7 +42,8 @@ import Testing
     #expect(bench.conserved(held: 0))
   }
 
-  @Test(arguments: [16, 17, 65536, 65539, UInt32.max] as [UInt32]) func anIDBeyondTheRingBreaksTheQueue(id: UInt32) throws {
+  @Test(arguments: [16, 17, 65536, 65539, UInt32.max] as [UInt32])
+  func anIDBeyondTheRingBreaksTheQueue(id: UInt32) throws {
     // [R01]
     let bench = try RingBench()
     _ = bench.receiveDevice.take()
@@ -73,7 +74,8 @@ import Testing
     #expect(bench.conserved(held: 0))
   }
 
-  @Test(arguments: [0, 11, 12, 25, 1997, UInt32.max] as [UInt32]) func aWrongLengthIsDroppedAndCounted(length: UInt32) throws {
+  @Test(arguments: [0, 11, 12, 25, 1997, UInt32.max] as [UInt32])
+  func aWrongLengthIsDroppedAndCounted(length: UInt32) throws {
     // [R27, R28, R29]
     let bench = try RingBench()
     guard let bad = bench.receiveDevice.take(), let good = bench.receiveDevice.take() else { return }

@@ -122,10 +122,10 @@ static int peer_obey(struct peer *p, struct message *m, int *fds, int fd_count)
 		ring->available = m->u.address.available;
 		return -1;
 	case SET_VRING_KICK:
-		peer_keep_fd(&ring->kick, fd_count > 0 ? dup(fds[0]) : -1);
+		peer_keep_fd(&ring->kick, fd_count > 0 ? fcntl(fds[0], F_DUPFD_CLOEXEC, 0) : -1);
 		ring->started = 1;
 		return -1;
-	case SET_VRING_CALL: peer_keep_fd(&ring->call, fd_count > 0 ? dup(fds[0]) : -1); return -1;
+	case SET_VRING_CALL: peer_keep_fd(&ring->call, fd_count > 0 ? fcntl(fds[0], F_DUPFD_CLOEXEC, 0) : -1); return -1;
 	case SET_VRING_ENABLE: ring->enabled = m->u.state.number; return -1;
 	case GET_VRING_BASE: m->u.state.number = ring->taken; ring->started = 0; return 8;
 	case GET_CONFIG:

@@ -37,7 +37,7 @@ def functions(disassembly):
 
 def faults_of(name, lines):
     out = [f"{name}: a trap" for line in lines if re.search(r"\bud2\b", line)]
-    out += [f"{name}: {line.split('call')[1].strip()}" for line in lines if re.search(r"\b(call|jmp)\b.*\bswift_", line)]
+    out += [f"{name}: {line.strip()}" for line in lines if re.search(r"\b(call|jmp)\b.*\bswift_", line)]
     fences = sum(1 for line in lines if FENCED.search(line))
     if fences > 1 and not BESIDE.search(name):
         out.append(f"{name}: {fences} locked instructions")

@@ -64,7 +64,8 @@ def main():
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix in (".swift", ".c", ".h", ".cpp") and ".build" not in path.parts:
                 # What the examples share is a header; a program is what a reader reads.
-                faults += faults_of(path.relative_to(ROOT), path.read_text(), folder == "examples" and path.suffix == ".c")
+                example = folder == "examples" and path.suffix == ".c"
+                faults += faults_of(path.relative_to(ROOT), path.read_text(), example)
                 count += 1
     print(f"{count} files")
     for fault in faults:

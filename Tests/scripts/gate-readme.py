@@ -46,7 +46,8 @@ def state_faults(rows, really):
     said = {row[0] for row in rows if row[1] == "used"}
     out = [f"{name} is called used, but is not accepted" for name in sorted(said - really)]
     out += [f"{name} is accepted, but not called used" for name in sorted(really - said)]
-    return out + [f"{row[0]} is {row[1]}: neither used nor planned" for row in rows if row[1] not in ("used", "planned")]
+    return out + [f"{name} is {state}: neither used nor planned" for name, state, *_ in rows
+                  if state not in ("used", "planned")]
 
 
 def run(*command, **options):
@@ -56,7 +57,7 @@ def run(*command, **options):
 def compiled(source, program):
     flags = shlex.split(run("pkg-config", "--cflags", "--libs", "vionet",
                             env={**os.environ, "PKG_CONFIG_PATH": str(STAGE / "lib/pkgconfig")}).stdout)
-    result = run("gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-pthread", str(source), "-o", str(program), *flags,
+    result = run("gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-pthread", source, "-o", program, *flags,
                  f"-Wl,-rpath,{STAGE}/lib")
     if result.returncode:
         fault(f"{source.name} does not compile:\n{result.stderr}")

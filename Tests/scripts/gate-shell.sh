@@ -18,7 +18,8 @@ done)
 shellcheck -x "${scripts[@]}" || fail "shellcheck"
 echo "${#scripts[@]} scripts"
 
-without=$(ours Sources Tests include examples bench Tools .ci Makefile | grep -E '\.(swift|c|h|cpp|sh|py|map)$|Makefile|/run$' |
+without=$(ours Sources Tests include examples bench Tools .ci Makefile |
+  grep -E '\.(swift|c|h|cpp|sh|py|map)$|Makefile|/run$' |
   while read -r file; do
     ! head -n 3 "$file" | grep -q 'SPDX-License-Identifier: BSD-2-Clause' && echo "$file"
   done)

@@ -23,7 +23,8 @@ listed "$root/vionet.map" >"$work/listed"
 diff "$work/declared" "$work/exported" || fail "declared (<) and exported (>) differ"
 diff "$work/listed" "$work/exported" || fail "vionet.map (<) and exported (>) differ"
 echo "$(wc -l <"$work/exported") functions declared, listed and exported"
-nm -D --with-symbol-versions --defined-only "$so" | grep ' T ' | grep -v '@@VIONET_0$' && fail "an export without version"
+nm -D --with-symbol-versions --defined-only "$so" | grep ' T ' | grep -v '@@VIONET_0$' &&
+  fail "an export without version"
 
 # Everything undefined carries a version of glibc or libbsd; the weak ones below are the toolchain's own.
 nm -D --undefined-only --with-symbol-versions "$so" | awk '{ print $NF }' | sort -u >"$work/undefined"

@@ -177,6 +177,10 @@ void sentence_signed(int which, int64_t number);
 void sentence_hex(int which, uint64_t number);
 void sentence_errno(int which, int error);
 const char *sentence_get(int which);
+/* A copy of this thread's error sentence, to be put back after others had their turn. */
+struct saved_sentence { char text[400]; };
+void sentence_save(struct saved_sentence *kept);
+void sentence_restore(const struct saved_sentence *kept);
 /* Between hold(1) and hold(0), which nest, this thread's error sentence does not change. */
 void sentence_hold(int on);
 

@@ -10,7 +10,6 @@ import Linux
 /// A vhost-user message: 12 bytes of header in native byte order, then the payload.
 struct VhostMessage {
   static let headerBytes = 12
-  static let payloadLimit = 8 + 8 * 32
   static let version: UInt32 = 1
   static let replyFlag: UInt32 = 4
   static let needReplyFlag: UInt32 = 8
@@ -34,7 +33,13 @@ struct VhostSocket {
     if isSocket < 0 { throw Failure(0 - isSocket, "no socket ").quoting(path).text(": ").reason(0 - isSocket) }
     if isSocket == 0 { throw Failure(ENOTSOCK, "").quoting(path).text(" is not a socket") }
     descriptor = try check(sys_unix_socket()) { Failure($0, "cannot make a socket: ").reason($0) }
-    let connected = unsafe sys_unix_connect(descriptor, &address)
+    // A back-end whose queue of connections is full says "again".
+    let deadline = Deadline(milliseconds: VhostSocket.patience)
+    var connected = unsafe sys_unix_connect(descriptor, &address)
+    while connected == -EAGAIN && !deadline.hasPassed {
+      sys_sleep_microseconds(1000)
+      unsafe connected = sys_unix_connect(descriptor, &address)
+    }
     if connected < 0 {
       close()
       throw Failure(0 - connected, "cannot connect to ").quoting(path).text(": ").reason(0 - connected)
@@ -105,8 +110,7 @@ struct VhostSocket {
       let deadline = Deadline(milliseconds: VhostSocket.patience)
       var header: (UInt32, UInt32, UInt32) = (0, 0, 0)
       try unsafe readAll(&header, VhostMessage.headerBytes, deadline, request)
-      let flags = header.1 & (VhostMessage.replyFlag | 3)
-      if header.0 != request || flags != VhostMessage.replyFlag | VhostMessage.version {
+      if header.0 != request || header.1 != VhostMessage.replyFlag | VhostMessage.version {
         throw Failure(EPROTO, "the back-end answered ").plain(VhostRequest.name(request)).text(" with request ")
           .number(header.0).text(", flags ").hex(UInt64(header.1))
       }
@@ -153,8 +157,10 @@ struct VhostSocket {
 
   private static func lost(_ request: UInt32, _ code: Int32) -> Failure {
     // A closed socket shows as EPIPE when sending and as an end when reading: one thing to the caller.
-    Failure(code == EPIPE ? ECONNRESET : code, "the back-end closed the connection at ")
-      .plain(VhostRequest.name(request))
+    if code == EPIPE || code == ECONNRESET {
+      return Failure(ECONNRESET, "the back-end closed the connection at ").plain(VhostRequest.name(request))
+    }
+    return Failure(code, "").plain(VhostRequest.name(request)).text(" cannot be sent or answered: ").reason(code)
   }
 
   private mutating func abandon(_ failure: Failure) -> Failure {

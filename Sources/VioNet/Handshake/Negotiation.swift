@@ -62,16 +62,12 @@ enum Negotiation {
   ) throws(Failure) -> FeatureSet {
     let offered = bus.offered
     let required = bus.isLegacy ? Features.requiredOfLegacy : Features.required
-    if options.featuresOff & required != 0 {
-      throw Failure(EINVAL, "features_off: ").plain(Features.firstName(options.featuresOff & required))
-        .text(" is required")
-    }
     let missing = required & ~offered
     if missing != 0 {
       throw Failure(ENOTSUP, "the device does not offer ").plain(Features.firstName(missing))
         .text(", which is required; it offers ").hex(offered)
     }
-    var features = FeatureSet(offered & (Features.wanted | required) & ~options.featuresOff)
+    var features = FeatureSet(offered & (Features.wanted & ~options.featuresOff | required))
     NetConfig.dropUnreadable(&features, bus.configLength)
     config.mtu = UInt16(clamping: room - NetConfig.frameOverhead)
     if features.has(VIRTIO_NET_F_MTU) {

@@ -25,6 +25,7 @@ struct NetConfig {
   var address = MACAddress((0, 0, 0, 0, 0, 0))
   /// Neither the device nor the user gave an address.
   var addressIsRandom = false
+  private var randomAddress = MACAddress((0, 0, 0, 0, 0, 0))
   var linkUp = true
   var mtu: UInt16 = 0
 
@@ -39,25 +40,24 @@ struct NetConfig {
     return nil
   }
 
+  static let frameHeader: UInt32 = 14
   /// Ethernet header and one VLAN tag.
   static let frameOverhead: UInt32 = 18
 
   /// Reads what the negotiated features promise; `wish` is the user's own address.
   mutating func read(_ bus: Bus, _ features: FeatureSet, wish: MACAddress?) throws(Failure) {
+    // Without the feature the link is believed to be up (5.1.4.2).
+    linkUp = true
     if features.has(VIRTIO_NET_F_STATUS) {
       linkUp = try NetConfig.number(bus, NetConfig.statusOffset) & UInt16(VIRTIO_NET_S_LINK_UP) != 0
     }
-    if features.has(VIRTIO_NET_F_MAC) {
-      try unsafe bus.readConfig(NetConfig.addressOffset, &address.bytes, 6)
-    }
-    addressIsRandom = false
-    if let wish {
-      address = wish
-    } else if !address.isUsable {
-      // No address, or one that no station can have (a group's, all zero).
-      address = MACAddress.random()
-      addressIsRandom = true
-    }
+    var given = MACAddress((0, 0, 0, 0, 0, 0))
+    if features.has(VIRTIO_NET_F_MAC) { try unsafe bus.readConfig(NetConfig.addressOffset, &given.bytes, 6) }
+    if let wish { given = wish }
+    // No address, or one that no station can have (a group's, all zero): a random one, for as long as the port lives.
+    addressIsRandom = !given.isUsable
+    if addressIsRandom && !randomAddress.isUsable { randomAddress = MACAddress.random() }
+    address = addressIsRandom ? randomAddress : given
   }
 
   /// A 16-bit little-endian field.

@@ -30,12 +30,9 @@ struct Packet {
   @inline(__always) var dataAddress: UInt { unsafe UInt(bitPattern: pointer.pointee.data) }
   /// Where the device finds the buffer, headroom and all.
   @inline(__always) var deviceBuffer: UInt64 { unsafe pointer.pointee.device_address }
-  /// Where the device finds the data.
-  @inline(__always) var deviceAddress: UInt64 { deviceBuffer &+ UInt64(headroom) }
   /// Where the device finds the data of a packet at home, whose headroom nobody has changed.
   @inline(__always) var deviceAddressAtHome: UInt64 { deviceBuffer &+ UInt64(VIONET_HEADROOM) }
   @inline(__always) var length: UInt32 { unsafe pointer.pointee.length }
-  @inline(__always) var totalLength: UInt32 { unsafe pointer.pointee.total_length }
   @inline(__always) var flags: UInt32 { unsafe pointer.pointee.flags }
   @inline(__always) var segments: UInt16 { unsafe pointer.pointee.segments }
   @inline(__always) var references: UInt16 { unsafe pointer.pointee.references }
@@ -67,6 +64,12 @@ struct Packet {
     return next | UInt(flags) | UInt(segments ^ 1) == 0
   }
 
+  /// The frame carries a VLAN tag, which the MTU does not count. Of a checked packet with a whole Ethernet header.
+  var isTagged: Bool {
+    unsafe length >= 18
+      && UnsafeRawPointer(pointer.pointee.data).loadUnaligned(fromByteOffset: 12, as: UInt16.self) == 0x0081
+  }
+
   @inline(__always) func prefetch() { unsafe cpu_prefetch_write(pointer) }
 
   /// A received frame of one segment, handed to the caller. Three stores on one line, beside the owner.
@@ -88,15 +91,17 @@ struct Packet {
     owner = Owner.caller
   }
 
-  /// Back to how a packet at home looks; `data` is where its buffer plus headroom is.
+  /// Back to how a packet at home looks: all but the lengths and flags, which whoever takes it next writes.
   @inline(__always)
-  func comeHome(data: UnsafeMutableRawPointer) {
+  func comeHome(buffer: UInt, deviceBuffer: UInt64, size: UInt32, pool: UInt16) {
     let raw = unsafe UnsafeMutableRawPointer(pointer)
-    unsafe raw.storeBytes(of: UInt64(UInt(bitPattern: data)), toByteOffset: 0, as: UInt64.self)
+    unsafe raw.storeBytes(of: buffer &+ UInt(VIONET_HEADROOM), toByteOffset: 0, as: UInt.self)
     unsafe raw.storeBytes(of: 0, toByteOffset: 8, as: UInt64.self)
     unsafe raw.storeBytes(of: 1, toByteOffset: 32, as: UInt64.self)
     unsafe raw.storeBytes(of: UInt64(VIONET_HEADROOM) << 48, toByteOffset: 40, as: UInt64.self)
-    owner = Owner.pool
+    unsafe raw.storeBytes(of: deviceBuffer, toByteOffset: 48, as: UInt64.self)
+    let holding = Packet.heldAlone(pool: pool, owner: Owner.pool)
+    unsafe raw.storeBytes(of: UInt64(size) | UInt64(holding) << 32, toByteOffset: 56, as: UInt64.self)
   }
 
   /// Zeroes the 12 bytes before the data: the header of a frame that asks for nothing, of which a shorter one is the

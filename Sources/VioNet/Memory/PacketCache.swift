@@ -10,7 +10,7 @@ struct PacketCache {
   let table: PacketTable
   let pool: Cell<PacketPool>
   let view: PoolView
-  /// Packets moved to or from the pool at once; the cache keeps four times that at the most.
+  /// Packets moved to or from the pool at once.
   let bulk: Int
   var count: Int
 

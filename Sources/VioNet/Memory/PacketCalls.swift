@@ -42,7 +42,7 @@ package enum PacketCalls {
   }
 
   private static func home(of packet: Packet, likely pool: Cell<PacketPool>?) -> Cell<PacketPool>? {
-    if let pool, pool.value.contains(packet) { return pool }
+    if let pool, PoolView(pool).contains(packet) { return pool }
     return PacketPools.containing(packet)
   }
 
@@ -68,16 +68,31 @@ package enum PacketCalls {
     return pool
   }
 
+  /// One reference more to every segment, or to none.
   package static func reference(_ first: Pointer) throws(Failure) {
-    var segment: Packet? = unsafe Packet(first)
-    var left = Int(VIONET_MAX_SEGMENTS)
-    while let packet = segment, left > 0 {
+    let head = unsafe Packet(first)
+    var segment: Packet? = head
+    var done = 0
+    while let packet = segment, done < Int(VIONET_MAX_SEGMENTS) {
       guard PacketPools.containing(packet) != nil, packet.owner == Owner.caller else {
+        unreference(head, done)
         throw Failure(EINVAL, "this is not a packet that the caller holds")
       }
-      if !packet.reference() { throw Failure(EOVERFLOW, "a packet takes at most 65535 references") }
+      if !packet.reference() {
+        unreference(head, done)
+        throw Failure(EOVERFLOW, "a packet takes at most 65535 references")
+      }
       segment = packet.next
-      left -= 1
+      done += 1
+    }
+  }
+
+  private static func unreference(_ head: Packet, _ count: Int) {
+    var segment: Packet? = head
+    for _ in 0..<count {
+      guard let packet = segment else { return }
+      _ = packet.dropReference()
+      segment = packet.next
     }
   }
 
@@ -89,8 +104,8 @@ package enum PacketCalls {
     info.packets = UInt32(pool.value.packetCount)
     info.available = UInt32(pool.value.freeCount)
     info.data_size = pool.value.dataSize
-    info.hugepages = UInt32(pool.value.region.hugePage)
+    info.hugepages = UInt32(pool.value.region?.hugePage ?? 0)
     info.refused &+= pool.value.refused
-    info.memory = UInt64(pool.value.region.length)
+    info.memory = UInt64(pool.value.region?.length ?? 0)
   }
 }

@@ -8,148 +8,192 @@ import CLinux
 import CVionet
 import Linux
 
+/// The control block of one pool number, in static storage: the lock outlives the pool, so that a thread with a stale
+/// number finds an empty pool and not freed memory. All-zero is a number without a pool.
 @safe
 struct PacketPool {
-  let number: UInt16
-  let region: Region
-  let packetCount: Int
+  private var lock: SpinLock
+  private(set) var number: UInt16
+  /// First packet struct, and how many there are; 0 for no pool.
+  private(set) var packetBase: UInt
+  private(set) var packetCount: Int
   /// Bytes from one buffer to the next: an odd number of cache lines, since at a multiple of 2048 all headers fall into
   /// the same few sets of the first-level cache.
-  let stride: Int
-  let packets: UnsafeMutablePointer<vionet_packet>
-  private let free: PacketTable
-  private var lock = SpinLock()
+  private(set) var stride: Int
+  private var opened: Parts?
   private(set) var freeCount: Int
-  /// Frees refused: of packets already free or in a ring.
-  private(set) var refused: UInt64 = 0
-  /// Packets that are in use: all but those whose buffer a device could not reach.
+  /// Packets that circulate: all but those whose buffer a device could not reach.
   private(set) var usable: Int
+  /// Frees refused: of packets already free or in a ring.
+  private(set) var refused: UInt64
+  /// Ports that it is shared with, and packets that their queue pairs may hold; under the registry's lock.
+  var users: Int
+  var promised: Int
+
+  /// What an open pool has.
+  @safe
+  private struct Parts {
+    let region: Region
+    let packets: UnsafeMutablePointer<vionet_packet>
+    let free: PacketTable
+    /// Where each buffer is physically, once a device without an IOMMU uses the pool.
+    var physical: Table<UInt64>?
+  }
+
   /// Devices are told physical addresses, not our own.
-  private(set) var isPhysical = false
-  /// Ports that it is shared with.
-  var users: Int = 0
-  /// Packets that their queue pairs may hold.
-  var promised: Int = 0
+  var isPhysical: Bool { opened?.physical != nil }
+  fileprivate var physicalTable: UInt { unsafe UInt(bitPattern: opened?.physical?.base) }
 
   /// Packets that queues take and give at once: many, but no great part of a small pool.
   static let largestBulk = 128
   var bulk: Int { min(PacketPool.largestBulk, max(2, packetCount / 32)) }
   /// What a queue pair may hold beside its receive ring: its two caches, and sent packets not yet collected.
   var perPair: Int { 6 * bulk }
+  static let mostPerPair = 6 * largestBulk
 
+  var isOpen: Bool { packetCount != 0 }
+  var region: Region? { opened?.region }
   var dataSize: UInt32 { UInt32(truncatingIfNeeded: stride) &- UInt32(VIONET_HEADROOM) }
-  @inline(__always) var packetBase: UInt { unsafe UInt(bitPattern: packets) }
-  @inline(__always) var packetBytes: UInt { UInt(truncatingIfNeeded: packetCount &* Packet.bytes) }
 
-  init(number: UInt16, region: Region, packetCount: Int, stride: Int) throws(Failure) {
-    let bytes = packetCount * Packet.bytes
-    guard let free = PacketTable(count: packetCount), let raw = unsafe Heap.zeroed(bytes) else {
+  /// Begins a pool in a region, which is the pool's from then on if this does not fail.
+  mutating func open(number: UInt16, region: Region, packetCount: Int, stride: Int) throws(Failure) {
+    guard let free = PacketTable(count: packetCount) else {
       throw Failure(ENOMEM, "no memory for ").number(packetCount).text(" packets")
     }
+    guard let raw = unsafe Heap.zeroed(packetCount * Packet.bytes) else {
+      free.destroy()
+      throw Failure(ENOMEM, "no memory for ").number(packetCount).text(" packets")
+    }
+    lock.lock()
     self.number = number
-    self.region = region
-    self.packetCount = packetCount
     self.stride = stride
-    unsafe self.packets = raw.bindMemory(to: vionet_packet.self, capacity: packetCount)
-    self.free = free
-    freeCount = packetCount
-    usable = packetCount
+    packetBase = UInt(bitPattern: raw)
+    let packets = unsafe raw.bindMemory(to: vionet_packet.self, capacity: packetCount)
+    opened = unsafe Parts(region: region, packets: packets, free: free)
+    self.packetCount = packetCount
+    refused = 0
+    users = 0
+    promised = 0
+    let view = PoolView(self)
     for index in 0..<packetCount {
       let packet = unsafe Packet(packets + index)
-      unsafe packet.pointer.pointee.size = UInt32(stride)
-      unsafe packet.pointer.pointee.pool = UInt8(number)
-      unsafe packet.pointer.pointee.references = 1
-      // Devices are told our own addresses.
-      unsafe packet.pointer.pointee.device_address = region.address + UInt64(index * stride)
-      unsafe packet.comeHome(data: region.base + (index * stride + Int(VIONET_HEADROOM)))
+      view.restore(packet)
       free[packetCount - 1 - index] = packet
     }
+    freeCount = packetCount
+    usable = packetCount
+    lock.unlock()
   }
 
-  var allAreHome: Bool { freeCount == usable }
-
-  /// Changes every packet's device address to where it is physically, for a device without an IOMMU. A buffer that is
-  /// not in one piece is taken out of use.
+  /// From now on devices are told where packets are physically. A buffer that is not in one piece is taken out of use.
   mutating func makePhysical() throws(Failure) {
-    if isPhysical { return }
-    if !allAreHome {
-      throw Failure(EBUSY, "pool ").number(number).text(
-        " has packets in use with other addresses; give this port its own")
+    guard let region, !isPhysical else { return }
+    guard let table = Table<UInt64>.make(count: packetCount) else { throw Failure(ENOMEM, "no memory for a pool") }
+    do throws(Failure) {
+      try region.lock()
+      for index in 0..<packetCount { table[index] = try region.physicalAddress(index * stride, stride) ?? 0 }
+    } catch {
+      table.destroy()
+      throw error
     }
-    try region.lock()
+    lock.lock()
+    defer { lock.unlock() }
+    if freeCount != packetCount {
+      table.destroy()
+      throw Failure(EBUSY, "pool ").number(number)
+        .text(" has packets in use with other addresses; give this port a pool of its own")
+    }
+    opened?.physical = table
+    refill()
+  }
+
+  /// Puts every packet that a device can reach on the stack, the first on top.
+  private mutating func refill() {
+    guard let parts = opened, let table = parts.physical else { return }
+    let view = PoolView(self)
     freeCount = 0
-    for index in 0..<packetCount {
-      let packet = unsafe Packet(packets + index)
-      if let address = try region.physicalAddress(index * stride, stride) {
-        unsafe packet.pointer.pointee.device_address = address
-        free[freeCount] = packet
-        freeCount += 1
-      }
+    var index = packetCount
+    while index > 0 {
+      index -= 1
+      if table[index] == 0 { continue }
+      let packet = unsafe Packet(parts.packets + index)
+      view.restore(packet)
+      parts.free[freeCount] = packet
+      freeCount += 1
     }
     usable = freeCount
-    isPhysical = true
   }
 
-  func destroy() {
-    free.destroy()
-    unsafe CLinux.free(packets)
-    region.destroy()
+  /// Ends the pool if all its packets are at home; how many are not, otherwise.
+  mutating func shut() -> Int {
+    lock.lock()
+    let missing = usable - freeCount
+    let parts = opened
+    if missing == 0 {
+      packetCount = 0
+      freeCount = 0
+      usable = 0
+      packetBase = 0
+      opened = nil
+    }
+    lock.unlock()
+    if missing == 0, let parts {
+      parts.free.destroy()
+      parts.physical?.destroy()
+      unsafe CLinux.free(parts.packets)
+      parts.region.destroy()
+    }
+    return missing
   }
-
-  /// True for a packet of this pool, whatever its fields say. Nothing is read through the pointer.
-  @inline(__always)
-  func contains(_ packet: Packet) -> Bool { PoolView(self).contains(packet) }
-
-  /// True if the data of a packet of this pool, and `header` bytes before it, lie inside the pool's memory and the
-  /// packet's own buffer.
-  func covers(_ packet: Packet, header: UInt32) -> Bool { PoolView(self).covers(packet, header: header) }
-
-  @inline(__always)
-  func restore(_ packet: Packet) { PoolView(self).restore(packet) }
 
   /// Moves up to `count` free packets to `table`, from `at` on; returns how many.
   mutating func take(_ count: Int, to table: PacketTable, at index: Int) -> Int {
     lock.lock()
     let taken = min(count, freeCount)
     freeCount &-= taken
-    free.move(from: freeCount, to: table, at: index, count: taken)
+    opened?.free.move(from: freeCount, to: table, at: index, count: taken)
     lock.unlock()
     return taken
   }
 
-  /// Takes back `count` restored packets from `table`.
+  /// Takes back `count` restored packets from `table`. More than are missing come only of frees too many.
   mutating func give(_ count: Int, from table: PacketTable, at index: Int) {
     lock.lock()
-    table.move(from: index, to: free, at: freeCount, count: count)
-    freeCount &+= count
+    let taken = min(count, usable &- freeCount)
+    if let free = opened?.free { table.move(from: index, to: free, at: freeCount, count: taken) }
+    freeCount &+= taken
+    refused &+= UInt64(truncatingIfNeeded: count &- taken)
     lock.unlock()
   }
 
   /// All of `count` packets or none, ready for the caller.
   mutating func allocate(_ count: Int, to list: PacketList) -> Bool {
     lock.lock()
-    let enough = freeCount >= count
-    if enough {
+    var done = false
+    if freeCount >= count, let free = opened?.free {
       freeCount &-= count
       var index = 0
       while index < count {
-        let packet = free[freeCount &+ index]
+        let packet = free[known: freeCount &+ index]
+        packet.makeEmpty()
         list[index] = packet
-        packet?.makeEmpty()
         index &+= 1
       }
+      done = true
     }
     lock.unlock()
-    return enough
+    return done
   }
 
-  /// Takes one reference from a packet of this pool that the caller says to hold; refused if the caller cannot.
-  mutating func release(_ packet: Packet) {
+  /// Takes one reference from a packet of this pool that `holder` holds; refused if it does not.
+  mutating func release(_ packet: Packet, heldBy holder: UInt8 = Owner.caller) {
     lock.lock()
-    if packet.owner != Owner.caller {
+    if packet.owner != holder || freeCount >= usable {
       refused &+= 1
-    } else if packet.dropReference() {
-      restore(packet)
+    } else if !packet.dropReference() {
+      packet.owner = Owner.caller
+    } else if let free = opened?.free {
+      PoolView(self).restore(packet)
       free[freeCount] = packet
       freeCount &+= 1
     }
@@ -159,16 +203,20 @@ struct PacketPool {
   /// Releases packets of this pool that the caller holds alone, from `begin` on. Returns where the first other one is.
   @inline(never)
   mutating func release(_ list: PacketList, from begin: Int, to end: Int) -> Int {
-    let view = PoolView(self)
     lock.lock()
+    let view = PoolView(self)
     var count = freeCount
     var index = begin
     let held = Packet.heldAlone(pool: number, owner: Owner.caller)
-    while index != end, let packet = list[index], view.contains(packet), packet.holding == held, packet.next == nil {
-      view.restore(packet)
-      free[count] = packet
-      count &+= 1
-      index &+= 1
+    if let free = opened?.free {
+      while index != end, count < usable, let packet = list[index], view.contains(packet),
+        packet.holding == held, packet.next == nil
+      {
+        view.restore(packet)
+        free[count] = packet
+        count &+= 1
+        index &+= 1
+      }
     }
     freeCount = count
     lock.unlock()
@@ -187,17 +235,20 @@ struct PacketPool {
 struct PoolView {
   private let packets: UInt
   private let packetCount: UInt
-  private let memory: UnsafeMutableRawPointer
+  private let memory: UInt
   private let stride: UInt32
   let number: UInt16
+  /// The pool's table of physical addresses, 0 where devices are told our own.
+  private let physical: UInt
 
   @inline(__always)
   init(_ pool: borrowing PacketPool) {
     packets = pool.packetBase
     packetCount = UInt(truncatingIfNeeded: pool.packetCount)
-    unsafe memory = pool.region.base
+    memory = UInt(truncatingIfNeeded: pool.region?.address ?? 0)
     stride = UInt32(truncatingIfNeeded: pool.stride)
     number = pool.number
+    physical = pool.physicalTable
   }
 
   @inline(__always)
@@ -211,6 +262,23 @@ struct PoolView {
     return offset >> 6 | offset << 58
   }
 
+  /// Where the buffer of a packet of this pool is, whatever is written in the packet.
+  @inline(__always)
+  private func buffer(_ packet: Packet) -> UInt { memory &+ place(packet.address) &* UInt(stride) }
+
+  /// Where a device finds that buffer.
+  @inline(__always)
+  private func deviceBuffer(_ packet: Packet) -> UInt64 {
+    if physical == 0 { return UInt64(buffer(packet)) }
+    let table = unsafe UnsafePointer<UInt64>(bitPattern: physical).unsafelyUnwrapped
+    return unsafe table[Int(truncatingIfNeeded: place(packet.address))]
+  }
+
+  /// Where a device finds the data of a packet that `covers` has checked.
+  @inline(__always)
+  func deviceAddress(_ packet: Packet) -> UInt64 { deviceBuffer(packet) &+ UInt64(packet.headroom) }
+
+  /// True for a packet of this pool, whatever its fields say. Nothing is read through the pointer.
   @inline(__always)
   func contains(_ packet: Packet) -> Bool { place(packet.address) < packetCount }
 
@@ -228,15 +296,13 @@ struct PoolView {
     let length = packet.length
     // Both are at most stride, so that their sum does not wrap.
     if room < header || length > stride || room &+ length > stride { return false }
-    let start = place(packet.address) &* UInt(stride) &+ UInt(room)
-    return unsafe packet.dataAddress &- UInt(bitPattern: memory) == start
+    return packet.dataAddress &- UInt(room) == buffer(packet)
   }
 
-  /// Puts a packet into the state of one at home. Its buffer follows from its place in the table, so that nothing the
+  /// Puts a packet into the state of one at home. All of it follows from its place in the table, so that nothing the
   /// caller wrote into it matters.
   @inline(__always)
   func restore(_ packet: Packet) {
-    let index = Int(truncatingIfNeeded: place(packet.address))
-    unsafe packet.comeHome(data: memory + (index &* Int(stride) &+ Int(VIONET_HEADROOM)))
+    packet.comeHome(buffer: buffer(packet), deviceBuffer: deviceBuffer(packet), size: stride, pool: number)
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // The pools of the process: made, found by number or by the address of one of their packets, destroyed. Number 0 means
-// the pool that all ports share unless told otherwise; it is made when first needed and goes with its last user.
+// the pool that all ports share unless told otherwise; it is made when first needed and stays.
 
 import CLinux
 import CVionet
@@ -31,7 +31,7 @@ package enum PacketPools {
   ) throws(Failure) -> UInt16 {
     var (packets, stride) = try geometry(request)
     let region = try unsafe Region.adopt(memory, length: length, file: file, offset: offset)
-    if request.packets == 0 { packets = length / stride }
+    if request.packets == 0 { packets = min(length / stride, 1 << 24) }
     if packets < 16 || packets > length / stride {
       region.destroy()
       throw Failure(EINVAL, "memory_length: ").number(length).text(" bytes hold ").number(length / stride)
@@ -58,30 +58,24 @@ package enum PacketPools {
     Registry.shared.value.lock.lock()
     defer { Registry.shared.value.lock.unlock() }
     var number: UInt16 = 1
-    while Int(number) < Registry.pools.count && Registry.pools[number].packets != 0 { number += 1 }
-    if Int(number) == Registry.pools.count {
-      region.destroy()
-      throw Failure(ENFILE, "there are ").number(Registry.pools.count - 1).text(" pools already, which is the limit")
-    }
-    let pool: PacketPool
+    while Int(number) < Registry.pools.count && Registry.pools[number].isOpen { number += 1 }
     do throws(Failure) {
-      pool = try PacketPool(number: number, region: region, packetCount: packets, stride: stride)
+      if Int(number) == Registry.pools.count {
+        throw Failure(ENFILE, "there are ").number(number - 1).text(" pools already, which is the limit")
+      }
+      try Registry.pools[number].open(number: number, region: region, packetCount: packets, stride: stride)
     } catch {
       region.destroy()
       throw error
     }
-    guard let cell = Cell.make(pool) else {
-      pool.destroy()
-      throw Failure(ENOMEM, "no memory for a pool")
-    }
-    unsafe Registry.pools[number].pool = cell.raw
-    Registry.pools[number].packetBytes = pool.packetBytes
-    Registry.pools[number].packets = pool.packetBase
     Registry.shared.value.poolsInUse = max(Registry.shared.value.poolsInUse, number + 1)
     return number
   }
 
-  /// The pool of that number, 0 standing for the shared one, which is made if there is none yet.
+  // MARK: Finding
+
+  /// The pool of that number, 0 standing for the shared one, which is made if there is none yet, with `packets` if
+  /// those are more than usual. It stays until the library is unloaded.
   static func find(_ number: UInt16, making packets: Int = 0) throws(Failure) -> Cell<PacketPool> {
     if number == 0 { return try defaultPool(packets) }
     if let pool = existing(number) { return pool }
@@ -90,8 +84,8 @@ package enum PacketPools {
 
   @inline(__always)
   static func existing(_ number: UInt16) -> Cell<PacketPool>? {
-    guard Int(number) < Registry.pools.count, let raw = unsafe Registry.pools[number].pool else { return nil }
-    return unsafe Cell(raw: raw)
+    guard Int(number) < Registry.pools.count, Registry.pools[number].isOpen else { return nil }
+    return unsafe Cell(Registry.pools.base + Int(number))
   }
 
   private static func defaultPool(_ packets: Int) throws(Failure) -> Cell<PacketPool> {
@@ -121,74 +115,54 @@ package enum PacketPools {
     let end = Registry.shared.value.poolsInUse
     var number: UInt16 = 1
     while number < end {
-      let entry = Registry.pools[number]
-      let offset = packet.address &- entry.packets
-      if offset < entry.packetBytes {
-        return offset & 63 == 0 ? existing(number) : nil
-      }
+      if PoolView(Registry.pools[number]).contains(packet) { return existing(number) }
       number &+= 1
     }
     return nil
   }
 
+  // MARK: Holding and destroying
+
   package static func destroy(_ number: UInt16) throws(Failure) {
     Registry.shared.value.lock.lock()
     defer { Registry.shared.value.lock.unlock() }
-    guard number != 0, let pool = existing(number) else {
-      throw Failure(EBADF, "there is no pool ").number(number)
+    guard number != 0, number != Registry.shared.value.defaultPool, let pool = existing(number) else {
+      throw Failure(EBADF, "there is no pool ").number(number).text(" that could be destroyed")
     }
     if pool.value.users > 0 {
       throw Failure(EBUSY, "pool ").number(number).text(" is used by ").number(pool.value.users).text(" ports")
     }
-    if !pool.value.allAreHome {
-      throw Failure(EBUSY, "pool ").number(number).text(": ").number(pool.value.usable - pool.value.freeCount)
-        .text(" packets are not back")
+    let missing = pool.value.shut()
+    if missing != 0 {
+      throw Failure(EBUSY, "pool ").number(number).text(": ").number(missing).text(" packets are not back")
     }
-    forget(pool)
   }
 
-  /// A port begins to use a pool.
-  static func hold(_ pool: Cell<PacketPool>) {
-    Registry.shared.value.lock.lock()
-    pool.value.users += 1
-    Registry.shared.value.lock.unlock()
-  }
-
-  /// A port's receive rings will hold `packets`, instead of `former`; refused if the pool's ports would starve.
-  static func promise(_ pool: Cell<PacketPool>, _ packets: Int, insteadOf former: Int) throws(Failure) {
+  /// A port begins to use a pool, with `packets` for its rings: refused if the pool is gone, or if its ports would
+  /// starve each other.
+  static func acquire(_ pool: Cell<PacketPool>, _ packets: Int) throws(Failure) {
     Registry.shared.value.lock.lock()
     defer { Registry.shared.value.lock.unlock() }
-    let promised = pool.value.promised - former + packets
+    let number = pool.value.number
+    if !pool.value.isOpen { throw Failure(EBADF, "there is no pool ").number(number) }
+    let promised = pool.value.promised + packets
     if promised > pool.value.usable {
-      throw Failure(ENOBUFS, "pool ").number(pool.value.number).text(" has ").number(pool.value.packetCount)
+      throw Failure(ENOBUFS, "pool ").number(number).text(" has ").number(pool.value.usable)
         .text(" packets, its ports need ").number(promised).text(": make a larger one with vionet_pool_create")
     }
     pool.value.promised = promised
+    pool.value.users += 1
   }
 
-  /// A port ends to use it; the shared pool goes with its last user if all its packets are at home.
-  static func letGo(_ pool: Cell<PacketPool>) {
+  static func letGo(_ pool: Cell<PacketPool>, _ packets: Int) {
     Registry.shared.value.lock.lock()
+    pool.value.promised -= packets
     pool.value.users -= 1
-    let isDefault = pool.value.number == Registry.shared.value.defaultPool
-    if isDefault && pool.value.users == 0 && pool.value.allAreHome { forget(pool) }
     Registry.shared.value.lock.unlock()
   }
 
-  /// The shared pool goes if nobody has a packet of it.
+  /// The library is being unloaded and no port is open: the shared pool goes if nobody has a packet of it.
   static func forgetDefault() {
-    if let pool = currentDefault(), pool.value.users == 0, pool.value.allAreHome {
-      forget(pool)
-    }
-  }
-
-  private static func forget(_ pool: Cell<PacketPool>) {
-    let number = pool.value.number
-    if Registry.shared.value.defaultPool == number { Registry.shared.value.defaultPool = 0 }
-    Registry.pools[number].packets = 0
-    Registry.pools[number].packetBytes = 0
-    unsafe Registry.pools[number].pool = nil
-    pool.value.destroy()
-    pool.destroy()
+    if let pool = currentDefault(), pool.value.shut() == 0 { Registry.shared.value.defaultPool = 0 }
   }
 }

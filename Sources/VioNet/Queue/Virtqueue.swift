@@ -45,13 +45,19 @@ struct Virtqueue {
       UnsafeMutableRawPointer, UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>, UInt16
     ) -> UInt16
 
-  // Touched by every burst.
+  // The door: these two stay when the block gets its next queue.
   /// The specialised burst function for what was negotiated, or one that does nothing.
   var burst: Burst
   /// 1 while a thread is inside a burst.
   var inside: UInt32 = 0
+  /// Bytes of both.
+  static let doorBytes = 12
+
+  // Touched by every burst.
   var port: UInt16
   var fault: RingFault = .none
+  /// The fault is new: VIONET_EVENT_BROKEN is due when the burst is over.
+  var hasNews: Bool = false
   /// Signals are wanted from the device, once.
   var armed: Bool = false
   var ring: RingState
@@ -66,7 +72,7 @@ struct Virtqueue {
   var index: UInt16
   var kick: Int32
   var call: Int32
-  /// How the device is told; the kick descriptor until the bus says otherwise.
+  /// How the device is told; by the kick descriptor until the bus says otherwise.
   var notifier: Notifier
   var counters: QueueCounters
 }
@@ -124,10 +130,22 @@ extension Virtqueue {
   static let idleBurst: Burst = { _, _, _ in 0 }
 
   /// Fresh ring, all ids idle.
-  init(port: UInt16, index: UInt16, size: UInt16, ring base: Shared, isLegacy: Bool = false) throws(Failure) {
-    guard let slots = PacketTable(count: Int(size)), let ids = Table<UInt16>.make(count: Int(size)) else {
-      throw Failure(ENOMEM, "no memory for a ring of ").number(size).text(" descriptors")
+  init(
+    port: UInt16, index: UInt16, size: UInt16, ring base: Shared, isLegacy: Bool = false
+  ) throws(Failure) {
+    guard let slots = PacketTable(count: Int(size)) else { throw Virtqueue.noMemory(size) }
+    guard let ids = Table<UInt16>.make(count: Int(size)) else {
+      slots.destroy()
+      throw Virtqueue.noMemory(size)
     }
+    do throws(Failure) {
+      (kick, call) = try Virtqueue.events()
+    } catch {
+      slots.destroy()
+      ids.destroy()
+      throw error
+    }
+    notifier = .event(kick)
     unsafe self.burst = Virtqueue.idleBurst
     self.port = port
     self.index = index
@@ -135,20 +153,23 @@ extension Virtqueue {
     ring = RingState(base: base, size: size, isLegacy: isLegacy)
     idle = SlotQueue(table: ids, mask: size &- 1)
     for id in 0..<size { idle.push(id) }
-    var kick = try Descriptor.event()
-    do throws(Failure) {
-      call = try Descriptor.event().number
-    } catch {
-      kick.close()
-      slots.destroy()
-      ids.destroy()
-      throw error
-    }
-    self.kick = kick.number
-    notifier = .event(kick.number)
     counters = QueueCounters()
     // No interrupts until somebody arms the queue (2.7.7.1).
     ring.available.store16(RingLayout.flagsOffset, UInt16(VRING_AVAIL_F_NO_INTERRUPT))
+  }
+
+  private static func noMemory(_ size: UInt16) -> Failure {
+    Failure(ENOMEM, "no memory for a ring of ").number(size).text(" descriptors")
+  }
+
+  private static func events() throws(Failure) -> (Int32, Int32) {
+    var kick = try Descriptor.event()
+    do throws(Failure) {
+      return (kick.number, try Descriptor.event().number)
+    } catch {
+      kick.close()
+      throw error
+    }
   }
 
   /// Ends what init began. The packets in the slots were taken out before.
@@ -193,15 +214,18 @@ extension Virtqueue {
 }
 
 extension Virtqueue {
+  /// Lets bursts in, unless the queue is broken.
+  mutating func open(_ burst: @escaping Burst) { if fault == .none { unsafe self.burst = burst } }
+
   /// The device broke the rules: the queue moves nothing from now on, and its buffers stay where they are until the
   /// device has been stopped.
   @inline(never)
   mutating func giveUp(_ fault: RingFault) {
     self.fault = fault
+    hasNews = true
     unsafe burst = Virtqueue.idleBurst
     if Log.wanted(.error) {
       Log.line("port").number(port).text("queue").number(index).text("is broken:").text(fault.text).send(.error)
     }
-    Events.raise(port, VIONET_EVENT_BROKEN)
   }
 }

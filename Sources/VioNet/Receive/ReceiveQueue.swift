@@ -106,8 +106,7 @@ extension ReceiveQueue {
     for id in 0..<Int(core.ring.size) {
       guard let packet = core.slots[id] else { continue }
       core.slots[id] = nil
-      packet.owner = Owner.caller
-      cache.pool.value.release(packet)
+      cache.pool.value.release(packet, heldBy: Owner.ring)
     }
   }
 

@@ -11,11 +11,12 @@ import Linux
 func transmitPlain<R: Ring & ~Copyable>(
   _: R.Type, _ queue: Cell<TransmitQueue>, _ packets: PacketList, _ count: Int
 ) -> Int {
-  // What was sent stays in the ring for a while, so that it comes back many at a time, but never more than a bulk or half
-  // the ring: a pool that has run dry must not wait for a large ring to fill. A burst of none takes all back.
+  // What was sent stays in the ring for a while, so that it comes back many at a time, but never more than a bulk or
+  // half the ring: a pool that has run dry must not wait for a large ring to fill. A burst of none takes all back.
   let size = Int(queue.value.core.ring.size)
   let idle = Int(queue.value.core.idle.count)
   if idle < max(count, size / 2, size &- queue.value.cache.bulk) || count == 0 { reclaim(R.self, queue) }
+  if queue.value.core.fault != .none { return 0 }
   var sent = 0
   while sent != count {
     sent = sendPlain(R.self, queue, packets, from: sent, to: count)
@@ -27,6 +28,7 @@ func transmitPlain<R: Ring & ~Copyable>(
     // Too few idle descriptors: worth another try if the device has used some by now.
     let before = queue.value.core.idle.count
     reclaim(R.self, queue)
+    if queue.value.core.fault != .none { return sent }
     if queue.value.core.idle.count == before { break }
   }
   queue.value.core.counters.ringFull &+= UInt64(truncatingIfNeeded: count &- sent)
@@ -58,7 +60,7 @@ private func sendPlain<R: Ring & ~Copyable>(
     packet.clearHeader()
     packet.owner = Owner.ring
     slots[id] = packet
-    ring.post(id, address: packet.deviceAddress &- UInt64(header), length: length &+ header, flags: 0, next: 0)
+    ring.post(id, address: pool.deviceAddress(packet) &- UInt64(header), length: length &+ header, flags: 0, next: 0)
     bytes &+= UInt64(length)
     sent &+= 1
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A transmit queue: taking back what was sent, and everything out of the ordinary, one packet at a time: chains, packets
-// of another pool, and packets that cannot be sent and why. The ordinary is in TransmitPlain.swift.
+// A transmit queue: taking back what was sent, and everything out of the ordinary, one packet at a time: chains,
+// packets of another pool, and packets that cannot be sent and why. The ordinary is in TransmitPlain.swift.
 
 import CLinux
 import CVionet
@@ -97,13 +97,13 @@ extension TransmitQueue {
     return false
   }
 
-  /// The ring's reference to one segment ends.
+  /// The ring's reference to one segment ends. A packet that others have references of stayed its caller's.
   private mutating func home(_ packet: Packet) {
     guard let pool = PacketPools.containing(packet) else { return }
     // A caller that freed one reference too many has the packet at home already.
-    if packet.owner == Owner.pool { return pool.value.refuse() }
-    packet.owner = Owner.caller
-    pool.value.release(packet)
+    let holder = packet.owner
+    if holder == Owner.pool { return pool.value.refuse() }
+    pool.value.release(packet, heldBy: holder)
   }
 
   /// From now on the cache serves another pool.
@@ -126,9 +126,8 @@ extension TransmitQueue {
   /// One packet in full detail.
   @inline(never)
   mutating func transmitOdd<R: Ring & ~Copyable>(_: R.Type, _ candidate: Packet?) -> Verdict {
-    guard let packet = candidate, let pool = PacketPools.containing(packet), packet.owner == Owner.caller,
-      pools >> UInt64(pool.value.number) & 1 != 0
-    else {
+    guard let packet = candidate, let pool = PacketPools.containing(packet), packet.owner == Owner.caller else {
+      // Nothing that could be freed either.
       count(VIONET_DROP_FOREIGN)
       return .taken
     }
@@ -158,13 +157,18 @@ extension TransmitQueue {
         pools >> UInt64(pool.value.number) & 1 != 0
       else { return VIONET_DROP_FOREIGN }
       if packet.length == 0 { return VIONET_DROP_EMPTY }
-      if !pool.value.covers(packet, header: place == 0 ? 12 : 0) { return VIONET_DROP_LONG }
+      if !PoolView(pool).covers(packet, header: place == 0 ? 12 : 0) { return VIONET_DROP_LONG }
       total &+= packet.length
       segment = packet.next
     }
     if segment != nil { return VIONET_DROP_SEGMENTS }
     if total < TransmitQueue.shortest { return VIONET_DROP_EMPTY }
-    return total > longest ? VIONET_DROP_LONG : nil
+    return total > longest &+ (head.isTagged ? 4 : 0) ? VIONET_DROP_LONG : nil
+  }
+
+  private func deviceAddress(_ packet: Packet) -> UInt64 {
+    guard let pool = PacketPools.containing(packet) else { return 0 }
+    return PoolView(pool).deviceAddress(packet)
   }
 
   /// Puts a checked packet on the ring: the header and the first segment in one descriptor, the others behind it,
@@ -186,7 +190,7 @@ extension TransmitQueue {
       if packet.references == 1 { packet.owner = Owner.ring }
       if place > 0 {
         ring.link(
-          Int(id), address: packet.deviceAddress, length: packet.length, flags: isLast ? 0 : UInt16(VRING_DESC_F_NEXT),
+          Int(id), address: deviceAddress(packet), length: packet.length, flags: isLast ? 0 : UInt16(VRING_DESC_F_NEXT),
           next: links[id])
       }
       core.counters.bytes &+= UInt64(packet.length)
@@ -194,7 +198,7 @@ extension TransmitQueue {
     head.clearHeader()
     let first = ids[0]
     ring.post(
-      Int(first), address: head.deviceAddress &- UInt64(headerSize), length: head.length &+ headerSize,
+      Int(first), address: deviceAddress(head) &- UInt64(headerSize), length: head.length &+ headerSize,
       flags: segments == 1 ? 0 : UInt16(VRING_DESC_F_NEXT), next: links[first])
     core.counters.packets &+= 1
     if ring.commit(&core.ring) { core.notifyDevice() }

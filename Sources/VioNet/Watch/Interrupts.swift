@@ -17,7 +17,7 @@ extension Port {
     _ = try check(sys_epoll_add(wake.number, call, readable, 0)) { Failure($0, "epoll: ").reason($0) }
     if bus.controlDescriptor < 0 { return }
     // Nothing arrives on the control connection unasked, so whatever it shows is its end.
-    let closing = UInt32(EPOLLRDHUP.rawValue)
+    let closing = UInt32(EPOLLRDHUP.rawValue | EPOLLIN.rawValue)
     _ = try check(sys_epoll_add(wake.number, bus.controlDescriptor, closing, 1)) { Failure($0, "epoll: ").reason($0) }
   }
 
@@ -42,13 +42,24 @@ extension Port {
       throw Failure(ENOTSUP, "the device of port ").number(number).text(" signals no interrupts")
     }
     let receive = receiveQueue(queue)
-    if receive.value.core.arm() { return true }
     if receive.value.core.fault != .none {
-      throw Failure(ENOTCONN, "receive queue ").number(queue).text(" is broken: ")
-        .plain(Text(receive.value.core.fault.text))
+      throw Failure(ENOTCONN, "receive queue ").number(queue).text(" is broken: ").plain(
+        Text(receive.value.core.fault.text))
     }
+    // A ring that a dry pool left empty would never wake anybody.
+    if receive.value.core.idle.count != 0 { receive.value.mend(SplitRing.self, jumped: false) }
+    if receive.value.core.arm() { return true }
     if bus.isGone { throw Failure(ENOTCONN, "the back-end of port ").number(number).text(" is gone") }
     return false
+  }
+}
+
+extension Port {
+  /// True the first time that the back-end is seen to be gone: then VIONET_EVENT_GONE is due.
+  package mutating func noticeGone() -> Bool {
+    if goneIsKnown || state.rawValue == 0 || !bus.isGone { return false }
+    goneIsKnown = true
+    return true
   }
 }
 
@@ -59,18 +70,24 @@ extension Ports {
 
   /// True if packets wait already.
   package static func arm(_ number: UInt16, _ queue: UInt16) throws(Failure) -> Bool {
-    var news = false
-    defer { if news { Events.raise(number, VIONET_EVENT_GONE) } }
+    var isNews = false
+    defer { if isNews { Events.raise(number, VIONET_EVENT_GONE) } }
     return try with(number) { (port) throws(Failure) in
       do throws(Failure) {
         return try port.value.arm(queue)
       } catch {
-        if error.code == ENOTCONN && !port.value.goneIsKnown && port.value.bus.isGone {
-          port.value.goneIsKnown = true
-          news = true
-        }
+        if error.code == ENOTCONN { isNews = port.value.noticeGone() }
         throw error
       }
     }
+  }
+
+  /// What a port tells of itself, which is also an occasion to notice that its back-end is gone.
+  package static func describe(_ number: UInt16, _ info: inout vionet_info) throws(Failure) {
+    let isNews = try with(number) { (port) throws(Failure) in
+      port.value.describe(&info)
+      return port.value.noticeGone()
+    }
+    if isNews { Events.raise(number, VIONET_EVENT_GONE) }
   }
 }

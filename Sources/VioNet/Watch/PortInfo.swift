@@ -78,16 +78,17 @@ extension Port {
 
   /// vionet_pool_share(): one more pool whose packets this port may send.
   package mutating func share(_ number: UInt16) throws(Failure) {
+    try mustBeProbed()
     if state == VIONET_STATE_STARTED { throw Failure(EBUSY, "port ").number(self.number).text(" is started") }
     let wanted = try PacketPools.find(number)
     let bit: UInt64 = 1 << UInt64(wanted.value.number)
-    if pools & bit == 0 && pools.nonzeroBitCount >= VhostUserBus.maximumRegions - 1 {
+    if lent & bit != 0 { return }
+    if (pools | bit).nonzeroBitCount > VhostUserBus.maximumRegions - 1 {
       throw Failure(ENOSPC, "a back-end takes at most ").number(VhostUserBus.maximumRegions - 1).text(" pools")
     }
-    lent |= bit
-    if pools & bit != 0 { return }
-    hold(wanted)
+    try PacketPools.acquire(wanted, 0)
     // The device learns of it when its queues are made: those there are now are made anew at the start.
-    tearDown()
+    if pools & bit == 0 { tearDown() }
+    lent |= bit
   }
 }

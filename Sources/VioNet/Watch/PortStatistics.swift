@@ -11,7 +11,6 @@ struct QueueStatistics {
   var past = QueueCounters()
   /// At the last reset.
   var zero = QueueCounters()
-  var broken = false
 }
 
 struct PortStatistics {
@@ -20,7 +19,7 @@ struct PortStatistics {
   var transmit = QueueStatistics()
 
   /// Queues are about to go: their counts stay.
-  mutating func absorb(_ receiving: QueueCounters, _ transmitting: QueueCounters, _ pair: UInt16) {
+  mutating func absorb(_ receiving: QueueCounters, _ transmitting: QueueCounters) {
     receive.past.add(receiving)
     transmit.past.add(transmitting)
   }
