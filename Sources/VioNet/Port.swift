@@ -39,7 +39,7 @@ package struct Port {
   var rings: Region?
   var pool: Cell<PacketPool>?
   /// Packets that the pool was told this port may hold.
-  private var promised = 0
+  var promised = 0
   /// Pools that vionet_pool_share() named: bit n for number n.
   var lent: UInt64 = 0
   /// Queues exist, in the blocks of the slot.
@@ -254,49 +254,5 @@ extension Port {
     try shutDoors()
     tearDown()
     state = VIONET_STATE_STOPPED
-  }
-
-  /// Frees all; the caller holds the slot's lock and forgets the port afterwards.
-  package mutating func close() {
-    let isQuiet = state != VIONET_STATE_STARTED || Failure.quietly { () throws(Failure) in try shutDoors() } != nil
-    if isQuiet {
-      tearDown()
-    } else {
-      // A thread sits in a burst: what it may still touch stays, and is lost.
-      abandon()
-    }
-    bus.destroy()
-    companion?.finish()
-    if let pool, isQuiet { PacketPools.letGo(pool, promised) }
-    for number in 1..<UInt16(VIONET_MAX_POOLS) where lent >> UInt64(number) & 1 != 0 {
-      if let pool = PacketPools.existing(number) { PacketPools.letGo(pool, 0) }
-    }
-  }
-}
-
-extension Ports {
-  package static func close(_ number: UInt16) {
-    guard number < UInt16(VIONET_MAX_PORTS), beginClosing(number) else { return }
-    Events.raise(number, VIONET_EVENT_CLOSED)
-    Registry.ports[number].lock.lock()
-    if let raw = unsafe Registry.ports[number].port {
-      let port = unsafe Cell<Port>(raw: raw)
-      unsafe Registry.ports[number].port = nil
-      port.value.close()
-      port.destroy()
-    }
-    Registry.ports[number].lock.unlock()
-    giveBack(number)
-  }
-
-  /// True for the one call that is to close the port; not one from inside the event of another, nor while it is probed.
-  private static func beginClosing(_ number: UInt16) -> Bool {
-    Registry.ports[number].lock.lock()
-    defer { Registry.ports[number].lock.unlock() }
-    guard let raw = unsafe Registry.ports[number].port else { return false }
-    let port = unsafe Cell<Port>(raw: raw)
-    if port.value.isClosing || port.value.state.rawValue == 0 { return false }
-    port.value.isClosing = true
-    return true
   }
 }

@@ -42,7 +42,7 @@ struct PacketPool {
 
   /// Devices are told physical addresses, not our own.
   var isPhysical: Bool { opened?.physical != nil }
-  fileprivate var physicalTable: UInt { unsafe UInt(bitPattern: opened?.physical?.base) }
+  var physicalTable: UInt { unsafe UInt(bitPattern: opened?.physical?.base) }
 
   /// Packets that queues take and give at once: many, but no great part of a small pool.
   static let largestBulk = 128
@@ -227,82 +227,5 @@ struct PacketPool {
     lock.lock()
     refused &+= 1
     lock.unlock()
-  }
-}
-
-/// What a burst needs to know of a pool, in registers.
-@safe
-struct PoolView {
-  private let packets: UInt
-  private let packetCount: UInt
-  private let memory: UInt
-  private let stride: UInt32
-  let number: UInt16
-  /// The pool's table of physical addresses, 0 where devices are told our own.
-  private let physical: UInt
-
-  @inline(__always)
-  init(_ pool: borrowing PacketPool) {
-    packets = pool.packetBase
-    packetCount = UInt(truncatingIfNeeded: pool.packetCount)
-    memory = UInt(truncatingIfNeeded: pool.region?.address ?? 0)
-    stride = UInt32(truncatingIfNeeded: pool.stride)
-    number = pool.number
-    physical = pool.physicalTable
-  }
-
-  @inline(__always)
-  init(_ pool: Cell<PacketPool>) { self.init(pool.value) }
-
-  /// The place in the pool's table of a packet at that address; packetCount or more if there is none. Rotated, an
-  /// address between two packets becomes a large number, so that one comparison finds it too.
-  @inline(__always)
-  private func place(_ address: UInt) -> UInt {
-    let offset = address &- packets
-    return offset >> 6 | offset << 58
-  }
-
-  /// Where the buffer of a packet of this pool is, whatever is written in the packet.
-  @inline(__always)
-  private func buffer(_ packet: Packet) -> UInt { memory &+ place(packet.address) &* UInt(stride) }
-
-  /// Where a device finds that buffer.
-  @inline(__always)
-  private func deviceBuffer(_ packet: Packet) -> UInt64 {
-    if physical == 0 { return UInt64(buffer(packet)) }
-    let table = unsafe UnsafePointer<UInt64>(bitPattern: physical).unsafelyUnwrapped
-    return unsafe table[Int(truncatingIfNeeded: place(packet.address))]
-  }
-
-  /// Where a device finds the data of a packet that `covers` has checked.
-  @inline(__always)
-  func deviceAddress(_ packet: Packet) -> UInt64 { deviceBuffer(packet) &+ UInt64(packet.headroom) }
-
-  /// True for a packet of this pool, whatever its fields say. Nothing is read through the pointer.
-  @inline(__always)
-  func contains(_ packet: Packet) -> Bool { place(packet.address) < packetCount }
-
-  /// The packet at an address, if there is one of this pool.
-  @inline(__always)
-  func packet(at address: UInt) -> Packet? {
-    if place(address) >= packetCount { return nil }
-    return Packet.at(address)
-  }
-
-  /// True if the data, and `header` bytes before it, lie inside the packet's own buffer.
-  @inline(__always)
-  func covers(_ packet: Packet, header: UInt32) -> Bool {
-    let room = UInt32(packet.headroom)
-    let length = packet.length
-    // Both are at most stride, so that their sum does not wrap.
-    if room < header || length > stride || room &+ length > stride { return false }
-    return packet.dataAddress &- UInt(room) == buffer(packet)
-  }
-
-  /// Puts a packet into the state of one at home. All of it follows from its place in the table, so that nothing the
-  /// caller wrote into it matters.
-  @inline(__always)
-  func restore(_ packet: Packet) {
-    packet.comeHome(buffer: buffer(packet), deviceBuffer: deviceBuffer(packet), size: stride, pool: number)
   }
 }
