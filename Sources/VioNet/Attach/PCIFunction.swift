@@ -54,8 +54,10 @@ struct PCIFunction {
         .plain(address.file("driver_override")).text(" && echo ").plain(address.name)
         .text(" > /sys/bus/pci/drivers_probe")
     case .kernel:
-      throw Failure(EBUSY, "PCI function ").plain(address.name).text(" is in the kernel's hands: echo ")
-        .plain(address.name).text(" > ").plain(address.file("driver/unbind")).text(", then bind it to vfio-pci")
+      throw PCIFunction.link(address.file("driver")) { name in
+        Failure(EBUSY, "PCI function ").plain(address.name).text(" belongs to the kernel's driver ").plain(name)
+      }.text(": echo ").plain(address.name).text(" > ").plain(address.file("driver/unbind")).text(
+        ", then bind it to vfio-pci")
     }
   }
 

@@ -128,6 +128,27 @@ enum PCIHold {
     if case .vfio(let hold) = self { hold.unmap(address, length) }
   }
 
+  /// Readable after an INTx interrupt, -1 where interrupts come another way.
+  var interruptDescriptor: Int32 {
+    switch self {
+    case .vfio: -1
+    case .uio(let hold): hold.interrupt
+    }
+  }
+
+  /// Takes note of the last interrupt and lets the next one come: uio_pci_generic masks the line with each.
+  func rearmInterrupt() {
+    guard case .uio(let hold) = self else { return }
+    var pending = pollfd(fd: hold.interrupt, events: Int16(POLLIN), revents: 0)
+    var count: UInt32 = 0
+    if unsafe sys_poll(&pending, 1, 0) > 0 { unsafe _ = sys_read(hold.interrupt, &count, 4) }
+    var command: UInt16 = 0
+    if unsafe readConfiguration(Int(PCI_COMMAND), &command, 2), command & UInt16(PCI_COMMAND_INTX_DISABLE) != 0 {
+      command &= ~UInt16(PCI_COMMAND_INTX_DISABLE)
+      unsafe _ = writeConfiguration(Int(PCI_COMMAND), &command, 2)
+    }
+  }
+
   /// Connects eventfds to the first MSI-X vectors; false where there are none.
   func connectVectors(_ files: UnsafePointer<Int32>?, _ count: UInt32) -> Bool {
     if case .vfio(let hold) = self { return unsafe vfio_set_vectors(hold.device, files, count) >= 0 }

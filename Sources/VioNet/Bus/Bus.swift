@@ -90,6 +90,11 @@ enum Bus {
     }
   }
 
+  var isPCI: Bool {
+    if case .pci = self { return true }
+    return false
+  }
+
   /// From before virtio 1.0: no FEATURES_OK, a shorter header, rings of the device's own size and layout.
   var isLegacy: Bool {
     switch self {
@@ -205,6 +210,17 @@ enum Bus {
     case .pci(let bus): bus.value.hasInterrupts
     }
   }
+
+  /// One descriptor for all interrupts, -1 if queues have their own.
+  var interruptDescriptor: Int32 {
+    switch self {
+    case .vhostUser: -1
+    case .pci(let bus): bus.value.interruptDescriptor
+    }
+  }
+
+  /// Before a queue is armed.
+  func rearm() { if case .pci(let bus) = self { bus.value.rearm() } }
 
   /// Returns how the queue is notified.
   func setUp(_ ring: RingSetUp) throws(Failure) -> Notifier {

@@ -24,6 +24,7 @@ struct LegacyPCI {
     static let queueSelect = 14
     static let queueNotify = 16
     static let status = 18
+    static let interruptStatus = 19
     static let configVector = 20
     static let queueVector = 22
   }
@@ -63,6 +64,9 @@ struct LegacyPCI {
   func accept(_ features: UInt64) { store(At.driverFeatures, UInt32(truncatingIfNeeded: features)) }
   var status: UInt8 { load(At.status, UInt8.self) }
   func setStatus(_ status: UInt8) { store(At.status, status) }
+
+  /// Reading clears it.
+  func clearInterrupt() { _ = load(At.interruptStatus, UInt8.self) }
 
   private var configStart: Int { vectorsAreOn ? 24 : 20 }
   var configLength: Int { max(0, length - configStart) }

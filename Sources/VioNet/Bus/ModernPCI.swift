@@ -13,6 +13,7 @@ struct ModernPCI {
   private let common: Shared
   private let notify: Shared
   private let device: Shared
+  private let interruptStatus: Shared
 
   /// Offsets in struct virtio_pci_common_cfg.
   private enum At {
@@ -38,7 +39,7 @@ struct ModernPCI {
 
   init(_ hold: PCIHold, _ capabilities: PCICapabilities) throws(Failure) {
     guard let commonBlock = capabilities.common, let notifyBlock = capabilities.notify,
-      let deviceBlock = capabilities.device
+      let deviceBlock = capabilities.device, let statusBlock = capabilities.interruptStatus
     else {
       throw Failure(ENOTSUP, "the function has no usable capability ").text(capabilities.missing ?? "of any kind")
     }
@@ -49,6 +50,7 @@ struct ModernPCI {
       common = try mappings.place(commonBlock, hold)
       notify = try mappings.place(notifyBlock, hold)
       device = try mappings.place(deviceBlock, hold)
+      interruptStatus = try mappings.place(statusBlock, hold)
     } catch {
       mappings.unmap()
       throw error
@@ -60,6 +62,9 @@ struct ModernPCI {
     mappings.unmap()
     hold.close()
   }
+
+  /// Reading clears it.
+  func clearInterrupt() { _ = interruptStatus.load8(0) }
 
   var vectors: UInt32 { capabilities.vectors }
   var configLength: Int { Int(clamping: capabilities.device?.length ?? 0) }

@@ -121,7 +121,10 @@ struct PCIBus {
 
   // MARK: Memory and interrupts
 
-  var usesPhysicalAddresses: Bool { hold.usesPhysicalAddresses }
+  /// A device that does not offer ACCESS_PLATFORM goes round the IOMMU, if there is one (6.1).
+  var usesPhysicalAddresses: Bool {
+    hold.usesPhysicalAddresses || offered >> UInt64(VIRTIO_F_ACCESS_PLATFORM) & 1 == 0
+  }
 
   mutating func share(_ regions: SharedRegions) throws(Failure) {
     for index in 0..<regions.count {
@@ -169,5 +172,19 @@ struct PCIBus {
     }
   }
 
-  var hasInterrupts: Bool { vectors > 0 }
+  var hasInterrupts: Bool { vectors > 0 || interruptDescriptor >= 0 }
+
+  /// Readable after an interrupt of any kind, where there is but one for all (INTx by UIO); -1 otherwise.
+  var interruptDescriptor: Int32 { hold.interruptDescriptor }
+
+  /// Makes the next such interrupt possible: the device's and the kernel's notes of the last are cleared, and the line,
+  /// which the kernel has switched off, comes on again (4.1.5.5).
+  func rearm() {
+    if interruptDescriptor < 0 { return }
+    switch registers {
+    case .modern(let modern): modern.clearInterrupt()
+    case .legacy(let legacy): legacy.clearInterrupt()
+    }
+    hold.rearmInterrupt()
+  }
 }

@@ -39,6 +39,13 @@ package enum Features {
     // The largest packet, so that nothing longer is sent (5.1.4.2).
     | 1 << UInt64(VIRTIO_NET_F_MTU)
 
+  /// Accepted on PCI besides: there is a platform between device and memory.
+  static let wantedOnPCI: UInt64 =
+    // Addresses go through an IOMMU, which we have told of all shared memory (6.1).
+    1 << UInt64(VIRTIO_F_ACCESS_PLATFORM)
+    // Barriers as for a hardware device, which ours are.
+    | 1 << UInt64(VIRTIO_F_ORDER_PLATFORM)
+
   /// The name of a bit as the specification has it; nil if a net device has no such bit.
   package static func name(_ bit: UInt32) -> StaticString? {
     switch bit {

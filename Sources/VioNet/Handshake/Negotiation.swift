@@ -67,7 +67,8 @@ enum Negotiation {
       throw Failure(ENOTSUP, "the device does not offer ").plain(Features.firstName(missing))
         .text(", which is required; it offers ").hex(offered)
     }
-    var features = FeatureSet(offered & (Features.wanted & ~options.featuresOff | required))
+    let wanted = Features.wanted | (bus.isPCI ? Features.wantedOnPCI : 0)
+    var features = FeatureSet(offered & (wanted & ~options.featuresOff | required))
     NetConfig.dropUnreadable(&features, bus.configLength)
     config.mtu = UInt16(clamping: room - NetConfig.frameOverhead)
     if features.has(VIRTIO_NET_F_MTU) {

@@ -12,7 +12,8 @@ extension Port {
   mutating func makeWake() throws(Failure) {
     wake = Descriptor(
       owning: try check(sys_epoll_create()) { Failure($0, "cannot make an epoll descriptor: ").reason($0) })
-    let call = receiveQueue(0).value.core.call
+    let own = receiveQueue(0).value.core.call
+    let call = bus.interruptDescriptor >= 0 ? bus.interruptDescriptor : own
     let readable = UInt32(EPOLLIN.rawValue)
     _ = try check(sys_epoll_add(wake.number, call, readable, 0)) { Failure($0, "epoll: ").reason($0) }
     if bus.controlDescriptor < 0 { return }
@@ -48,6 +49,7 @@ extension Port {
     }
     // A ring that a dry pool left empty would never wake anybody.
     if receive.value.core.idle.count != 0 { receive.value.mend(SplitRing.self, jumped: false) }
+    bus.rearm()
     if receive.value.core.arm() { return true }
     if bus.isGone { throw Failure(ENOTCONN, "the back-end of port ").number(number).text(" is gone") }
     return false
