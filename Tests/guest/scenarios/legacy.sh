@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# deadline: 240
+# Legacy devices, whose registers are I/O ports, through VFIO and then through UIO: the same devices, one after the other.
+# shellcheck source-path=SCRIPTDIR source=../guest.sh
+. "$(dirname "$0")/../guest.sh"
+pair legacy disable-modern=on,disable-legacy=off
+boot iommu hugepages=64
+row legacy vfio-pci
+row legacy uio_pci_generic
+done_here

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# deadline: 300
+# Modern devices through VFIO that lack something, or have something else than usual: one boot, a pair of NICs for each.
+# QEMU takes no more than 256 for a transmit ring that ends at a TAP, whatever it is asked for.
+# shellcheck source-path=SCRIPTDIR source=../guest.sh
+. "$(dirname "$0")/../guest.sh"
+seconds_of_iperf=${VIONET_GUEST_SECONDS:-1}
+for option in ctrl_vq=off mrg_rxbuf=off event_idx=off indirect_desc=off status=off host_mtu=1400 \
+  rx_queue_size=256,tx_queue_size=256 rx_queue_size=512,tx_queue_size=512 rx_queue_size=1024,tx_queue_size=1024; do
+  name=${option%%,*}
+  pair "${name/_queue_size=/}" "disable-legacy=on,iommu_platform=on,$option"
+done
+boot iommu
+# The TAPs have to agree with what the device says.
+in_space a ip link set host_mtu=1400-a mtu 1400
+in_space b ip link set host_mtu=1400-b mtu 1400
+for name in "${pairs[@]}"; do
+  check "$name-bind" bound "$name" vfio-pci
+  check "$name" carry "$name"
+done
+done_here
