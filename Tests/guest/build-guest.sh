@@ -74,24 +74,28 @@ pack() {
   echo "$1.cpio: $(($(stat -c %s "$store/$1.cpio") >> 20)) MB"
 }
 
-# with_libraries FOLDER program...: copies what they are linked to, to the same place there.
+# with_libraries FOLDER program...: copies what they are linked to, to the same place there, and links as links: DPDK
+# opens some a second time by another name, and has to find that they are the same.
 with_libraries() {
-  local folder=$1 file
+  local folder=$1 file real
   shift
   # "name => /path (address)", and "/path (address)" for the loader; a program that wants nothing is no fault.
   ldd "$@" 2>/dev/null | sed -n 's|^[^/]*\(/[^ ]*\) (0x.*|\1|p' | sort -u | while read -r file; do
     case $file in "$build"/*) continue ;; esac
-    mkdir -p "$folder/${file%/*}"
-    cp -L "$file" "$folder/$file"
+    real=$(readlink -f "$file")
+    mkdir -p "$folder/${file%/*}" "$folder/${real%/*}"
+    cp "$real" "$folder/$real"
+    [ "$real" = "$file" ] || ln -sf "$real" "$folder/$file"
   done
 }
 
 make_system() {
   local folder=$work/system name
-  mkdir -p "$folder"/{bin,dev,proc,run,sys,tmp}
+  mkdir -p "$folder"/{bin,dev,proc,run,sys,tmp,var}
   cp -a "$store/modules/." "$folder/"
   cp "$(command -v busybox)" "$folder/bin/busybox"
   ln -s bin "$folder/sbin"
+  ln -s ../run "$folder/var/run"
   for name in sh mount; do ln -s busybox "$folder/bin/$name"; done
   install -m 755 "$here/init" "$folder/init"
   pack system
@@ -112,8 +116,8 @@ make_testpmd() {
   program=$(command -v dpdk-testpmd)
   mkdir -p "$folder/bin"
   cp -L "$program" "$folder/bin/testpmd"
-  # Where DPDK looks for them is fixed when it is built.
-  place=$(dirname "$(ldd "$program" | sed -n 's|.* => \(/[^ ]*/librte_eal\.so[^ ]*\).*|\1|p')")
+  # Where DPDK looks for them is fixed when it is built, with the real name of the folder.
+  place=$(dirname "$(ldd "$program" | sed -n 's|.* => \(/[^ ]*/librte_eal\.so[^ ]*\).*|\1|p' | xargs readlink -f)")
   place=$(find "$place/dpdk" -maxdepth 1 -name 'pmds-*' | sort -V | tail -n 1)
   [ -n "$place" ] || fail "DPDK's drivers are not where its libraries are"
   mkdir -p "$folder/$place"

@@ -6,15 +6,16 @@
 # shellcheck source-path=SCRIPTDIR source=../guest.sh
 . "$(dirname "$0")/../guest.sh"
 seconds_of_iperf=${VIONET_GUEST_SECONDS:-1}
-for option in ctrl_vq=off mrg_rxbuf=off event_idx=off indirect_desc=off status=off host_mtu=1400 \
-  rx_queue_size=256,tx_queue_size=256 rx_queue_size=512,tx_queue_size=512 rx_queue_size=1024,tx_queue_size=1024; do
-  name=${option%%,*}
-  pair "${name/_queue_size=/}" "disable-legacy=on,iommu_platform=on,$option"
+for option in ctrl_vq=off mrg_rxbuf=off event_idx=off indirect_desc=off status=off host_mtu=1400; do
+  pair "${option%%=*}" "disable-legacy=on,iommu_platform=on,$option"
+done
+for size in 256 512 1024; do
+  pair "ring_$size" "disable-legacy=on,iommu_platform=on,rx_queue_size=$size,tx_queue_size=$size"
 done
 boot iommu
 # The TAPs have to agree with what the device says.
-in_space a ip link set host_mtu=1400-a mtu 1400
-in_space b ip link set host_mtu=1400-b mtu 1400
+in_space a ip link set host_mtu-a mtu 1400
+in_space b ip link set host_mtu-b mtu 1400
 for name in "${pairs[@]}"; do
   check "$name-bind" bound "$name" vfio-pci
   check "$name" carry "$name"
