@@ -12,11 +12,15 @@ done
 for size in 256 512 1024; do
   pair "ring_$size" "disable-legacy=on,iommu_platform=on,rx_queue_size=$size,tx_queue_size=$size"
 done
-boot iommu
+boot iommu=48
 # The TAPs have to agree with what the device says.
 in_space a ip link set host_mtu-a mtu 1400
 in_space b ip link set host_mtu-b mtu 1400
 for name in "${pairs[@]}"; do
+  if [ "$name:$forwarder" = ctrl_vq:testpmd ]; then
+    skipped "$name" "DPDK 22.11 does not start a port without a control queue"
+    continue
+  fi
   check "$name-bind" bound "$name" vfio-pci
   check "$name" carry "$name"
 done
