@@ -39,38 +39,44 @@ ulimit -c 0
 
 no() { reason=$*; return 1; }
 
+# A check in which the IOMMU, the guest's kernel or QEMU complains has failed, too, whatever else it found.
 check() { # NAME command...
-  local name=$scenario/$1 began=$SECONDS
+  local name=$scenario/$1 began=$SECONDS status
   shift
   reason=
-  if "$@"; then
+  "$@"
+  status=$?
+  # What a failed check left running would spoil the next.
+  guest 'put_away forwarder'
+  [ "$status" -ne 0 ] || no_faults || status=1
+  if [ "$status" -eq 0 ]; then
     echo "vionet-guest: PASS $name ($((SECONDS - began)) s)"
   else
     failed=$((failed + 1))
     echo "vionet-guest: FAIL $name: ${reason:-$*}"
   fi
-  # What a failed check left running would spoil the next.
-  guest 'put_away forwarder'
-  return 0
+  guest 'dmesg -c >>/tmp/dmesg'
+  : >"$work/qemu.out"
+}
+
+# no_faults: nobody has said since the last check that a device was had to read or write where it should not.
+no_faults() {
+  if guest "dmesg | grep -E 'DMAR:.*([Ff]ault|error|PTE)|BUG:|Oops|Call Trace|Bad page'"; then
+    sed 's/^/  | /' "$work/said"
+    no "the guest's kernel: $(head -n 1 "$work/said")"
+  elif grep -qi -e virtio -e vtd_ "$work/qemu.out"; then
+    sed 's/^/  | /' "$work/qemu.out"
+    no "QEMU: $(grep -i -e virtio -e vtd_ "$work/qemu.out" | head -n 1)"
+  fi
 }
 
 # skipped NAME REASON: a check that is not made this time.
 skipped() { echo "vionet-guest: SKIP $scenario/$1: $2"; }
 
 done_here() {
-  check no-faults no_faults
   switch_off
   echo "$scenario: $SECONDS s in all, $failed failed"
   [ "$failed" -eq 0 ]
-}
-
-# The IOMMU and QEMU say on their own when a driver has the device read or write where it should not.
-no_faults() {
-  if guest "dmesg | grep -E 'DMAR:.*([Ff]ault|error)|BUG:|Oops|Call Trace|Bad page'"; then
-    no "the guest's kernel: $(head -n 1 "$work/said")"
-  elif grep -qi virtio "$work/qemu.out"; then
-    no "QEMU: $(grep -i virtio "$work/qemu.out" | head -n 1)"
-  fi
 }
 
 show_console() {
@@ -118,14 +124,14 @@ power_on() {
   shift 3
   # The emulated IOMMU wants the interrupt controller in QEMU; with KVM some of it may stay in the kernel.
   [ "$accelerator" != kvm ] || irqchip="split"
-  rm -f "$work"/{command.in,command.out,monitor}
+  rm -f "$work"/{command.in,command.out,console,monitor,qemu.out}
   mkfifo "$work/command.in" "$work/command.out"
   exec {to_guest}<>"$work/command.in" {from_guest}<>"$work/command.out"
   "$here/taps.py" "${taps[@]}" -- qemu-system-x86_64 -accel "$accelerator" -machine q35,kernel-irqchip=$irqchip -cpu max \
     -smp 2 -nodefaults -display none -no-reboot -monitor "unix:$work/monitor,server=on,wait=off" \
     -serial "file:$work/console" -chardev "pipe,id=command,path=$work/command" -serial chardev:command \
     -kernel "$store/vmlinuz" -initrd "$initrd" -append "console=ttyS0 panic=-1 ipv6.disable=1 $append" "$@" \
-    >"$work/qemu.out" 2>&1 &
+    >>"$work/qemu.out" 2>&1 &
   qemu=$!
   children+=("$qemu")
   answered 30 'vionet-guest: ready'
