@@ -61,8 +61,8 @@ check() { # NAME command...
 
 # no_faults: nobody has said since the last check that a device was had to read or write where it should not.
 no_faults() {
-  if guest "dmesg | grep -E 'DMAR:.*([Ff]ault|error|PTE)|BUG:|Oops|Call Trace|Bad page'"; then
-    sed 's/^/  | /' "$work/said"
+  if guest "dmesg | grep -E 'DMAR:.*(fault addr|error)|BUG:|Oops|Call Trace|Bad page'"; then
+    sed 's/^/  | /' "$work/said" | head -n 5
     no "the guest's kernel: $(head -n 1 "$work/said")"
   elif grep -qi -e virtio -e vtd_ "$work/qemu.out"; then
     sed 's/^/  | /' "$work/qemu.out"
