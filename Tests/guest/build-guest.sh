@@ -1,0 +1,169 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Makes what a guest is booted from, in build/guest; nothing of it is installed or committed.
+#
+#   Tests/guest/build-guest.sh [--testpmd]
+#
+#   build/guest/vmlinuz      a Debian kernel, downloaded once with apt-get, unpacked, kept
+#   build/guest/system.cpio  busybox, the kernel modules a test may want, init
+#   build/guest/vionet.cpio  our library and examples with what they are linked to
+#   build/guest/testpmd.cpio with --testpmd: DPDK's testpmd with the few drivers it needs here
+#
+# The kernel unpacks archives that follow one another, so that each test takes the parts it needs. They are not
+# compressed: an emulated CPU takes longer to unpack than QEMU to copy. A part that is newer than its sources is kept.
+# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
+. "$(dirname "$0")/../scripts/lib.sh"
+here=$root/Tests/guest
+store=$build/guest
+
+# With these go all that they depend on. Those of a test's own choice (VFIO or UIO) are loaded by it.
+modules="virtio_pci virtio_net vfio vfio_iommu_type1 vfio-pci uio uio_pci_generic tun bridge"
+# What testpmd wants beside what it is linked to: it opens these by name.
+plugins="librte_bus_pci librte_bus_vdev librte_mempool_ring librte_net_virtio"
+
+# What Debian calls the kernel that matches "linux-image-6.1.0-*-amd64", the newest of them.
+newest_kernel() {
+  apt-cache pkgnames linux-image-6.1.0- 2>/dev/null | grep -E '^linux-image-6\.1\.0-[0-9]+-amd64$' | sort -V | tail -n 1
+}
+
+# The package as it is at the server; its lists may be missing or older than the server's.
+download_kernel() { # into the folder $1
+  local package attempt
+  for attempt in 1 2; do
+    package=$(newest_kernel)
+    if [ -n "$package" ] && (cd "$1" && apt-get download -qq "$package" >download.out 2>&1); then
+      echo "kernel: $package"
+      return 0
+    fi
+    [ "$attempt" -eq 1 ] && [ "$(id -u)" -eq 0 ] && apt-get update -qq >"$1/update.out" 2>&1
+  done
+  cat "$1"/*.out 2>/dev/null
+  skip "the guest's kernel, a package linux-image-6.1.0-*-amd64, cannot be downloaded"
+}
+
+# Leaves vmlinuz and, in modules/, a tree with only those modules that a test can load; says so last, by vmlinuz.
+make_kernel() {
+  local release module file
+  mkdir -p "$work/kernel" "$work/slim"
+  download_kernel "$work"
+  dpkg -x "$work"/linux-image-*.deb "$work/kernel" || fail "unpacking the kernel's package"
+  release=$(basename "$work"/kernel/lib/modules/*)
+  find "$work/kernel/lib/modules" -name '*.ko.xz' -exec unxz {} +
+  depmod -b "$work/kernel" "$release" || fail "depmod"
+  for module in $modules; do
+    # "path/a.ko: path/b.ko path/c.ko" with all of them, also those of those.
+    # A module's file may have "-" where its name has "_".
+    grep -E "(^|/)${module//[-_]/[-_]}\.ko:" "$work/kernel/lib/modules/$release/modules.dep" ||
+      fail "the kernel $release has no module $module"
+  done | tr -d : | tr ' ' '\n' | sort -u >"$work/wanted"
+  while read -r file; do
+    install -D -m 644 "$work/kernel/lib/modules/$release/$file" "$work/slim/lib/modules/$release/$file"
+  done <"$work/wanted"
+  cp "$work/kernel/lib/modules/$release"/modules.{order,builtin,builtin.modinfo} "$work/slim/lib/modules/$release/"
+  depmod -b "$work/slim" "$release" || fail "depmod"
+  rm -rf "$store/modules"
+  mv "$work/slim" "$store/modules"
+  mv "$work/kernel/boot/vmlinuz-$release" "$store/vmlinuz"
+  touch "$store/vmlinuz"
+}
+
+# pack NAME: the folder $work/NAME as an archive, at once: a test that is interrupted here leaves no half of it.
+pack() {
+  (cd "$work/$1" && find . | sort | cpio --quiet -o -H newc -R 0:0) >"$work/$1.cpio" || fail "packing $1"
+  mv "$work/$1.cpio" "$store/$1.cpio"
+  echo "$1.cpio: $(($(stat -c %s "$store/$1.cpio") >> 20)) MB"
+}
+
+# with_libraries FOLDER program...: copies what they are linked to, to the same place there, and links as links: DPDK
+# opens some a second time by another name, and has to find that they are the same.
+with_libraries() {
+  local folder=$1 file real
+  shift
+  # "name => /path (address)", and "/path (address)" for the loader; a program that wants nothing is no fault.
+  ldd "$@" 2>/dev/null | sed -n 's|^[^/]*\(/[^ ]*\) (0x.*|\1|p' | sort -u | while read -r file; do
+    case $file in "$build"/*) continue ;; esac
+    real=$(readlink -f "$file")
+    mkdir -p "$folder/${file%/*}" "$folder/${real%/*}"
+    cp "$real" "$folder/$real"
+    [ "$real" = "$file" ] || ln -sf "$real" "$folder/$file"
+  done
+}
+
+make_system() {
+  local folder=$work/system name
+  mkdir -p "$folder"/{bin,dev,proc,run,sys,tmp,var}
+  cp -a "$store/modules/." "$folder/"
+  cp "$(command -v busybox)" "$folder/bin/busybox"
+  ln -s bin "$folder/sbin"
+  ln -s ../run "$folder/var/run"
+  for name in sh mount; do ln -s busybox "$folder/bin/$name"; done
+  install -m 755 "$here/init" "$folder/init"
+  pack system
+}
+
+# The tree of build/ is kept, because the examples look for the library beside them.
+make_vionet() {
+  local folder=$work/vionet
+  mkdir -p "$folder/vionet/examples"
+  cp -a "$build"/libvionet.so* "$folder/vionet/"
+  cp -a "$examples"/* "$folder/vionet/examples/"
+  with_libraries "$folder" "$examples"/* "$build"/libvionet.so
+  pack vionet
+}
+
+make_testpmd() {
+  local folder=$work/testpmd program place name
+  program=$(command -v dpdk-testpmd)
+  mkdir -p "$folder/bin"
+  cp -L "$program" "$folder/bin/testpmd"
+  # Where DPDK looks for them is fixed when it is built, with the real name of the folder.
+  place=$(dirname "$(ldd "$program" | sed -n 's|.* => \(/[^ ]*/librte_eal\.so[^ ]*\).*|\1|p' | xargs readlink -f)")
+  place=$(find "$place/dpdk" -maxdepth 1 -name 'pmds-*' | sort -V | tail -n 1)
+  [ -n "$place" ] || fail "DPDK's drivers are not where its libraries are"
+  mkdir -p "$folder/$place"
+  for name in $plugins; do
+    cp -L "$place/$name".so.*.* "$folder/$place/" || fail "DPDK has no $name"
+  done
+  with_libraries "$folder" "$program" "$folder/$place"/*
+  pack testpmd
+}
+
+# stale ARCHIVE source...: one of the sources is newer.
+stale() {
+  local archive=$store/$1.cpio source
+  shift
+  [ -e "$archive" ] || return 0
+  for source; do
+    [ -z "$(find "$source" -newer "$archive" -print -quit)" ] || return 0
+  done
+  return 1
+}
+
+testpmd=0
+case ${1-} in
+  '') ;;
+  --testpmd) testpmd=1 ;;
+  *) echo "usage: Tests/guest/build-guest.sh [--testpmd]" >&2; exit 2 ;;
+esac
+need busybox busybox-static
+need cpio cpio
+need depmod kmod
+need dpkg dpkg
+need ldd libc-bin
+need unxz xz-utils
+file=$(ldd "$(command -v busybox)" 2>&1) && skip "busybox is linked to ${file//[[:space:]]/ }: busybox-static is wanted"
+[ -e "$build/libvionet.so" ] || fail "the library is not built: run make first"
+mkdir -p "$store"
+# Two tests at a time would write the same files.
+exec 9>"$store/lock"
+flock 9
+
+# This script decides what is in all of them.
+if [ ! -e "$store/vmlinuz" ] || ! [ -d "$store/modules" ]; then make_kernel; fi
+stale system "$0" "$here/init" "$store/vmlinuz" && make_system
+stale vionet "$0" "$build"/libvionet.so.*.*.* "$examples"/ && make_vionet
+if [ "$testpmd" -eq 1 ]; then
+  need dpdk-testpmd dpdk
+  stale testpmd "$0" "$(command -v dpdk-testpmd)" && make_testpmd
+fi
+exit 0

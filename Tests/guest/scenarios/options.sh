@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# deadline: 300
+# Modern devices through VFIO that lack something, or have something else than usual: one boot, a pair of NICs for each.
+# QEMU takes no more than 256 for a transmit ring that ends at a TAP, whatever it is asked for.
+# shellcheck source-path=SCRIPTDIR source=../guest.sh
+. "$(dirname "$0")/../guest.sh"
+seconds_of_iperf=${VIONET_GUEST_SECONDS:-1}
+for option in ctrl_vq=off mrg_rxbuf=off event_idx=off indirect_desc=off status=off host_mtu=1400; do
+  pair "${option%%=*}" "disable-legacy=on,iommu_platform=on,$option"
+done
+for size in 256 512 1024; do
+  pair "ring_$size" "disable-legacy=on,iommu_platform=on,rx_queue_size=$size,tx_queue_size=$size"
+done
+boot iommu=48
+# The TAPs have to agree with what the device says.
+in_space a ip link set host_mtu-a mtu 1400
+in_space b ip link set host_mtu-b mtu 1400
+for name in "${pairs[@]}"; do
+  if [ "$name:$forwarder" = ctrl_vq:testpmd ]; then
+    skipped "$name" "DPDK 22.11 does not start a port without a control queue"
+    continue
+  fi
+  check "$name-bind" bound "$name" vfio-pci
+  check "$name" carry "$name"
+done
+done_here
