@@ -76,9 +76,18 @@ private func parse(_ text: String) throws -> PortOptions {
 
   @Test(arguments: [2, 8, 256, 32768]) func ringPartsAreAlignedAndApart(size: Int) {
     let layout = RingLayout(size: size)
-    #expect(layout.available % 64 == 0 && layout.used % 64 == 0)
+    #expect(layout.available % 64 == 0 && layout.used % 64 == 60)
     #expect(layout.available >= size * 16)
     #expect(layout.used >= layout.available + 6 + size * 2)
+    #expect(layout.bytes >= layout.used + 6 + size * 8)
+    #expect(layout.bytes % 64 == 0)
+  }
+
+  @Test(arguments: [2, 256, 1024]) func aLegacyRingIsLaidOutAsItsDeviceComputesIt(size: Int) {
+    // vring_init() of linux/virtio_ring.h with an alignment of 4096
+    let layout = RingLayout(size: size, isLegacy: true)
+    #expect(layout.available == size * 16)
+    #expect(layout.used == (size * 18 + 6 + 4095) / 4096 * 4096)
     #expect(layout.bytes >= layout.used + 6 + size * 8)
   }
 }
