@@ -4,9 +4,9 @@
 
 The peer is the same for both and none of ours: testpmd with net_vhost, which copies every packet, on one core; the
 front-end has the other core to itself. The figure is the peer's own, read from its statistics once a second, so that
-both front-ends are measured with one ruler. Rounds are interleaved, because a machine has slow minutes.
-
-    bench/run.py [--rounds N] [--seconds N] [--only ROW]
+both front-ends are measured with one ruler. Rounds are interleaved, because a machine has slow minutes. Both sides poll,
+so one that did not have its core to itself shows in its processor time: such a round is done again, and after three
+attempts it counts, but as disturbed.
 
 Prints a table and writes build/bench/NAME.json for each group of rows.
 """
@@ -30,6 +30,7 @@ BUILD = ROOT / "build"
 PKTGEN = BUILD / "examples/vionet-pktgen"
 LIBRARY = BUILD / "libvionet.so.0"
 RING, BURST = 1024, 32
+ATTEMPTS, ENOUGH = 3, 0.97  # of a core's time that each side must have had
 
 # One row is one figure for each front-end. `peer` is what testpmd does behind the socket, `counter` where its figure
 # is, `vionet` and `dpdk` what follows the device address and the device arguments.
@@ -64,6 +65,10 @@ class Process:
     def text(self):
         return self.log.read_text(errors="replace").replace("\r", "")
 
+    def processor_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.child.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def wait_for(self, ready, what, seconds=20):
         end = time.monotonic() + seconds
         while not ready():
@@ -85,8 +90,8 @@ def front_end(who, row, log, socket, core, seconds):
     if who == "vionet":
         return Process(log, PKTGEN, "-q", "-m", row["name"], "-l", row["bytes"], "-b", BURST, "-n", RING, "-c", core,
                        "-t", seconds + 60, f"vhost-user:{socket},queue_size={RING}" + row["vionet"])
-    return testpmd(log, "front", (core, core), f"net_virtio_user0,path={socket},queues=1,queue_size={RING},{row['dpdk']}",
-                   row["front"], row["bytes"], f"--txd={RING}", f"--rxd={RING}")
+    device = f"net_virtio_user0,path={socket},queues=1,queue_size={RING},{row['dpdk']}"
+    return testpmd(log, "front", (core, core), device, row["front"], row["bytes"], f"--txd={RING}", f"--rxd={RING}")
 
 
 def figures(text, counter):
@@ -94,19 +99,42 @@ def figures(text, counter):
 
 
 def measure(who, row, work, cores, seconds):
-    """Packets per second of one life of both processes: the median of its whole seconds."""
+    """One life of both processes: packets per second, the median of its whole seconds, and the smaller of the two
+    sides' shares of their cores."""
     socket, front_core, back_core = work / "s", *cores
     with testpmd(work / "back", "back", (back_core, back_core), f"net_vhost0,iface={socket},queues=1", row["peer"],
                  row["bytes"], "--stats-period", "1") as back:
         back.wait_for(socket.exists, "the back-end does not listen")
         with front_end(who, row, work / "front", socket, front_core, seconds) as front:
             begun = len(figures(back.text(), row["counter"]))
-            # One second to come up, one that is cut off at each end.
-            front.wait_for(lambda: len([n for n in figures(back.text(), row["counter"])[begun:] if n]) >= seconds + 2,
-                           f"{who} {row['name']}: no packets", seconds + 30)
-            run = [n for n in figures(back.text(), row["counter"])[begun:] if n]
+
+            def run():
+                return [n for n in figures(back.text(), row["counter"])[begun:] if n]
+
+            def wait_for(count):
+                front.wait_for(lambda: len(run()) >= count, f"{who} {row['name']}: no packets", seconds + 30)
+                return time.monotonic(), back.processor_seconds(), front.processor_seconds()
+
+            # The first figure is of a second that began without packets.
+            first, last = wait_for(2), wait_for(seconds + 2)
+            rates = run()[2:seconds + 2]
     socket.unlink(missing_ok=True)
-    return statistics.median(run[1:1 + seconds]) / 1e6
+    share = min(last[1] - first[1], last[2] - first[2]) / (last[0] - first[0])
+    return statistics.median(rates) / 1e6, share
+
+
+def undisturbed(who, row, work, cores, seconds, title):
+    """Mpps of the first attempt that had both cores to itself, else of the best of them; and whether it was that."""
+    best_share, best = 0.0, 0.0
+    for _ in range(ATTEMPTS):
+        mpps, share = measure(who, row, work, cores, seconds)
+        print(f"{title}  {row['name']} {row['bytes']}  {who:<6} {mpps:7.2f} Mpps" +
+              ("" if share >= ENOUGH else f"  disturbed: {share:.0%} of a core"), flush=True)
+        if share > best_share:
+            best_share, best = share, mpps
+        if share >= ENOUGH:
+            break
+    return best, best_share >= ENOUGH
 
 
 def summary(samples):
@@ -116,23 +144,27 @@ def summary(samples):
 def print_row(row):
     us, them = row["vionet"], row["dpdk"]
     print(f"{row['name']:<4} {row['bytes']:>5}  " + "   ".join(
-        f"{one['median']:7.2f} ({one['min']:.2f}-{one['max']:.2f})" for one in (us, them)) + f"   {row['ratio']:5.2f}")
+        f"{one['median']:7.2f} ({one['min']:.2f}-{one['max']:.2f})" for one in (us, them)) + f"   {row['ratio']:5.2f}" +
+          (f"   ({row['disturbed']} samples disturbed)" if row["disturbed"] else ""))
 
 
 def throughput(rows, rounds, seconds, cores):
     samples = {(i, who): [] for i in range(len(rows)) for who in ("vionet", "dpdk")}
+    disturbed = [0] * len(rows)
     with tempfile.TemporaryDirectory() as folder:
         for number in range(rounds):
             for i, row in enumerate(rows):
                 # Who comes first changes from round to round.
                 for who in ("vionet", "dpdk") if number % 2 == 0 else ("dpdk", "vionet"):
-                    mpps = measure(who, row, pathlib.Path(folder), cores, seconds)
+                    title = f"round {number + 1}/{rounds}"
+                    mpps, good = undisturbed(who, row, pathlib.Path(folder), cores, seconds, title)
                     samples[i, who].append(mpps)
-                    print(f"round {number + 1}/{rounds}  {row['name']} {row['bytes']}  {who:<6} {mpps:7.2f} Mpps", flush=True)
+                    disturbed[i] += not good
     for i, row in enumerate(rows):
         us, them = summary(samples[i, "vionet"]), summary(samples[i, "dpdk"])
         yield {"name": row["name"], "group": row["group"], "bytes": row["bytes"], "ring": RING, "burst": BURST,
-               "dpdk_arguments": row["dpdk"], "vionet": us, "dpdk": them, "ratio": us["median"] / them["median"]}
+               "dpdk_arguments": row["dpdk"], "vionet": us, "dpdk": them,
+               "ratio": us["median"] / them["median"], "disturbed": disturbed[i]}
 
 
 def start_milliseconds():
@@ -159,15 +191,16 @@ def resident_megabytes():
 
 def machine():
     model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    return {"cpu": model.group(1) if model else platform.machine(), "cores": os.cpu_count(), "kernel": platform.release(),
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    return {"cpu": model.group(1) if model else platform.machine(), "cores": os.cpu_count(),
+            "kernel": platform.release(), "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
 
 
 def write(rows, extra):
     folder = BUILD / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     for group in sorted({row["group"] for row in rows}):
-        content = {"machine": machine(), "unit": "Mpps", "rows": [row for row in rows if row["group"] == group], **extra}
+        chosen = [row for row in rows if row["group"] == group]
+        content = {"machine": machine(), "unit": "Mpps", "rows": chosen, **extra}
         path = folder / f"{group}.json"
         path.write_text(json.dumps(content, indent=1) + "\n")
         print(f"written: {path.relative_to(ROOT)}")
@@ -185,7 +218,7 @@ def main():
     if not shutil.which("dpdk-testpmd"):
         sys.exit("dpdk-testpmd is not installed (Debian package dpdk)")
     rows = [row for row in ROWS if wish.only in ("", row["name"])]
-    print(f"peer: testpmd net_vhost, ring {RING}, burst {BURST}, front-end on core {usable[0]}, peer on core {usable[1]}")
+    print(f"peer: testpmd net_vhost on core {usable[1]}, front-end on core {usable[0]}, ring {RING}, burst {BURST}")
     done = list(throughput(rows, wish.rounds, wish.seconds, usable[:2]))
     extra = {"start_milliseconds": start_milliseconds(), "forwarder_resident_megabytes": resident_megabytes()}
     print("\n     bytes  vionet, Mpps            DPDK virtio-user, Mpps  ratio   (median, min-max)")

@@ -98,12 +98,35 @@ static void back_end_leaves(void)
 	same(vionet_port_next(0), VIONET_PORT_NONE);
 }
 
+/* Who does not sleep learns of it from vionet_info(), once. */
+static void seen_by_asking(void)
+{
+	struct peer p;
+	char address[100];
+	int gone = 0;
+
+	peer_start(&p);
+	snprintf(address, sizeof(address), "vhost-user:%s", p.path);
+	uint16_t port = opened(address);
+	soon(waiting(&p, RX) > 0, 1000);
+	seen_count = 0;
+	same(info_of(port).state, VIONET_STATE_STARTED);
+	peer_end(&p);
+	soon(info_of(port).state == VIONET_STATE_BROKEN, 1000);
+	(void)info_of(port);
+	for (int i = 0; i < seen_count; i++)
+		gone += seen[i].event == VIONET_EVENT_GONE && seen[i].port == port;
+	same(gone, 1);
+	vionet_close(port);
+}
+
 int main(void)
 {
 	ok(vionet_event_add(keep, (void *)(uintptr_t)7));
 	new_and_closed();
 	eight_at_most();
 	back_end_leaves();
+	seen_by_asking();
 	ok(vionet_event_remove(keep, (void *)(uintptr_t)7));
 	return 0;
 }

@@ -65,6 +65,23 @@ static void of_wrong_length(void)
 	p->length = p->total_length = 0xffffffff;
 	is_dropped(p, VIONET_DROP_LONG);
 
+	/* Data outside its buffer, and too little headroom for the header. */
+	p = plain();
+	p->data = (char *)p->data + 100000;
+	is_dropped(p, VIONET_DROP_LONG);
+	p = plain();
+	p->data = &p;
+	is_dropped(p, VIONET_DROP_LONG);
+	p = plain();
+	p->headroom = 0xffff;
+	is_dropped(p, VIONET_DROP_LONG);
+	p = plain();
+	yes(vionet_packet_prepend(p, (uint16_t)(p->headroom - 12)) != NULL);
+	is_sent(p);
+	p = plain();
+	yes(vionet_packet_prepend(p, (uint16_t)(p->headroom - 11)) != NULL);
+	is_dropped(p, VIONET_DROP_LONG);
+
 	/* Longer than the device takes. */
 	p = frame_packet(pool, longest, 2);
 	yes(p != NULL);

@@ -136,6 +136,29 @@ static void settings(void)
 	vionet_close(port);
 }
 
+/* A failed vionet_init() leaves a port as vionet_probe() did, whatever it was before. */
+static void failed_init(void)
+{
+	struct vionet_config bad = VIONET_SIZED(struct vionet_config);
+
+	bad.rx_descriptors = 100;
+	ok(vionet_probe("soft:loopback", &port));
+	ok(vionet_init(port, NULL));
+	err(vionet_init(port, &bad), -EINVAL);
+	expect_state(VIONET_STATE_ATTACHED);
+	err(vionet_start(port), -EINVAL);
+	ok(vionet_init(port, NULL));
+	ok(vionet_start(port));
+	err(vionet_init(port, &bad), -EBUSY);
+	expect_state(VIONET_STATE_STARTED);
+	ok(vionet_stop(port));
+	err(vionet_init(port, &bad), -EINVAL);
+	expect_state(VIONET_STATE_ATTACHED);
+	same(info_of(port).pool, 0);
+	same(info_of(port).negotiated[0], 0);
+	vionet_close(port);
+}
+
 /* A port that would starve another of the same pool is refused when it is initialised, not when packets are short. */
 static void promises(void)
 {
@@ -163,6 +186,7 @@ int main(void)
 	the_right_order();
 	the_wrong_orders();
 	settings();
+	failed_init();
 	promises();
 	same(vionet_port_next(0), VIONET_PORT_NONE);
 	return 0;
