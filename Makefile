@@ -4,6 +4,7 @@
 #   make demo       kernel TCP through a C program that drives two virtio-net devices
 #   make test       everything that is checked; installs what it needs
 #   make bench      packets per second, beside DPDK's own front-end
+#   make test-guest PCI devices alone, in a QEMU guest; make bench-guest sets them beside DPDK's testpmd there
 #   make install    PREFIX, DESTDIR and LIBDIR are honoured; make uninstall takes it away again
 
 VERSION := 0.1.0
@@ -112,16 +113,18 @@ uninstall:
 # ---- the commands of a newcomer: each installs what it needs, says so, and cleans up after itself --------------------------
 
 # What the demo cannot install it does without; the others need all of it.
-demo test bench:
+demo test test-guest bench bench-guest:
 	@Tools/install-deps.sh $@ || { [ $@ = demo ] && Tools/install-deps.sh build; }
 	@$(MAKE) --no-print-directory all
 	@$(RUN_$@)
 
 RUN_demo := Tools/demo/demo.sh
 RUN_test := Tests/run.sh
+RUN_test-guest := Tests/guest/run-guest.sh
 RUN_bench := python3 bench/run.py
+RUN_bench-guest := Tests/guest/run-guest.sh bench
 
 clean:
 	rm -rf $(B) .build .build-*
 
-.PHONY: all ground install install-files uninstall demo test bench clean
+.PHONY: all ground install install-files uninstall demo test test-guest bench bench-guest clean

@@ -50,6 +50,9 @@ all_tests() {
   done
   tests_of wire- "${wire[@]}"
   tests_of "" Tests/wire/dpdk-*.sh
+  for file in Tests/guest/scenarios/*.sh; do
+    case $file in */bench.sh) ;; *) tests_of guest- "$file" ;; esac
+  done
 }
 
 # ---- one test -------------------------------------------------------------------------------------------------------

@@ -3,11 +3,12 @@
 # Installs the Debian packages that a purpose needs and says which; silent when none is missing. Without root or
 # apt-get it prints the command to run and fails. Swift is needed too, and comes from swift.org, not from Debian.
 #
-#   Tools/install-deps.sh build|demo|test|bench
+#   Tools/install-deps.sh build|demo|test|test-guest|bench|bench-guest
 
 build="gcc make binutils pkg-config libc6-dev libbsd-dev"
 demo="$build iproute2 iputils-ping iperf3"
-test="$demo dpdk g++ libmd-dev python3 shellcheck"
+guest="$build qemu-system-x86 busybox-static cpio kmod xz-utils iproute2 iputils-ping iperf3 python3"
+test="$demo dpdk g++ libmd-dev python3 shellcheck $guest"
 bench="$build dpdk python3"
 
 set -eu
@@ -16,9 +17,11 @@ case "$#:${1-}" in
   1:build) wanted=$build ;;
   1:demo) wanted=$demo ;;
   1:test) wanted=$test ;;
+  1:test-guest) wanted=$guest ;;
+  1:bench-guest) wanted="$guest dpdk" ;;
   1:bench) wanted=$bench ;;
   *)
-    echo "usage: Tools/install-deps.sh build|demo|test|bench" >&2
+    echo "usage: Tools/install-deps.sh build|demo|test|test-guest|bench|bench-guest" >&2
     exit 2
     ;;
 esac

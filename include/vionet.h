@@ -105,6 +105,7 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
 /*
  * device addresses, "scheme:target,key=value,...":
  *
+ *     pci:0000:00:05.0           a PCI function bound to vfio-pci or uio_pci_generic; the domain may be left out
  *     vhost-user:/run/x.sock     a vhost-user back-end that listens there (DPDK, Open vSwitch, vionet_device_serve)
  *     soft:loopback              a device in this process that gives back what it is sent
  *     soft:generate              ... that makes frames: length=64..9000, rate=packets/s (0 = all it can), flows=1..65536
@@ -116,7 +117,7 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
  * keys of every scheme:
  *
  *     mac=02:00:00:00:00:01      this port's address, in place of the device's
- *     queue_size=256             descriptors per ring: a power of two, 2 to 32768
+ *     queue_size=256             descriptors per ring: a power of two, 2 to 32768; a PCI device may have fewer
  *     queues=1                   queue pairs
  *     mrg_rxbuf, in_order, packed_vq, cq, server=0|1; speed=Mbit/s
  *
@@ -129,8 +130,8 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
  *
  * -EINVAL the address, a key or a value is wrong; -ENOTSUP this version does not serve the scheme, key or device;
  * -ENOENT, -ECONNREFUSED, -EACCES, -ENOTSOCK, -ENAMETOOLONG, -EMFILE the socket or interface cannot be opened;
- * -ETIMEDOUT, -EPROTO, -ECONNRESET the back-end is silent, talks nonsense, or left; -ENFILE no port is free; -ENOMEM.
- * Any thread. Since 0.1.
+ * -ETIMEDOUT, -EPROTO, -ECONNRESET the back-end is silent, talks nonsense, or left; -ENFILE no port is free; -ENOMEM;
+ * -ENODEV no such PCI function, or none for us; -EBUSY another driver or process has it. Any thread. Since 0.1.
  */
 int vionet_probe(const char *VIONET_NULLABLE device, uint16_t *VIONET_NULLABLE port);
 
@@ -451,7 +452,7 @@ uint16_t vionet_tx_burst(uint16_t port, uint16_t queue, struct vionet_packet *VI
 /*
  * A file descriptor that becomes readable when packets arrive on an armed queue or the back-end goes away, for poll or
  * epoll. The library owns it; it stays the same from vionet_start() to vionet_stop(). -ENODEV no such port, -EINVAL no
- * such queue or not started. Since 0.1.
+ * such queue or not started, -ENOTSUP the device signals no interrupts. Since 0.1.
  */
 int vionet_rx_fd(uint16_t port, uint16_t queue);
 
@@ -459,7 +460,7 @@ int vionet_rx_fd(uint16_t port, uint16_t queue);
  * Asks for one wake-up through vionet_rx_fd(). Returns 0 when armed, or 1 if packets already wait: then call
  * vionet_rx_burst() and do not sleep. Clears the descriptor. A burst that finds packets disarms. The queue's
  * receiving thread only; with an empty pool nothing may come until packets are freed, so sleep with a time-out.
- * -ENODEV, -EINVAL as vionet_rx_fd(); -ENOTCONN the back-end is gone, or the queue is broken: nothing more will come
+ * -ENODEV, -EINVAL, -ENOTSUP as vionet_rx_fd(); -ENOTCONN the back-end is gone, or the queue is broken: nothing more will come
  * before a new vionet_start(). Since 0.1.
  */
 int vionet_rx_arm(uint16_t port, uint16_t queue);

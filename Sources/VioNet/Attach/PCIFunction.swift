@@ -44,7 +44,7 @@ struct PCIFunction {
   /// Refuses whatever is not a virtio-net device that is ours to take.
   func check() throws(Failure) {
     if !isVirtioNet {
-      throw Failure(ENOTSUP, "PCI function ").plain(address.name).text(" is ").hex(UInt64(vendor)).text(":")
+      throw Failure(ENODEV, "PCI function ").plain(address.name).text(" is ").hex(UInt64(vendor)).text(":")
         .hex(UInt64(device)).text(", not a virtio-net device (0x1af4:0x1041 or 0x1af4:0x1000)")
     }
     switch driver {
