@@ -33,6 +33,9 @@ SWIFTFLAGS := -O -g -wmo -Xfrontend -function-sections -parse-as-library -swift-
 	-enable-experimental-feature Embedded -strict-memory-safety -warnings-as-errors \
 	-Xcc -fno-omit-frame-pointer -I include -I Sources/CLinux/include -I $(O)
 
+# The door is no hot loop: translation, and one call on for a burst.
+SWIFTFLAGS_VioNetABI := -Osize
+
 all: ground $(B)/$(SO) $(B)/libvionet.a $(B)/vionet.pc $(EXAMPLES)
 
 ground:
@@ -46,8 +49,9 @@ define module
 $(O)/$(1).o: $(call sources,$(1)) $(HEADERS) Makefile $(2:%=$(O)/%.o)
 	@mkdir -p $(O)
 	@echo "  swiftc $(1)"
-	@$(SWIFTC) $(SWIFTFLAGS) -module-name $(1) -emit-module -emit-module-path $(O)/$(1).swiftmodule \
+	@$(SWIFTC) $(SWIFTFLAGS) $(SWIFTFLAGS_$(1)) -module-name $(1) -emit-module -emit-module-path $(O)/$(1).swiftmodule \
 		-c $(call sources,$(1)) -o $$@
+	@touch $$@ # swiftc leaves a file alone that would not change
 endef
 $(eval $(call module,Linux,))
 $(eval $(call module,SoftDevice,Linux))

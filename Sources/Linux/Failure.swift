@@ -44,6 +44,7 @@ package struct Failure: Error, Sendable {
     return self
   }
 
+  @inline(__always)
   package func number(_ value: some FixedWidthInteger) -> Failure { number(Int(truncatingIfNeeded: value)) }
 
   @inline(never)

@@ -13,12 +13,14 @@ package struct Path {
 
   package func adding(_ text: StaticString) -> Path { adding(Text(text)) }
 
+  @inline(never)
   package func adding(_ text: Text) -> Path {
     var longer = self
     longer.append(text)
     return longer
   }
 
+  @inline(never)
   package func adding(_ other: Path) -> Path {
     var longer = self
     for place in 0..<other.count { longer.append(UInt8(bitPattern: other.bytes[place])) }
@@ -31,10 +33,12 @@ package struct Path {
     return longer
   }
 
+  @inline(never)
   package mutating func append(_ text: Text) {
     for place in 0..<text.count { append(text[place]) }
   }
 
+  @inline(never)
   package mutating func append(_ byte: UInt8) {
     if count < 255 {
       bytes[count] = CChar(bitPattern: byte)
@@ -43,6 +47,7 @@ package struct Path {
   }
 
   /// At least `width` lower-case digits.
+  @inline(never)
   package mutating func append(number: UInt32, base: UInt32, width: Int) {
     var digits = InlineArray<12, UInt8>(repeating: 0)
     var length = 0

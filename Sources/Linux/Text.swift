@@ -50,11 +50,13 @@ package struct Text {
   }
 
   /// What stands before and behind the first `separator`; nil if there is none.
+  @inline(never)
   package func split(at separator: UInt8) -> (head: Text, tail: Text)? {
     guard let index = firstIndex(of: separator) else { return nil }
     return (slice(0, index), slice(index + 1, count))
   }
 
+  @inline(never)
   package func equals(_ other: Text) -> Bool {
     unsafe count == other.count && memcmp(start, other.start, count) == 0
   }
@@ -76,6 +78,7 @@ package struct Text {
   }
 
   /// The value of the hexadecimal digit at `index`, if it is one.
+  @inline(never)
   package func hexDigit(_ index: Int) -> UInt8? {
     let character = self[index]
     return switch character {
