@@ -5,8 +5,8 @@
 The peer is the same for both and none of ours: testpmd with net_vhost, which copies every packet, on one core; the
 front-end has the other core to itself. The figure is the peer's own, read from its statistics once a second, so that
 both front-ends are measured with one ruler. Rounds are interleaved, because a machine has slow minutes. Both sides poll,
-so one that did not have its core to itself shows in its processor time: such a round is done again, and after three
-attempts it counts, but as disturbed.
+so one that did not have its core to itself shows in its processor time: such a sample is taken again, twice at most,
+and left out if that does not help.
 
 Prints a table and writes build/bench/NAME.json for each group of rows.
 """
@@ -124,17 +124,15 @@ def measure(who, row, work, cores, seconds):
 
 
 def undisturbed(who, row, work, cores, seconds, title):
-    """Mpps of the first attempt that had both cores to itself, else of the best of them; and whether it was that."""
-    best_share, best = 0.0, 0.0
+    """Mpps of the first attempt that had both cores to itself, None if none had."""
     for _ in range(ATTEMPTS):
         mpps, share = measure(who, row, work, cores, seconds)
+        good = share >= ENOUGH
         print(f"{title}  {row['name']} {row['bytes']}  {who:<6} {mpps:7.2f} Mpps" +
-              ("" if share >= ENOUGH else f"  disturbed: {share:.0%} of a core"), flush=True)
-        if share > best_share:
-            best_share, best = share, mpps
-        if share >= ENOUGH:
-            break
-    return best, best_share >= ENOUGH
+              ("" if good else f"  left out: had {share:.0%} of a core"), flush=True)
+        if good:
+            return mpps
+    return None
 
 
 def summary(samples):
@@ -145,7 +143,7 @@ def print_row(row):
     us, them = row["vionet"], row["dpdk"]
     print(f"{row['name']:<4} {row['bytes']:>5}  " + "   ".join(
         f"{one['median']:7.2f} ({one['min']:.2f}-{one['max']:.2f})" for one in (us, them)) + f"   {row['ratio']:5.2f}" +
-          (f"   ({row['disturbed']} samples disturbed)" if row["disturbed"] else ""))
+          ("" if row["disturbed"] == 0 else f"   ({row['disturbed']} samples left out: the machine was busy)"))
 
 
 def throughput(rows, rounds, seconds, cores):
@@ -157,9 +155,13 @@ def throughput(rows, rounds, seconds, cores):
                 # Who comes first changes from round to round.
                 for who in ("vionet", "dpdk") if number % 2 == 0 else ("dpdk", "vionet"):
                     title = f"round {number + 1}/{rounds}"
-                    mpps, good = undisturbed(who, row, pathlib.Path(folder), cores, seconds, title)
-                    samples[i, who].append(mpps)
-                    disturbed[i] += not good
+                    mpps = undisturbed(who, row, pathlib.Path(folder), cores, seconds, title)
+                    if mpps is None:
+                        disturbed[i] += 1
+                    else:
+                        samples[i, who].append(mpps)
+    if not all(samples.values()):
+        sys.exit("the machine is too busy: not one sample had both cores to itself")
     for i, row in enumerate(rows):
         us, them = summary(samples[i, "vionet"]), summary(samples[i, "dpdk"])
         yield {"name": row["name"], "group": row["group"], "bytes": row["bytes"], "ring": RING, "burst": BURST,
