@@ -105,7 +105,9 @@ static void of_no_use_yet(void)
 	wrong("soft:sink,speed=10000", -ENOTSUP, "speed");
 	wrong("soft:sink,queues=2", -ENOTSUP, "queues");
 	wrong("vhost-user:/tmp/none.sock,server=1", -ENOTSUP, "server");
-	wrong("pci:0000:00:05.0", -ENOTSUP, "pci");
+	wrong("pci:zz", -EINVAL, "\"zz\" is not a PCI address");
+	wrong("pci:ff:1f.8", -EINVAL, "ff:1f.8");
+	wrong("pci:ffff:ff:1f.7", -ENODEV, "ffff:ff:1f.7");
 	wrong("vhost-net:tap0", -ENOTSUP, "vhost-net");
 	wrong("vhost-vdpa:/dev/vhost-vdpa-0", -ENOTSUP, "vhost-vdpa");
 }
