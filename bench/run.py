@@ -4,9 +4,9 @@
 
 The peer is the same for both and none of ours: testpmd with net_vhost, which copies every packet, on one core; the
 front-end has the other core to itself. The figure is the peer's own, read from its statistics once a second, so that
-both front-ends are measured with one ruler. Rounds are interleaved, because a machine has slow minutes. Both sides poll,
-so one that did not have its core to itself shows in its processor time: such a sample is taken again, twice at most,
-and left out if that does not help.
+both front-ends are measured with one ruler. Rounds are interleaved, because a machine has slow minutes. Both sides
+poll, so one that did not have its core to itself shows in its processor time: such a sample is taken again, twice at
+most, and left out if that does not help.
 
 Prints a table and writes build/bench/NAME.json for each group of rows.
 """
