@@ -3,6 +3,7 @@
 // Files, folders and programs, for tests. Not Foundation, whose C headers and CLinux's do not go together.
 
 import CLinux
+import Linux
 
 func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
@@ -39,3 +40,17 @@ func withFolder(_ body: (String) throws -> Void) throws {
 /// Runs a shell command; true if it succeeded.
 @discardableResult
 func run(_ command: String) -> Bool { unsafe system(command + " >/dev/null 2>&1") == 0 }
+
+/// Copies of strings that tests look at through a Text, which is only a view: kept until the tests end.
+private enum Kept {
+  nonisolated(unsafe) static var lock = SpinLock()
+  nonisolated(unsafe) static var copies: [UnsafeMutablePointer<CChar>] = unsafe []
+}
+
+func text(_ string: String) -> Text {
+  guard let copy = unsafe strdup(string) else { return Text("") }
+  unsafe Kept.lock.lock()
+  unsafe Kept.copies.append(copy)
+  unsafe Kept.lock.unlock()
+  return unsafe Text(start: copy, count: string.utf8.count)
+}

@@ -17,12 +17,6 @@ struct TestError: Error, CustomStringConvertible {
 /// The sentence of the last Failure on this thread.
 func sentence() -> String { unsafe String(cString: sentence_get(Int32(SENTENCE_ERROR))) }
 
-func text(_ string: String) -> Text {
-  // Leaks on purpose: Text is a view, and tests are short.
-  guard let copy = unsafe strdup(string) else { return Text("") }
-  return unsafe Text(start: copy, count: string.utf8.count)
-}
-
 final class FrontEnd {
   static let guest: UInt64 = 0x1_0000_0000
   static let user: UInt64 = 0x7000_0000_0000

@@ -134,7 +134,7 @@ power_on() {
     >>"$work/qemu.out" 2>&1 &
   qemu=$!
   children+=("$qemu")
-  answered 30 'vionet-guest: ready'
+  answered 90 'vionet-guest: ready'
 }
 
 # Asks the guest to end, which is when QEMU ends.
