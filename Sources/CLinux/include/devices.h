@@ -12,11 +12,7 @@ static const unsigned long SYS_VFIO_SET_IOMMU = VFIO_SET_IOMMU;
 static const unsigned long SYS_VFIO_GROUP_GET_STATUS = VFIO_GROUP_GET_STATUS;
 static const unsigned long SYS_VFIO_GROUP_SET_CONTAINER = VFIO_GROUP_SET_CONTAINER;
 static const unsigned long SYS_VFIO_GROUP_GET_DEVICE_FD = VFIO_GROUP_GET_DEVICE_FD;
-static const unsigned long SYS_VFIO_DEVICE_GET_INFO = VFIO_DEVICE_GET_INFO;
 static const unsigned long SYS_VFIO_DEVICE_GET_REGION_INFO = VFIO_DEVICE_GET_REGION_INFO;
-static const unsigned long SYS_VFIO_DEVICE_GET_IRQ_INFO = VFIO_DEVICE_GET_IRQ_INFO;
-static const unsigned long SYS_VFIO_DEVICE_SET_IRQS = VFIO_DEVICE_SET_IRQS;
-static const unsigned long SYS_VFIO_DEVICE_RESET = VFIO_DEVICE_RESET;
 static const unsigned long SYS_VFIO_IOMMU_MAP_DMA = VFIO_IOMMU_MAP_DMA;
 static const unsigned long SYS_VFIO_IOMMU_UNMAP_DMA = VFIO_IOMMU_UNMAP_DMA;
 
@@ -29,7 +25,6 @@ SHIM ssize_t sys_pwrite(int fd, const void *buffer, size_t length, uint64_t offs
 	return RESULT(pwrite(fd, buffer, length, (off_t)offset));
 }
 SHIM ssize_t sys_readlink(const char *path, char *target, size_t room) { return RESULT(readlink(path, target, room)); }
-SHIM int sys_access(const char *path, int mode) { return RESULT(access(path, mode)); }
 SHIM int sys_lock_memory(const void *p, size_t length) { return RESULT(mlock(p, length)); }
 
 /*

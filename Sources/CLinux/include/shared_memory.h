@@ -10,7 +10,6 @@ SHIM uint16_t shared_load16(const void *p) { return __atomic_load_n((const uint1
 SHIM uint32_t shared_load32(const void *p) { return __atomic_load_n((const uint32_t *)p, __ATOMIC_RELAXED); }
 SHIM uint64_t shared_load64(const void *p) { return __atomic_load_n((const uint64_t *)p, __ATOMIC_RELAXED); }
 SHIM uint16_t shared_load16_acquire(const void *p) { return __atomic_load_n((const uint16_t *)p, __ATOMIC_ACQUIRE); }
-SHIM uint32_t shared_load32_acquire(const void *p) { return __atomic_load_n((const uint32_t *)p, __ATOMIC_ACQUIRE); }
 SHIM uint64_t shared_load64_acquire(const void *p) { return __atomic_load_n((const uint64_t *)p, __ATOMIC_ACQUIRE); }
 SHIM void shared_store8(void *p, uint8_t v) { __atomic_store_n((uint8_t *)p, v, __ATOMIC_RELAXED); }
 SHIM void shared_store16(void *p, uint16_t v) { __atomic_store_n((uint16_t *)p, v, __ATOMIC_RELAXED); }
@@ -24,7 +23,6 @@ SHIM uint32_t shared_exchange32_acquire(void *p, uint32_t v)
 	return __atomic_exchange_n((uint32_t *)p, v, __ATOMIC_ACQUIRE);
 }
 SHIM uint16_t shared_add16(void *p, uint16_t v) { return __atomic_add_fetch((uint16_t *)p, v, __ATOMIC_ACQ_REL); }
-SHIM uint64_t shared_add64(void *p, uint64_t v) { return __atomic_add_fetch((uint64_t *)p, v, __ATOMIC_RELAXED); }
 
 /* Store before load: between publishing an index and reading whether the other side wants to hear of it. */
 SHIM void shared_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }

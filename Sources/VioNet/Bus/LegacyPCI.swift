@@ -25,7 +25,6 @@ struct LegacyPCI {
     static let queueNotify = 16
     static let status = 18
     static let interruptStatus = 19
-    static let configVector = 20
     static let queueVector = 22
   }
 

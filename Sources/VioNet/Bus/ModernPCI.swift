@@ -21,7 +21,6 @@ struct ModernPCI {
     static let deviceFeature = 4
     static let driverFeatureSelect = 8
     static let driverFeature = 12
-    static let configVector = 16
     static let queueCount = 18
     static let status = 20
     static let generation = 21
