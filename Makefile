@@ -33,8 +33,9 @@ SWIFTFLAGS := -O -g -wmo -Xfrontend -function-sections -parse-as-library -swift-
 	-enable-experimental-feature Embedded -strict-memory-safety -warnings-as-errors \
 	-Xcc -fno-omit-frame-pointer -I include -I Sources/CLinux/include -I $(O)
 
-# The door is no hot loop: translation, and one call on for a burst.
+# Small code: the few functions of the packet road are marked @_optimize(speed).
 SWIFTFLAGS_VioNetABI := -Osize
+SWIFTFLAGS_VioNet := -Osize
 
 all: ground $(B)/$(SO) $(B)/libvionet.a $(B)/vionet.pc $(EXAMPLES)
 

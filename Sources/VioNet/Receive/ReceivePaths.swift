@@ -20,6 +20,7 @@ struct ReceivePath {
 }
 
 @inline(never)
+@_optimize(speed)
 private func receiveSplitPlain(_ queue: Cell<ReceiveQueue>, _ packets: PacketList, _ count: UInt16) -> UInt16 {
   UInt16(truncatingIfNeeded: receivePlain(SplitRing.self, queue, packets, Int(count)))
 }

@@ -8,6 +8,7 @@ import CLinux
 import Linux
 
 @inline(__always)
+@_optimize(speed)
 func receivePlain<R: Ring & ~Copyable>(
   _: R.Type, _ queue: Cell<ReceiveQueue>, _ packets: PacketList, _ count: Int
 ) -> Int {
@@ -37,6 +38,7 @@ func receivePlain<R: Ring & ~Copyable>(
 
 /// Frames of a right length, as long as there are fresh packets. Returns where it stopped.
 @inline(__always)
+@_optimize(speed)
 private func takePlain<R: Ring & ~Copyable>(
   _ ring: inout R, _ queue: Cell<ReceiveQueue>, _ packets: PacketList, from begin: Int, to end: Int
 ) -> Int {

@@ -19,6 +19,7 @@ struct TransmitPath {
 }
 
 @inline(never)
+@_optimize(speed)
 private func transmitSplitPlain(_ queue: Cell<TransmitQueue>, _ packets: PacketList, _ count: UInt16) -> UInt16 {
   UInt16(truncatingIfNeeded: transmitPlain(SplitRing.self, queue, packets, Int(count)))
 }

@@ -8,6 +8,7 @@ import CLinux
 import Linux
 
 @inline(__always)
+@_optimize(speed)
 func transmitPlain<R: Ring & ~Copyable>(
   _: R.Type, _ queue: Cell<TransmitQueue>, _ packets: PacketList, _ count: Int
 ) -> Int {
@@ -37,6 +38,7 @@ func transmitPlain<R: Ring & ~Copyable>(
 
 /// Packets of one segment, one reference and the cache's pool. Returns where it stopped.
 @inline(__always)
+@_optimize(speed)
 private func sendPlain<R: Ring & ~Copyable>(
   _: R.Type, _ queue: Cell<TransmitQueue>, _ packets: PacketList, from begin: Int, to end: Int
 ) -> Int {
@@ -75,6 +77,7 @@ private func sendPlain<R: Ring & ~Copyable>(
 /// Takes back what the device has sent: single packets of the cache's pool here, anything else one by one. A device
 /// that goes on while we count gets one ring's worth per call.
 @inline(never)
+@_optimize(speed)
 func reclaim<R: Ring & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue>) {
   var left = Int(queue.value.core.ring.size)
   repeat {
