@@ -13,8 +13,8 @@
  *
  * vionet_open() does the first three with defaults.
  *
- * Errors: every call that returns int returns 0 or a negative errno; vionet_error() then holds a sentence that names
- * the thing at fault. Bursts return counts only, and count what they drop by reason (vionet_queue_stats).
+ * Errors: every call that returns int returns 0 or more, or a negative errno; vionet_error() then holds a sentence that
+ * names the thing at fault. Bursts return counts only, and count what they drop by reason (vionet_queue_stats).
  * The library never prints, never aborts, installs no signal handler and starts a thread only for soft: devices.
  *
  * Threads: a queue is used by one thread at a time in each direction; different queues, and the receive and transmit
@@ -65,6 +65,7 @@ extern "C" {
 #define VIONET_PORT_NONE 0xffff    /* no port */
 #define VIONET_HEADROOM 128        /* bytes before the data of a fresh packet; to be sent it must keep 12 of them */
 #define VIONET_DEVICE_LENGTH 128   /* longest device address, its final zero included */
+#define VIONET_SKIPPED 1           /* vionet_probe, vionet_open: a device that its address leaves to others, no error */
 
 /* ---- version, errors, log ---------------------------------------------------------------------------------------- */
 
@@ -121,6 +122,10 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
  *     queues=1                   queue pairs
  *     mrg_rxbuf, in_order, packed_vq, cq, server=0|1; speed=Mbit/s
  *
+ * of pci: besides:
+ *
+ *     vdpa=0|1                   1: the device is meant for a vDPA driver, so vionet_probe() passes it over
+ *
  * A key that is unknown, out of range or not served by this version is an error that names it.
  */
 
@@ -128,6 +133,7 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
  * Finds the device and reads what it offers. On success *port is its new number, the event VIONET_EVENT_NEW has been
  * delivered and the port is attached. Waits at most 5 s for each answer of a back-end.
  *
+ * VIONET_SKIPPED the address has vdpa=1: the device exists and was left alone, *port is VIONET_PORT_NONE.
  * -EINVAL the address, a key or a value is wrong; -ENOTSUP this version does not serve the scheme, key or device;
  * -ENOENT, -ECONNREFUSED, -EACCES, -ENOTSOCK, -ENAMETOOLONG, -EMFILE the socket or interface cannot be opened;
  * -ETIMEDOUT, -EPROTO, -ECONNRESET the back-end is silent, talks nonsense, or left; -ENFILE no port is free; -ENOMEM;
@@ -175,7 +181,10 @@ int vionet_stop(uint16_t port);
 /* Stops the port if need be and frees all it held. Any number is legal, closed ones included. Since 0.1. */
 void vionet_close(uint16_t port);
 
-/* vionet_probe, vionet_init with defaults, vionet_start. After a failure no port is left. Errors as theirs. Since 0.1. */
+/*
+ * vionet_probe, vionet_init with defaults, vionet_start. After a failure no port is left. Errors and VIONET_SKIPPED as
+ * theirs. Since 0.1.
+ */
 int vionet_open(const char *VIONET_NULLABLE device, uint16_t *VIONET_NULLABLE port);
 
 /* The first open port numbered from or above, VIONET_PORT_NONE when there is none. Any thread. Since 0.1. */
@@ -228,6 +237,39 @@ int vionet_info(uint16_t port, struct vionet_info *VIONET_NULLABLE info);
 
 /* The name of a feature bit of virtio-net, "VIRTIO_NET_F_MAC"; NULL if it has none. Any thread. Since 0.1. */
 const char *VIONET_NULLABLE vionet_feature_name(unsigned int bit);
+
+/* ---- devices of this machine ------------------------------------------------------------------------------------- */
+
+enum vionet_device_kind {
+	VIONET_DEVICE_TRANSITIONAL = 1, /* PCI 1af4:1000: has legacy registers, and as a rule modern ones too */
+	VIONET_DEVICE_MODERN = 2,       /* PCI 1af4:1041 */
+};
+
+struct vionet_device {
+	size_t size;
+	uint32_t kind;       /* enum vionet_device_kind */
+	int32_t iommu_group; /* -1: in none */
+	uint8_t ready;       /* 1: nothing that can be seen from outside keeps vionet_probe() from taking it */
+	uint8_t reserved[7];
+	char address[32];    /* for vionet_probe(): "pci:0000:00:05.0" */
+	char driver[32];     /* "virtio-pci", "vfio-pci", "uio_pci_generic" or another that it is bound to; "" if none */
+	char interface[16]; /* the kernel's, while its driver has it: "eth0"; "" if it has none */
+	char reason[256];   /* why not ready, and which command mends it; "" if ready */
+};
+
+/*
+ * Lists every virtio-net PCI function of the machine, in the order of their addresses, bound to whatever driver, and
+ * returns how many there are, which may be more than count. Set the size of the first element: it is how far apart the
+ * elements are, and is put into each that is filled. list may be NULL when count is 0.
+ *
+ *     struct vionet_device list[64] = {VIONET_SIZED(struct vionet_device)};
+ *     int found = vionet_devices(list, 64);
+ *
+ * Looks at sysfs and at permissions only: no device is opened or changed, so that one which another process has taken
+ * hold of counts as ready. -EINVAL list is NULL or its size is wrong; -ENOENT, -EACCES sysfs is not to be read;
+ * -ENOMEM. Any thread. Since 0.1.
+ */
+int vionet_devices(struct vionet_device *VIONET_NULLABLE list, size_t count);
 
 /* ---- events ------------------------------------------------------------------------------------------------------ */
 

@@ -3,17 +3,22 @@
 
 #include <dirent.h>
 
-int directory_each(const char *path, int (*each)(const char *name, void *user), void *user)
+int directory_open(const char *path, void **directory)
 {
-	DIR *directory = opendir(path);
-	if (directory == NULL)
-		return -errno;
-	for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (each(entry->d_name, user) != 0)
-			break;
-	}
+	*directory = opendir(path);
+	return *directory == NULL ? -errno : 0;
+}
+
+const char *directory_next(void *directory)
+{
+	struct dirent *entry;
+	do
+		entry = readdir(directory);
+	while (entry != NULL && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+	return entry == NULL ? NULL : entry->d_name;
+}
+
+void directory_close(void *directory)
+{
 	closedir(directory);
-	return 0;
 }

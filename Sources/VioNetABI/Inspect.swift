@@ -42,6 +42,21 @@ public func vionet_feature_name(_ bit: UInt32) -> UnsafePointer<CChar>? {
   return unsafe chars(name)
 }
 
+@implementation @c(vionet_devices)
+public func vionet_devices(_ list: UnsafeMutablePointer<vionet_device>?, _ count: Int) -> Int32 {
+  number { () throws(Failure) in
+    let step = try unsafe count == 0 ? 0 : Sized.step(list)
+    let devices = try PCIDevices()
+    defer { devices.destroy() }
+    for index in 0..<Int(clamping: min(UInt(devices.count), UInt(bitPattern: count))) {
+      var filled = vionet_device()
+      devices.describe(index, &filled)
+      try unsafe Sized.write(list, step, index, filled)
+    }
+    return Int32(clamping: devices.count)
+  }
+}
+
 @implementation @c(vionet_event_add)
 public func vionet_event_add(_ callback: vionet_event_callback?, _ user: UnsafeMutableRawPointer?) -> Int32 {
   result { () throws(Failure) in try unsafe Events.add(callback, user) }

@@ -10,9 +10,11 @@ import VioNet
 
 @implementation @c(vionet_probe)
 public func vionet_probe(_ device: UnsafePointer<CChar>?, _ port: UnsafeMutablePointer<UInt16>?) -> Int32 {
-  result { () throws(Failure) in
+  number { () throws(Failure) in
     let port = try unsafe required(port, "port")
-    unsafe port.pointee = try probe(try unsafe DeviceAddress(device))
+    let made = try probe(try unsafe DeviceAddress(device))
+    unsafe port.pointee = made ?? UInt16(VIONET_PORT_NONE)
+    return made == nil ? VIONET_SKIPPED : 0
   }
 }
 
@@ -48,9 +50,12 @@ public func vionet_close(_ port: UInt16) { Ports.close(port) }
 
 @implementation @c(vionet_open)
 public func vionet_open(_ device: UnsafePointer<CChar>?, _ port: UnsafeMutablePointer<UInt16>?) -> Int32 {
-  result { () throws(Failure) in
+  number { () throws(Failure) in
     let port = try unsafe required(port, "port")
-    let made = try probe(try unsafe DeviceAddress(device))
+    guard let made = try probe(try unsafe DeviceAddress(device)) else {
+      unsafe port.pointee = UInt16(VIONET_PORT_NONE)
+      return VIONET_SKIPPED
+    }
     do throws(Failure) {
       try Ports.with(made) { (port) throws(Failure) in
         try port.value.initialise(nil)
@@ -61,6 +66,7 @@ public func vionet_open(_ device: UnsafePointer<CChar>?, _ port: UnsafeMutablePo
       throw error
     }
     unsafe port.pointee = made
+    return 0
   }
 }
 
@@ -68,13 +74,21 @@ public func vionet_open(_ device: UnsafePointer<CChar>?, _ port: UnsafeMutablePo
 public func vionet_port_next(_ from: UInt16) -> UInt16 { Ports.next(from) }
 
 /// Reads the keys and makes the attachment: a soft device is started here, since driver and device model do not know
-/// each other.
-private func probe(_ address: DeviceAddress) throws(Failure) -> UInt16 {
+/// each other. nil for a device that its address leaves to others.
+private func probe(_ address: DeviceAddress) throws(Failure) -> UInt16? {
   var options = PortOptions()
   guard address.scheme == .soft else {
+    var isForVDPA = false
     try address.eachKey(
-      { (key, value) throws(Failure) in try options.set(key, value) }, foreign: { (_, _) throws(Failure) in false })
-    return try Port.attach(address, options, socket: nil, companion: nil)
+      { (key, value) throws(Failure) in try options.set(key, value) },
+      foreign: { (key, value) throws(Failure) in
+        if address.scheme != .pci || !key.equals("vdpa") { return false }
+        isForVDPA = try flag(key, value)
+        return true
+      })
+    if !isForVDPA { return try Port.attach(address, options, socket: nil, companion: nil) }
+    try PCIDevices.pass(over: address.target)
+    return nil
   }
   var wire = try WireOptions(address.target)
   try address.eachKey(
@@ -83,6 +97,11 @@ private func probe(_ address: DeviceAddress) throws(Failure) -> UInt16 {
   let started = try SoftDevice.start(wire)
   let companion = unsafe Companion(started.device.raw) { device in unsafe stopDevice(device) }
   return try Port.attach(address, options, socket: started.socket, companion: companion)
+}
+
+private func flag(_ key: Text, _ value: Text) throws(Failure) -> Bool {
+  if value.equals("0") || value.equals("1") { return value.equals("1") }
+  throw Failure(EINVAL, "option ").quoting(key).text(" takes 0 or 1, not ").quoting(value)
 }
 
 /// Apart from the closure above: in a C entry thunk the compiler leaves inline C functions as calls.

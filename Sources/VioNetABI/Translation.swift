@@ -61,6 +61,22 @@ enum Sized {
     }
   }
 
+  /// How far apart the elements of a caller's list are: the size that the first one has.
+  static func step<Value>(_ list: UnsafeMutablePointer<Value>?) throws(Failure) -> Int {
+    let step = try check(unsafe UnsafeRawPointer(try required(list, "list")).load(as: Int.self))
+    if step % MemoryLayout<Value>.alignment == 0 { return step }
+    throw Failure(EINVAL, "size is ").number(step).text(": elements of a list cannot be so far apart")
+  }
+
+  /// Writes one element of a list and says in it how much of it there is room for.
+  static func write<Value>(
+    _ list: UnsafeMutablePointer<Value>?, _ step: Int, _ index: Int, _ value: Value
+  ) throws(Failure) {
+    let element = unsafe UnsafeMutableRawPointer(try required(list, "list")) + index * step
+    unsafe element.storeBytes(of: step, as: Int.self)
+    try unsafe write(element.assumingMemoryBound(to: Value.self), value)
+  }
+
   /// A struct's size field says at least that there is one, and at most a page.
   private static func check(_ size: Int) throws(Failure) -> Int {
     if size < MemoryLayout<Int>.size || size > 4096 {

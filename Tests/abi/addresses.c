@@ -108,6 +108,11 @@ static void of_no_use_yet(void)
 	wrong("pci:zz", -EINVAL, "\"zz\" is not a PCI address");
 	wrong("pci:ff:1f.8", -EINVAL, "ff:1f.8");
 	wrong("pci:ffff:ff:1f.7", -ENODEV, "ffff:ff:1f.7");
+	wrong("pci:ffff:ff:1f.7,vdpa=1", -ENODEV, "ffff:ff:1f.7");
+	wrong("pci:zz,vdpa=1", -EINVAL, "\"zz\" is not a PCI address");
+	wrong("pci:ffff:ff:1f.7,vdpa=2", -EINVAL, "vdpa");
+	wrong("soft:sink,vdpa=1", -EINVAL, "vdpa");
+	wrong("vhost-user:/tmp/none.sock,vdpa=1", -EINVAL, "vdpa");
 	wrong("vhost-net:tap0", -ENOTSUP, "vhost-net");
 	wrong("vhost-vdpa:/dev/vhost-vdpa-0", -ENOTSUP, "vhost-vdpa");
 }

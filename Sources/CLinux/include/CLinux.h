@@ -79,6 +79,8 @@ SHIM int sys_is_socket(const char *path)
 	struct stat s;
 	return stat(path, &s) < 0 ? -errno : S_ISSOCK(s.st_mode);
 }
+/* 0 if this process, by its effective user, may read and write the file, or -errno. */
+SHIM int sys_may_use(const char *path) { return RESULT(faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS)); }
 SHIM int sys_memfd(const char *name, unsigned int flags) { return RESULT(memfd_create(name, flags)); }
 SHIM int sys_seal(int fd) { return RESULT(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)); }
 SHIM void *_Nullable sys_map(void *_Nullable hint, size_t length, int protection, int flags, int fd, int64_t offset)

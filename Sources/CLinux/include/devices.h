@@ -53,7 +53,9 @@ SHIM int vfio_set_vectors(int device, const int *_Nullable fds, unsigned int cou
 /* Where a byte of a page that is in memory lies physically; -EPERM without CAP_SYS_ADMIN, -ENOENT if it is not there. */
 int64_t sys_physical_address(const void *p);
 
-/* Calls `each` with every name in a directory but the two dots, until it answers other than 0. 0 or -errno. */
-int directory_each(const char *path, int (*_Nonnull each)(const char *name, void *_Nullable user), void *_Nullable user);
+/* The names in a directory but the two dots, in no order. 0 or -errno; NULL after the last. */
+int directory_open(const char *path, void *_Nullable *_Nonnull directory);
+const char *_Nullable directory_next(void *directory);
+void directory_close(void *directory);
 
 #pragma clang assume_nonnull end

@@ -30,6 +30,13 @@ struct PCIAddress {
     self.function = function
   }
 
+  init(parsing text: Text) throws(Failure) {
+    guard let address = PCIAddress(text) else {
+      throw Failure(EINVAL, "").quoting(text).text(" is not a PCI address like 0000:00:05.0")
+    }
+    self = address
+  }
+
   private static func hex(_ text: Text, limit: UInt32) -> UInt32? {
     if text.isEmpty || text.count > 4 { return nil }
     var value: UInt32 = 0
@@ -55,6 +62,31 @@ struct PCIAddress {
 
   /// A file of the function's in sysfs.
   func file(_ leaf: StaticString) -> Path {
-    Path("/sys/bus/pci/devices/").adding(name).adding("/").adding(leaf)
+    PCIAddress.folder.adding("/").adding(name).adding("/").adding(leaf)
+  }
+
+  /// Where sysfs has all PCI functions.
+  static var folder: Path {
+    #if DEBUG
+      if let madeUp = unsafe madeUp { return madeUp }
+    #endif
+    return Path("/sys/bus/pci/devices")
+  }
+
+  #if DEBUG
+    /// A test's own tree in its place.
+    nonisolated(unsafe) static var madeUp: Path?
+  #endif
+}
+
+extension PCIAddress {
+  /// Numbers that are in the order of the addresses.
+  var number: UInt32 { domain << 16 | bus << 8 | device << 3 | function }
+
+  init(number: UInt32) {
+    domain = number >> 16
+    bus = number >> 8 & 0xff
+    device = number >> 3 & 0x1f
+    function = number & 7
   }
 }

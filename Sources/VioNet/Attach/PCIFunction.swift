@@ -41,24 +41,32 @@ struct PCIFunction {
     }
   }
 
-  /// Refuses whatever is not a virtio-net device that is ours to take.
+  /// Refuses whatever is not a virtio-net device.
+  func checkKind() throws(Failure) {
+    if isVirtioNet { return }
+    throw Failure(ENODEV, "PCI function ").plain(address.name).text(" is ").hex(UInt64(vendor)).text(":")
+      .hex(UInt64(device)).text(", not a virtio-net device (0x1af4:0x1041 or 0x1af4:0x1000)")
+  }
+
+  /// Refuses a device that is not ours to take.
   func check() throws(Failure) {
-    if !isVirtioNet {
-      throw Failure(ENODEV, "PCI function ").plain(address.name).text(" is ").hex(UInt64(vendor)).text(":")
-        .hex(UInt64(device)).text(", not a virtio-net device (0x1af4:0x1041 or 0x1af4:0x1000)")
-    }
+    try checkKind()
     switch driver {
     case .vfio, .uio: return
     case .none:
-      throw Failure(ENODEV, "PCI function ").plain(address.name).text(" has no driver: echo vfio-pci > ")
-        .plain(address.file("driver_override")).text(" && echo ").plain(address.name)
-        .text(" > /sys/bus/pci/drivers_probe")
+      throw mended(Failure(ENODEV, "PCI function ").plain(address.name).text(" has no driver"))
     case .kernel:
-      throw PCIFunction.link(address.file("driver")) { name in
-        Failure(EBUSY, "PCI function ").plain(address.name).text(" belongs to the kernel's driver ").plain(name)
-      }.text(": echo ").plain(address.name).text(" > ").plain(address.file("driver/unbind")).text(
-        ", then bind it to vfio-pci")
+      throw mended(
+        PCIFunction.link(address.file("driver")) { name in
+          Failure(EBUSY, "PCI function ").plain(address.name).text(" belongs to the kernel's driver ").plain(name)
+        })
     }
+  }
+
+  /// Adds the command that makes it ours to take.
+  private func mended(_ failure: Failure) -> Failure {
+    failure.text(VFIOHold.group(address) == nil ? ": vionetctl bind uio_pci_generic " : ": vionetctl bind vfio-pci ")
+      .plain(address.name)
   }
 
   /// The number in a file like "0x1af4".

@@ -11,9 +11,7 @@ enum PCIHold {
   case uio(UIOHold)
 
   init(_ name: Text) throws(Failure) {
-    guard let address = PCIAddress(name) else {
-      throw Failure(EINVAL, "").quoting(name).text(" is not a PCI address like 0000:00:05.0")
-    }
+    let address = try PCIAddress(parsing: name)
     let function = try PCIFunction(address)
     try function.check()
     self = function.driver == .vfio ? .vfio(try VFIOHold(address)) : .uio(try UIOHold(address))

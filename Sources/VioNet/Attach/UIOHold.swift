@@ -29,30 +29,29 @@ struct UIOHold {
   }
 
   private static func open(_ path: Path) throws(Failure) -> Int32 {
-    try check(unsafe path.withCString { name in unsafe sys_open(name, O_RDWR, 0) }) {
-      Failure($0, "cannot open ").plain(path).text(": ").reason($0)
-    }
+    try check(unsafe path.withCString { name in unsafe sys_open(name, O_RDWR, 0) }) { cannotOpen(path, $0) }
+  }
+
+  private static func cannotOpen(_ path: Path, _ code: Int32) -> Failure {
+    Failure(code, "cannot open ").plain(path).text(": ").reason(code)
+  }
+
+  /// Fails as init would for want of a file or a permission, and opens nothing.
+  static func checkAccess(_ address: PCIAddress) throws(Failure) {
+    try checkAccess(address.file("config"))
+    try checkAccess(try device(address))
+  }
+
+  private static func checkAccess(_ path: Path) throws(Failure) {
+    _ = try check(unsafe path.withCString { name in unsafe sys_may_use(name) }) { cannotOpen(path, $0) }
   }
 
   /// The only entry of the function's uio folder is the device's name.
   private static func device(_ address: PCIAddress) throws(Failure) -> Path {
-    var found = Path("")
-    let result = unsafe address.file("uio").withCString { folder in
-      unsafe withUnsafeMutablePointer(to: &found) { target in
-        unsafe directory_each(
-          folder,
-          { name, target in
-            if let target = unsafe target?.assumingMemoryBound(to: Path.self), let text = unsafe Text(name, limit: 64) {
-              unsafe target.pointee = Path("/dev/").adding(text)
-            }
-            return 1
-          }, target)
-      }
+    guard let name = Folder.first(address.file("uio"), { _ in true }) else {
+      throw Failure(ENODEV, "PCI function ").plain(address.name).text(" has no uio device")
     }
-    if result < 0 {
-      throw Failure(ENODEV, "PCI function ").plain(address.name).text(" has no uio device: ").reason(0 - result)
-    }
-    return found
+    return Path("/dev/").adding(name)
   }
 
   /// Length of a BAR and whether it is of I/O ports, from the table in sysfs; nil if it is not there.

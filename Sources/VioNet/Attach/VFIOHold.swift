@@ -14,7 +14,7 @@ struct VFIOHold {
 
   init(_ address: PCIAddress) throws(Failure) {
     self.address = address
-    container = try VFIOHold.open(Path("/dev/vfio/vfio"))
+    container = try VFIOHold.open(VFIOHold.containers)
     do throws(Failure) {
       (group, device) = try VFIOHold.join(container, address)
     } catch {
@@ -36,18 +36,56 @@ struct VFIOHold {
     {
       throw Failure(ENOTSUP, "this kernel's VFIO has no type 1 IOMMU: modprobe vfio_iommu_type1")
     }
-    let number = PCIFunction.link(address.file("iommu_group")) { name in name.unsignedNumber }
-    guard let number else {
-      throw Failure(ENODEV, "PCI function ").plain(address.name).text(" is in no IOMMU group: start the kernel with ")
-        .text("intel_iommu=on (or its like), or bind the function to uio_pci_generic")
-    }
-    let group = try open(Path("/dev/vfio/").adding(number: UInt32(truncatingIfNeeded: number)))
+    let number = try knownGroup(address)
+    let group = try open(file(number))
     do throws(Failure) {
-      return (group, try take(container, group, UInt32(truncatingIfNeeded: number), address))
+      return (group, try take(container, group, number, address))
     } catch {
       _ = sys_close(group)
       throw error
     }
+  }
+
+  /// The number of the function's IOMMU group, nil if it is in none.
+  static func group(_ address: PCIAddress) -> UInt32? {
+    PCIFunction.link(address.file("iommu_group")) { name in name.unsignedNumber }
+      .map { number in UInt32(truncatingIfNeeded: number) }
+  }
+
+  private static func knownGroup(_ address: PCIAddress) throws(Failure) -> UInt32 {
+    if let number = group(address) { return number }
+    throw Failure(ENODEV, "PCI function ").plain(address.name).text(" is in no IOMMU group: start the kernel with ")
+      .text("intel_iommu=on (or its like), or bind the function to uio_pci_generic")
+  }
+
+  /// Opened, it is a new container.
+  private static var containers: Path { Path("/dev/vfio/vfio") }
+  private static func file(_ group: UInt32) -> Path { Path("/dev/vfio/").adding(number: group) }
+
+  /// Fails as init would, as far as that can be seen with nothing opened.
+  static func checkAccess(_ address: PCIAddress) throws(Failure) {
+    let group = try knownGroup(address)
+    let members = address.file("iommu_group/devices")
+    let stranger = Folder.first(members) { name in
+      PCIFunction.link(members.adding("/").adding(name).adding("/driver")) { driver in !isHarmless(driver) }
+    }
+    if stranger != nil { throw isShared(group) }
+    try checkAccess(containers)
+    try checkAccess(file(group))
+  }
+
+  private static func checkAccess(_ path: Path) throws(Failure) {
+    _ = try check(unsafe path.withCString { name in unsafe sys_may_use(name) }) { cannotOpen(path, $0) }
+  }
+
+  /// A driver that does not keep its IOMMU group from being given to a program.
+  private static func isHarmless(_ driver: Text) -> Bool {
+    driver.isEmpty || driver.equals("vfio-pci") || driver.equals("pci-stub") || driver.equals("pcieport")
+  }
+
+  private static func isShared(_ group: UInt32) -> Failure {
+    Failure(EBUSY, "IOMMU group ").number(group)
+      .text(" has functions with other drivers: bind all of them to vfio-pci or unbind them")
   }
 
   private static func take(
@@ -57,10 +95,7 @@ struct VFIOHold {
     _ = try check(unsafe sys_ioctl(group, SYS_VFIO_GROUP_GET_STATUS, &status)) {
       Failure($0, "IOMMU group ").number(number).text(": ").reason($0)
     }
-    if status.flags & UInt32(VFIO_GROUP_FLAGS_VIABLE) == 0 {
-      throw Failure(EBUSY, "IOMMU group ").number(number)
-        .text(" has functions with other drivers: bind all of them to vfio-pci or unbind them")
-    }
+    if status.flags & UInt32(VFIO_GROUP_FLAGS_VIABLE) == 0 { throw isShared(number) }
     var file = container
     _ = try check(unsafe sys_ioctl(group, SYS_VFIO_GROUP_SET_CONTAINER, &file)) {
       Failure($0, "IOMMU group ").number(number).text(" cannot be used: ").reason($0)
@@ -75,14 +110,16 @@ struct VFIOHold {
   }
 
   private static func open(_ path: Path) throws(Failure) -> Int32 {
-    try check(unsafe path.withCString { name in unsafe sys_open(name, O_RDWR, 0) }) {
-      let failure = Failure($0, "cannot open ").plain(path).text(": ").reason($0)
-      return switch $0 {
-      case ENOENT: failure.text("; modprobe vfio-pci, and bind the function to it")
-      case EACCES, EPERM: failure.text("; the file must be readable and writable for this user")
-      case EBUSY: failure.text("; another process or port has its IOMMU group")
-      default: failure
-      }
+    try check(unsafe path.withCString { name in unsafe sys_open(name, O_RDWR, 0) }) { cannotOpen(path, $0) }
+  }
+
+  private static func cannotOpen(_ path: Path, _ code: Int32) -> Failure {
+    let failure = Failure(code, "cannot open ").plain(path).text(": ").reason(code)
+    return switch code {
+    case ENOENT: failure.text("; modprobe vfio-pci, and bind the function to it")
+    case EACCES, EPERM: failure.text("; the file must be readable and writable for this user")
+    case EBUSY: failure.text("; another process or port has its IOMMU group")
+    default: failure
     }
   }
 
