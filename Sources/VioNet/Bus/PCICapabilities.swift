@@ -17,6 +17,10 @@ struct ConfigurationSpace {
       unsafe read(room.baseAddress.unsafelyUnwrapped, room.count)
     }
     if !isRead { throw Failure(EIO, "the PCI configuration space cannot be read") }
+    // What a bus answers for a function that does not (no vendor has this number).
+    if long(0) == .max {
+      throw Failure(ENODEV, "the PCI function's configuration space is all ones: it is switched off or gone")
+    }
   }
 
   /// Beyond the end all ones, as a PCI bus has it.
@@ -77,6 +81,8 @@ struct PCICapabilities {
   }
 
   private mutating func readVectors(_ space: ConfigurationSpace, _ at: Int) {
+    // 12 bytes, with the places of its two tables.
+    if vectors != 0 || at + 12 > 256 { return }
     let flags = space.word(at + 2)
     vectors = UInt32(flags & 0x7ff) + 1
     vectorsAreOn = flags & UInt16(PCI_MSIX_FLAGS_ENABLE) != 0
