@@ -97,6 +97,24 @@ $(B)/examples/%: examples/%.c $(wildcard examples/*.h) $(STAGE)/lib/pkgconfig/vi
 	@mkdir -p $(B)/examples
 	$(CC) $(CFLAGS) $$($(PKG) --cflags vionet) $< -o $@ $$($(PKG) --libs vionet) -lbsd -Wl,-rpath,'$$ORIGIN/..'
 
+# ---- bench: measuring programs, one for each front-end, from the same loops ---------------------------------------------
+
+BENCH := $(B)/bench/bin
+HARNESS := bench/harness
+BENCHFLAGS := -std=gnu11 -O3 -march=native -g -Wall -Wextra -pthread
+MEASURE := $(patsubst %,$(HARNESS)/%.c,measure backend worker)
+
+bench-programs: $(BENCH)/measure-vionet $(BENCH)/measure-dpdk $(BENCH)/measure-lean
+
+$(BENCH)/measure-%: $(wildcard $(HARNESS)/*) Makefile
+	@mkdir -p $(BENCH)
+	$(CC) $(BENCHFLAGS) $(BENCHFLAGS_$*) $(MEASURE) $(HARNESS)/$*.c -o $@ $(BENCHLIBS_$*)
+$(BENCH)/measure-vionet: include/vionet.h $(B)/$(SO)
+BENCHFLAGS_vionet := -Iinclude
+BENCHLIBS_vionet = -L$(B) -lvionet -Wl,-rpath,'$$ORIGIN/../..'
+BENCHFLAGS_dpdk = $$(pkg-config --cflags libdpdk)
+BENCHLIBS_dpdk := -lrte_ethdev -lrte_mbuf -lrte_mempool -lrte_eal
+
 # ---- install ---------------------------------------------------------------------------------------------------------
 
 install: all install-files
@@ -132,4 +150,4 @@ RUN_bench-guest := Tests/guest/run-guest.sh bench
 clean:
 	rm -rf $(B) .build .build-*
 
-.PHONY: all ground install install-files uninstall demo test test-guest bench bench-guest clean
+.PHONY: all ground bench-programs install install-files uninstall demo test test-guest bench bench-guest clean

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""From samples to figures: medians over rounds, the best of DPDK's forms, ratios, tables for the terminal."""
+import statistics
+
+import rows
+
+
+def spread(values):
+    return {"median": statistics.median(values), "min": min(values), "max": max(values), "samples": len(values)}
+
+
+def mpps(nanoseconds):
+    return 1e3 / nanoseconds
+
+
+def summaries(bench):
+    """One dictionary for each thing measured, with everybody's nanoseconds per packet."""
+    found = {}
+    for (front, row, form, burst, length, ring, pairs), samples in bench.samples.items():
+        key = (row, form, burst, length, ring, pairs)
+        one = found.setdefault(key, {"row": row, "form": form, "burst": burst, "bytes": length, "ring": ring,
+                                     "pairs": pairs, "fronts": {}})
+        one["fronts"][front] = spread([sample["ns"] for sample in samples])
+        one["fronts"][front]["path"] = bench.paths[front, row]
+        for part in ("receive", "free", "allocate", "send"):
+            if part in samples[0]:
+                one["fronts"][front][part] = statistics.median(sample[part] for sample in samples)
+        if form == "cores":
+            one["fronts"][front]["peer_idle"] = statistics.median(sample["peer_idle"] for sample in samples)
+    for one in found.values():
+        compare(one)
+    names = [kind.name for kind in rows.KINDS]
+    return sorted(found.values(), key=lambda one: (one["row"][:2], names.index(one["row"][3:]), one["form"],
+                                                   one["ring"], one["pairs"], one["burst"], one["bytes"]))
+
+
+def compare(one):
+    """DPDK's best for the same features, how many times faster we are, and how near to the limit."""
+    theirs = {name: front for name, front in one["fronts"].items() if name.startswith("dpdk")}
+    ours, limit = one["fronts"].get("vionet"), one["fronts"].get("lean")
+    one["best"] = min(theirs, key=lambda name: theirs[name]["median"]) if theirs else None
+    one["ratio"] = theirs[one["best"]]["median"] / ours["median"] if ours and theirs else None
+    one["of_limit"] = limit["median"] / ours["median"] if ours and limit else None
+
+
+def is_headline(one):
+    """The ring of 255 has no other size."""
+    return all(one[name] == value for name, value in rows.HEADLINE.items()
+               if not (name == "ring" and one["row"].endswith("-255")))
+
+
+HEADING = (f"{'row':<34} {'form':<7} {'burst':>5} {'bytes':>5} {'ring':>5} {'q':>2}   {'vionet':>22}   "
+           f"{'DPDK, its best':>26}   {'limit':>6}   ratio  of limit      ns per packet: median (min-max)")
+
+
+def told(front, marked=""):
+    if front is None:
+        return "-"
+    return f"{front['median']:.2f} ({front['min']:.2f}-{front['max']:.2f}){marked}"
+
+
+def line(one):
+    fronts = one["fronts"]
+    best = told(fronts.get(one["best"]), " v" if one["best"] == "dpdk-vectorized" else "  ")
+    limit = f"{fronts['lean']['median']:.2f}" if "lean" in fronts else "-"
+    ratio = f"{one['ratio']:.2f}" if one["ratio"] else "-"
+    share = f"{one['of_limit']:.2f}" if one["of_limit"] else "-"
+    text = (f"{one['row']:<34} {one['form']:<7} {one['burst']:>5} {one['bytes']:>5} {one['ring']:>5} "
+            f"{one['pairs']:>2}   {told(fronts.get('vionet')):>22}   {best:>26}   {limit:>6}   {ratio:>5}  {share:>5}")
+    parts = [f"{name} " + " + ".join(f"{part} {front[part]:.2f}" for part in
+                                    ("allocate", "receive", "send", "free") if part in front)
+             for name, front in fronts.items() if one["form"] == "parts" and name != "lean"]
+    return text + ("   " + "; ".join(parts) if parts else "")
+
+
+def print_table(chosen):
+    print("\n" + HEADING)
+    for one in chosen:
+        print(line(one))

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A vhost-user back-end that offers exactly the features it is told to, for one front-end at a time: the handshake is
+ * in a thread of its own, the rings are worked by whoever includes ring.h. Written from QEMU's
+ * docs/interop/vhost-user.rst.
+ */
+#ifndef BENCH_BACKEND_H
+#define BENCH_BACKEND_H
+
+#include "ring.h"
+
+#include <pthread.h>
+
+enum { MAX_PAIRS = 8 };
+
+/* Feature bits by number (virtio 1.4, 5.1.3 and 6). */
+enum {
+	F_MAC = 5, F_MRG_RXBUF = 15, F_STATUS = 16, F_CTRL_VQ = 17, F_MQ = 22, F_INDIRECT_DESC = 28, F_EVENT_IDX = 29,
+	F_PROTOCOL = 30, F_VERSION_1 = 32, F_RING_PACKED = 34, F_IN_ORDER = 35,
+};
+#define BIT(n) (1ull << (n))
+
+struct backend {
+	char path[48];
+	uint64_t offer, negotiated;
+	uint32_t pairs;
+	int direct; /* the front-end is this very process: its addresses are ours */
+	int listener;
+	pthread_t thread;
+	_Atomic int stop, connected;
+	struct region guest[MAX_REGIONS], user[MAX_REGIONS]; /* by the addresses in descriptors, and those in messages */
+	uint32_t region_count;
+	void *mapped[MAX_REGIONS];
+	size_t mapped_length[MAX_REGIONS];
+	struct ring ring[2 * MAX_PAIRS + 1]; /* pair n: receive 2n, transmit 2n + 1; a control ring, never worked */
+};
+
+/* Listens; ends the program with a sentence if it cannot. */
+void backend_open(struct backend *b, const char *path, uint64_t offer, uint32_t pairs, int direct);
+/* Waits until the rings of all pairs are in use. 0, or -1 when the time is over. */
+int backend_wait(struct backend *b, double seconds);
+void backend_close(struct backend *b);
+
+static inline struct ring *receive_ring(struct backend *b, uint32_t pair)
+{
+	return &b->ring[2 * pair];
+}
+
+static inline struct ring *transmit_ring(struct backend *b, uint32_t pair)
+{
+	return &b->ring[2 * pair + 1];
+}
+
+#endif

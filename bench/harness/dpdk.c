@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* DPDK's virtio-user as a front-end, through the public ethdev functions, in the same process as the back-end. */
+#include "front.h"
+
+#include <err.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_log.h>
+#include <rte_mbuf.h>
+#include <rte_version.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+typedef struct rte_mbuf packet_t;
+static struct rte_mempool *pool;
+static uint32_t port_count;
+static char *log_text;
+static size_t log_length;
+static FILE *log_stream;
+
+static inline uint16_t take(uint32_t port, uint16_t pair, packet_t **packets, uint16_t count)
+{
+	return rte_eth_rx_burst((uint16_t)port, pair, packets, count);
+}
+
+static inline uint16_t give(uint32_t port, uint16_t pair, packet_t **packets, uint16_t count)
+{
+	return rte_eth_tx_burst((uint16_t)port, pair, packets, count);
+}
+
+static inline uint16_t allocate(packet_t **packets, uint16_t count)
+{
+	return rte_pktmbuf_alloc_bulk(pool, packets, count) == 0 ? count : 0;
+}
+
+static inline void release(packet_t **packets, uint16_t count)
+{
+	rte_pktmbuf_free_bulk(packets, count);
+}
+
+static inline void set_length(packet_t *packet, uint32_t bytes)
+{
+	rte_pktmbuf_append(packet, (uint16_t)bytes);
+}
+
+static inline uint8_t *data_of(packet_t *packet)
+{
+	return rte_pktmbuf_mtod(packet, uint8_t *);
+}
+
+#include "loops.h"
+
+const char front_name[] = "dpdk";
+
+static void check(int result, const char *what)
+{
+	if (result < 0) {
+		fflush(log_stream);
+		errx(2, "DPDK: %s: %s\n%s", what, rte_strerror(-result), log_text);
+	}
+}
+
+/* Its environment layer, with hugepages if BENCH_HUGEPAGES is set; what it logs is kept, for the names of the paths. */
+static void start_environment(const struct wish *w)
+{
+	char lcores[16], memory[16], prefix[32], devices[MAX_PORTS][256];
+	int huge = getenv("BENCH_HUGEPAGES") != NULL;
+	uint32_t megabytes = 48 + w->packets / 340; /* 2.5 kB and its share of the rest for each */
+	char *arguments[24] = {"dpdk", "--no-pci", "--single-file-segments", "--no-telemetry", "--no-shconf"};
+	int count = 5;
+	snprintf(lcores, sizeof(lcores), "0@%d", w->core);
+	snprintf(memory, sizeof(memory), "%u", megabytes & ~1u);
+	snprintf(prefix, sizeof(prefix), "vionet-bench-%d", getpid());
+	arguments[count++] = huge ? "--in-memory" : "--no-huge";
+	arguments[count++] = "--lcores";
+	arguments[count++] = lcores;
+	arguments[count++] = "-m";
+	arguments[count++] = memory;
+	arguments[count++] = "--file-prefix";
+	arguments[count++] = prefix;
+	arguments[count++] = "--log-level=pmd.net.virtio.*:info";
+	if (w->vectorized)
+		arguments[count++] = "--force-max-simd-bitwidth=512";
+	for (uint32_t i = 0; i < w->ports; i++) {
+		snprintf(devices[i], sizeof(devices[i]), "net_virtio_user%u,path=%s,queues=%u,queue_size=%u,mrg_rxbuf=%d,"
+		         "in_order=%d,packed_vq=%d,vectorized=%d", i, w->backend[i].path, w->pairs, w->ring, w->mergeable,
+		         w->in_order, w->packed, w->vectorized);
+		arguments[count++] = "--vdev";
+		arguments[count++] = devices[i];
+	}
+	log_stream = open_memstream(&log_text, &log_length);
+	rte_openlog_stream(log_stream);
+	check(rte_eal_init(count, arguments) < 0 ? -rte_errno : 0, "rte_eal_init");
+}
+
+static void start_port(uint16_t port, const struct wish *w)
+{
+	struct rte_eth_conf config = {0};
+	struct rte_eth_rxconf receive = {0};
+	struct rte_eth_txconf transmit = {0};
+	check(rte_eth_dev_configure(port, (uint16_t)w->pairs, (uint16_t)w->pairs, &config), "rte_eth_dev_configure");
+	for (uint16_t pair = 0; pair < w->pairs; pair++) {
+		check(rte_eth_rx_queue_setup(port, pair, (uint16_t)w->ring, 0, &receive, pool), "rte_eth_rx_queue_setup");
+		check(rte_eth_tx_queue_setup(port, pair, (uint16_t)w->ring, 0, &transmit), "rte_eth_tx_queue_setup");
+	}
+	check(rte_eth_dev_start(port), "rte_eth_dev_start");
+}
+
+void front_start(const struct wish *w)
+{
+	start_environment(w);
+	front_pairs = w->pairs;
+	/* A cache of twice a bulk of 256, the largest there is. */
+	pool = rte_pktmbuf_pool_create("packets", w->packets, 512, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+	check(pool == NULL ? -rte_errno : 0, "rte_pktmbuf_pool_create");
+	for (port_count = 0; port_count < w->ports; port_count++)
+		start_port((uint16_t)port_count, w);
+}
+
+void front_stop(void)
+{
+	while (port_count > 0) {
+		rte_eth_dev_stop((uint16_t)--port_count);
+		rte_eth_dev_close((uint16_t)port_count);
+	}
+	rte_eal_cleanup();
+}
+
+/* The name of the path: this version of DPDK says it in its log only, "virtio: using NAME on port 0". */
+static void path(FILE *out, const char *key, const char *direction)
+{
+	const char *found = "", *line = log_text;
+	int length = 0;
+	while ((line = strstr(line, "using ")) != NULL) {
+		const char *end = strstr(line, " on port"), *name = line + 6;
+		line = name;
+		if (end == NULL)
+			break;
+		const char *word = strstr(name, direction);
+		if (word != NULL && word < end) {
+			found = name;
+			length = (int)(end - name);
+		}
+	}
+	fprintf(out, "\"%s\":\"%.*s\",", key, length, found);
+}
+
+void front_describe(FILE *out)
+{
+	fflush(log_stream);
+	path(out, "rx_path", "Rx path");
+	path(out, "tx_path", "Tx path");
+	fprintf(out, "\"version\":\"%s\",\"hugepages\":%u", rte_version(), getenv("BENCH_HUGEPAGES") != NULL ? 2 << 20 : 0);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* This library as a front-end. */
+#include "front.h"
+
+#include <err.h>
+#include <vionet.h>
+
+typedef struct vionet_packet packet_t;
+static uint16_t ports[MAX_PORTS], pool;
+static uint32_t port_count;
+
+static inline uint16_t take(uint32_t port, uint16_t pair, packet_t **packets, uint16_t count)
+{
+	return vionet_rx_burst(ports[port], pair, packets, count);
+}
+
+static inline uint16_t give(uint32_t port, uint16_t pair, packet_t **packets, uint16_t count)
+{
+	return vionet_tx_burst(ports[port], pair, packets, count);
+}
+
+static inline uint16_t allocate(packet_t **packets, uint16_t count)
+{
+	return vionet_packet_alloc_bulk(pool, packets, count);
+}
+
+static inline void release(packet_t **packets, uint16_t count)
+{
+	vionet_packet_free_bulk(packets, count);
+}
+
+static inline void set_length(packet_t *packet, uint32_t bytes)
+{
+	vionet_packet_append(packet, bytes);
+}
+
+static inline uint8_t *data_of(packet_t *packet)
+{
+	return packet->data;
+}
+
+#include "loops.h"
+
+const char front_name[] = "vionet";
+
+static void check(int result)
+{
+	if (result != 0)
+		errx(2, "%s", vionet_error());
+}
+
+void front_start(const struct wish *w)
+{
+	struct vionet_pool_config settings = VIONET_SIZED(struct vionet_pool_config);
+	settings.packets = w->packets;
+	settings.memory_fd = -1;
+	check(vionet_pool_create(&settings, &pool));
+	front_pairs = w->pairs;
+	for (port_count = 0; port_count < w->ports; port_count++) {
+		struct vionet_config config = VIONET_SIZED(struct vionet_config);
+		char device[256];
+		config.pool = pool;
+		snprintf(device, sizeof(device), "vhost-user:%s,queues=%u,queue_size=%u,packed_vq=%d,mrg_rxbuf=%d,in_order=%d",
+		         w->backend[port_count].path, w->pairs, w->ring, w->packed, w->mergeable, w->in_order);
+		check(vionet_probe(device, &ports[port_count]));
+		check(vionet_init(ports[port_count], &config));
+		check(vionet_start(ports[port_count]));
+	}
+}
+
+void front_stop(void)
+{
+	while (port_count > 0)
+		vionet_close(ports[--port_count]);
+	check(vionet_pool_destroy(pool));
+}
+
+void front_describe(FILE *out)
+{
+	struct vionet_info info = VIONET_SIZED(struct vionet_info);
+	struct vionet_pool_info memory = VIONET_SIZED(struct vionet_pool_info);
+	struct vionet_stats stats = VIONET_SIZED(struct vionet_stats);
+	check(vionet_info(ports[0], &info));
+	check(vionet_pool_info(pool, &memory));
+	check(vionet_stats(ports[0], &stats));
+	fprintf(out, "\"version\":\"%s\",\"rx_path\":\"%s\",\"tx_path\":\"%s\",\"hugepages\":%u,\"kicks\":%llu,\"broken\":%llu,"
+	        "\"dropped\":%llu",
+	        vionet_version(), info.rx_path, info.tx_path, memory.hugepages,
+	        (unsigned long long)(stats.rx.kicks + stats.tx.kicks),
+	        (unsigned long long)(stats.rx.broken + stats.tx.broken), (unsigned long long)stats.rx.dropped[0]);
+}

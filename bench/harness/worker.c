@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#define _GNU_SOURCE 1
+#include "worker.h"
+
+#include <err.h>
+#include <sched.h>
+
+enum { THROWS = 100, GAMES = 50 };
+enum { IMPATIENCE = 64 }; /* turns in vain after which less than a lot is taken */
+
+void pin_to(int core)
+{
+	cpu_set_t set;
+	CPU_ZERO(&set);
+	CPU_SET(core, &set);
+	if (core >= 0 && pthread_setaffinity_np(pthread_self(), sizeof(set), &set) != 0)
+		errx(1, "cannot run on core %d", core);
+}
+
+void hurry(int on)
+{
+	struct sched_param p = {.sched_priority = on ? 1 : 0};
+	(void)!pthread_setschedparam(pthread_self(), on ? SCHED_FIFO : SCHED_OTHER, &p);
+}
+
+/*
+ * Frames are taken a quarter of a ring at a time, or 256: a back-end that took each as it came would fight with the
+ * front-end for the line the index is in, and that fight would be all there is to measure.
+ */
+static uint32_t turn(struct worker *w, int impatient)
+{
+	uint32_t done = 0;
+	for (uint32_t port = 0; port < w->ports; port++)
+		for (uint32_t pair = 0; pair < w->pairs; pair++) {
+			struct ring *receive = receive_ring(&w->backends[port], pair);
+			struct ring *transmit = transmit_ring(&w->backends[port], pair);
+			uint32_t lot = receive->size / 4 < 256 ? receive->size / 4 : 256;
+			if (w->fill && receive->enabled && ring_has(receive, impatient ? 1 : lot))
+				done += ring_fill(receive, lot, w->bytes);
+			if (w->drain && transmit->enabled && ring_has(transmit, impatient ? 1 : lot))
+				done += ring_drain(transmit, lot);
+		}
+	return done;
+}
+
+/* Two lines thrown back and forth. Cores of a virtual machine move, and may be two halves of one core now and then. */
+static _Alignas(256) _Atomic uint32_t there;
+static _Alignas(256) _Atomic uint32_t back;
+
+static void throw_back(void)
+{
+	for (uint32_t i = 1; i <= THROWS * GAMES; i++) {
+		while (there < i)
+			_mm_pause();
+		back = i;
+	}
+}
+
+static uint64_t quickest_throw(void)
+{
+	uint64_t least = ~0ull;
+	for (uint32_t i = 1; i <= THROWS * GAMES;) {
+		uint64_t begin = cycles();
+		for (uint32_t end = i + THROWS; i < end; i++) {
+			there = i;
+			while (back < i)
+				_mm_pause();
+		}
+		uint64_t took = (cycles() - begin) / THROWS;
+		least = took < least ? took : least;
+	}
+	return least;
+}
+
+static void *work(void *argument)
+{
+	struct worker *w = argument;
+	uint32_t in_vain = 0;
+	pin_to(w->core);
+	hurry(1);
+	w->running = 1;
+	throw_back();
+	uint64_t last = cycles();
+	while (!w->stop) {
+		uint32_t done = turn(w, in_vain > IMPATIENCE);
+		uint64_t now = __rdtsc();
+		if (done > 0) {
+			w->busy += now - last;
+			in_vain = 0;
+		} else {
+			w->idle += now - last;
+			in_vain++;
+			_mm_pause();
+		}
+		last = now;
+	}
+	return NULL;
+}
+
+void worker_start(struct worker *w)
+{
+	w->stop = w->running = 0;
+	there = back = 0;
+	w->idle = w->busy = 0;
+	if (pthread_create(&w->thread, NULL, work, w) != 0)
+		errx(1, "no thread");
+	pthread_getcpuclockid(w->thread, &w->clock);
+	while (!w->running) /* it must have left our core before we hurry */
+		sched_yield();
+	w->round_trip = quickest_throw();
+}
+
+void worker_stop(struct worker *w)
+{
+	w->stop = 1;
+	pthread_join(w->thread, NULL);
+}

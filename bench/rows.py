@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is measured: kinds of ring, and the points of each. A row is a direction and a kind, "rx-packed-in-order"."""
+
+# Feature bits by which a row knows that it got what it asked for.
+MRG_RXBUF, VERSION_1, RING_PACKED, IN_ORDER = 1 << 15, 1 << 32, 1 << 34, 1 << 35
+KIND_BITS = MRG_RXBUF | VERSION_1 | RING_PACKED | IN_ORDER
+
+BURSTS, LENGTHS, RINGS = (1, 4, 32, 64), (64, 512, 1518), (1024, 256)
+HEADLINE = {"burst": 32, "bytes": 64, "ring": 1024, "pairs": 1}
+
+
+class Kind:
+    """One set of negotiated features, and what DPDK's front-end has for it besides its standard path."""
+
+    def __init__(self, name, packed=False, mergeable=False, in_order=False, rings=RINGS, vectorized=False):
+        self.name, self.packed, self.mergeable, self.in_order = name, packed, mergeable, in_order
+        self.rings, self.vectorized = rings, vectorized
+
+    def features(self):
+        return (VERSION_1 | (RING_PACKED if self.packed else 0) | (MRG_RXBUF if self.mergeable else 0) |
+                (IN_ORDER if self.in_order else 0))
+
+    def options(self):
+        """Of a measuring program."""
+        return [option for option, wanted in (("--packed", self.packed), ("--mergeable", self.mergeable),
+                                              ("--in-order", self.in_order)) if wanted]
+
+    def keys(self):
+        """Of a device address of ours, and of DPDK's device arguments alike."""
+        return f"packed_vq={self.packed:d},mrg_rxbuf={self.mergeable:d},in_order={self.in_order:d}"
+
+
+# Where DPDK has a vectorized path for at least one direction: reference, the driver's own selection rules.
+KINDS = [
+    Kind("split-plain", vectorized=True),
+    Kind("split-mergeable", mergeable=True),
+    Kind("split-in-order", in_order=True),
+    Kind("split-in-order-mergeable", in_order=True, mergeable=True),
+    Kind("packed-plain", packed=True),
+    Kind("packed-mergeable", packed=True, mergeable=True),
+    Kind("packed-in-order", packed=True, in_order=True, vectorized=True),
+    Kind("packed-in-order-mergeable", packed=True, in_order=True, mergeable=True, vectorized=True),
+    Kind("packed-255", packed=True, in_order=True, rings=(255,), vectorized=True),
+]
+
+
+def fronts(kind):
+    """Who is measured on a kind: us, DPDK in its forms, and the limit."""
+    return ["vionet", "dpdk"] + (["dpdk-vectorized"] if kind.vectorized else []) + ["lean"]
+
+
+def point(form, direction, burst=HEADLINE["burst"], length=HEADLINE["bytes"]):
+    return f"{form}/{direction}/{burst}/{length}"
+
+
+def points(directions, quick):
+    """What one life of a front-end measures on the no-copy back-end."""
+    chosen = []
+    for direction in directions:
+        for burst in (HEADLINE["burst"],) if quick else BURSTS:
+            for length in (HEADLINE["bytes"],) if quick else LENGTHS:
+                chosen.append(point("inline", direction, burst, length))
+            chosen.append(point("cores", direction, burst))
+        chosen.append(point("parts", direction))
+    return chosen
