@@ -8,7 +8,7 @@
 build="gcc make binutils pkg-config libc6-dev libbsd-dev"
 demo="$build iproute2 iputils-ping iperf3"
 guest="$build qemu-system-x86 busybox-static cpio kmod xz-utils iproute2 iputils-ping iperf3 python3"
-test="$demo dpdk g++ libmd-dev python3 shellcheck $guest"
+test="$demo dpdk g++ libmd-dev python3 shellcheck valgrind $guest"
 bench="$build dpdk libdpdk-dev python3 python3-matplotlib"
 
 set -eu
