@@ -6,12 +6,15 @@
 #   make bench      packets per second, beside DPDK's own front-end
 #   make test-guest PCI devices alone, in a QEMU guest; make bench-guest sets them beside DPDK's testpmd there
 #   make install    PREFIX, DESTDIR and LIBDIR are honoured; make uninstall takes it away again
+#   make vionetctl  the command line tool, in build/bin; make install-vionetctl, make uninstall-vionetctl
 
 VERSION := 0.1.0
 SOVERSION := 0
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+BINDIR ?= $(PREFIX)/bin
+SHAREDIR ?= $(PREFIX)/share
 DESTDIR ?=
 
 SWIFTC ?= swiftc
@@ -133,13 +136,45 @@ uninstall:
 	cd $(DESTDIR)$(LIBDIR) && rm -f $(SO) libvionet.so.$(SOVERSION) libvionet.so libvionet.a pkgconfig/vionet.pc
 	rm -f $(DESTDIR)$(INCLUDEDIR)/vionet.h
 
+# ---- vionetctl: a package of its own, built against the stage as by a user; the library needs nothing of it -----------------
+
+# Swift's own libraries are linked in, so that it runs where there is no Swift. It looks for libvionet beside itself,
+# installed or not, then wherever the system does.
+TOOL := $(B)/bin/vionetctl
+vionetctl: ground $(TOOL)
+TOOL_SOURCES := $(shell find Tools/vionetctl -name .build -prune -o -type f ! -name Package.resolved -print)
+$(TOOL): $(TOOL_SOURCES) $(STAGE)/lib/pkgconfig/vionet.pc
+	@mkdir -p $(B)/bin
+	@echo "  swift build vionetctl"
+	@PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(SWIFT) build --package-path Tools/vionetctl --scratch-path $(B)/vionetctl \
+		-c release --product vionetctl --static-swift-stdlib --disable-local-rpath \
+		-Xlinker -rpath -Xlinker '$$ORIGIN/../lib' -Xlinker -rpath -Xlinker '$$ORIGIN/..' \
+		>$(B)/vionetctl.log 2>&1 || { cat $(B)/vionetctl.log; exit 1; }
+	@install -m755 -s $(B)/vionetctl/release/vionetctl $@
+
+COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
+install-vionetctl: vionetctl
+	install -d $(DESTDIR)$(BINDIR) $(COMPLETIONS:%=$(DESTDIR)$(SHAREDIR)/%)
+	install -m755 $(TOOL) $(DESTDIR)$(BINDIR)/
+	$(TOOL) --generate-completion-script bash > $(DESTDIR)$(SHAREDIR)/bash-completion/completions/vionetctl
+	$(TOOL) --generate-completion-script zsh > $(DESTDIR)$(SHAREDIR)/zsh/site-functions/_vionetctl
+	$(TOOL) --generate-completion-script fish > $(DESTDIR)$(SHAREDIR)/fish/vendor_completions.d/vionetctl.fish
+
+uninstall-vionetctl:
+	rm -f $(DESTDIR)$(BINDIR)/vionetctl $(DESTDIR)$(SHAREDIR)/bash-completion/completions/vionetctl
+	rm -f $(DESTDIR)$(SHAREDIR)/zsh/site-functions/_vionetctl
+	rm -f $(DESTDIR)$(SHAREDIR)/fish/vendor_completions.d/vionetctl.fish
+
 # ---- the commands of a newcomer: each installs what it needs, says so, and cleans up after itself --------------------------
 
 # What the demo cannot install it does without; the others need all of it.
 demo test test-guest bench bench-guest:
 	@Tools/install-deps.sh $@ || { [ $@ = demo ] && Tools/install-deps.sh build; }
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all $(WITH_$@)
 	@$(RUN_$@)
+
+WITH_test := vionetctl
+WITH_test-guest := vionetctl
 
 RUN_demo := Tools/demo/demo.sh
 RUN_test := Tests/run.sh
@@ -150,4 +185,5 @@ RUN_bench-guest := Tests/guest/run-guest.sh bench
 clean:
 	rm -rf $(B) .build .build-*
 
-.PHONY: all ground bench-programs install install-files uninstall demo test test-guest bench bench-guest clean
+.PHONY: all ground bench-programs install install-files uninstall vionetctl install-vionetctl uninstall-vionetctl \
+	demo test test-guest bench bench-guest clean

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Makes what a guest is booted from, in build/guest; nothing of it is installed or committed.
 #
-#   Tests/guest/build-guest.sh [--testpmd]
+#   Tests/guest/build-guest.sh [--testpmd] [--vionetctl]
 #
 #   build/guest/vmlinuz      a Debian kernel, downloaded once with apt-get, unpacked, kept
 #   build/guest/system.cpio  busybox, the kernel modules a test may want, init
 #   build/guest/vionet.cpio  our library and examples with what they are linked to
 #   build/guest/testpmd.cpio with --testpmd: DPDK's testpmd with the few drivers it needs here
+#   build/guest/vionetctl.cpio with --vionetctl: the tool
 #
 # The kernel unpacks archives that follow one another, so that each test takes the parts it needs. They are not
 # compressed: an emulated CPU takes longer to unpack than QEMU to copy. A part that is newer than its sources is kept.
@@ -128,6 +129,15 @@ make_testpmd() {
   pack testpmd
 }
 
+# Beside the library, which it looks for from its own place.
+make_vionetctl() {
+  local folder=$work/vionetctl
+  mkdir -p "$folder/vionet/bin"
+  cp "$build/bin/vionetctl" "$folder/vionet/bin/"
+  with_libraries "$folder" "$build/bin/vionetctl"
+  pack vionetctl
+}
+
 # stale ARCHIVE source...: one of the sources is newer.
 stale() {
   local archive=$store/$1.cpio source
@@ -139,12 +149,14 @@ stale() {
   return 1
 }
 
-testpmd=0
-case ${1-} in
-  '') ;;
-  --testpmd) testpmd=1 ;;
-  *) echo "usage: Tests/guest/build-guest.sh [--testpmd]" >&2; exit 2 ;;
-esac
+testpmd=0 vionetctl=0
+for argument; do
+  case $argument in
+    --testpmd) testpmd=1 ;;
+    --vionetctl) vionetctl=1 ;;
+    *) echo "usage: Tests/guest/build-guest.sh [--testpmd] [--vionetctl]" >&2; exit 2 ;;
+  esac
+done
 need busybox busybox-static
 need cpio cpio
 need depmod kmod
@@ -162,6 +174,10 @@ flock 9
 if [ ! -e "$store/vmlinuz" ] || ! [ -d "$store/modules" ]; then make_kernel; fi
 stale system "$0" "$here/init" "$store/vmlinuz" && make_system
 stale vionet "$0" "$build"/libvionet.so.*.*.* "$examples"/ && make_vionet
+if [ "$vionetctl" -eq 1 ]; then
+  [ -x "$build/bin/vionetctl" ] || fail "vionetctl is not built: run make vionetctl first"
+  stale vionetctl "$0" "$build/bin/vionetctl" && make_vionetctl
+fi
 if [ "$testpmd" -eq 1 ]; then
   need dpdk-testpmd dpdk
   stale testpmd "$0" "$(command -v dpdk-testpmd)" && make_testpmd

@@ -4,7 +4,7 @@
 # a and b of this machine, and a forwarder in the guest, so that traffic from a to b goes through it.
 #
 #   pair NAME PROPERTIES     two more NICs with these properties of virtio-net-pci
-#   boot [iommu[=BITS]] [hugepages=N]
+#   boot [iommu[=BITS]] [hugepages=N] [vionetctl]
 #   guest COMMAND            in the guest; what it says is in $work/said
 #   check NAME COMMAND...    one line of the result
 #   done_here                the last line of a scenario
@@ -165,10 +165,10 @@ choose_accelerator() {
   [ "$(cat "$known")" = no ] || chosen=kvm
 }
 
-# boot [iommu[=BITS]] [hugepages=NUMBER]: an IOMMU with addresses of 39 or 48 bits, and pages of 2 MB beside the 1 GB of
-# memory that the guest has in any case.
+# boot [iommu[=BITS]] [hugepages=NUMBER] [vionetctl]: an IOMMU with addresses of 39 or 48 bits, pages of 2 MB beside the
+# 1 GB of memory that the guest has in any case, and the tool.
 boot() {
-  local began argument bits append=quiet options=() pages=0 parts=(system vionet) name
+  local began argument bits append=quiet options=() pages=0 parts=(system vionet) wanted=() name
   began=$(date +%s%N)
   for argument; do
     case $argument in
@@ -178,17 +178,16 @@ boot() {
         append+=" intel_iommu=on iommu=nopt"
         ;;
       hugepages=*) pages=${argument#*=} ;;
+      vionetctl) parts+=(vionetctl) wanted+=(--vionetctl) ;;
       *) fail "boot: what is $argument?" ;;
     esac
   done
   if [ "$with_testpmd" -eq 1 ]; then
     # DPDK wants them in any case.
     pages=$((pages + 160))
-    parts+=(testpmd)
-    "$here/build-guest.sh" --testpmd
-  else
-    "$here/build-guest.sh"
-  fi >"$work/built" 2>&1 || { status=$?; cat "$work/built"; exit "$status"; }
+    parts+=(testpmd) wanted+=(--testpmd)
+  fi
+  "$here/build-guest.sh" "${wanted[@]}" >"$work/built" 2>&1 || { status=$?; cat "$work/built"; exit "$status"; }
   append+=" hugepages=$pages"
   for name in "${parts[@]}"; do cat "$store/$name.cpio" || fail "no $name.cpio"; done >"$work/initrd"
   choose_accelerator

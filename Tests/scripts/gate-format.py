@@ -70,7 +70,7 @@ def main():
     print(f"{count} files")
     for fault in faults:
         print(fault)
-    folders = [f for f in ("Sources", "Tests", "Package.swift") if (ROOT / f).exists()]
+    folders = [f for f in ("Sources", "Tests", "Tools", "Package.swift") if (ROOT / f).exists()]
     lint = subprocess.run(["swift", "format", "lint", "-s", "-r", "--configuration", ".swift-format", *folders],
                           cwd=ROOT, capture_output=True, text=True)
     print(lint.stdout + lint.stderr)

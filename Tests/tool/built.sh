@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# vionetctl asks for libvionet and what every Debian has, and for nothing of Swift's; it knows its version, every
+# subcommand helps, completions are scripts; make install-vionetctl installs it and uninstall-vionetctl takes it away.
+# shellcheck source-path=SCRIPTDIR source=../scripts/tool.sh
+. "$(dirname "$0")/../scripts/tool.sh"
+cd "$root" || exit 1
+
+needed=$(readelf -dW "$vionetctl" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+grep -qx libvionet.so.0 <<<"$needed" || fail "it does not ask for libvionet.so.0: $needed"
+others=$(grep -vxE 'lib(vionet|c|m|gcc_s|stdc\+\+)\.so\.[0-9]+|ld-linux-x86-64\.so\.2' <<<"$needed")
+[ -z "$others" ] || fail "it asks for $others"
+
+prints 0 "$vionetctl" --version <<<"vionetctl with libvionet $(sed -n 's/^VERSION := //p' Makefile)"
+gives 0 "$vionetctl"
+for name in list info bind unbind; do
+  said "^  $name  "
+done
+for name in list info bind unbind; do
+  gives 0 "$vionetctl" "$name" --help
+  said "usage: vionetctl $name"
+  gives 64 "$vionetctl" "$name" --colour vfio-pci 00:05.0
+  said "colour"
+done
+gives 64 "$vionetctl" frobnicate
+
+"$vionetctl" --generate-completion-script bash >"$work/completion" || fail "no completions"
+bash -n "$work/completion" || fail "the completions are no script"
+grep -q unbind "$work/completion" || fail "no completion of unbind"
+
+places=(DESTDIR="$work/tree" PREFIX=/opt/v)
+make -s install-files install-vionetctl "${places[@]}" >"$work/log" 2>&1 || { cat "$work/log"; fail "installing"; }
+(cd "$work/tree/opt/v" && find bin share -type f | LC_ALL=C sort) >"$work/found"
+diff - "$work/found" <<'LIST' || fail "installed (>) is not what was expected (<)"
+bin/vionetctl
+share/bash-completion/completions/vionetctl
+share/fish/vendor_completions.d/vionetctl.fish
+share/zsh/site-functions/_vionetctl
+LIST
+# It finds the library that is installed with it.
+ldd "$work/tree/opt/v/bin/vionetctl" | grep -q "libvionet.so.0 => $work/tree/opt/v/" || fail "it does not find its library"
+"$work/tree/opt/v/bin/vionetctl" info soft:sink >"$work/said" || fail "the installed one does not run"
+make -s uninstall uninstall-vionetctl "${places[@]}" >"$work/log" 2>&1 || { cat "$work/log"; fail "uninstalling"; }
+left=$(find "$work/tree" ! -type d)
+[ -z "$left" ] || fail "left behind: $left"

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+import ArgumentParser
+
+/// What bind and unbind have in common.
+struct RebindingOptions: ParsableArguments {
+  @Flag(
+    name: [.customShort("n"), .long],
+    help: "Check everything, then print what would be written, as shell commands.")
+  var dryRun = false
+
+  @Flag(name: .shortAndLong, help: "Take a function even if its interface has an address or the default route.")
+  var force = false
+
+  @Argument(
+    help: ArgumentHelp(
+      "PCI addresses like 0000:00:05.0 or 00:05.0, or names of network interfaces.", valueName: "function"),
+    completion: .custom(Device.completions))
+  var functions: [String]
+
+  /// All are checked before the first is touched.
+  func rebind(to driver: Driver?) throws {
+    let all = try Device.all()
+    var plans: [Rebinding] = []
+    for function in functions {
+      let plan = Rebinding(device: try Device.named(function, among: all), driver: driver)
+      if plans.contains(where: { $0.device.name == plan.device.name }) { continue }
+      try plan.check(force: force)
+      plans.append(plan)
+    }
+    for plan in plans { try carryOut(plan) }
+  }
+
+  private func carryOut(_ plan: Rebinding) throws {
+    let name = plan.device.name
+    let before = plan.device.driver ?? "no driver"
+    if plan.writes.isEmpty { return print("\(dryRun ? "# " : "")\(name): \(before) already") }
+    if dryRun { return print(plan.writes.map(\.command).joined(separator: "\n")) }
+    let now = try plan.make()
+    print("\(name): \(before) -> \(now.driver ?? "no driver")")
+    if plan.driver == .vfio || plan.driver == .uio, let reason = now.reason { print("\(name): \(reason)") }
+  }
+}
+
+struct Bind: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Give virtio-net PCI functions to a driver.",
+    discussion: """
+      vfio-pci and uio_pci_generic hand a function to programs that use libvionet, with and without an IOMMU; \
+      "kernel" gives it back to the kernel's own virtio-pci. Stays in force until the next start of the machine.
+      """)
+
+  @Argument(help: "The driver.")
+  var driver: Driver
+
+  @OptionGroup var options: RebindingOptions
+
+  func run() throws { try options.rebind(to: driver) }
+}

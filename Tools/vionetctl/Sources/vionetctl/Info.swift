@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+import ArgumentParser
+import Glibc
+
+struct Info: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show what a device offers and what libvionet agrees on with it.",
+    discussion: """
+      Opens the device, resets it and negotiates its features, then lets go of it. A device that cannot be \
+      initialised is shown as far as it can be.
+      """)
+
+  @Flag(help: "Print a JSON object.")
+  var json = false
+
+  @Argument(
+    help: """
+      A device address, such as pci:0000:00:05.0, vhost-user:/run/x.sock or soft:loopback; \
+      a PCI address may stand alone.
+      """, completion: .custom(Device.completions))
+  var device: String
+
+  func run() throws {
+    let address = device.hasPrefix(PCIName.scheme) ? device : PCIName(device).map { PCIName.scheme + $0.full } ?? device
+    let shown: Void? = try Port.probe(address) { port in
+      let trouble = Result { try port.initialise() }
+      let information = try port.information()
+      print(json ? try JSON.text(information) : Info.text(information))
+      fflush(nil)  // before an error, wherever the two go
+      try trouble.get()
+    }
+    if shown == nil { throw Library.sentence }
+  }
+
+  private static func text(_ port: PortInformation) -> String {
+    let ring = port.ring.map(\.rawValue) ?? "none yet"
+    var lines = [
+      port.device,
+      "  MAC          \(port.mac ?? "not known")\(port.macIsRandom ? " (random)" : "")",
+      "  MTU          \(port.mtu)",
+      "  link         \(port.linkIsUp ? "up" : "down")",
+      "  queue pairs  \(port.queuePairs) of \(port.maximumQueuePairs)",
+      "  rings        \(ring), \(port.receiveDescriptors) descriptors to receive, "
+        + "\(port.transmitDescriptors) to transmit",
+      "  header       \(port.headerSize) bytes before each frame",
+      "  features",
+    ]
+    for feature in port.features {
+      let bit = String(repeating: " ", count: 3 - String(feature.bit).count) + String(feature.bit)
+      let name = feature.name ?? "(no name)"
+      let blanks = String(repeating: " ", count: max(1, 34 - name.count))
+      lines.append("    \(bit)  \(name)\(blanks)\(feature.isNegotiated ? "in use" : "offered")")
+    }
+    return lines.joined(separator: "\n")
+  }
+}

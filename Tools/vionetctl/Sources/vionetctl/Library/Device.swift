@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A virtio-net PCI function of this machine, as vionet_devices() lists it.
+
+import CVionet
+
+struct Device {
+  enum Kind: String { case transitional, modern }
+
+  /// For vionet_probe: "pci:0000:00:05.0".
+  let address: String
+  let kind: Kind
+  let driver: String?
+  /// The kernel's, "eth0".
+  let interface: String?
+  let group: Int?
+  /// Why it cannot be taken now; nil if it can.
+  let reason: String?
+
+  init(_ device: vionet_device) {
+    address = Library.text(device.address)
+    kind = device.kind == VIONET_DEVICE_TRANSITIONAL.rawValue ? .transitional : .modern
+    driver = Library.name(device.driver)
+    interface = Library.name(device.interface)
+    group = device.iommu_group < 0 ? nil : Int(device.iommu_group)
+    reason = device.ready != 0 ? nil : Library.text(device.reason)
+  }
+
+  /// As sysfs names it: "0000:00:05.0".
+  var name: String { String(address.dropFirst(PCIName.scheme.count)) }
+
+  static func all() throws -> [Device] {
+    var list: [vionet_device] = []
+    var found = Int(try Library.check(vionet_devices(nil, 0)))
+    // Again if some were plugged in between two calls.
+    while found > list.count {
+      list = Array(repeating: vionet_device(), count: found)
+      list[0].size = MemoryLayout<vionet_device>.size
+      found = Int(try Library.check(unsafe vionet_devices(&list, list.count)))
+    }
+    return list.prefix(found).map { Device($0) }
+  }
+}
+
+// MARK: By name
+
+extension Device {
+  /// The function that is meant by a PCI address, in full or short, or by the name of its network interface.
+  static func named(_ text: String, among all: [Device]) throws -> Device {
+    let name = PCIName(text)
+    if let device = all.first(where: { $0.interface == text || $0.name == name?.full }) { return device }
+    guard let name else {
+      throw Sentence(
+        "\"\(text)\" is neither a PCI address like 0000:00:05.0 nor the interface of a virtio-net function")
+    }
+    throw Sentence(
+      SysFS.hasFunction(name.full)
+        ? "PCI function \(name.full) is not a virtio-net device" : "there is no PCI function \(name.full)")
+  }
+
+  /// For completions: all there are, without a word if they cannot be listed.
+  @Sendable
+  static func completions(_ arguments: [String], _ index: Int, _ prefix: String) -> [String] {
+    ((try? all()) ?? []).map(\.name)
+  }
+}
+
+/// A PCI address, written in full.
+struct PCIName {
+  static let scheme = "pci:"
+  let full: String
+
+  /// "0000:00:05.0", "00:05.0", "pci:00:05.0"
+  init?(_ text: String) {
+    let bare = text.hasPrefix(PCIName.scheme) ? text.dropFirst(PCIName.scheme.count) : text[...]
+    let parts = bare.split(separator: ":", omittingEmptySubsequences: false)
+    guard parts.count == 2 || parts.count == 3, let last = parts.last else { return nil }
+    let slot = last.split(separator: ".", omittingEmptySubsequences: false)
+    guard slot.count == 2, let domain = PCIName.digits(parts.count == 3 ? parts[0] : "0", 4, limit: 0xffff),
+      let bus = PCIName.digits(parts[parts.count - 2], 2, limit: 0xff),
+      let device = PCIName.digits(slot[0], 2, limit: 0x1f), let function = PCIName.digits(slot[1], 1, limit: 7)
+    else { return nil }
+    full = "\(domain):\(bus):\(device).\(function)"
+  }
+
+  /// The same hexadecimal number with so many digits.
+  private static func digits(_ text: Substring, _ width: Int, limit: UInt32) -> String? {
+    guard let number = UInt32(text, radix: 16), text.first != "+", number <= limit else { return nil }
+    let digits = String(number, radix: 16)
+    return String(repeating: "0", count: width - digits.count) + digits
+  }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// libvionet as Swift sees it: results that throw, character arrays that are strings.
+
+import CVionet
+
+/// Something went wrong, said in one sentence.
+struct Sentence: Error, CustomStringConvertible {
+  let description: String
+
+  init(_ description: String) { self.description = description }
+}
+
+enum Library {
+  static var version: String { unsafe String(cString: vionet_version()) }
+
+  /// The sentence of this thread's last failed call.
+  static var sentence: Sentence { unsafe Sentence(String(cString: vionet_error())) }
+
+  /// The result of a call, or its sentence thrown.
+  @discardableResult
+  static func check(_ result: Int32) throws -> Int32 {
+    if result < 0 { throw sentence }
+    return result
+  }
+
+  /// A C string in an array of `char`, which is imported as a tuple.
+  static func text<Room>(_ room: Room) -> String {
+    unsafe withUnsafeBytes(of: room) { bytes in
+      unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+  }
+
+  /// The same, nil if it is empty.
+  static func name<Room>(_ room: Room) -> String? {
+    let text = text(room)
+    return text.isEmpty ? nil : text
+  }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+import ArgumentParser
+
+struct List: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "List the virtio-net PCI functions of this machine.",
+    discussion: """
+      READY says whether a program can open the function now; if not, the reason stands below the table, with the \
+      command that mends it. One that another program has open is shown as ready, since nothing is opened for this list.
+      """)
+
+  @Flag(help: "Print a JSON array.")
+  var json = false
+
+  func run() throws {
+    let devices = try Device.all()
+    if json { return print(try JSON.text(devices)) }
+    if devices.isEmpty { return print("This machine has no virtio-net PCI functions.") }
+    var table = Table("ADDRESS", "KIND", "DRIVER", "INTERFACE", "IOMMU GROUP", "READY")
+    for device in devices {
+      table.add(
+        device.address, device.kind.rawValue, device.driver ?? "-", device.interface ?? "-",
+        device.group.map(String.init) ?? "-", device.reason == nil ? "yes" : "no")
+    }
+    print(table.text)
+    let reasons = devices.compactMap { device in
+      // Most of them begin with the function's name.
+      device.reason.map { $0.contains(device.name) ? $0 : "PCI function \(device.name): \($0)" }
+    }
+    if !reasons.isEmpty { print("\n" + reasons.joined(separator: "\n")) }
+  }
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What a network interface of the kernel's is in use for, so that nobody cuts the branch he sits on.
+
+import Glibc
+
+struct Interface {
+  let name: String
+
+  /// What would be lost with it: "address 10.0.0.2"; empty for one that is down or that nothing depends on.
+  var uses: [String] {
+    guard isUp else { return [] }
+    var uses = addresses.map { "address \($0)" }
+    if let master = SysFS.link("/sys/class/net/\(name)/master") { uses.append("a place in \(master)") }
+    if hasDefaultRoute { uses.append("the default route") }
+    return uses
+  }
+
+  private var isUp: Bool {
+    let flags = SysFS.read("/sys/class/net/\(name)/flags")?.dropFirst(2).prefix { $0.isHexDigit } ?? ""
+    return (UInt32(flags, radix: 16) ?? 0) & UInt32(IFF_UP) != 0
+  }
+
+  /// Those that somebody gave it: a link-local address of IPv6 comes by itself.
+  private var addresses: [String] {
+    var first: UnsafeMutablePointer<ifaddrs>?
+    guard unsafe getifaddrs(&first) == 0 else { return [] }
+    defer { unsafe freeifaddrs(first) }
+    return unsafe sequence(first: first, next: { unsafe $0?.pointee.ifa_next }).compactMap { entry in
+      guard let entry = unsafe entry?.pointee, let address = unsafe entry.ifa_addr,
+        unsafe String(cString: entry.ifa_name) == name, let text = unsafe Interface.text(address),
+        !text.hasPrefix("fe80:")
+      else { return nil }
+      return text
+    }
+  }
+
+  private static func text(_ address: UnsafeMutablePointer<sockaddr>) -> String? {
+    let length: Int
+    switch Int32(unsafe address.pointee.sa_family) {
+    case AF_INET: length = MemoryLayout<sockaddr_in>.size
+    case AF_INET6: length = MemoryLayout<sockaddr_in6>.size
+    default: return nil
+    }
+    var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+    let result = unsafe getnameinfo(
+      address, socklen_t(length), &host, socklen_t(host.count), nil, 0, NI_NUMERICHOST)
+    return result == 0 ? String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) : nil
+  }
+
+  private var hasDefaultRoute: Bool {
+    // proc(5): interface, destination, gateway, flags, three counters, mask
+    Interface.rows("/proc/net/route").contains {
+      $0.count > 7 && $0[0] == name && $0[1] == "00000000" && $0[7] == "00000000"
+    }
+      // destination, bits of it, six more, flags, interface
+      || Interface.rows("/proc/net/ipv6_route").contains {
+        $0.count > 9 && $0[9] == name && $0[1] == "00" && $0[0].allSatisfy { $0 == "0" }
+      }
+  }
+
+  /// The words of each line of a file.
+  private static func rows(_ path: String) -> [[Substring]] {
+    (SysFS.read(path) ?? "").split(separator: "\n").map { line in line.split { $0 == " " || $0 == "\t" } }
+  }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Files of sysfs: whether they are there, what they say, and writing to them.
+
+import FoundationEssentials
+import Glibc
+
+enum SysFS {
+  static let pci = "/sys/bus/pci"
+
+  static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+  static func hasFunction(_ name: String) -> Bool { exists("\(pci)/devices/\(name)") }
+
+  /// nil if it cannot be read.
+  static func read(_ path: String) -> String? { try? String(contentsOfFile: path, encoding: .utf8) }
+
+  /// The last part of what a symbolic link leads to; nil if there is no link.
+  static func link(_ path: String) -> String? {
+    (try? FileManager.default.destinationOfSymbolicLink(atPath: path))?.split(separator: "/").last.map(String.init)
+  }
+}
+
+/// One line written to one file, as `echo` does it.
+struct Write {
+  let line: String
+  let path: String
+
+  /// What a shell would be told.
+  var command: String { line.isEmpty ? "echo > \(path)" : "echo \(line) > \(path)" }
+
+  func make() throws {
+    let file = unsafe open(path, O_WRONLY | O_CLOEXEC)
+    if file < 0 { throw failure(errno) }
+    defer { close(file) }
+    let bytes = Array((line + "\n").utf8)
+    if unsafe write(file, bytes, bytes.count) != bytes.count { throw failure(errno) }
+  }
+
+  private func failure(_ code: Int32) -> Sentence {
+    let hint = code == EACCES || code == EPERM ? "; this wants root" : ""
+    return unsafe Sentence("cannot do \"\(command)\": \(String(cString: strerror(code)))\(hint)")
+  }
+}

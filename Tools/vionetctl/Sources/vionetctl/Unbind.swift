@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+import ArgumentParser
+
+struct Unbind: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Take virtio-net PCI functions from the drivers they have.",
+    discussion: "They have none then, and belong to nobody until the next bind.")
+
+  @OptionGroup var options: RebindingOptions
+
+  func run() throws { try options.rebind(to: nil) }
+}
