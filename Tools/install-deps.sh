@@ -3,11 +3,12 @@
 # Installs the Debian packages that a purpose needs and says which; silent when none is missing. Without root or
 # apt-get it prints the command to run and fails. Swift is needed too, and comes from swift.org, not from Debian.
 #
-#   Tools/install-deps.sh build|demo|test|test-guest|bench|bench-guest
+#   Tools/install-deps.sh build|vionetctl|demo|test|test-guest|bench|bench-guest
 
 build="gcc make binutils pkg-config libc6-dev libbsd-dev"
+vionetctl="$build git ca-certificates g++"
 demo="$build iproute2 iputils-ping iperf3"
-guest="$build qemu-system-x86 busybox-static cpio kmod xz-utils iproute2 iputils-ping iperf3 python3"
+guest="$vionetctl qemu-system-x86 busybox-static cpio kmod xz-utils iproute2 iputils-ping iperf3 python3"
 test="$demo dpdk g++ libmd-dev python3 shellcheck valgrind $guest"
 bench="$build dpdk libdpdk-dev python3 python3-matplotlib"
 
@@ -15,13 +16,14 @@ set -eu
 
 case "$#:${1-}" in
   1:build) wanted=$build ;;
+  1:vionetctl) wanted=$vionetctl ;;
   1:demo) wanted=$demo ;;
   1:test) wanted=$test ;;
   1:test-guest) wanted=$guest ;;
   1:bench-guest) wanted="$guest dpdk" ;;
   1:bench) wanted=$bench ;;
   *)
-    echo "usage: Tools/install-deps.sh build|demo|test|test-guest|bench|bench-guest" >&2
+    echo "usage: Tools/install-deps.sh build|vionetctl|demo|test|test-guest|bench|bench-guest" >&2
     exit 2
     ;;
 esac
