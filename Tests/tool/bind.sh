@@ -56,7 +56,7 @@ refuses() { # WORDS arguments...
 refuses "there is no PCI function 0000:00:1f.7" bind -n vfio-pci 00:04.0 00:1f.7
 refuses "PCI function 0000:00:08.0 is not a virtio-net device" unbind -n 00:08.0
 refuses '"eth9" is neither a PCI address like 0000:00:05.0 nor the interface of a virtio-net function' unbind -n eth9
-for wrong in 00:05 00:05.8 0:0:0:5.0 00:+5.0 00:.0 100:05.0 pci:; do
+for wrong in 00:05 00:05.8 00:20.0 0:0:0:5.0 00:+5.0 00:.0 100:05.0 pci:; do
   refuses "\"$wrong\" is neither a PCI address like 0000:00:05.0 nor the interface of a virtio-net function" \
     unbind -n $wrong
 done
@@ -78,6 +78,7 @@ prints 0 "${dry[@]}" unbind -n ens5 <<<"$taken"
 ip -n "$tag-m" link set ens5 up
 refuses "$in_use address 192.0.2.5; --force takes it all the same" unbind -n ens5
 refuses "$in_use address 192.0.2.5; --force takes it all the same" bind -n vfio-pci 00:05.0
+prints 0 "${dry[@]}" bind -n kernel ens5 <<<"# 0000:00:05.0: virtio-pci already"
 prints 0 "${dry[@]}" unbind -n --force ens5 <<<"$taken"
 prints 0 "${dry[@]}" unbind -nf ens5 <<<"$taken"
 ip -n "$tag-m" route add default via 192.0.2.1
