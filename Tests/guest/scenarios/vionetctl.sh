@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 180
+# deadline: 240
 # vionetctl takes devices from the kernel's driver, shows them, and gives them back; what it says is compared word for
 # word. In between a forwarder uses them.
 # shellcheck source-path=SCRIPTDIR source=../guest.sh
