@@ -63,7 +63,7 @@ extern "C" {
 #define VIONET_MAX_POOLS 64        /* packet pools at one time */
 #define VIONET_MAX_SEGMENTS 64     /* segments of one packet */
 #define VIONET_PORT_NONE 0xffff    /* no port */
-#define VIONET_HEADROOM 128        /* bytes before the data of a fresh packet; to be sent it must keep 12 of them */
+#define VIONET_HEADROOM 128        /* bytes before the data of a fresh packet; see vionet_info.header_size */
 #define VIONET_DEVICE_LENGTH 128   /* longest device address, its final zero included */
 #define VIONET_SKIPPED 1           /* vionet_probe, vionet_open: a device that its address leaves to others, no error */
 
@@ -118,9 +118,14 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
  * keys of every scheme:
  *
  *     mac=02:00:00:00:00:01      this port's address, in place of the device's
- *     queue_size=256             descriptors per ring: a power of two, 2 to 32768; a PCI device may have fewer
- *     queues=1                   queue pairs
- *     mrg_rxbuf, in_order, packed_vq, cq, server=0|1; speed=Mbit/s
+ *     queue_size=256             descriptors per ring: 2 to 32768, a power of two unless packed_vq=1; a PCI device may
+ *                                have fewer
+ *     queues=1                   queue pairs, up to what the device has
+ *     packed_vq=0|1              packed rings if offered; without the key only on PCI
+ *     in_order=0|1               buffers used in order if offered; without the key yes
+ *     mrg_rxbuf=0|1              frames in several buffers if offered; without the key if they do not fit into one
+ *     rx_csum, lro, vlan_strip=0|1   as VIONET_RX_CHECKSUM, _LRO, _VLAN_STRIP of vionet_config
+ *     cq, server=0|1; speed=Mbit/s
  *
  * of pci: besides:
  *
@@ -144,11 +149,19 @@ int vionet_probe(const char *VIONET_NULLABLE device, uint16_t *VIONET_NULLABLE p
 struct vionet_config {
 	size_t size;
 	uint16_t queue_pairs;    /* 0: as the address says, else 1 */
-	uint16_t rx_descriptors; /* receive ring: a power of two, 2 to 32768; 0: as the address says, else 256 */
+	uint16_t rx_descriptors; /* receive ring: 2 to 32768, a power of two unless packed; 0: as the address says, else 256 */
 	uint16_t tx_descriptors; /* transmit ring, likewise */
 	uint16_t pool;           /* receive buffers come from this pool; 0: a pool shared by all ports that say 0 */
 	uint64_t features_off;   /* feature bits 0..63 not to accept though offered; a required one is -EINVAL */
-	uint64_t reserved[4];    /* zero */
+	uint32_t rx_offloads;    /* enum vionet_rx_offload: what received packets may be like, where the device can */
+	uint32_t reserved32;     /* zero */
+	uint64_t reserved[3];    /* zero */
+};
+
+enum vionet_rx_offload {
+	VIONET_RX_CHECKSUM = 1,   /* checksums checked by the device, or left for us to complete; see the packet's flags */
+	VIONET_RX_LRO = 2,        /* packets of one flow joined to one of up to 64 KiB; brings VIONET_RX_CHECKSUM with it */
+	VIONET_RX_VLAN_STRIP = 4, /* the tag taken out of the frame, in software */
 };
 
 /*
@@ -217,7 +230,7 @@ struct vionet_info {
 	uint16_t max_queue_pairs;
 	uint16_t rx_descriptors;
 	uint16_t tx_descriptors;
-	uint16_t header_size; /* bytes of virtio-net header before each frame */
+	uint16_t header_size; /* bytes of virtio-net header before each frame: headroom that a packet to be sent must have */
 	uint16_t mtu;         /* largest packet after the Ethernet header */
 	uint16_t pool;        /* pool of the receive buffers, 0 before vionet_init */
 	uint8_t link_up;      /* 1 up or unknown, 0 down; as it was at the last bring-up */
@@ -294,9 +307,25 @@ int vionet_event_remove(vionet_event_callback VIONET_NULLABLE callback, void *VI
 
 /* ---- packets ----------------------------------------------------------------------------------------------------- */
 
-/* vionet_packet.flags; none is set on a received packet or wanted on a sent one by this version. */
+/*
+ * vionet_packet.flags. What is set on a received packet can be sent as it is, if that port's device offers the same:
+ * then a forwarder need not look at it. Bits 8 to 15 are one number, the kind of packet that is to be cut, or was joined,
+ * and VIONET_PACKET_ECN beside it. Bits 24 to 31 are the hash's report type (virtio 1.4, 5.1.9.4.5).
+ */
 enum vionet_packet_flag {
-	VIONET_PACKET_RESERVED = 0,
+	/*
+	 * The transport checksum is to be completed: over everything from checksum_start on, stored checksum_offset behind
+	 * it, where the pseudo-header's sum stands. On a sent packet with checksum_start 0 vionet_tx_prepare() finds both.
+	 */
+	VIONET_PACKET_CHECKSUM_PARTIAL = 1 << 0,
+	VIONET_PACKET_CHECKSUM_GOOD = 1 << 1, /* rx: the device vouches for it */
+	VIONET_PACKET_TCP4 = 1 << 8,          /* TCP over IPv4, in segments of segment_size; needs CHECKSUM_PARTIAL */
+	VIONET_PACKET_TCP6 = 4 << 8,          /* TCP over IPv6 */
+	VIONET_PACKET_UDP = 5 << 8,           /* UDP */
+	VIONET_PACKET_SEGMENTS = 0x7f << 8,   /* mask of these three */
+	VIONET_PACKET_ECN = 0x80 << 8,        /* TCP with the CWR bit in its first segment only */
+	VIONET_PACKET_VLAN = 1 << 16,         /* rx: the tag was taken out; tx: the tag in vlan is to be put in */
+	VIONET_PACKET_HASH = 1 << 17,         /* rx: hash is valid */
 };
 
 /*
@@ -313,8 +342,8 @@ struct vionet_packet {
 	uint32_t hash;                               /* 28: receive hash, 0 when there is none */
 	uint16_t segments;                           /* 32: segments from this one on; in the head only */
 	uint16_t port;                               /* 34: port it was received on */
-	uint16_t segment_size;                       /* 36: bytes of payload per segment of segmentation offload */
-	uint16_t header_length;                      /* 38: bytes of all headers, for segmentation offload */
+	uint16_t header_length;                      /* 36: bytes of all headers, for segmentation offload; rx: a hint */
+	uint16_t segment_size;                       /* 38: bytes of payload per segment of segmentation offload */
 	uint16_t checksum_start;                     /* 40: where the checksum to complete starts, from data */
 	uint16_t checksum_offset;                    /* 42: where it is stored, from checksum_start */
 	uint16_t vlan;                               /* 44: VLAN tag control information */
@@ -492,6 +521,21 @@ uint16_t vionet_tx_burst(uint16_t port, uint16_t queue, struct vionet_packet *VI
                          uint16_t count);
 
 /*
+ * Makes packets ready for what their flags ask: finds checksum_start and checksum_offset where they are 0, puts the
+ * pseudo-header's sum in place, finds header_length. Needed before vionet_tx_burst() only for packets that ask and were
+ * not received that way. Returns how many of them, from the first on, can be sent; if not all, vionet_error() says what
+ * is wrong with the next. The packets stay the caller's. One thread per queue. Since 0.1.
+ */
+uint16_t vionet_tx_prepare(uint16_t port, uint16_t queue,
+                           struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets, uint16_t count);
+
+/*
+ * Frees the packets that the device has sent, all of them, and returns how many descriptors that were. Bursts do so by
+ * themselves; this is for a pool that runs short while nothing is sent. The queue's sending thread only. Since 0.1.
+ */
+uint16_t vionet_tx_done(uint16_t port, uint16_t queue);
+
+/*
  * A file descriptor that becomes readable when packets arrive on an armed queue or the back-end goes away, for poll or
  * epoll. The library owns it; it stays the same from vionet_start() to vionet_stop(). -ENODEV no such port, -EINVAL no
  * such queue or not started, -ENOTSUP the device signals no interrupts. Since 0.1.
@@ -515,7 +559,7 @@ enum vionet_drop {
 	VIONET_DROP_SEGMENTS = 2, /* tx: more segments than the ring or VIONET_MAX_SEGMENTS, or a count that is not true */
 	VIONET_DROP_FOREIGN = 3,  /* tx: not a packet of the caller's, or of a pool not shared with this port */
 	VIONET_DROP_EMPTY = 4,    /* tx: less than an Ethernet header, or a segment without data */
-	VIONET_DROP_OFFLOAD = 5,  /* tx: asks for what was not negotiated */
+	VIONET_DROP_OFFLOAD = 5,  /* tx: asks for what was not negotiated; rx: a header that makes no sense */
 	VIONET_DROP_STOPPED = 6,  /* at vionet_stop; rx: not fetched; tx: not known to be sent, though counted so */
 	VIONET_DROP_REASONS = 8,
 };

@@ -44,8 +44,6 @@ package struct Port {
   var lent: UInt64 = 0
   /// Queues exist, in the blocks of the slot.
   var queuePairs: UInt16 = 0
-  /// Readable when an armed receive queue has packets or the back-end is gone; while started.
-  var wake = Descriptor.none
   /// A thread is on its way to close it.
   var isClosing = false
   /// VIONET_EVENT_GONE was raised.
@@ -217,19 +215,19 @@ extension Port {
 
   /// Fills the receive rings, opens the doors, wakes the device.
   private mutating func letFlow() throws(Failure) {
-    let receivePath = ReceivePath.choose(features)
-    let transmitPath = TransmitPath.choose(features)
+    let receivePath = self.receivePath
+    let transmitPath = self.transmitPath
     for pair in 0..<queuePairs {
       let receive = receiveQueue(pair)
-      _ = receive.value.fill(SplitRing.self)
-      if receive.value.core.idle.count != 0 {
+      _ = receive.value.fill()
+      if receive.value.core.ring.idle.count != 0 {
         // What was filled is with the device already.
         tearDown()
         throw Failure(ENOBUFS, "the pool has too few packets left to fill receive queue ").number(pair)
       }
     }
     do throws(Failure) {
-      try makeWake()
+      for pair in 0..<queuePairs { try makeWake(pair) }
       for index in 0..<queuePairs * 2 { try bus.enable(index, true) }
     } catch {
       tearDown()

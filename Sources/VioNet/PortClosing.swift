@@ -16,6 +16,7 @@ extension Port {
       // A thread sits in a burst: what it may still touch stays, and is lost.
       abandon()
     }
+    statistics.destroy()
     bus.destroy()
     companion?.finish()
     if let pool, isQuiet { PacketPools.letGo(pool, promised) }

@@ -8,6 +8,11 @@ import CVionet
 import Linux
 
 package struct PortOptions {
+  /// What the user says of a thing that can be had or not.
+  enum Choice {
+    case best, on, off
+  }
+
   package static let defaultDescriptors: UInt16 = 256
   package static let maximumDescriptors: UInt64 = 32768
 
@@ -19,6 +24,16 @@ package struct PortOptions {
   var featuresOff: UInt64 = 0
   /// Given by the user, in place of the device's.
   var address: MACAddress?
+  var packed = Choice.best
+  var inOrder = Choice.best
+  var mergeable = Choice.best
+  /// enum vionet_rx_offload
+  var receiveOffloads: UInt32 = 0
+
+  private static let knownOffloads =
+    VIONET_RX_CHECKSUM.rawValue | VIONET_RX_LRO.rawValue | VIONET_RX_VLAN_STRIP.rawValue
+
+  func receives(_ offload: vionet_rx_offload) -> Bool { receiveOffloads & offload.rawValue != 0 }
 
   package init() {}
 
@@ -34,10 +49,22 @@ package struct PortOptions {
         throw Failure(EINVAL, "mac: ").quoting(value).text(" is not a unicast address like 02:00:00:00:00:01")
       }
       address = parsed
-    } else if key.equals("mrg_rxbuf") || key.equals("packed_vq") || key.equals("in_order") || key.equals("cq")
-      || key.equals("server")
-    {
-      try PortOptions.mustBeOff(key, value)
+    } else if key.equals("mrg_rxbuf") {
+      mergeable = try PortOptions.isOn(key, value) ? .on : .off
+    } else if key.equals("packed_vq") {
+      packed = try PortOptions.isOn(key, value) ? .on : .off
+    } else if key.equals("in_order") {
+      inOrder = try PortOptions.isOn(key, value) ? .on : .off
+    } else if key.equals("rx_csum") {
+      try setOffload(VIONET_RX_CHECKSUM, key, value)
+    } else if key.equals("lro") {
+      try setOffload(VIONET_RX_LRO, key, value)
+    } else if key.equals("vlan_strip") {
+      try setOffload(VIONET_RX_VLAN_STRIP, key, value)
+    } else if key.equals("cq") || key.equals("server") {
+      if try PortOptions.isOn(key, value) {
+        throw Failure(ENOTSUP, "option ").quoting(key).text("=1 is not served by this version")
+      }
     } else if key.equals("speed") {
       throw Failure(ENOTSUP, "option \"speed\" is not served by this version")
     } else {
@@ -59,22 +86,39 @@ package struct PortOptions {
     }
     pool = config.pool
     featuresOff = config.features_off
-    let reserved = config.reserved.0 | config.reserved.1 | config.reserved.2 | config.reserved.3
+    if config.rx_offloads & ~PortOptions.knownOffloads != 0 {
+      throw Failure(EINVAL, "rx_offloads: ").hex(UInt64(config.rx_offloads)).text(" has bits that mean nothing")
+    }
+    receiveOffloads |= config.rx_offloads
+    try checkSizes()
+    let reserved = config.reserved.0 | config.reserved.1 | config.reserved.2 | UInt64(config.reserved32)
     if reserved != 0 { throw Failure(EINVAL, "reserved must be zero") }
     let needed = featuresOff & Features.required
     if needed != 0 { throw Failure(EINVAL, "features_off: ").plain(Features.firstName(needed)).text(" is required") }
   }
 
-  /// "0" and "1" are understood; "1" is for a later version.
-  private static func mustBeOff(_ key: Text, _ value: Text) throws(Failure) {
-    if value.equals("0") { return }
-    if value.equals("1") { throw Failure(ENOTSUP, "option ").quoting(key).text("=1 is not served by this version") }
+  private mutating func setOffload(_ offload: vionet_rx_offload, _ key: Text, _ value: Text) throws(Failure) {
+    receiveOffloads &= ~offload.rawValue
+    if try PortOptions.isOn(key, value) { receiveOffloads |= offload.rawValue }
+  }
+
+  private static func isOn(_ key: Text, _ value: Text) throws(Failure) -> Bool {
+    if value.equals("0") { return false }
+    if value.equals("1") { return true }
     throw Failure(EINVAL, "option ").quoting(key).text(" takes 0 or 1, not ").quoting(value)
   }
 
+  /// The places of a split ring are masked; a packed one may have any size. Once packed_vq is known too.
+  package func checkSizes() throws(Failure) {
+    let receive = receiveDescriptors & (receiveDescriptors - 1)
+    let transmit = transmitDescriptors & (transmitDescriptors - 1)
+    if receive | transmit == 0 || packed == .on { return }
+    throw Failure(EINVAL, "queue_size: descriptors must be a power of two from 2 to 32768, unless packed_vq=1")
+  }
+
   private static func descriptors(_ number: UInt64, _ name: StaticString) throws(Failure) -> UInt16 {
-    if number < 2 || number > maximumDescriptors || number & (number - 1) != 0 {
-      throw Failure(EINVAL, name).text(" must be a power of two from 2 to 32768")
+    if number < 2 || number > maximumDescriptors {
+      throw Failure(EINVAL, name).text(" must be 2 to 32768")
     }
     return UInt16(truncatingIfNeeded: number)
   }
@@ -83,8 +127,7 @@ package struct PortOptions {
     if number < 1 || number > UInt64(VIONET_MAX_QUEUE_PAIRS) {
       throw Failure(EINVAL, name).text(" must be 1 to ").number(VIONET_MAX_QUEUE_PAIRS)
     }
-    if number > 1 { throw Failure(ENOTSUP, name).text("=").number(number).text(": this version drives one queue pair") }
-    return 1
+    return UInt16(truncatingIfNeeded: number)
   }
 }
 

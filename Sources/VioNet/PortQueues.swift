@@ -23,11 +23,22 @@ extension Port {
     unsafe Cell(raw: blocks.unsafelyUnwrapped[Int(pair)].unsafelyUnwrapped)
   }
 
+  /// What the rings are like, as negotiated.
+  var shape: RingShape {
+    RingShape(
+      isPacked: features.has(VIRTIO_F_RING_PACKED), isInOrder: features.has(VIRTIO_F_IN_ORDER),
+      hasEventIndex: features.has(VIRTIO_RING_F_EVENT_IDX))
+  }
+
   /// Makes all queues and tells the device of them and of the memory they use.
   mutating func makeQueues() throws(Failure) {
-    let pairs = min(options.queuePairs, bus.maximumQueuePairs)
+    let pairs = options.queuePairs
+    if pairs > config.pairs {
+      throw Failure(EINVAL, "queues: ").number(pairs).text(" were asked for, and the device has ").number(config.pairs)
+    }
     let receive = try layout(0, options.receiveDescriptors)
-    let transmit = try layout(1, options.transmitDescriptors)
+    var transmit = try layout(1, options.transmitDescriptors)
+    transmit.hasIndirect = features.has(VIRTIO_RING_F_INDIRECT_DESC)
     options.receiveDescriptors = UInt16(receive.size)
     options.transmitDescriptors = UInt16(transmit.size)
     // One hugepage holds the rings in one piece, which a device without an IOMMU needs.
@@ -36,12 +47,13 @@ extension Port {
     rings = region
     if bus.usesPhysicalAddresses { try region.lock() }
     try bus.share(try sharedRegions(region))
+    try statistics.makeRoom(pairs)
     var offset = 0
     for pair in 0..<pairs {
-      try makeReceiveQueue(pair, unsafe Shared(region.base + offset))
+      try makeReceiveQueue(pair, receive, region, offset)
       offset += receive.bytes
       do throws(Failure) {
-        try makeTransmitQueue(pair, unsafe Shared(region.base + offset))
+        try makeTransmitQueue(pair, transmit, region, offset)
       } catch {
         receiveQueue(pair).value.destroy()
         throw error
@@ -51,10 +63,11 @@ extension Port {
     }
     connectInterrupts()
     for pair in 0..<pairs {
-      let receive = receiveQueue(pair)
-      receive.value.core.notifier = try bus.setUp(try asDeviceSees(receive.value.core.setUp, region))
-      let transmit = transmitQueue(pair)
-      transmit.value.core.notifier = try bus.setUp(try asDeviceSees(transmit.value.core.setUp, region))
+      let receiving = receiveQueue(pair)
+      receiving.value.core.notifier = try bus.setUp(
+        try asDeviceSees(receiving.value.core.setUp, receive.bytes, region))
+      let sending = transmitQueue(pair)
+      sending.value.core.notifier = try bus.setUp(try asDeviceSees(sending.value.core.setUp, transmit.bytes, region))
     }
   }
 
@@ -64,7 +77,12 @@ extension Port {
     if size != wanted, Log.wanted(.info) {
       Log.line("queue").number(index).text("has").number(size).text("descriptors, not").number(wanted).send(.info)
     }
-    return RingLayout(size: Int(size), isLegacy: bus.isLegacy)
+    let isPacked = features.has(VIRTIO_F_RING_PACKED)
+    if !isPacked && size & (size - 1) != 0 {
+      throw Failure(EINVAL, "queue_size: the device has no packed rings, and a split one has a power of two, not ")
+        .number(size)
+    }
+    return RingLayout(size: Int(size), isLegacy: bus.isLegacy, isPacked: isPacked)
   }
 
   private func connectInterrupts() {
@@ -78,80 +96,14 @@ extension Port {
   }
 
   /// A ring's addresses as they go to the device: our own, or physical ones.
-  private func asDeviceSees(_ ring: RingSetUp, _ region: Region) throws(Failure) -> RingSetUp {
+  private func asDeviceSees(_ ring: RingSetUp, _ bytes: Int, _ region: Region) throws(Failure) -> RingSetUp {
     if !bus.usesPhysicalAddresses { return ring }
-    let offset = Int(ring.descriptors - region.address)
-    let bytes = RingLayout(size: Int(ring.size), isLegacy: bus.isLegacy).bytes
-    guard let start = try region.physicalAddress(offset, bytes) else {
-      throw Failure(ENOMEM, "queue ").number(ring.index).text(" finds no ").number(bytes)
-        .text(" bytes of memory in one piece: echo 64 > /proc/sys/vm/nr_hugepages")
-    }
+    let start = try physical(Int(ring.descriptors - region.address), bytes, region)
     var seen = ring
     seen.available = start + (ring.available - ring.descriptors)
     seen.used = start + (ring.used - ring.descriptors)
     seen.descriptors = start
     return seen
-  }
-
-  private func makeReceiveQueue(_ pair: UInt16, _ ring: Shared) throws(Failure) {
-    guard let pool else { throw Failure(EINVAL, "the port has no pool") }
-    unsafe try Port.makeBlock(&Registry.ports[number].receiveQueues, pair, MemoryLayout<ReceiveQueue>.stride)
-    var core = try Virtqueue(
-      port: number, index: pair * 2, size: options.receiveDescriptors, ring: ring, isLegacy: bus.isLegacy)
-    let queue: ReceiveQueue
-    do throws(Failure) {
-      queue = try ReceiveQueue(core: core, pool: pool, headerSize: Negotiation.headerSize(features))
-    } catch {
-      core.destroy()
-      throw error
-    }
-    unsafe Port.place(queue, &Registry.ports[number].receiveQueues, pair)
-  }
-
-  private func makeTransmitQueue(_ pair: UInt16, _ ring: Shared) throws(Failure) {
-    guard let pool else { throw Failure(EINVAL, "the port has no pool") }
-    unsafe try Port.makeBlock(&Registry.ports[number].transmitQueues, pair, MemoryLayout<TransmitQueue>.stride)
-    var core = try Virtqueue(
-      port: number, index: pair * 2 + 1, size: options.transmitDescriptors, ring: ring, isLegacy: bus.isLegacy)
-    // 5.1.4.2 forbids longer ones if the MTU was negotiated; if not, the length must at least fit its field.
-    let longest = features.has(VIRTIO_NET_F_MTU) ? UInt32(config.mtu) + NetConfig.frameHeader : 65535
-    let queue: TransmitQueue
-    do throws(Failure) {
-      queue = try TransmitQueue(
-        core: core, pool: pool, headerSize: Negotiation.headerSize(features), longest: longest, pools: pools)
-    } catch {
-      core.destroy()
-      throw error
-    }
-    unsafe Port.place(queue, &Registry.ports[number].transmitQueues, pair)
-  }
-
-  /// Puts a queue into the block of its pair. Its first bytes, by which bursts come in, are left alone: a thread with a
-  /// stale idea of the port may be there.
-  private static func place<Queue>(
-    _ queue: Queue, _ blocks: inout UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ pair: UInt16
-  ) {
-    let block = unsafe blocks.unsafelyUnwrapped[Int(pair)].unsafelyUnwrapped
-    unsafe withUnsafeBytes(of: queue) { bytes in
-      guard let base = bytes.baseAddress else { return }
-      unsafe (block + Virtqueue.doorBytes).copyMemory(
-        from: base + Virtqueue.doorBytes, byteCount: bytes.count - Virtqueue.doorBytes)
-    }
-  }
-
-  /// Makes sure of the blocks for one pair, with a door that leads nowhere; those made once are kept for ever.
-  private static func makeBlock(
-    _ blocks: inout UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ pair: UInt16, _ bytes: Int
-  ) throws(Failure) {
-    if unsafe blocks == nil {
-      unsafe blocks = registry_retain(Int(VIONET_MAX_QUEUE_PAIRS) * MemoryLayout<UInt>.stride)?
-        .assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
-    }
-    guard let table = unsafe blocks else { throw Failure(ENOMEM, "no memory for queues") }
-    if unsafe table[Int(pair)] != nil { return }
-    guard let block = unsafe registry_retain(bytes) else { throw Failure(ENOMEM, "no memory for queues") }
-    unsafe block.storeBytes(of: Virtqueue.idleBurst, as: Virtqueue.Burst.self)
-    unsafe table[Int(pair)] = block
   }
 
   /// The rings, then every pool that packets may come from.
@@ -180,6 +132,10 @@ extension Port {
     return regions
   }
 
+  /// The bursts for what was negotiated; while there are queues.
+  var receivePath: ReceivePath { ReceivePath.choose(shape, receiveQueue(0).value.reading) }
+  var transmitPath: TransmitPath { TransmitPath.choose(shape) }
+
   // MARK: Doors
 
   /// Stops bursts from entering and waits until none is inside. On a time-out all is as before.
@@ -187,7 +143,7 @@ extension Port {
     let slot = number
     Registry.ports[slot].receiveCount = 0
     Registry.ports[slot].transmitCount = 0
-    let bursts = unsafe (ReceivePath.choose(features).burst, TransmitPath.choose(features).burst)
+    let bursts = unsafe (receivePath.burst, transmitPath.burst)
     for pair in 0..<queuePairs {
       unsafe receiveQueue(pair).value.core.burst = Virtqueue.idleBurst
       unsafe transmitQueue(pair).value.core.burst = Virtqueue.idleBurst
@@ -219,12 +175,12 @@ extension Port {
     quiesce()
     takeBackAll()
     for pair in 0..<queuePairs {
-      statistics.absorb(receiveQueue(pair).value.core.counters, transmitQueue(pair).value.core.counters)
+      statistics.absorb(
+        pair, receiveQueue(pair).value.core.counters, transmitQueue(pair).value.core.counters)
       transmitQueue(pair).value.destroy()
       receiveQueue(pair).value.destroy()
     }
     queuePairs = 0
-    wake.close()
     receiveName = ""
     transmitName = ""
     rings?.destroy()
@@ -243,9 +199,9 @@ extension Port {
     for pair in 0..<queuePairs {
       let transmit = transmitQueue(pair)
       // What the device has sent by now was sent; only the rest is in doubt.
-      if transmit.value.core.fault == .none { reclaim(SplitRing.self, transmit) }
+      if transmit.value.core.fault == .none { reclaimSent(transmit) }
       transmit.value.takeBack()
-      receiveQueue(pair).value.takeBack(SplitRing.self)
+      receiveQueue(pair).value.takeBack()
     }
   }
 
@@ -259,7 +215,6 @@ extension Port {
     }
     queuePairs = 0
     rings = nil
-    wake.close()
   }
 }
 

@@ -72,8 +72,8 @@ public func vionet_stats(_ port: UInt16, _ stats: UnsafeMutablePointer<vionet_st
   result { () throws(Failure) in
     var filled = vionet_stats()
     try Ports.with(port) { (port) throws(Failure) in
-      filled.rx = port.value.countersOf(receive: true)
-      filled.tx = port.value.countersOf(receive: false)
+      filled.rx = port.value.countersOf(nil, receive: true)
+      filled.tx = port.value.countersOf(nil, receive: false)
     }
     try unsafe Sized.write(stats, filled)
   }
@@ -99,7 +99,7 @@ private func queueStatistics(
   var filled = vionet_queue_stats()
   try Ports.with(port) { (port) throws(Failure) in
     try port.value.checkQueueNumber(queue)
-    filled = port.value.countersOf(receive: receive)
+    filled = port.value.countersOf(queue, receive: receive)
   }
   try unsafe Sized.write(stats, filled)
 }

@@ -86,6 +86,7 @@ private func probe(_ address: DeviceAddress) throws(Failure) -> UInt16? {
         isForVDPA = try flag(key, value)
         return true
       })
+    try options.checkSizes()
     if !isForVDPA { return try Port.attach(address, options, socket: nil, companion: nil) }
     try PCIDevices.pass(over: address.target)
     return nil
@@ -94,6 +95,7 @@ private func probe(_ address: DeviceAddress) throws(Failure) -> UInt16? {
   try address.eachKey(
     { (key, value) throws(Failure) in try options.set(key, value) },
     foreign: { (key, value) throws(Failure) in try wire.set(key, value) })
+  try options.checkSizes()
   let started = try SoftDevice.start(wire)
   let companion = unsafe Companion(started.device.raw) { device in unsafe stopDevice(device) }
   return try Port.attach(address, options, socket: started.socket, companion: companion)

@@ -98,15 +98,29 @@ public func vionet_tx_burst(
   _ port: UInt16, _ queue: UInt16, _ packets: UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>?,
   _ count: UInt16
 ) -> UInt16 {
-  guard let packets = unsafe packets else { return collect(port, queue, count) }
+  guard let packets = unsafe packets, count != 0 else {
+    if count == 0 { _ = vionet_tx_done(port, queue) }
+    return 0
+  }
   return unsafe Ports.transmit(port, queue, packets, count)
 }
 
-/// A burst of nothing, which takes back what was sent.
-@inline(never)
-private func collect(_ port: UInt16, _ queue: UInt16, _ count: UInt16) -> UInt16 {
+@implementation @c(vionet_tx_done)
+public func vionet_tx_done(_ port: UInt16, _ queue: UInt16) -> UInt16 {
+  // A burst of nothing, which takes back what was sent.
   var none: UnsafeMutablePointer<vionet_packet>?
-  return count == 0 ? unsafe Ports.transmit(port, queue, &none, 0) : 0
+  return unsafe Ports.transmit(port, queue, &none, 0)
+}
+
+@implementation @c(vionet_tx_prepare)
+public func vionet_tx_prepare(
+  _ port: UInt16, _ queue: UInt16, _ packets: UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>?,
+  _ count: UInt16
+) -> UInt16 {
+  guard let packets = unsafe packets else { return 0 }
+  var done: UInt16 = 0
+  _ = result { () throws(Failure) in try unsafe Ports.prepare(port, queue, packets, count, &done) }
+  return done
 }
 
 @implementation @c(vionet_rx_fd)

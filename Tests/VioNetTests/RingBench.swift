@@ -60,11 +60,19 @@ final class RingBench {
     pool = try PacketPools.find(number)
     let layout = RingLayout(size: Int(size))
     region = try Region.make(layout.bytes * 2, hugepages: false)
-    let first = try unsafe Virtqueue(port: 7, index: 0, size: size, ring: Shared(region.base))
-    let second = try unsafe Virtqueue(port: 7, index: 1, size: size, ring: Shared(region.base + layout.bytes))
-    guard let receive = Cell.make(try ReceiveQueue(core: first, pool: pool, headerSize: 12)),
+    let first = try unsafe Virtqueue(
+      port: 7, index: 0, ring: Shared(region.base), layout: layout, shape: RingShape())
+    let second = try unsafe Virtqueue(
+      port: 7, index: 1, ring: Shared(region.base + layout.bytes), layout: layout, shape: RingShape())
+    let none = FeatureSet(0)
+    guard
+      let receive = Cell.make(
+        try ReceiveQueue(
+          core: first, pool: pool, headerSize: 12, reading: HeaderReading(none, stripsVLAN: false))),
       let transmit = Cell.make(
-        try TransmitQueue(core: second, pool: pool, headerSize: 12, longest: 1518, pools: 1 << UInt64(number)))
+        try TransmitQueue(
+          core: second, pool: pool, headerSize: 12, longest: 1518, pools: 1 << UInt64(number),
+          offers: TransmitOffers(none), indirect: nil))
     else { throw Failure(ENOMEM, "no memory for a test") }
     self.receive = receive
     self.transmit = transmit
@@ -72,11 +80,11 @@ final class RingBench {
     transmitDevice = DeviceSide(transmit.value.core.ring)
     unsafe list = .allocate(capacity: 64)
     unsafe list.initialize(repeating: nil, count: 64)
-    _ = receive.value.fill(SplitRing.self)
+    _ = receive.value.fill()
   }
 
   deinit {
-    receive.value.takeBack(SplitRing.self)
+    receive.value.takeBack()
     transmit.value.takeBack()
     receive.value.destroy()
     transmit.value.destroy()
@@ -87,8 +95,14 @@ final class RingBench {
     unsafe list.deallocate()
   }
 
-  func rx(_ count: Int = 32) -> Int { unsafe receivePlain(SplitRing.self, receive, PacketList(list), count) }
-  func tx(_ count: Int) -> Int { unsafe transmitPlain(SplitRing.self, transmit, PacketList(list), count) }
+  func rx(_ count: UInt16 = 32) -> Int {
+    let path = ReceivePath.choose(receive.value.core.ring.shape, receive.value.reading)
+    return unsafe Int(path.burst(receive.raw, list, count))
+  }
+  func tx(_ count: UInt16) -> Int {
+    let path = TransmitPath.choose(transmit.value.core.ring.shape)
+    return unsafe Int(path.burst(transmit.raw, list, count))
+  }
 
   /// The next head on the transmit ring.
   func taken() throws -> Int {

@@ -90,6 +90,9 @@ static void values(void)
 	wrong("soft:generate,rate=-1", -EINVAL, "rate");
 	right("soft:sink,queue_size=2");
 	right("soft:sink,queue_size=32768");
+	right("soft:sink,packed_vq=1,mrg_rxbuf=1,in_order=1,rx_csum=1,lro=1,vlan_strip=1");
+	wrong("soft:sink,queue_size=255", -EINVAL, "power of two");
+	wrong("soft:sink,lro=2", -EINVAL, "lro");
 	right("soft:sink,queues=1,mac=02:00:00:00:00:09");
 	right("soft:generate,length=64,rate=1,flows=65536");
 	right("soft:generate,length=9000,rate=0,flows=1");
@@ -98,12 +101,9 @@ static void values(void)
 /* What the syntax knows and this version does not do. */
 static void of_no_use_yet(void)
 {
-	wrong("soft:sink,packed_vq=1", -ENOTSUP, "packed_vq");
-	wrong("soft:sink,mrg_rxbuf=1", -ENOTSUP, "mrg_rxbuf");
-	wrong("soft:sink,in_order=1", -ENOTSUP, "in_order");
 	wrong("soft:sink,cq=1", -ENOTSUP, "cq");
 	wrong("soft:sink,speed=10000", -ENOTSUP, "speed");
-	wrong("soft:sink,queues=2", -ENOTSUP, "queues");
+	wrong("soft:sink,queues=129", -EINVAL, "queues");
 	wrong("vhost-user:/tmp/none.sock,server=1", -ENOTSUP, "server");
 	wrong("pci:zz", -EINVAL, "\"zz\" is not a PCI address");
 	wrong("pci:ff:1f.8", -EINVAL, "ff:1f.8");

@@ -18,7 +18,7 @@ static void packet_layout(void)
 	static const size_t layout[][2] = {
 #define at(member, offset) {offsetof(struct vionet_packet, member), offset}
 		at(data, 0), at(next, 8), at(length, 16), at(total_length, 20), at(flags, 24), at(hash, 28), at(segments, 32),
-		at(port, 34), at(segment_size, 36), at(header_length, 38), at(checksum_start, 40), at(checksum_offset, 42),
+		at(port, 34), at(header_length, 36), at(segment_size, 38), at(checksum_start, 40), at(checksum_offset, 42),
 		at(vlan, 44), at(headroom, 46), at(device_address, 48), at(size, 56), at(references, 60), at(pool, 62),
 		at(owner, 63),
 	};
@@ -53,7 +53,7 @@ static void config_sizes(uint16_t port)
 		says("size");
 	}
 	config = VIONET_SIZED(struct vionet_config);
-	config.reserved[3] = 1;
+	config.reserved[2] = 1;
 	err(vionet_init(port, &config), -EINVAL);
 	says("reserved");
 }

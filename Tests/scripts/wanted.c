@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Offers every feature bit there is and prints the names of those that the library accepts, one a line. */
+/*
+ * Offers every feature bit there is and prints the names of those that the library accepts when it is asked for all it
+ * can do, one a line.
+ */
 #include "../abi/peer.h"
 
 int main(void)
 {
 	struct peer p;
-	char address[100];
+	char address[200];
 	uint16_t port;
 
 	peer_start(&p);
 	p.features = ~0ull;
-	snprintf(address, sizeof(address), "vhost-user:%s", p.path);
+	snprintf(address, sizeof(address), "vhost-user:%s,packed_vq=1,mrg_rxbuf=1,lro=1", p.path);
 	ok(vionet_probe(address, &port));
 	ok(vionet_init(port, NULL));
 	for (unsigned int bit = 0; bit < 64; bit++)

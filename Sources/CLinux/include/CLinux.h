@@ -45,6 +45,16 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
+/* Feature bits that kernel headers before 6.2 have no name for. */
+#ifndef VIRTIO_NET_F_GUEST_USO4
+#define VIRTIO_NET_F_GUEST_USO4 54
+#define VIRTIO_NET_F_GUEST_USO6 55
+#define VIRTIO_NET_F_HOST_USO 56
+#endif
+#ifndef VIRTIO_NET_F_GUEST_HDRLEN
+#define VIRTIO_NET_F_GUEST_HDRLEN 59
+#endif
+
 #define SHIM static inline __attribute__((always_inline, unused))
 
 /* What a system call returned, or -errno. */

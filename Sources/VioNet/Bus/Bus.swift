@@ -10,6 +10,7 @@ import Linux
 struct RingSetUp {
   var index: UInt16
   var size: UInt16
+  var isPacked = false
   var descriptors: UInt64
   var available: UInt64
   var used: UInt64

@@ -111,7 +111,8 @@ struct VhostUserBus {
     try tellFile(VhostRequest.setVringCall, index, ring.call)
     var size = (index, UInt32(ring.size))
     try unsafe tell(VhostRequest.setVringSize, &size, 8)
-    var base = (index, UInt32(0))
+    // Both positions of a packed ring begin in its first lap, whose wrap counter is 1, in bit 15 of each half.
+    var base = (index, UInt32(ring.isPacked ? 0x8000_8000 : 0))
     try unsafe tell(VhostRequest.setVringBase, &base, 8)
     var addresses = (UInt64(index), ring.descriptors, ring.used, ring.available, UInt64(0))
     try unsafe tell(VhostRequest.setVringAddress, &addresses, 40)

@@ -38,6 +38,26 @@ package enum Features {
     | 1 << UInt64(VIRTIO_NET_F_STATUS)
     // The largest packet, so that nothing longer is sent (5.1.4.2).
     | 1 << UInt64(VIRTIO_NET_F_MTU)
+    // Packets of several segments take one descriptor.
+    | 1 << UInt64(VIRTIO_RING_F_INDIRECT_DESC)
+    // Each side says at which entry it wants a signal: fewer of them.
+    | 1 << UInt64(VIRTIO_RING_F_EVENT_IDX)
+    | wantedToSend
+
+  /// What packets to be sent may ask for. Costs nothing while none does.
+  static let wantedToSend: UInt64 =
+    1 << UInt64(VIRTIO_NET_F_CSUM) | 1 << UInt64(VIRTIO_NET_F_HOST_TSO4) | 1 << UInt64(VIRTIO_NET_F_HOST_TSO6)
+    | 1 << UInt64(VIRTIO_NET_F_HOST_ECN) | 1 << UInt64(VIRTIO_NET_F_HOST_USO)
+    // header_length is exact, as vionet.h asks for.
+    | 1 << UInt64(VIRTIO_NET_F_GUEST_HDRLEN)
+
+  /// Received packets may have been checked already, or not been checked at all.
+  static let receiveChecksum: UInt64 = 1 << UInt64(VIRTIO_NET_F_GUEST_CSUM)
+  /// Received packets may be several joined to one.
+  static let receiveSegments: UInt64 =
+    1 << UInt64(VIRTIO_NET_F_GUEST_TSO4) | 1 << UInt64(VIRTIO_NET_F_GUEST_TSO6)
+    | 1 << UInt64(VIRTIO_NET_F_GUEST_ECN) | 1 << UInt64(VIRTIO_NET_F_GUEST_USO4)
+    | 1 << UInt64(VIRTIO_NET_F_GUEST_USO6)
 
   /// Accepted on PCI besides: there is a platform between device and memory.
   static let wantedOnPCI: UInt64 =
@@ -45,6 +65,23 @@ package enum Features {
     1 << UInt64(VIRTIO_F_ACCESS_PLATFORM)
     // Barriers as for a hardware device, which ours are.
     | 1 << UInt64(VIRTIO_F_ORDER_PLATFORM)
+
+  /// What no device may offer, and no driver accept, without the feature beside it (5.1.3.1).
+  static func dropOrphans(_ features: inout FeatureSet) {
+    let needs: InlineArray<12, (Int32, Int32)> = [
+      (VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_CSUM), (VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_CSUM),
+      (VIRTIO_NET_F_GUEST_USO4, VIRTIO_NET_F_GUEST_CSUM), (VIRTIO_NET_F_GUEST_USO6, VIRTIO_NET_F_GUEST_CSUM),
+      (VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_CSUM), (VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_CSUM),
+      (VIRTIO_NET_F_HOST_USO, VIRTIO_NET_F_CSUM), (VIRTIO_NET_F_CTRL_RX, VIRTIO_NET_F_CTRL_VQ),
+      (VIRTIO_NET_F_CTRL_VLAN, VIRTIO_NET_F_CTRL_VQ), (VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_CTRL_VQ),
+      (VIRTIO_NET_F_MQ, VIRTIO_NET_F_CTRL_VQ), (VIRTIO_NET_F_RSS, VIRTIO_NET_F_CTRL_VQ),
+    ]
+    for index in 0..<needs.count where !features.has(needs[index].1) { features.remove(needs[index].0) }
+    let guest = features.has(VIRTIO_NET_F_GUEST_TSO4) || features.has(VIRTIO_NET_F_GUEST_TSO6)
+    if !guest { features.remove(VIRTIO_NET_F_GUEST_ECN) }
+    let host = features.has(VIRTIO_NET_F_HOST_TSO4) || features.has(VIRTIO_NET_F_HOST_TSO6)
+    if !host { features.remove(VIRTIO_NET_F_HOST_ECN) }
+  }
 
   /// The name of a bit as the specification has it; nil if a net device has no such bit.
   package static func name(_ bit: UInt32) -> StaticString? {

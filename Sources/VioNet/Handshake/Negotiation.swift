@@ -19,8 +19,11 @@ enum DeviceStatus {
 }
 
 enum Negotiation {
-  /// Bytes of the virtio-net header (5.1.9): 12, but 10 before VERSION_1 unless buffers are merged.
-  static func headerSize(_ features: FeatureSet) -> Int { features.has(VIRTIO_F_VERSION_1) ? 12 : 10 }
+  /// Bytes of the virtio-net header (5.1.9): 12, but 10 before VERSION_1 unless buffers are merged, and 20 with a hash.
+  static func headerSize(_ features: FeatureSet) -> Int {
+    if features.has(VIRTIO_NET_F_HASH_REPORT) { return 20 }
+    return features.has(VIRTIO_F_VERSION_1) || features.has(VIRTIO_NET_F_MRG_RXBUF) ? 12 : 10
+  }
 
   /// Steps 1 to 6. Returns the features in use and fills `config`; `room` is what one receive buffer holds.
   static func agree(
@@ -67,19 +70,48 @@ enum Negotiation {
       throw Failure(ENOTSUP, "the device does not offer ").plain(Features.firstName(missing))
         .text(", which is required; it offers ").hex(offered)
     }
-    let wanted = Features.wanted | (bus.isPCI ? Features.wantedOnPCI : 0)
-    var features = FeatureSet(offered & (wanted & ~options.featuresOff | required))
+    var features = FeatureSet(offered & (wishes(bus, options) & ~options.featuresOff | required))
     NetConfig.dropUnreadable(&features, bus.configLength)
     config.mtu = UInt16(clamping: room - NetConfig.frameOverhead)
+    var isLarge = false
     if features.has(VIRTIO_NET_F_MTU) {
-      if let mtu = try NetConfig.usableMTU(bus, room: room) {
+      let mayMerge = options.mergeable != .off && FeatureSet(offered).has(VIRTIO_NET_F_MRG_RXBUF)
+      let limit = mayMerge ? min(NetConfig.largestMerged, room * 60) : room
+      if let mtu = try NetConfig.usableMTU(bus, room: limit) {
         config.mtu = mtu
+        isLarge = UInt32(mtu) + NetConfig.frameOverhead > room
       } else {
         // Accepted it would bind us to receive packets of that size (5.1.4.2).
         features.remove(VIRTIO_NET_F_MTU)
       }
     }
+    config.pairs = bus.maximumQueuePairs
+    if bus.isPCI && features.has(VIRTIO_NET_F_MQ) { config.pairs = try NetConfig.pairs(bus) }
+    settleMerging(&features, options, isLarge: isLarge, room: room)
+    Features.dropOrphans(&features)
     return features
+  }
+
+  /// What this port would like, of what the user allows.
+  private static func wishes(_ bus: Bus, _ options: PortOptions) -> UInt64 {
+    var wanted = Features.wanted
+    if bus.isPCI { wanted |= Features.wantedOnPCI }
+    if options.inOrder != .off { wanted |= 1 << UInt64(VIRTIO_F_IN_ORDER) }
+    // Who makes a PCI device offers packed rings on purpose; back-ends in software all do.
+    if options.packed == .on || options.packed == .best && bus.isPCI { wanted |= 1 << UInt64(VIRTIO_F_RING_PACKED) }
+    if options.mergeable != .off { wanted |= 1 << UInt64(VIRTIO_NET_F_MRG_RXBUF) }
+    if options.receives(VIONET_RX_CHECKSUM) || options.receives(VIONET_RX_LRO) { wanted |= Features.receiveChecksum }
+    if options.receives(VIONET_RX_LRO) { wanted |= Features.receiveSegments }
+    if options.queuePairs > 1 { wanted |= 1 << UInt64(VIRTIO_NET_F_MQ) }
+    return wanted
+  }
+
+  /// Merged buffers cost a look at every header: they are for frames that one buffer does not hold, or for who asks.
+  private static func settleMerging(_ features: inout FeatureSet, _ options: PortOptions, isLarge: Bool, room: UInt32) {
+    let joins = features.bits & Features.receiveSegments != 0
+    if options.mergeable == .best && !joins && !isLarge { features.remove(VIRTIO_NET_F_MRG_RXBUF) }
+    // Joined packets take buffers of 64 KiB, or several (5.1.9.3.1).
+    if !features.has(VIRTIO_NET_F_MRG_RXBUF) && room < 65562 { features.bits &= ~Features.receiveSegments }
   }
 
   private static func add(_ bit: UInt8, _ bus: Bus) throws(Failure) {

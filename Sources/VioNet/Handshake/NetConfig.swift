@@ -11,6 +11,7 @@ struct NetConfig {
   /// Field offsets of struct virtio_net_config.
   private static let addressOffset = 0
   private static let statusOffset = 6
+  private static let pairsOffset = 8
   private static let mtuOffset = 10
   /// 5.1.4.1: what a device must at least carry.
   static let smallestMTU: UInt16 = 68
@@ -19,6 +20,7 @@ struct NetConfig {
   static func dropUnreadable(_ features: inout FeatureSet, _ length: Int) {
     if length < addressOffset + 6 { features.remove(VIRTIO_NET_F_MAC) }
     if length < statusOffset + 2 { features.remove(VIRTIO_NET_F_STATUS) }
+    if length < pairsOffset + 2 { features.remove(VIRTIO_NET_F_MQ) }
     if length < mtuOffset + 2 { features.remove(VIRTIO_NET_F_MTU) }
   }
 
@@ -28,6 +30,8 @@ struct NetConfig {
   private var randomAddress = MACAddress((0, 0, 0, 0, 0, 0))
   var linkUp = true
   var mtu: UInt16 = 0
+  /// Queue pairs the device has.
+  var pairs: UInt16 = 1
 
   /// The device's MTU if it offers one that makes sense and fits into a buffer of `room` bytes; nil otherwise.
   static func usableMTU(_ bus: Bus, room: UInt32) throws(Failure) -> UInt16? {
@@ -38,6 +42,15 @@ struct NetConfig {
       Log.line("device MTU").number(mtu).text("not used: below 68 or above the buffers").send(.info)
     }
     return nil
+  }
+
+  /// What the field can hold; buffers are joined as needed.
+  static let largestMerged: UInt32 = 65535 + frameOverhead
+
+  /// Pairs of queues that a device with MQ has (5.1.4); 1 where that makes no sense.
+  static func pairs(_ bus: Bus) throws(Failure) -> UInt16 {
+    let pairs = try number(bus, pairsOffset)
+    return pairs < 1 || pairs > 0x8000 ? 1 : min(pairs, UInt16(VIONET_MAX_QUEUE_PAIRS))
   }
 
   static let frameHeader: UInt32 = 14

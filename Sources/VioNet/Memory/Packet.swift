@@ -33,14 +33,21 @@ struct Packet {
   /// Where the device finds the data of a packet at home, whose headroom nobody has changed.
   @inline(__always) var deviceAddressAtHome: UInt64 { deviceBuffer &+ UInt64(VIONET_HEADROOM) }
   @inline(__always) var length: UInt32 { unsafe pointer.pointee.length }
-  @inline(__always) var flags: UInt32 { unsafe pointer.pointee.flags }
+  @inline(__always) var totalLength: UInt32 { unsafe pointer.pointee.total_length }
+  @inline(__always) var flags: UInt32 {
+    get { unsafe pointer.pointee.flags }
+    nonmutating set { unsafe pointer.pointee.flags = newValue }
+  }
   @inline(__always) var segments: UInt16 { unsafe pointer.pointee.segments }
   @inline(__always) var references: UInt16 { unsafe pointer.pointee.references }
   @inline(__always) var headroom: UInt16 { unsafe pointer.pointee.headroom }
   @inline(__always) var pool: UInt8 { unsafe pointer.pointee.pool }
   @inline(__always) var next: Packet? {
-    guard let next = unsafe pointer.pointee.next else { return nil }
-    return unsafe Packet(next)
+    get {
+      guard let next = unsafe pointer.pointee.next else { return nil }
+      return unsafe Packet(next)
+    }
+    nonmutating set { unsafe pointer.pointee.next = newValue?.pointer }
   }
 
   @inline(__always) var owner: UInt8 {
@@ -61,7 +68,7 @@ struct Packet {
   /// One segment that asks for nothing: all three are checked at once, since none of them is likely to differ.
   @inline(__always) var isPlain: Bool {
     let next = unsafe UInt(bitPattern: pointer.pointee.next)
-    return next | UInt(flags) | UInt(segments ^ 1) == 0
+    return next | UInt(flags & Offloads.work) | UInt(segments ^ 1) == 0
   }
 
   /// The frame carries a VLAN tag, which the MTU does not count. Of a checked packet with a whole Ethernet header.
@@ -74,10 +81,10 @@ struct Packet {
 
   /// A received frame of one segment, handed to the caller. Three stores on one line, beside the owner.
   @inline(__always)
-  func deliver(length: UInt32, port: UInt16) {
+  func deliver(length: UInt32, port: UInt16, flags: UInt32) {
     let raw = unsafe UnsafeMutableRawPointer(pointer)
     unsafe raw.storeBytes(of: UInt64(length) | UInt64(length) << 32, toByteOffset: 16, as: UInt64.self)
-    unsafe raw.storeBytes(of: 0, toByteOffset: 24, as: UInt64.self)
+    unsafe raw.storeBytes(of: UInt64(flags), toByteOffset: 24, as: UInt64.self)
     unsafe raw.storeBytes(of: 1 | UInt32(port) << 16, toByteOffset: 32, as: UInt32.self)
     owner = Owner.caller
   }
@@ -104,10 +111,11 @@ struct Packet {
     unsafe raw.storeBytes(of: UInt64(size) | UInt64(holding) << 32, toByteOffset: 56, as: UInt64.self)
   }
 
-  /// Zeroes the 12 bytes before the data: the header of a frame that asks for nothing, of which a shorter one is the
-  /// end. Not written if it is zero already, so that the line stays in the device's cache too.
+  /// Zeroes the bytes before the data: the header of a frame that asks for nothing, 12 of them even for a shorter one.
+  /// Not written if they are zero already, so that the line stays in the device's cache too.
   @inline(__always)
-  func clearHeader() {
+  func clearHeader(_ size: UInt32) {
+    if size > 12 { return writeHeader(size) }
     let header = unsafe UnsafeMutableRawPointer(pointer.pointee.data) - 12
     let low = unsafe header.loadUnaligned(as: UInt64.self)
     let high = unsafe (header + 8).loadUnaligned(as: UInt32.self)

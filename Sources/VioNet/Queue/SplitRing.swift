@@ -1,48 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The split ring (virtio 1.4, 2.7) as a burst sees it: made from a queue's state at the beginning, worked on in
-// registers, put back once at the end. Nothing the device writes is used before it was compared, and each of its words
-// is read once. What we wrote into the table is never read back: the slots and the ids are our own record.
+// The split ring (virtio 1.4, 2.7) as a burst sees it. In order, descriptors go out in table order, so that the available
+// ring, once written, says the same in every lap and is not touched again.
 
 import CLinux
 import Linux
 
-/// One used entry: 32 bits each, to be compared as such before they are made narrow.
-struct Used {
-  let id: UInt32
-  let length: UInt32
-}
+struct SplitRing<Order: UseOrder>: Ring, ~Copyable {
+  @inline(__always) static var isInOrder: Bool { Order.isInOrder }
 
-/// What the burst functions need of a ring; split rings conform, and a packed one can.
-protocol Ring: ~Copyable {
-  init(_ state: RingState)
-
-  /// Entries the device has used that this burst may take.
-  var pending: Int { get }
-  /// The device claims to have used more than it had.
-  var jumped: Bool { get }
-
-  /// The next used entry as the device wrote it. Only while `pending` is not 0.
-  func nextUsed() -> Used
-  mutating func skipUsed()
-  /// Takes the next used entry, whose id is `id`, and gives the device that descriptor once more with another address.
-  /// Only in a ring with no idle descriptor: there the place of a used entry is the place of the next available one.
-  mutating func replaceUsed(_ id: Int, address: UInt64)
-
-  /// Gives the device descriptor `id` with these contents.
-  mutating func post(_ id: Int, address: UInt64, length: UInt32, flags: UInt16, next: UInt16)
-  /// Gives the device descriptor `id` once more as it was.
-  mutating func repost(_ id: Int)
-  /// Writes one descriptor of a chain; `post` of the head gives the whole of it.
-  mutating func link(_ id: Int, address: UInt64, length: UInt32, flags: UInt16, next: UInt16)
-
-  /// Puts the position back after used entries were taken and nothing was posted.
-  func putBack(_ state: inout RingState)
-  /// Publishes what was posted and puts the position back; true if the device wants to be signalled.
-  mutating func commit(_ state: inout RingState) -> Bool
-}
-
-struct SplitRing: Ring, ~Copyable {
   private let descriptors: Shared
   private let availableRing: Shared
   private let usedRing: Shared
@@ -50,8 +16,11 @@ struct SplitRing: Ring, ~Copyable {
   private let mask: Int
   private var nextAvailable: Int
   private var lastUsed: Int
+  private var idle: SlotQueue
   let pending: Int
   let jumped: Bool
+  private(set) var batchLeft: Int
+  private var batchLength: UInt32
 
   @inline(__always)
   init(_ state: RingState) {
@@ -61,12 +30,19 @@ struct SplitRing: Ring, ~Copyable {
     mask = Int(state.mask)
     nextAvailable = Int(state.nextAvailable)
     lastUsed = Int(state.lastUsed)
+    idle = state.idle
+    batchLeft = Int(state.batchLeft)
+    batchLength = state.batchLength
     // Acquire: the entries are read after the index that announces them.
     let moved = usedRing.load16Acquire(RingLayout.indexOffset) &- state.lastUsed
     // More than was outstanding: none of that is believed.
-    jumped = moved > state.outstanding
+    jumped = moved > state.nextAvailable &- state.lastUsed
     pending = jumped ? 0 : Int(moved)
   }
+
+  @inline(__always) var idleCount: Int { Int(idle.count) }
+  /// The index has announced all of `pending`.
+  @inline(__always) mutating func look() -> Bool { true }
 
   @inline(__always)
   func nextUsed() -> Used {
@@ -75,30 +51,75 @@ struct SplitRing: Ring, ~Copyable {
   }
 
   @inline(__always)
-  mutating func skipUsed() { lastUsed &+= 1 }
+  func accepts(_ id: UInt32) -> Bool {
+    Order.isInOrder ? Int(id) == lastUsed & mask : id <= UInt32(truncatingIfNeeded: mask)
+  }
+
+  mutating func nextOfBatch(full: UInt32) -> Used {
+    if !Order.isInOrder { return nextUsed() }
+    let place = lastUsed & mask
+    if batchLeft == 0 {
+      let used = nextUsed()
+      let ahead = (Int(used.id) &- place) & mask
+      if used.id > UInt32(truncatingIfNeeded: mask) || ahead >= pending { return Used(id: UInt32.max, length: 0) }
+      batchLeft = ahead &+ 1
+      batchLength = used.length
+    }
+    return Used(id: UInt32(truncatingIfNeeded: place), length: batchLeft == 1 ? batchLength : full)
+  }
+
+  /// In order everything before the used index was sent, in the order in which it went out.
+  @inline(__always)
+  mutating func nextSent() -> UInt32 {
+    Order.isInOrder ? UInt32(truncatingIfNeeded: Int(idle.tail) & mask) : nextUsed().id
+  }
 
   @inline(__always)
-  mutating func replaceUsed(_ id: Int, address: UInt64) {
+  mutating func passUsed(_ descriptors: Int) {
+    lastUsed &+= 1
+    if Order.isInOrder { batchLeft = max(0, batchLeft &- 1) }
+  }
+
+  @inline(__always)
+  mutating func replaceUsed(_ id: Int, address: UInt64, length: UInt32) {
     descriptors.store64(id &* RingLayout.descriptorBytes, address)
-    offer(id, at: lastUsed)
+    if Order.isInOrder {
+      // The id came back and went out again: in order, the ids follow from these two.
+      idle.tail &+= 1
+      idle.head &+= 1
+    } else {
+      offer(id, at: lastUsed)
+    }
     lastUsed &+= 1
     nextAvailable &+= 1
   }
 
   @inline(__always)
-  mutating func post(_ id: Int, address: UInt64, length: UInt32, flags: UInt16, next: UInt16) {
-    link(id, address: address, length: length, flags: flags, next: next)
-    repost(id)
+  mutating func nextIdle(after taken: Int) -> Int {
+    if !Order.isInOrder { return Int(idle.pop()) }
+    let id = Int(idle.head) & mask
+    idle.head &+= 1
+    return id
   }
 
   @inline(__always)
-  mutating func repost(_ id: Int) {
+  mutating func giveBack(_ id: Int) {
+    if Order.isInOrder { idle.tail &+= 1 } else { idle.push(UInt16(truncatingIfNeeded: id)) }
+  }
+
+  @inline(__always)
+  mutating func post(
+    _ id: Int, address: UInt64, length: UInt32, flags: UInt16, next: UInt16, descriptors: Int
+  ) {
+    link(id, place: 0, head: id, address: address, length: length, flags: flags, next: next)
     offer(id, at: nextAvailable)
     nextAvailable &+= 1
   }
 
   @inline(__always)
-  mutating func link(_ id: Int, address: UInt64, length: UInt32, flags: UInt16, next: UInt16) {
+  mutating func link(
+    _ id: Int, place: Int, head: Int, address: UInt64, length: UInt32, flags: UInt16, next: UInt16
+  ) {
     let at = id &* RingLayout.descriptorBytes
     descriptors.store64(at, address)
     descriptors.store64(at &+ 8, UInt64(length) | UInt64(flags) << 32 | UInt64(next) << 48)
@@ -114,18 +135,30 @@ struct SplitRing: Ring, ~Copyable {
   }
 
   @inline(__always)
-  func putBack(_ state: inout RingState) { state.lastUsed = UInt16(truncatingIfNeeded: lastUsed) }
+  func save(_ state: inout RingState) {
+    state.lastUsed = UInt16(truncatingIfNeeded: lastUsed)
+    state.nextAvailable = UInt16(truncatingIfNeeded: nextAvailable)
+    state.idle = idle
+    if Order.isInOrder {
+      state.batchLeft = UInt16(truncatingIfNeeded: batchLeft)
+      state.batchLength = batchLength
+    }
+  }
 
   @inline(__always)
-  mutating func commit(_ state: inout RingState) -> Bool {
-    let next = UInt16(truncatingIfNeeded: nextAvailable)
-    let posted = next != state.nextAvailable
-    state.lastUsed = UInt16(truncatingIfNeeded: lastUsed)
-    state.nextAvailable = next
-    if !posted { return false }
-    availableRing.store16Release(RingLayout.indexOffset, next)
-    // The index must be out before the flag is read, or both sides may go to sleep (2.7.13.4.1).
+  static func publish(_ state: inout RingState) -> Bool {
+    let next = state.nextAvailable
+    let last = state.published
+    if next == last { return false }
+    state.published = next
+    state.available.store16Release(RingLayout.indexOffset, next)
+    // The index must be out before the wish is read, or both sides may go to sleep (2.7.13.4.1).
     shared_fence()
-    return usedRing.load16(RingLayout.flagsOffset) & UInt16(VRING_USED_F_NO_NOTIFY) == 0
+    if !state.shape.hasEventIndex {
+      return state.used.load16(RingLayout.flagsOffset) & UInt16(VRING_USED_F_NO_NOTIFY) == 0
+    }
+    // avail_event behind the used entries: was it among what is new? (2.7.10)
+    let event = state.used.load16(RingLayout.elementsOffset &+ Int(state.size) &* RingLayout.usedElementBytes)
+    return next &- event &- 1 < next &- last
   }
 }

@@ -18,6 +18,8 @@ enum RingFault: UInt8 {
   case badID
   /// A used id of a descriptor that the device did not have.
   case notOutstanding
+  /// A frame in more buffers than a packet has segments.
+  case badCount
 
   var text: StaticString {
     switch self {
@@ -25,6 +27,7 @@ enum RingFault: UInt8 {
     case .indexJump: "the used index moved by more than was outstanding"
     case .badID: "a used id lies beyond the ring"
     case .notOutstanding: "a used id names a descriptor that the device did not have"
+    case .badCount: "num_buffers is zero or more than a packet has segments"
     }
   }
 }
@@ -64,8 +67,6 @@ struct Virtqueue {
   /// The packet in each slot, by descriptor id; nothing where the device has none. `inner` marks what is not the head
   /// of a chain, `chained` a slot whose successor is in `links`.
   var slots: PacketTable
-  /// Descriptor ids that are not with the device, oldest first, so that they go out in ring order.
-  var idle: SlotQueue
 
   // Seldom touched.
   /// 2n for receive queue n, 2n + 1 for transmit queue n (virtio 1.4, 5.1.2).
@@ -77,64 +78,19 @@ struct Virtqueue {
   var counters: QueueCounters
 }
 
-/// A ring's parts and the position in it: free-running counters, masked where they become indices.
-struct RingState {
-  let descriptors: Shared
-  let available: Shared
-  let used: Shared
-  let mask: UInt16
-  /// Entries made available so far.
-  var nextAvailable: UInt16 = 0
-  /// Used entries taken so far.
-  var lastUsed: UInt16 = 0
-
-  init(base: Shared, size: UInt16, isLegacy: Bool = false) {
-    let layout = RingLayout(size: Int(size), isLegacy: isLegacy)
-    descriptors = base.advanced(layout.descriptors)
-    available = base.advanced(layout.available)
-    used = base.advanced(layout.used)
-    mask = size &- 1
-  }
-
-  var size: UInt16 { mask &+ 1 }
-  /// Entries the device has and has not used yet.
-  @inline(__always) var outstanding: UInt16 { nextAvailable &- lastUsed }
-}
-
-/// A queue of descriptor ids, first in first out, with room for the whole ring.
-struct SlotQueue {
-  let table: Table<UInt16>
-  let mask: UInt16
-  /// Free-running; their distance is the number of ids, up to 32768.
-  var head: UInt16 = 0
-  var tail: UInt16 = 0
-
-  @inline(__always) var count: UInt16 { tail &- head }
-
-  @inline(__always)
-  mutating func pop() -> UInt16 {
-    let id = table[head & mask]
-    head &+= 1
-    return id
-  }
-
-  @inline(__always)
-  mutating func push(_ id: UInt16) {
-    table[tail & mask] = id
-    tail &+= 1
-  }
-}
-
 extension Virtqueue {
   /// A queue that moves nothing; its control block lives on when the port is gone.
   static let idleBurst: Burst = { _, _, _ in 0 }
 
   /// Fresh ring, all ids idle.
   init(
-    port: UInt16, index: UInt16, size: UInt16, ring base: Shared, isLegacy: Bool = false
+    port: UInt16, index: UInt16, ring base: Shared, layout: RingLayout, shape: RingShape
   ) throws(Failure) {
-    guard let slots = PacketTable(count: Int(size)) else { throw Virtqueue.noMemory(size) }
-    guard let ids = Table<UInt16>.make(count: Int(size)) else {
+    let size = layout.size
+    guard let slots = PacketTable(count: size) else { throw Virtqueue.noMemory(size) }
+    // A queue of ids is masked: its table is a power of two.
+    let room = 1 << (Int.bitWidth - max(1, size - 1).leadingZeroBitCount)
+    guard let ids = Table<UInt16>.make(count: room) else {
       slots.destroy()
       throw Virtqueue.noMemory(size)
     }
@@ -150,15 +106,13 @@ extension Virtqueue {
     self.port = port
     self.index = index
     self.slots = slots
-    ring = RingState(base: base, size: size, isLegacy: isLegacy)
-    idle = SlotQueue(table: ids, mask: size &- 1)
-    for id in 0..<size { idle.push(id) }
+    ring = RingState(base: base, layout: layout, shape: shape, ids: ids)
     counters = QueueCounters()
-    // No interrupts until somebody arms the queue (2.7.7.1).
-    ring.available.store16(RingLayout.flagsOffset, UInt16(VRING_AVAIL_F_NO_INTERRUPT))
+    // Until somebody arms the queue.
+    ring.refuseSignals()
   }
 
-  private static func noMemory(_ size: UInt16) -> Failure {
+  private static func noMemory(_ size: Int) -> Failure {
     Failure(ENOMEM, "no memory for a ring of ").number(size).text(" descriptors")
   }
 
@@ -175,7 +129,7 @@ extension Virtqueue {
   /// Ends what init began. The packets in the slots were taken out before.
   mutating func destroy() {
     slots.destroy()
-    idle.table.destroy()
+    ring.idle.table.destroy()
     _ = sys_close(kick)
     _ = sys_close(call)
   }
@@ -183,8 +137,8 @@ extension Virtqueue {
   /// What the bus needs to know.
   var setUp: RingSetUp {
     RingSetUp(
-      index: index, size: ring.size, descriptors: ring.descriptors.address, available: ring.available.address,
-      used: ring.used.address, kick: kick, call: call)
+      index: index, size: ring.size, isPacked: ring.shape.isPacked, descriptors: ring.descriptors.address,
+      available: ring.available.address, used: ring.used.address, kick: kick, call: call)
   }
 
   /// Signals the device, which asked to be signalled.
@@ -198,16 +152,14 @@ extension Virtqueue {
   @inline(never)
   mutating func disarm() {
     armed = false
-    ring.available.store16(RingLayout.flagsOffset, UInt16(VRING_AVAIL_F_NO_INTERRUPT))
+    ring.refuseSignals()
   }
 
-  /// Asks for one signal when something is used; true if something already is (2.7.14's race).
+  /// Asks for one signal when something is used; true if something already is.
   mutating func arm() -> Bool {
     _ = sys_eventfd_drain(call)
     armed = true
-    ring.available.store16(RingLayout.flagsOffset, 0)
-    shared_fence()
-    let waiting = ring.used.load16(RingLayout.indexOffset) != ring.lastUsed
+    let waiting = ring.wantSignal()
     if waiting { disarm() }
     return waiting
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // A receive queue: how it is filled, and what is done about everything out of the ordinary, one entry at a time. The
-// ordinary is in ReceivePlain.swift.
+// ordinary is in ReceiveBurst.swift, frames of several buffers in ReceiveMerged.swift.
 
 import CLinux
 import CVionet
@@ -13,23 +13,29 @@ struct ReceiveQueue {
   /// What one buffer takes, virtio-net header included.
   let bufferLength: UInt32
   let headerSize: UInt32
+  let reading: HeaderReading
+  /// Readable when the armed queue has packets or the back-end is gone; while started.
+  var wake = Descriptor.none
 
   /// Header and Ethernet header: a device that uses less has received nothing.
-  var shortest: UInt32 { headerSize &+ 14 }
+  @inline(__always) var shortest: UInt32 { headerSize &+ 14 }
 
-  init(core: Virtqueue, pool: Cell<PacketPool>, headerSize: Int) throws(Failure) {
+  init(core: Virtqueue, pool: Cell<PacketPool>, headerSize: Int, reading: HeaderReading) throws(Failure) {
     self.core = core
     cache = try PacketCache(pool: pool)
     self.headerSize = UInt32(headerSize)
+    self.reading = reading
     bufferLength = pool.value.dataSize &+ UInt32(headerSize)
   }
 }
 
 extension ReceiveQueue {
-  /// What became of one entry that the plain burst left alone.
+  /// What became of one entry that the burst left alone.
   enum Oddity {
     case delivered
     case dropped
+    /// There was none, or not all of it yet.
+    case nothing
     /// Nothing more is to be had from this queue.
     case broken
   }
@@ -37,19 +43,25 @@ extension ReceiveQueue {
   /// Gives the device a buffer for every idle descriptor, as far as the pool has them; true if it wants a signal.
   mutating func fill<R: Ring & ~Copyable>(_: R.Type) -> Bool {
     var ring = R(core.ring)
-    while core.idle.count > 0 {
-      if cache.count == 0 { cache.fill(min(Int(core.idle.count), cache.bulk)) }
+    while ring.idleCount > 0 {
+      if cache.count == 0 { cache.fill(min(ring.idleCount, cache.bulk)) }
       if cache.count == 0 { break }
       cache.count &-= 1
       guard let packet = cache.table[cache.count] else { break }
-      let id = core.idle.pop()
       packet.owner = Owner.ring
-      core.slots[Int(id)] = packet
-      ring.post(
-        Int(id), address: packet.deviceAddressAtHome &- UInt64(headerSize), length: bufferLength,
-        flags: UInt16(VRING_DESC_F_WRITE), next: 0)
+      post(packet, &ring)
     }
-    return ring.commit(&core.ring)
+    ring.save(&core.ring)
+    return R.publish(&core.ring)
+  }
+
+  /// Gives the device a packet of the ring's.
+  private func post<R: Ring & ~Copyable>(_ packet: Packet, _ ring: inout R) {
+    let id = ring.nextIdle(after: 0)
+    core.slots[id] = packet
+    ring.post(
+      id, address: packet.deviceAddressAtHome &- UInt64(headerSize), length: bufferLength,
+      flags: UInt16(VRING_DESC_F_WRITE), next: 0, descriptors: 1)
   }
 
   /// Before a burst: the time to mend what a dry pool left undone, and to notice a lying device.
@@ -57,43 +69,56 @@ extension ReceiveQueue {
   mutating func mend<R: Ring & ~Copyable>(_: R.Type, jumped: Bool) {
     if jumped {
       core.giveUp(.indexJump)
-    } else if core.idle.count > 0 && fill(R.self) {
+    } else if core.ring.idle.count > 0 && fill(R.self) {
       core.notifyDevice()
     }
   }
 
-  /// One used entry in full detail. It is read anew: what the plain burst saw of it was not used.
+  /// One used entry in full detail. It is read anew: what the burst saw of it was not used.
   @inline(never)
   mutating func receiveOdd<R: Ring & ~Copyable>(_: R.Type, _ packets: PacketList, at place: Int) -> Oddity {
     var ring = R(core.ring)
-    let used = ring.nextUsed()
-    if used.id >= UInt32(core.ring.size) { return broken(.badID) }
+    if ring.pending == 0 || !ring.look() { return .nothing }
+    let used = ring.nextOfBatch(full: bufferLength)
+    if !ring.accepts(used.id) { return broken(.badID) }
     let id = Int(used.id)
     guard let packet = core.slots[id] else { return broken(.notOutstanding) }
-    ring.skipUsed()
     if used.length < shortest || used.length > bufferLength {
-      let reason = used.length < shortest ? VIONET_DROP_SHORT : VIONET_DROP_LONG
-      core.counters.dropped[Int(reason.rawValue)] &+= 1
-      ring.repost(id)
+      count(used.length < shortest ? VIONET_DROP_SHORT : VIONET_DROP_LONG)
+      take(id, &ring)
+      post(packet, &ring)
       return finish(&ring, .dropped)
     }
-    // The pool is empty: the packet goes to the caller and its descriptor waits for a buffer.
-    core.slots[id] = nil
-    core.idle.push(UInt16(truncatingIfNeeded: id))
-    core.counters.noBuffer &+= 1
+    if reading.isMerged && !reading.isAlone(packet.headerMarks(headerSize)) {
+      return receiveMerged(R.self, packets, at: place)
+    }
+    // The pool is empty, or the entry one of a batch: the packet goes to the caller, and its descriptor waits.
+    take(id, &ring)
+    if cache.count == 0 { core.counters.noBuffer &+= 1 }
+    packet.deliver(length: used.length &- headerSize, port: core.port, flags: 0)
+    if reading.isNeeded && !settle(packet) { return finish(&ring, .dropped) }
     core.counters.packets &+= 1
     core.counters.bytes &+= UInt64(used.length &- headerSize)
-    packet.deliver(length: used.length &- headerSize, port: core.port)
     packets[place] = packet
     return finish(&ring, .delivered)
   }
 
-  private mutating func finish<R: Ring & ~Copyable>(_ ring: inout R, _ result: Oddity) -> Oddity {
-    if ring.commit(&core.ring) { core.notifyDevice() }
+  /// Leaves one used entry behind and its descriptor idle.
+  func take<R: Ring & ~Copyable>(_ id: Int, _ ring: inout R) {
+    ring.passUsed(1)
+    core.slots[id] = nil
+    ring.giveBack(id)
+  }
+
+  mutating func count(_ reason: vionet_drop) { core.counters.dropped[Int(reason.rawValue) & 7] &+= 1 }
+
+  mutating func finish<R: Ring & ~Copyable>(_ ring: inout R, _ result: Oddity) -> Oddity {
+    ring.save(&core.ring)
+    if R.publish(&core.ring) { core.notifyDevice() }
     return result
   }
 
-  private mutating func broken(_ fault: RingFault) -> Oddity {
+  mutating func broken(_ fault: RingFault) -> Oddity {
     core.giveUp(fault)
     return .broken
   }
@@ -101,7 +126,13 @@ extension ReceiveQueue {
   /// Takes every packet back from a ring the device has let go of. Frames that nobody fetched are counted.
   mutating func takeBack<R: Ring & ~Copyable>(_: R.Type) {
     if core.fault == .none {
-      core.counters.dropped[Int(VIONET_DROP_STOPPED.rawValue)] &+= UInt64(R(core.ring).pending)
+      var ring = R(core.ring)
+      var left = ring.pending
+      while left > 0 && ring.look() {
+        count(VIONET_DROP_STOPPED)
+        ring.passUsed(1)
+        left -= 1
+      }
     }
     for id in 0..<Int(core.ring.size) {
       guard let packet = core.slots[id] else { continue }
@@ -111,6 +142,7 @@ extension ReceiveQueue {
   }
 
   mutating func destroy() {
+    wake.close()
     cache.destroy()
     core.destroy()
   }

@@ -9,10 +9,12 @@ import Linux
 
 extension Port {
   /// One descriptor for both things a sleeper waits for: the queue's call and the end of the connection.
-  mutating func makeWake() throws(Failure) {
-    wake = Descriptor(
+  func makeWake(_ pair: UInt16) throws(Failure) {
+    let queue = receiveQueue(pair)
+    let wake = Descriptor(
       owning: try check(sys_epoll_create()) { Failure($0, "cannot make an epoll descriptor: ").reason($0) })
-    let own = receiveQueue(0).value.core.call
+    queue.value.wake = wake
+    let own = queue.value.core.call
     let call = bus.interruptDescriptor >= 0 ? bus.interruptDescriptor : own
     let readable = UInt32(EPOLLIN.rawValue)
     _ = try check(sys_epoll_add(wake.number, call, readable, 0)) { Failure($0, "epoll: ").reason($0) }
@@ -34,7 +36,7 @@ extension Port {
     if !bus.hasInterrupts {
       throw Failure(ENOTSUP, "the device of port ").number(number).text(" signals no interrupts")
     }
-    return wake.number
+    return receiveQueue(queue).value.wake.number
   }
 
   fileprivate mutating func arm(_ queue: UInt16) throws(Failure) -> Bool {
@@ -48,7 +50,7 @@ extension Port {
         Text(receive.value.core.fault.text))
     }
     // A ring that a dry pool left empty would never wake anybody.
-    if receive.value.core.idle.count != 0 { receive.value.mend(SplitRing.self, jumped: false) }
+    if receive.value.core.ring.idle.count != 0 && receive.value.fill() { receive.value.core.notifyDevice() }
     bus.rearm()
     if receive.value.core.arm() { return true }
     if bus.isGone { throw Failure(ENOTCONN, "the back-end of port ").number(number).text(" is gone") }

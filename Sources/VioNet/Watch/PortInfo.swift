@@ -21,9 +21,10 @@ extension Port {
     info.offered.0 = bus.offered
     info.negotiated.0 = isInitialised ? features.bits : 0
     info.state = UInt32(shown.rawValue)
-    info.ring = UInt32((isInitialised ? VIONET_RING_SPLIT : VIONET_RING_NONE).rawValue)
+    let ring = features.has(VIRTIO_F_RING_PACKED) ? VIONET_RING_PACKED : VIONET_RING_SPLIT
+    info.ring = UInt32((isInitialised ? ring : VIONET_RING_NONE).rawValue)
     info.queue_pairs = isInitialised ? options.queuePairs : 0
-    info.max_queue_pairs = bus.maximumQueuePairs
+    info.max_queue_pairs = max(config.pairs, bus.maximumQueuePairs)
     info.rx_descriptors = isInitialised ? options.receiveDescriptors : 0
     info.tx_descriptors = isInitialised ? options.transmitDescriptors : 0
     info.header_size = isInitialised ? UInt16(Negotiation.headerSize(features)) : 0
@@ -47,19 +48,31 @@ extension Port {
     }
   }
 
-  /// The counters of queue 0, the only one of this version.
-  package func countersOf(receive: Bool) -> vionet_queue_stats {
-    let living =
-      queuePairs == 0 ? nil : receive ? receiveQueue(0).value.core.counters : transmitQueue(0).value.core.counters
-    let fault = queuePairs == 0 ? .none : receive ? receiveQueue(0).value.core.fault : transmitQueue(0).value.core.fault
-    let sum = (receive ? statistics.receive : statistics.transmit).now(living)
+  private func livingCounters(_ pair: UInt16, receive: Bool) -> QueueCounters? {
+    if pair >= queuePairs { return nil }
+    return receive ? receiveQueue(pair).value.core.counters : transmitQueue(pair).value.core.counters
+  }
+
+  /// The counters of one queue, or of all of them.
+  package func countersOf(_ queue: UInt16?, receive: Bool) -> vionet_queue_stats {
+    var sum = QueueCounters()
+    var broken: UInt64 = 0
+    let range = queue.map { $0..<$0 + 1 } ?? 0..<max(statistics.pairs, 1)
+    for pair in range {
+      if let kept = statistics.of(pair, receive: receive) {
+        sum.add(kept.value.now(livingCounters(pair, receive: receive)))
+      }
+      if pair >= queuePairs { continue }
+      let fault = receive ? receiveQueue(pair).value.core.fault : transmitQueue(pair).value.core.fault
+      if fault != .none { broken = 1 }
+    }
     var out = vionet_queue_stats()
     out.packets = sum.packets
     out.bytes = sum.bytes
     out.no_buffer = sum.noBuffer
     out.ring_full = sum.ringFull
     out.kicks = sum.kicks
-    out.broken = fault == .none ? 0 : 1
+    out.broken = broken
     out.dropped = (
       sum.dropped[0], sum.dropped[1], sum.dropped[2], sum.dropped[3], sum.dropped[4], sum.dropped[5], sum.dropped[6],
       sum.dropped[7]
@@ -68,12 +81,16 @@ extension Port {
   }
 
   package func checkQueueNumber(_ queue: UInt16) throws(Failure) {
-    if queue != 0 { throw Failure(EINVAL, "port ").number(number).text(" has no queue ").number(queue) }
+    if queue >= max(statistics.pairs, 1) {
+      throw Failure(EINVAL, "port ").number(number).text(" has no queue ").number(queue)
+    }
   }
 
-  package mutating func resetCounters() {
-    statistics.receive.reset(queuePairs == 0 ? nil : receiveQueue(0).value.core.counters)
-    statistics.transmit.reset(queuePairs == 0 ? nil : transmitQueue(0).value.core.counters)
+  package func resetCounters() {
+    for pair in 0..<statistics.pairs {
+      statistics.of(pair, receive: true)?.value.reset(livingCounters(pair, receive: true))
+      statistics.of(pair, receive: false)?.value.reset(livingCounters(pair, receive: false))
+    }
   }
 
   /// vionet_pool_share(): one more pool whose packets this port may send.

@@ -3,6 +3,7 @@
 // Counters of a port. Each queue's thread counts for itself; here they are read, added up, and kept when a queue is
 // unmade. A reset remembers what they were, since only a queue's own thread may write them.
 
+import CLinux
 import CVionet
 import Linux
 
@@ -14,14 +15,40 @@ struct QueueStatistics {
 }
 
 struct PortStatistics {
-  /// One pair, as many as this version drives.
-  var receive = QueueStatistics()
-  var transmit = QueueStatistics()
+  /// Receive queue n at 2n, transmit queue n at 2n + 1; as many as the port ever had.
+  private var queues: Table<QueueStatistics>?
+
+  /// Makes sure of room for so many pairs.
+  mutating func makeRoom(_ pairs: UInt16) throws(Failure) {
+    let count = Int(pairs) * 2
+    if let queues, queues.count >= count { return }
+    guard let larger = Table<QueueStatistics>.make(count: count) else {
+      throw Failure(ENOMEM, "no memory for statistics")
+    }
+    if let queues {
+      for index in 0..<queues.count { larger[index] = queues[index] }
+      queues.destroy()
+    }
+    queues = larger
+  }
+
+  var pairs: UInt16 { UInt16(truncatingIfNeeded: (queues?.count ?? 0) / 2) }
+
+  /// Of one queue; nil if the port never had it.
+  func of(_ pair: UInt16, receive: Bool) -> Cell<QueueStatistics>? {
+    guard let queues, pair < pairs else { return nil }
+    return unsafe Cell(queues.base + Int(pair) * 2 + (receive ? 0 : 1))
+  }
 
   /// Queues are about to go: their counts stay.
-  mutating func absorb(_ receiving: QueueCounters, _ transmitting: QueueCounters) {
-    receive.past.add(receiving)
-    transmit.past.add(transmitting)
+  func absorb(_ pair: UInt16, _ receiving: QueueCounters, _ transmitting: QueueCounters) {
+    of(pair, receive: true)?.value.past.add(receiving)
+    of(pair, receive: false)?.value.past.add(transmitting)
+  }
+
+  mutating func destroy() {
+    queues?.destroy()
+    queues = nil
   }
 }
 

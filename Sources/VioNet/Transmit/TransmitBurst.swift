@@ -2,54 +2,61 @@
 //
 // Sending packets of one buffer each (virtio 1.4, 5.1.9.2), the header in the headroom before the data, so that each
 // takes one descriptor. First what was sent is taken back, then as many as there is room for go out. Whatever does not
-// fit that pattern ends a loop and is left to reclaimOdd or transmitOdd.
+// fit that pattern ends a loop and is left to reclaimOdd or transmitOdd. The device is told once, at the end.
 
 import CLinux
 import Linux
 
 @inline(__always)
 @_optimize(speed)
-func transmitPlain<R: Ring & ~Copyable>(
-  _: R.Type, _ queue: Cell<TransmitQueue>, _ packets: PacketList, _ count: Int
-) -> Int {
+func transmit<R: Ring & ~Copyable>(
+  _: R.Type, _ queue: Cell<TransmitQueue>, _ packets: PacketList, _ limit: UInt16
+) -> UInt16 {
+  let count = Int(limit)
   // What was sent stays in the ring for a while, so that it comes back many at a time, but never more than a bulk or
-  // half the ring: a pool that has run dry must not wait for a large ring to fill. A burst of none takes all back.
+  // half the ring: a pool that has run dry must not wait for a large ring to fill. A burst of none takes all back, and
+  // tells how many.
   let size = Int(queue.value.core.ring.size)
-  let idle = Int(queue.value.core.idle.count)
-  if idle < max(count, size / 2, size &- queue.value.cache.bulk) || count == 0 { reclaim(R.self, queue) }
+  let idle = Int(queue.value.core.ring.idle.count)
+  if count == 0 {
+    reclaim(R.self, queue)
+    return UInt16(truncatingIfNeeded: Int(queue.value.core.ring.idle.count) &- idle)
+  }
+  if idle < max(count, size / 2, size &- queue.value.cache.bulk) { reclaim(R.self, queue) }
   if queue.value.core.fault != .none { return 0 }
   var sent = 0
   while sent != count {
-    sent = sendPlain(R.self, queue, packets, from: sent, to: count)
+    sent = sendRun(R.self, queue, packets, from: sent, to: count)
     if sent == count { break }
-    if queue.value.core.idle.count != 0 && queue.value.transmitOdd(R.self, packets[sent]) == .taken {
+    if queue.value.core.ring.idle.count != 0 && queue.value.transmitOdd(R.self, packets[sent]) == .taken {
       sent &+= 1
       continue
     }
     // Too few idle descriptors: worth another try if the device has used some by now.
-    let before = queue.value.core.idle.count
+    queue.value.flush(R.self)
+    let before = queue.value.core.ring.idle.count
     reclaim(R.self, queue)
-    if queue.value.core.fault != .none { return sent }
-    if queue.value.core.idle.count == before { break }
+    if queue.value.core.fault != .none { return UInt16(truncatingIfNeeded: sent) }
+    if queue.value.core.ring.idle.count == before { break }
   }
   queue.value.core.counters.ringFull &+= UInt64(truncatingIfNeeded: count &- sent)
-  return sent
+  if R.publish(&queue.value.core.ring) { queue.value.core.notifyDevice() }
+  return UInt16(truncatingIfNeeded: sent)
 }
 
-/// Packets of one segment, one reference and the cache's pool. Returns where it stopped.
+/// Packets of one segment, one reference and the cache's pool that ask for nothing. Returns where it stopped.
 @inline(__always)
 @_optimize(speed)
-private func sendPlain<R: Ring & ~Copyable>(
+private func sendRun<R: Ring & ~Copyable>(
   _: R.Type, _ queue: Cell<TransmitQueue>, _ packets: PacketList, from begin: Int, to end: Int
 ) -> Int {
   var ring = R(queue.value.core.ring)
-  var idle = queue.value.core.idle
   let slots = queue.value.core.slots
   let pool = queue.value.cache.view
   let header = queue.value.headerSize
   let span = queue.value.longest &- TransmitQueue.shortest
   let held = Packet.heldAlone(pool: pool.number, owner: Owner.caller)
-  let stop = min(end, begin &+ Int(idle.count))
+  let stop = min(end, begin &+ ring.idleCount)
   var sent = begin
   var bytes: UInt64 = 0
 
@@ -57,20 +64,21 @@ private func sendPlain<R: Ring & ~Copyable>(
     guard let packet = packets[sent], pool.contains(packet) else { break }
     let length = packet.length
     if packet.holding != held || !packet.isPlain || length &- TransmitQueue.shortest > span { break }
-    if !pool.covers(packet, header: 12) { break }
-    let id = Int(idle.pop())
-    packet.clearHeader()
+    if !pool.covers(packet, header: header) { break }
+    let id = ring.nextIdle(after: 0)
+    packet.clearHeader(header)
     packet.owner = Owner.ring
     slots[id] = packet
-    ring.post(id, address: pool.deviceAddress(packet) &- UInt64(header), length: length &+ header, flags: 0, next: 0)
+    ring.post(
+      id, address: pool.deviceAddress(packet) &- UInt64(header), length: length &+ header, flags: 0, next: 0,
+      descriptors: 1)
     bytes &+= UInt64(length)
     sent &+= 1
   }
 
-  queue.value.core.idle = idle
   queue.value.core.counters.packets &+= UInt64(truncatingIfNeeded: sent &- begin)
   queue.value.core.counters.bytes &+= bytes
-  if ring.commit(&queue.value.core.ring) { queue.value.core.notifyDevice() }
+  ring.save(&queue.value.core.ring)
   return sent
 }
 
@@ -87,35 +95,39 @@ func reclaim<R: Ring & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue>) {
       if ring.jumped { queue.value.core.giveUp(.indexJump) }
       return
     }
-    var idle = queue.value.core.idle
     let slots = queue.value.core.slots
     let pool = queue.value.cache.view
     let free = queue.value.cache.table
     var freeCount = queue.value.cache.count
-    let mask = UInt32(queue.value.core.ring.mask)
+    let size = UInt32(queue.value.core.ring.size)
     let sent = Packet.heldAlone(pool: pool.number, owner: Owner.ring)
     let wanted = min(ring.pending, left, 2 &* queue.value.cache.bulk)
     let begin = freeCount
     let end = begin &+ wanted
+    var ranOut = false
 
     while freeCount != end {
-      let used = ring.nextUsed()
-      if used.id > mask { break }
-      let id = Int(used.id)
+      if !ring.look() {
+        ranOut = true
+        break
+      }
+      let used = ring.nextSent()
+      if used >= size { break }
+      let id = Int(used)
       // A chain's marks spoil the address, so that only single packets pass.
       guard let packet = pool.packet(at: slots[marked: id]), packet.holding == sent else { break }
-      ring.skipUsed()
+      ring.passUsed(1)
       slots[marked: id] = 0
-      idle.push(UInt16(truncatingIfNeeded: id))
+      ring.giveBack(id)
       pool.restore(packet)
       free[freeCount] = packet
       freeCount &+= 1
     }
 
-    queue.value.core.idle = idle
     queue.value.cache.count = freeCount
-    ring.putBack(&queue.value.core.ring)
+    ring.save(&queue.value.core.ring)
     left &-= freeCount &- begin
+    if ranOut { return }
     if freeCount != end {
       if !queue.value.reclaimOdd(R.self) { return }
       left &-= 1

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// One queue at a time: made in the control block of its pair, which outlives it.
+
+import CLinux
+import CVionet
+import Linux
+
+extension Port {
+  func physical(_ offset: Int, _ bytes: Int, _ region: Region) throws(Failure) -> UInt64 {
+    guard let start = try region.physicalAddress(offset, bytes) else {
+      throw Failure(ENOMEM, "a queue finds no ").number(bytes)
+        .text(" bytes of memory in one piece: echo 64 > /proc/sys/vm/nr_hugepages")
+    }
+    return start
+  }
+
+  func makeReceiveQueue(
+    _ pair: UInt16, _ layout: RingLayout, _ region: Region, _ offset: Int
+  ) throws(Failure) {
+    guard let pool else { throw Failure(EINVAL, "the port has no pool") }
+    unsafe try Port.makeBlock(&Registry.ports[number].receiveQueues, pair, MemoryLayout<ReceiveQueue>.stride)
+    var core = try Virtqueue(
+      port: number, index: pair * 2, ring: unsafe Shared(region.base + offset), layout: layout, shape: shape)
+    let queue: ReceiveQueue
+    do throws(Failure) {
+      queue = try ReceiveQueue(
+        core: core, pool: pool, headerSize: Negotiation.headerSize(features),
+        reading: HeaderReading(features, stripsVLAN: options.receives(VIONET_RX_VLAN_STRIP)))
+    } catch {
+      core.destroy()
+      throw error
+    }
+    unsafe Port.place(queue, &Registry.ports[number].receiveQueues, pair)
+  }
+
+  func makeTransmitQueue(
+    _ pair: UInt16, _ layout: RingLayout, _ region: Region, _ offset: Int
+  ) throws(Failure) {
+    guard let pool else { throw Failure(EINVAL, "the port has no pool") }
+    unsafe try Port.makeBlock(&Registry.ports[number].transmitQueues, pair, MemoryLayout<TransmitQueue>.stride)
+    let base = unsafe Shared(region.base + offset)
+    var core = try Virtqueue(port: number, index: pair * 2 + 1, ring: base, layout: layout, shape: shape)
+    // 5.1.4.2 forbids longer ones if the MTU was negotiated; if not, the length must at least fit its field.
+    let longest = features.has(VIRTIO_NET_F_MTU) ? UInt32(config.mtu) + NetConfig.frameHeader : 65535
+    let queue: TransmitQueue
+    do throws(Failure) {
+      let indirect = try indirectTables(layout, region, offset)
+      do throws(Failure) {
+        queue = try TransmitQueue(
+          core: core, pool: pool, headerSize: Negotiation.headerSize(features), longest: longest, pools: pools,
+          offers: TransmitOffers(features), indirect: indirect)
+      } catch {
+        indirect?.destroy()
+        throw error
+      }
+    } catch {
+      core.destroy()
+      throw error
+    }
+    unsafe Port.place(queue, &Registry.ports[number].transmitQueues, pair)
+  }
+
+  private func indirectTables(
+    _ layout: RingLayout, _ region: Region, _ offset: Int
+  ) throws(Failure) -> IndirectTables? {
+    if !layout.hasIndirect { return nil }
+    let tables = unsafe Shared(region.base + offset + layout.indirect)
+    var address = tables.address
+    if bus.usesPhysicalAddresses { address = try physical(offset, layout.bytes, region) + UInt64(layout.indirect) }
+    return try IndirectTables(tables, deviceAddress: address, size: layout.size)
+  }
+
+  /// Puts a queue into the block of its pair. Its first bytes, by which bursts come in, are left alone: a thread with a
+  /// stale idea of the port may be there.
+  private static func place<Queue>(
+    _ queue: Queue, _ blocks: inout UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ pair: UInt16
+  ) {
+    let block = unsafe blocks.unsafelyUnwrapped[Int(pair)].unsafelyUnwrapped
+    unsafe withUnsafeBytes(of: queue) { bytes in
+      guard let base = bytes.baseAddress else { return }
+      unsafe (block + Virtqueue.doorBytes).copyMemory(
+        from: base + Virtqueue.doorBytes, byteCount: bytes.count - Virtqueue.doorBytes)
+    }
+  }
+
+  /// Makes sure of the blocks for one pair, with a door that leads nowhere; those made once are kept for ever.
+  private static func makeBlock(
+    _ blocks: inout UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ pair: UInt16, _ bytes: Int
+  ) throws(Failure) {
+    if unsafe blocks == nil {
+      unsafe blocks = registry_retain(Int(VIONET_MAX_QUEUE_PAIRS) * MemoryLayout<UInt>.stride)?
+        .assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
+    }
+    guard let table = unsafe blocks else { throw Failure(ENOMEM, "no memory for queues") }
+    if unsafe table[Int(pair)] != nil { return }
+    guard let block = unsafe registry_retain(bytes) else { throw Failure(ENOMEM, "no memory for queues") }
+    unsafe block.storeBytes(of: Virtqueue.idleBurst, as: Virtqueue.Burst.self)
+    unsafe table[Int(pair)] = block
+  }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What the bursts need of a ring, and the state of one between bursts. A ring view is made from the state at the
+// beginning of a burst, worked on in registers, and saved once at the end. Nothing the device writes is used before it
+// was compared, and each of its words is read once. What we wrote ourselves is never read back: the slots and the ids
+// are our own record.
+
+import CLinux
+import CVionet
+import Linux
+
+/// One used entry: 32 bits each, to be compared as such before they are made narrow.
+struct Used {
+  let id: UInt32
+  let length: UInt32
+}
+
+/// Whether the device uses buffers in the order in which it got them (VIRTIO_F_IN_ORDER; virtio 1.4, 2.7.9, 2.8.8).
+/// Then descriptor ids are places in the ring, and one used entry may stand for all buffers up to the one it names.
+protocol UseOrder {
+  static var isInOrder: Bool { get }
+}
+enum AnyOrder: UseOrder {
+  @inline(__always) static var isInOrder: Bool { false }
+}
+enum InOrder: UseOrder {
+  @inline(__always) static var isInOrder: Bool { true }
+}
+
+/// Split and packed rings conform, each in any order and in order.
+protocol Ring: ~Copyable {
+  static var isInOrder: Bool { get }
+
+  init(_ state: RingState)
+
+  /// Descriptors that are not with the device.
+  var idleCount: Int { get }
+  /// Used entries that this burst may take at most.
+  var pending: Int { get }
+  /// The device claims to have used more than it had.
+  var jumped: Bool { get }
+  /// Buffers left of a batch that one used entry stood for.
+  var batchLeft: Int { get }
+
+  /// Looks for the next used entry: true if it is there. To be asked below `pending` only, and before the four below.
+  mutating func look() -> Bool
+  /// The next used entry as the device wrote it.
+  func nextUsed() -> Used
+  /// The id can be that of the next buffer: it lies in the ring, or, in order, is the one that must follow.
+  func accepts(_ id: UInt32) -> Bool
+  /// As nextUsed, with a batch taken apart: a skipped buffer was used as a whole, `full` bytes (2.7.9).
+  mutating func nextOfBatch(full: UInt32) -> Used
+  /// The id of the next buffer that the device has sent, as it wrote it; in order it is known.
+  mutating func nextSent() -> UInt32
+  /// Leaves a used buffer of so many descriptors behind.
+  mutating func passUsed(_ descriptors: Int)
+  /// Takes the next used entry, whose id is `id`, and gives the device that descriptor once more, for writing, with
+  /// another address. Only in a ring with no idle descriptor: there the place of a used entry is the next available.
+  mutating func replaceUsed(_ id: Int, address: UInt64, length: UInt32)
+
+  /// An idle descriptor, the one after `taken` that were taken and not posted yet.
+  mutating func nextIdle(after taken: Int) -> Int
+  mutating func giveBack(_ id: Int)
+  /// Gives the device a buffer of so many descriptors; all but the first were linked before.
+  mutating func post(_ id: Int, address: UInt64, length: UInt32, flags: UInt16, next: UInt16, descriptors: Int)
+  /// Writes descriptor `id`, the one at `place` in a chain whose head has the id `head`.
+  mutating func link(
+    _ id: Int, place: Int, head: Int, address: UInt64, length: UInt32, flags: UInt16, next: UInt16)
+
+  /// Puts the position back.
+  func save(_ state: inout RingState)
+  /// Publishes what was posted and saved since the last time; true if the device wants to be signalled.
+  static func publish(_ state: inout RingState) -> Bool
+}
+
+/// A ring's parts and the position in it.
+struct RingState {
+  let descriptors: Shared
+  /// The available ring, or a packed ring's driver event structure.
+  let available: Shared
+  /// The used ring, or a packed ring's device event structure.
+  let used: Shared
+  let shape: RingShape
+  let size: UInt16
+  /// Split: entries made available so far, masked where it becomes an index. Packed: the place of the next one.
+  var nextAvailable: UInt16 = 0
+  /// Split: used entries taken so far. Packed: the place of the next one.
+  var lastUsed: UInt16 = 0
+  /// Packed: what marks a descriptor available, and used, in this lap (2.8.1).
+  var availableMark: UInt16 = PackedFlags.available
+  var usedMark: UInt16 = PackedFlags.available | PackedFlags.used
+  /// Split: nextAvailable as the device was last told. Packed: descriptors posted since it was last told.
+  var published: UInt16 = 0
+  /// Of a used entry that stood for several buffers: how many are left, and the length of the last.
+  var batchLeft: UInt16 = 0
+  var batchLength: UInt32 = 0
+  /// Descriptor ids that are not with the device.
+  var idle: SlotQueue
+
+  /// `ids` has room for the size rounded up to a power of two.
+  init(base: Shared, layout: RingLayout, shape: RingShape, ids: Table<UInt16>) {
+    descriptors = base.advanced(layout.descriptors)
+    available = base.advanced(layout.available)
+    used = base.advanced(layout.used)
+    size = UInt16(layout.size)
+    self.shape = shape
+    idle = SlotQueue(table: ids, mask: UInt16(ids.count - 1))
+    for id in 0..<size { idle.push(id) }
+  }
+
+  @inline(__always) var mask: UInt16 { size &- 1 }
+  /// Descriptors the device has.
+  @inline(__always) var outstanding: UInt16 { size &- idle.count }
+}
+
+struct RingShape {
+  var isPacked = false
+  var isInOrder = false
+  /// Both sides say at which entry they want to be signalled (2.7.7.1, 2.8.10).
+  var hasEventIndex = false
+}
+
+/// A queue of descriptor ids, first in first out, with room for the whole ring.
+struct SlotQueue {
+  let table: Table<UInt16>
+  let mask: UInt16
+  /// Free-running; their distance is the number of ids, up to 32768.
+  var head: UInt16 = 0
+  var tail: UInt16 = 0
+
+  @inline(__always) var count: UInt16 { tail &- head }
+
+  @inline(__always)
+  mutating func pop() -> UInt16 {
+    let id = table[head & mask]
+    head &+= 1
+    return id
+  }
+
+  @inline(__always)
+  mutating func push(_ id: UInt16) {
+    table[tail & mask] = id
+    tail &+= 1
+  }
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What the header of a received frame says (virtio 1.4, 5.1.9.4): checksums, segmentation, how many buffers, the hash.
+// A claim that was not negotiated or does not fit the frame makes the frame nonsense.
+
+import CLinux
+import CVionet
+import Linux
+
+/// What of a header matters to a queue.
+struct HeaderReading {
+  /// num_buffers counts; in the upper half, as headerMarks has it.
+  private var countMask: UInt32 = 0
+  /// DATA_VALID may be believed.
+  private var plainMask: UInt32 = 0
+  /// Every frame has something to settle: a hash, a VLAN tag to strip.
+  private var always: UInt32 = 0
+  /// Segmentation types that were negotiated, bit n for type n.
+  private(set) var types: UInt8 = 0
+  private(set) var hasChecksum = false
+  private(set) var hasECN = false
+  private(set) var hasHash = false
+  private(set) var stripsVLAN = false
+
+  static let needsChecksum: UInt32 = 1
+  static let dataValid: UInt32 = 2
+  static let ecn: UInt8 = 0x80
+
+  init(_ features: FeatureSet, stripsVLAN: Bool) {
+    isMerged = features.has(VIRTIO_NET_F_MRG_RXBUF)
+    countMask = isMerged ? 0xffff_0000 : 0
+    hasChecksum = features.has(VIRTIO_NET_F_GUEST_CSUM)
+    plainMask = hasChecksum ? HeaderReading.dataValid : 0
+    if features.has(VIRTIO_NET_F_GUEST_TSO4) { types |= 1 << 1 }
+    if features.has(VIRTIO_NET_F_GUEST_TSO6) { types |= 1 << 4 }
+    if features.has(VIRTIO_NET_F_GUEST_USO4) || features.has(VIRTIO_NET_F_GUEST_USO6) { types |= 1 << 5 }
+    hasECN = features.has(VIRTIO_NET_F_GUEST_ECN)
+    hasHash = features.has(VIRTIO_NET_F_HASH_REPORT)
+    self.stripsVLAN = stripsVLAN
+    always = hasHash || stripsVLAN ? 1 : 0
+  }
+
+  let isMerged: Bool
+  /// Without any of this the header is not read.
+  var isNeeded: Bool { isMerged || hasChecksum || always != 0 }
+
+  /// The frame has no more than one buffer.
+  @inline(__always) func isAlone(_ marks: UInt32) -> Bool { marks & countMask == countMask & 0x1_0000 }
+  /// Flags of a packet whose header says no more than these.
+  @inline(__always) func plainFlags(_ marks: UInt32) -> UInt32 { marks & plainMask }
+  /// The header says more than plainFlags tells.
+  @inline(__always) func isRich(_ marks: UInt32) -> Bool { (marks & 0xff01) | always != 0 }
+}
+
+extension Packet {
+  /// The header's flags and segmentation type, and in the upper half num_buffers. Of a packet at home.
+  @inline(__always)
+  func headerMarks(_ header: UInt32) -> UInt32 {
+    let start = unsafe pointer.pointee.data - Int(header)
+    return unsafe UInt32(shared_load16(start)) | UInt32(shared_load16(start + 10)) << 16
+  }
+}
+
+extension ReceiveQueue {
+  /// Puts what the header says into a delivered packet; false if it is nonsense: then the packet is gone, and counted.
+  @inline(never)
+  mutating func settle(_ packet: Packet) -> Bool {
+    let header = unsafe packet.pointer.pointee.data - Int(headerSize)
+    let isSound = unsafe settleOffloads(packet, header)
+    if !isSound {
+      core.counters.dropped[Int(VIONET_DROP_OFFLOAD.rawValue)] &+= 1
+      PacketCalls.free(packet, assuming: cache.pool)
+      return false
+    }
+    if reading.hasHash { unsafe packet.takeHash(header) }
+    if reading.stripsVLAN { packet.stripVLAN() }
+    return true
+  }
+
+  private func settleOffloads(_ packet: Packet, _ header: UnsafeMutableRawPointer) -> Bool {
+    let marks = unsafe UInt32(shared_load16(header))
+    let fields = unsafe header.loadUnaligned(fromByteOffset: 2, as: UInt64.self)
+    var offloads = Offloads(fields)
+    let type = UInt8(truncatingIfNeeded: marks >> 8)
+    var flags = marks & 0xff00
+    if type != 0 {
+      let base = type & ~HeaderReading.ecn
+      if base > 7 || reading.types >> base & 1 == 0 || offloads.segmentSize == 0 { return false }
+      if type & HeaderReading.ecn != 0 && !reading.hasECN { return false }
+    }
+    if marks & HeaderReading.needsChecksum != 0 {
+      let end = UInt32(offloads.checksumStart) + UInt32(offloads.checksumOffset) + 2
+      if !reading.hasChecksum || end > packet.length { return false }
+      flags |= HeaderReading.needsChecksum
+    } else {
+      offloads.checksumStart = 0
+      offloads.checksumOffset = 0
+    }
+    if reading.hasChecksum { flags |= marks & HeaderReading.dataValid }
+    // A hint, and not always a good one (5.1.9.4.2).
+    if UInt32(offloads.headerLength) > packet.length { offloads.headerLength = 0 }
+    packet.flags = flags
+    packet.offloads = offloads
+    return true
+  }
+}
+
+extension Packet {
+  /// hash_value and hash_report (5.1.9.4.5), behind the first 12 bytes.
+  fileprivate func takeHash(_ header: UnsafeMutableRawPointer) {
+    let report = unsafe UInt32(shared_load16(header + 16))
+    if report == 0 || report > 9 { return }
+    unsafe pointer.pointee.hash = shared_load32(header + 12)
+    flags |= VIONET_PACKET_HASH.rawValue | report << 24
+  }
+
+  /// Moves the addresses over the tag, which becomes a field of the packet.
+  fileprivate func stripVLAN() {
+    if !isTagged || length < 18 { return }
+    unsafe pointer.pointee.vlan = UInt16(
+      bigEndian: UnsafeRawPointer(pointer.pointee.data).loadUnaligned(fromByteOffset: 14, as: UInt16.self))
+    unsafe memmove(pointer.pointee.data + 4, pointer.pointee.data, 12)
+    unsafe pointer.pointee.data += 4
+    unsafe pointer.pointee.headroom += 4
+    unsafe pointer.pointee.length -= 4
+    unsafe pointer.pointee.total_length -= 4
+    var offloads = self.offloads
+    if flags & HeaderReading.needsChecksum != 0 && offloads.checksumStart >= 18 { offloads.checksumStart -= 4 }
+    if offloads.headerLength >= 18 { offloads.headerLength -= 4 }
+    self.offloads = offloads
+    flags |= VIONET_PACKET_VLAN.rawValue
+  }
+}

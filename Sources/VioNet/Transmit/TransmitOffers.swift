@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What a packet may ask of the device (virtio 1.4, 5.1.9.2.1), and whether what it asks makes sense.
+
+import CLinux
+import CVionet
+import Linux
+
+struct TransmitOffers {
+  private(set) var hasChecksum = false
+  /// Segmentation types, bit n for type n.
+  private(set) var types: UInt8 = 0
+  private(set) var hasECN = false
+
+  /// What the 16-bit lengths of IP allow, with an Ethernet header.
+  static let longestSegmented: UInt32 = 65535 + 14
+
+  init(_ features: FeatureSet) {
+    hasChecksum = features.has(VIRTIO_NET_F_CSUM)
+    if features.has(VIRTIO_NET_F_HOST_TSO4) { types |= 1 << 1 }
+    if features.has(VIRTIO_NET_F_HOST_TSO6) { types |= 1 << 4 }
+    if features.has(VIRTIO_NET_F_HOST_USO) { types |= 1 << 5 }
+    hasECN = features.has(VIRTIO_NET_F_HOST_ECN)
+  }
+
+  private static let known =
+    Offloads.requests | VIONET_PACKET_CHECKSUM_GOOD.rawValue | VIONET_PACKET_VLAN.rawValue
+    | VIONET_PACKET_HASH.rawValue | 0xff00_0000
+
+  /// A head whose segments were checked and add up to `total` bytes.
+  func allow(_ packet: Packet, _ total: UInt32) -> Bool {
+    let flags = packet.flags
+    if flags & ~TransmitOffers.known != 0 { return false }
+    let offloads = packet.offloads
+    if flags & Offloads.needsChecksum != 0 {
+      let end = UInt32(offloads.checksumStart) + UInt32(offloads.checksumOffset) + 2
+      if !hasChecksum || end > total { return false }
+    }
+    let type = UInt8(truncatingIfNeeded: flags >> 8)
+    if type == 0 { return true }
+    let base = type & ~Offloads.ecn
+    if base > 7 || types >> base & 1 == 0 || type & Offloads.ecn != 0 && !hasECN { return false }
+    let header = UInt32(offloads.headerLength)
+    return flags & Offloads.needsChecksum != 0 && offloads.segmentSize != 0 && header >= 34 && header <= packet.length
+  }
+}
+
+extension Packet {
+  /// Puts the tag into the frame, before a header of `header` bytes; false if there is no room or the data is shared.
+  func insertVLAN(header: UInt32) -> Bool {
+    if UInt32(headroom) < header + 4 || length < 14 || references != 1 { return false }
+    unsafe pointer.pointee.data -= 4
+    unsafe memmove(pointer.pointee.data, pointer.pointee.data + 4, 12)
+    let tag: UInt32 = unsafe 0x8100 << 16 | UInt32(pointer.pointee.vlan)
+    unsafe pointer.pointee.data.storeBytes(of: tag.bigEndian, toByteOffset: 12, as: UInt32.self)
+    unsafe pointer.pointee.headroom -= 4
+    unsafe pointer.pointee.length += 4
+    unsafe pointer.pointee.total_length += 4
+    var offloads = self.offloads
+    if flags & Offloads.needsChecksum != 0 { offloads.checksumStart += 4 }
+    if offloads.headerLength != 0 { offloads.headerLength += 4 }
+    self.offloads = offloads
+    flags &= ~VIONET_PACKET_VLAN.rawValue
+    return true
+  }
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Before a burst, for packets that ask the device for work: finding where their checksum goes, putting the pseudo-header's
+// sum there (virtio 1.4, 5.1.9.2), and saying what of it the device cannot do. The headers are parsed with every
+// length compared: they may come from anywhere.
+
+import CLinux
+import CVionet
+import Linux
+
+extension Ports {
+  /// `done` counts the packets that can be sent, from the first on; a failure is that of the next.
+  package static func prepare(
+    _ port: UInt16, _ queue: UInt16, _ packets: Packets, _ count: UInt16, _ done: inout UInt16
+  ) throws(Failure) {
+    guard port < UInt16(VIONET_MAX_PORTS), queue < Registry.ports[port].transmitCount,
+      let block = unsafe Registry.ports[port].transmitQueues?[Int(queue)]
+    else { throw Failure(EINVAL, "there is no started transmit queue ").number(queue).text(" of port ").number(port) }
+    let transmit = unsafe Cell<TransmitQueue>(raw: block)
+    let list = unsafe PacketList(packets)
+    while done < count {
+      try transmit.value.prepare(list[Int(done)])
+      done += 1
+    }
+  }
+}
+
+extension TransmitQueue {
+  func prepare(_ candidate: Packet?) throws(Failure) {
+    guard let packet = candidate, let pool = PacketPools.containing(packet), packet.owner == Owner.caller,
+      PoolView(pool).covers(packet, header: 0)
+    else { throw Failure(EINVAL, "this is not a packet that the caller holds") }
+    if packet.flags & Offloads.requests > 0xff { packet.flags |= Offloads.needsChecksum }
+    if packet.flags & Offloads.requests == 0 { return }
+    try offers.mustHave(packet.flags)
+    var offloads = packet.offloads
+    let isSegmented = packet.flags & Offloads.requests > 0xff
+    if offloads.checksumStart == 0 || isSegmented && offloads.headerLength == 0 {
+      guard let headers = packet.headers else {
+        throw Failure(EINVAL, "the packet asks for a checksum and is not TCP or UDP over IPv4 or IPv6")
+      }
+      if offloads.checksumStart == 0 {
+        if packet.references != 1 {
+          throw Failure(EINVAL, "the packet's data is shared, so no checksum can be written into it")
+        }
+        headers.writePseudoSum(packet, total: packet.totalLength)
+        offloads.checksumStart = headers.transport
+        offloads.checksumOffset = headers.checksumOffset
+      }
+      if isSegmented && offloads.headerLength == 0 { offloads.headerLength = headers.end }
+      packet.offloads = offloads
+    }
+    if !offers.allow(packet, packet.totalLength) {
+      throw Failure(EINVAL, "checksum_start, checksum_offset, header_length or segment_size does not fit the packet")
+    }
+  }
+}
+
+extension TransmitOffers {
+  /// Throws the name of the feature that these flags need and the device has not.
+  fileprivate func mustHave(_ flags: UInt32) throws(Failure) {
+    let type = UInt8(truncatingIfNeeded: flags >> 8)
+    let base = type & ~Offloads.ecn
+    if flags & Offloads.needsChecksum != 0 && !hasChecksum { throw TransmitOffers.missing(VIRTIO_NET_F_CSUM) }
+    if base == 1 && types & 1 << 1 == 0 { throw TransmitOffers.missing(VIRTIO_NET_F_HOST_TSO4) }
+    if base == 4 && types & 1 << 4 == 0 { throw TransmitOffers.missing(VIRTIO_NET_F_HOST_TSO6) }
+    if base == 5 && types & 1 << 5 == 0 { throw TransmitOffers.missing(VIRTIO_NET_F_HOST_USO) }
+    if type & Offloads.ecn != 0 && !hasECN { throw TransmitOffers.missing(VIRTIO_NET_F_HOST_ECN) }
+  }
+
+  @inline(never)
+  private static func missing(_ bit: Int32) -> Failure {
+    Failure(ENOTSUP, "the packet's flags ask for ").plain(Features.firstName(1 << UInt64(bit)))
+      .text(", which was not negotiated")
+  }
+}
+
+/// Where the headers of a TCP or UDP packet are, all of them in its first segment.
+struct FrameHeaders {
+  let network: UInt16
+  let transport: UInt16
+  /// First byte of the payload.
+  let end: UInt16
+  let isTCP: Bool
+  let isIPv6: Bool
+
+  var checksumOffset: UInt16 { isTCP ? 16 : 6 }
+
+  /// Puts the sum over addresses, protocol and length into the checksum field, not complemented.
+  fileprivate func writePseudoSum(_ packet: Packet, total: UInt32) {
+    let length = total &- UInt32(transport)
+    var sum = UInt64(length >> 16) + UInt64(length & 0xffff) + (isTCP ? 6 : 17)
+    let first = Int(network) + (isIPv6 ? 8 : 12)
+    for place in 0..<(isIPv6 ? 16 : 4) { sum += UInt64(packet.word(first + place * 2)) }
+    while sum >> 16 != 0 { sum = sum & 0xffff + sum >> 16 }
+    unsafe packet.pointer.pointee.data.storeBytes(
+      of: UInt16(truncatingIfNeeded: sum).bigEndian, toByteOffset: Int(transport + checksumOffset), as: UInt16.self)
+  }
+}
+
+extension Packet {
+  /// Big-endian, from inside the first segment.
+  fileprivate func word(_ at: Int) -> UInt16 {
+    unsafe UInt16(bigEndian: UnsafeRawPointer(pointer.pointee.data).loadUnaligned(fromByteOffset: at, as: UInt16.self))
+  }
+
+  private func byte(_ at: Int) -> UInt8 { UInt8(truncatingIfNeeded: word(at & ~1) >> (at & 1 == 0 ? 8 : 0)) }
+
+  /// The headers, through up to two VLAN tags and IPv6 extensions; nil if this is neither TCP nor UDP, or cut short.
+  var headers: FrameHeaders? {
+    let room = Int(min(length, 512))
+    var at = 12
+    while at + 2 <= room, word(at) == 0x8100 || word(at) == 0x88a8 { at += 4 }
+    guard at + 2 <= room else { return nil }
+    let network = at + 2
+    switch word(at) {
+    case 0x0800:
+      guard network + 20 <= room else { return nil }
+      let transport = network + Int(byte(network) & 15) * 4
+      // Of a fragment nobody has the whole payload.
+      if word(network + 6) & 0x3fff != 0 { return nil }
+      return transportHeaders(network, transport, byte(network + 9), room, isIPv6: false)
+    case 0x86dd:
+      guard network + 40 <= room else { return nil }
+      var kind = byte(network + 6)
+      var transport = network + 40
+      // Hop-by-hop, routing and destination options; others end the search.
+      while kind == 0 || kind == 43 || kind == 60 {
+        guard transport + 8 <= room else { return nil }
+        kind = byte(transport)
+        transport += (Int(byte(transport + 1)) + 1) * 8
+      }
+      return transportHeaders(network, transport, kind, room, isIPv6: true)
+    default: return nil
+    }
+  }
+
+  private func transportHeaders(
+    _ network: Int, _ transport: Int, _ kind: UInt8, _ room: Int, isIPv6: Bool
+  ) -> FrameHeaders? {
+    let isTCP = kind == 6
+    guard isTCP || kind == 17, transport >= network + 20, transport + (isTCP ? 20 : 8) <= room else { return nil }
+    let end = transport + (isTCP ? Int(byte(transport + 12) >> 4) * 4 : 8)
+    guard end <= room, end >= transport + (isTCP ? 20 : 8) else { return nil }
+    return FrameHeaders(
+      network: UInt16(network), transport: UInt16(transport), end: UInt16(end), isTCP: isTCP, isIPv6: isIPv6)
+  }
+}

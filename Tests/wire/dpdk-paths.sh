@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Every burst function against DPDK's vhost back-end, which gives back what it gets: rings of both kinds, in order and
+# not, frames in one buffer and in several, sent whole and in pieces; every byte is compared. deadline: 240
+# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
+. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source=../scripts/testpmd.sh
+. "$(dirname "$0")/../scripts/testpmd.sh"
+
+echo=$(program echo) || exit 1
+testpmd back "net_vhost0,iface=$work/s,queues=1" --forward-mode=io
+say back start
+
+for ring in split packed; do
+  for order in 0 1; do
+    kind=$ring
+    [ $order = 1 ] && kind=$ring-in-order
+    plain=$kind
+    [ $order = 0 ] && plain=$kind-plain
+    keys="packed_vq=$([ $ring = packed ] && echo 1 || echo 0),in_order=$order"
+    for size in 256 1024 $([ $ring = packed ] && echo 255); do
+      device="vhost-user:$work/s,$keys,queue_size=$size"
+      "$echo" "$device,mrg_rxbuf=0" 60000 rx=rx-$plain tx=tx-$plain || fail "$kind $size"
+      "$echo" "$device,mrg_rxbuf=1" 60000 rx=rx-$kind-mergeable tx=tx-$plain || fail "$kind $size merged"
+    done
+    device="vhost-user:$work/s,$keys"
+    "$echo" "$device,mrg_rxbuf=1" 60000 buffers=512 segments=3 || fail "$kind, several buffers"
+    "$echo" "$device,mrg_rxbuf=1" 60000 buffers=128 segments=9 || fail "$kind, many buffers"
+    "$echo" "$device,mrg_rxbuf=0,rx_csum=1" 60000 rx=rx-$kind-offload || fail "$kind, checksums"
+  done
+done
