@@ -121,5 +121,6 @@ package struct Shared: @unchecked Sendable {
   @inline(__always) package func store64(_ at: Int, _ v: UInt64) { unsafe shared_store64(base + at, v) }
   @inline(__always) package func store16Release(_ at: Int, _ v: UInt16) { unsafe shared_store16_release(base + at, v) }
   @inline(__always) package func store64Release(_ at: Int, _ v: UInt64) { unsafe shared_store64_release(base + at, v) }
+  @inline(__always) package func store32Release(_ at: Int, _ v: UInt32) { unsafe shared_store32_release(base + at, v) }
   @inline(__always) package func prefetch(_ at: Int) { unsafe cpu_prefetch(base + at) }
 }

@@ -61,7 +61,7 @@ extension Port {
       offset += transmit.bytes
       queuePairs = pair + 1
     }
-    connectInterrupts()
+    try connectInterrupts()
     for pair in 0..<pairs {
       let receiving = receiveQueue(pair)
       receiving.value.core.notifier = try bus.setUp(
@@ -85,14 +85,16 @@ extension Port {
     return RingLayout(size: Int(size), isLegacy: bus.isLegacy, isPacked: isPacked)
   }
 
-  private func connectInterrupts() {
-    var calls = InlineArray<31, Int32>(repeating: -1)
-    let pairs = Int(min(queuePairs, 15))
-    for pair in 0..<pairs {
-      calls[pair * 2] = receiveQueue(UInt16(pair)).value.core.call
-      calls[pair * 2 + 1] = transmitQueue(UInt16(pair)).value.core.call
+  private func connectInterrupts() throws(Failure) {
+    guard let calls = Table<Int32>.make(count: Int(queuePairs) * 2) else {
+      throw Failure(ENOMEM, "no memory for queues")
     }
-    bus.connect(calls: calls, count: pairs * 2)
+    defer { calls.destroy() }
+    for pair in 0..<queuePairs {
+      calls[pair * 2] = receiveQueue(pair).value.core.call
+      calls[pair * 2 + 1] = transmitQueue(pair).value.core.call
+    }
+    try bus.connect(calls: calls)
   }
 
   /// A ring's addresses as they go to the device: our own, or physical ones.
@@ -190,6 +192,8 @@ extension Port {
   /// Disable and stop each ring, then reset. A back-end that does not answer is cut off: it may still scribble on
   /// packet data, as it always could, but on no ring that is used again, since every start makes new ones.
   private mutating func quiesce() {
+    // Nothing was given to the device since it last let go of all.
+    if rings == nil { return }
     let rings = queuePairs * 2
     let letGo: Void? = Failure.quietly { () throws(Failure) in try bus.quiesce(rings) }
     if letGo == nil { bus.close() }

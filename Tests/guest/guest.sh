@@ -17,7 +17,7 @@ here=$root/Tests/guest
 store=$build/guest
 scenario=$(basename "$0" .sh)
 forwarder=${VIONET_GUEST_FORWARDER:-ours}
-pairs=() nics=() taps=() qemu='' reason='' failed=0
+pairs=() nics=() taps=() qemu='' reason='' failed=0 begun=0 ended=0
 seconds_of_iperf=${VIONET_GUEST_SECONDS:-3}
 
 need_spaces
@@ -44,8 +44,10 @@ check() { # NAME command...
   local name=$scenario/$1 began=$SECONDS status
   shift
   reason=
+  begun=$((begun + 1))
   "$@"
   status=$?
+  ended=$((ended + 1))
   # What a failed check left running would spoil the next.
   guest 'put_away forwarder'
   [ "$status" -ne 0 ] || no_faults || status=1
@@ -75,6 +77,8 @@ skipped() { echo "vionet-guest: SKIP $scenario/$1: $2"; }
 
 done_here() {
   switch_off
+  # A mistake in an expression ends a check without a result.
+  failed=$((failed + begun - ended))
   echo "$scenario: $SECONDS s in all, $failed failed"
   [ "$failed" -eq 0 ]
 }
@@ -472,12 +476,16 @@ row() { # PAIR DRIVER
   check "$way-kernel" back_to_kernel "$1" a
 }
 
-# asleep PAIR: a forwarder that waits for interrupts is woken by packets, and leaves the processor alone without them.
+# asleep PAIR: a forwarder that waits for interrupts is woken by packets, and leaves the processor alone without them. One
+# that nobody wakes looks once in a second, for the sake of its statistics.
 asleep() {
-  local before after
+  local before after trip
   [ "$forwarder" = ours ] || return 0
   start_forwarder "$1" -w || return
   ping_through "$1" 20 || { no "pings were lost: $(grep loss "$work/ping.out")"; return; }
+  trip=$(sed -n 's|^rtt.* = [0-9.]*/\([0-9.]*\)/.*|\1|p' "$work/ping.out")
+  echo "  $1: ping $trip ms, asleep in between"
+  [ "${trip%.*}" -lt 50 ] || { no "pings took $trip ms: they did not wake it"; return; }
   guest 'ticks forwarder'
   before=$(last_said)
   sleep 2
@@ -485,4 +493,38 @@ asleep() {
   after=$(last_said)
   stop_forwarder "$1" || return
   [ $((after - before)) -le 20 ] || no "in 2 s without a packet it used $((after - before)) hundredths of a second of a processor"
+}
+
+# seed_order PAIR BUS: the log of a device's set-up is in the order of DPDK's.
+seed_order() {
+  [ "$forwarder" = ours ] || return 0
+  guest "VIONET_LOG=debug vionet-info -s pci:$(address "$1" a) 2>&1" || { no "vionet-info: $(last_said)"; return; }
+  if "$root/Tests/scripts/seed-order.py" "$2" "$work/said" >"$work/order"; then
+    sed 's/^/  /' "$work/order"
+  else
+    sed 's/^/  | /' "$work/order"
+    no "not in the seed's order"
+  fi
+}
+
+# config_vector PAIR: while a port is open, a change of the link signals the first vector and, by it, one eventfd more.
+config_vector() {
+  local name=$1 before after
+  [ "$forwarder" = ours ] || return 0
+  start_forwarder "$name" || return
+  read -r -a before < <(signals "$(address "$name" a)")
+  monitor "set_link $name-a off" >/dev/null
+  sleep 0.5
+  read -r -a after < <(signals "$(address "$name" a)")
+  monitor "set_link $name-a on" >/dev/null
+  stop_forwarder "$name" || return
+  [ $((after[0] - before[0])) -eq 1 ] || { no "one change of the link came as $((after[0] - before[0])) interrupts"; return; }
+  [ $((after[1] - before[1])) -eq 1 ] || no "$((after[1] - before[1])) eventfds more were signalled, not one"
+}
+
+# signals DEVICE: how often its first vector came, and how many eventfds of the forwarder are signalled.
+signals() {
+  guest "awk '\$NF == \"vfio-msix[0]($1)\" { for (i = 2; i < NF - 2; i++) n += \$i } END { print n + 0 }' /proc/interrupts;
+    cat /proc/\$(cat /tmp/forwarder.pid)/fdinfo/* | grep -c 'eventfd-count: *[1-9]'" || true
+  tr '\n' ' ' <"$work/said"
 }

@@ -4,6 +4,10 @@
 #include <linux/vfio.h>
 #include <linux/virtio_pci.h>
 
+#ifndef VIRTIO_F_NOTIFICATION_DATA
+#define VIRTIO_F_NOTIFICATION_DATA 38 /* since Linux 6.4 */
+#endif
+
 #pragma clang assume_nonnull begin
 
 static const unsigned long SYS_VFIO_GET_API_VERSION = VFIO_GET_API_VERSION;
@@ -29,15 +33,15 @@ SHIM int sys_lock_memory(const void *p, size_t length) { return RESULT(mlock(p, 
 
 /*
  * VFIO_DEVICE_SET_IRQS for `count` MSI-X vectors from the first on, each signalling one descriptor; count 0 switches
- * MSI-X off.
+ * MSI-X off. A positive result is how many the system has left: none is connected then.
  */
 SHIM int vfio_set_vectors(int device, const int *_Nullable fds, unsigned int count)
 {
 	union {
 		struct vfio_irq_set set;
-		char room[sizeof(struct vfio_irq_set) + 32 * sizeof(int)];
+		char room[sizeof(struct vfio_irq_set) + 257 * sizeof(int)];
 	} request;
-	if (count > 32)
+	if (count > 257)
 		return -EINVAL;
 	request.set.argsz = (uint32_t)(sizeof(struct vfio_irq_set) + count * sizeof(int));
 	request.set.flags = count == 0 ? VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER

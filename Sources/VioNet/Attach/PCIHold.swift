@@ -147,9 +147,10 @@ enum PCIHold {
     }
   }
 
-  /// Connects eventfds to the first MSI-X vectors; false where there are none.
-  func connectVectors(_ files: UnsafePointer<Int32>?, _ count: UInt32) -> Bool {
-    if case .vfio(let hold) = self { return unsafe vfio_set_vectors(hold.device, files, count) >= 0 }
-    return false
+  /// Connects eventfds to the first MSI-X vectors, or with none switches them off. 0 when done; how many could be
+  /// connected if that is less; negative where there are none at all.
+  func connectVectors(_ files: UnsafePointer<Int32>?, _ count: UInt32) -> Int {
+    if case .vfio(let hold) = self { return unsafe Int(vfio_set_vectors(hold.device, files, count)) }
+    return -1
   }
 }

@@ -84,10 +84,30 @@ enum Bus {
 
   // MARK: What the device is
 
+  /// Feature bits 0 to 63, as last read.
   var offered: UInt64 {
     switch self {
     case .vhostUser(let bus): bus.value.deviceFeatures
     case .pci(let bus): bus.value.offered
+    }
+  }
+
+  /// Feature bits 64 to 127, which vhost-user does not carry.
+  var offeredAbove: UInt64 {
+    switch self {
+    case .vhostUser: 0
+    case .pci(let bus): bus.value.offeredAbove
+    }
+  }
+
+  /// Asks a PCI device anew; a vhost-user back-end said it when it was met.
+  func readOffered() { if case .pci(let bus) = self { bus.value.readOffered() } }
+
+  /// With NOTIFICATION_DATA a queue could be signalled. An eventfd, which is vhost-user's way, carries no data.
+  var takesNotificationData: Bool {
+    switch self {
+    case .vhostUser: false
+    case .pci(let bus): bus.value.takesNotificationData
     }
   }
 
@@ -147,7 +167,7 @@ enum Bus {
   func status() throws(Failure) -> UInt8 {
     switch self {
     case .vhostUser(let bus): try bus.value.status()
-    case .pci(let bus): bus.value.status
+    case .pci(let bus): bus.value.readStatus()
     }
   }
 
@@ -158,10 +178,11 @@ enum Bus {
     }
   }
 
-  func accept(_ features: UInt64) throws(Failure) {
+  /// Bits 0 to 63, and those from 64 on.
+  func accept(_ features: UInt64, above: UInt64) throws(Failure) {
     switch self {
     case .vhostUser(let bus): try bus.value.accept(features)
-    case .pci(let bus): bus.value.accept(features)
+    case .pci(let bus): bus.value.accept(features, above: above)
     }
   }
 
@@ -176,10 +197,18 @@ enum Bus {
   func reset() throws(Failure) {
     try setStatus(0)
     let deadline = Deadline(milliseconds: 3000)
-    while try status() != 0 {
+    while try quietStatus() != 0 {
       if deadline.hasPassed { throw Failure(ETIMEDOUT, "the device did not finish its reset within 3 s") }
       sys_sleep_microseconds(1000)
     }
+    // For the log.
+    if case .pci(let bus) = self { _ = bus.value.readStatus() }
+  }
+
+  /// Not logged where it costs nothing to be asked again and again.
+  private func quietStatus() throws(Failure) -> UInt8 {
+    if case .pci(let bus) = self { return bus.value.status }
+    return try status()
   }
 
   // MARK: Queues
@@ -199,29 +228,11 @@ enum Bus {
     }
   }
 
-  /// Makes interrupts signal the queues' call descriptors; before any queue is set up. A vhost-user back-end is told
-  /// of each with its ring.
-  func connect(calls: InlineArray<31, Int32>, count: Int) {
-    if case .pci(let bus) = self { bus.value.connect(calls: calls, count: count) }
+  /// Makes interrupts signal the queues' call descriptors, which are given by queue, and one for changes of the
+  /// configuration; before any queue is set up. A vhost-user back-end is told of each call with its ring.
+  func connect(calls: Table<Int32>) throws(Failure) {
+    if case .pci(let bus) = self { try bus.value.connect(calls: calls) }
   }
-
-  var hasInterrupts: Bool {
-    switch self {
-    case .vhostUser: true
-    case .pci(let bus): bus.value.hasInterrupts
-    }
-  }
-
-  /// One descriptor for all interrupts, -1 if queues have their own.
-  var interruptDescriptor: Int32 {
-    switch self {
-    case .vhostUser: -1
-    case .pci(let bus): bus.value.interruptDescriptor
-    }
-  }
-
-  /// Before a queue is armed.
-  func rearm() { if case .pci(let bus) = self { bus.value.rearm() } }
 
   /// Returns how the queue is notified.
   func setUp(_ ring: RingSetUp) throws(Failure) -> Notifier {

@@ -8,7 +8,6 @@ import CLinux
 import Linux
 
 struct LegacyPCI {
-  let hold: PCIHold
   private let file: Int32
   private let base: UInt64
   private let length: Int
@@ -16,21 +15,27 @@ struct LegacyPCI {
   /// MSI-X is on: the configuration has moved.
   var vectorsAreOn: Bool
 
+  /// A file, where in it the ports start, and how many there are.
+  typealias Ports = (file: Descriptor, offset: UInt64, length: Int)
+
+  static let log: StaticString = "pci-legacy"
+
   private enum At {
-    static let deviceFeatures = 0
-    static let driverFeatures = 4
-    static let queueAddress = 8
-    static let queueSize = 12
-    static let queueSelect = 14
+    static var deviceFeature: PCIRegister { PCIRegister(0, "device_feature") }
+    static var driverFeature: PCIRegister { PCIRegister(4, "driver_feature") }
+    static var queueAddress: PCIRegister { PCIRegister(8, "queue_address") }
+    static var queueSize: PCIRegister { PCIRegister(12, "queue_size") }
+    static var queueSelect: PCIRegister { PCIRegister(14, "queue_select") }
     static let queueNotify = 16
-    static let status = 18
+    static var status: PCIRegister { PCIRegister(18, "device_status") }
     static let interruptStatus = 19
-    static let queueVector = 22
+    /// The two of these are there while MSI-X is on.
+    static var configVector: PCIRegister { PCIRegister(20, "config_msix_vector") }
+    static var queueVector: PCIRegister { PCIRegister(22, "queue_msix_vector") }
   }
 
-  init(_ hold: PCIHold, _ capabilities: PCICapabilities) throws(Failure) {
-    self.hold = hold
-    let ports = try hold.openPorts()
+  /// `ports` passes into this; closed if there are too few.
+  init(_ ports: Ports, _ capabilities: PCICapabilities) throws(Failure) {
     file = ports.file.number
     base = ports.offset
     length = ports.length
@@ -42,10 +47,9 @@ struct LegacyPCI {
     }
   }
 
-  func close() {
-    _ = sys_close(file)
-    hold.close()
-  }
+  func close() { _ = sys_close(file) }
+
+  // MARK: Registers
 
   private func load<Value: FixedWidthInteger>(_ at: Int, _: Value.Type) -> Value {
     // What cannot be read reads as all ones, as from a device that is gone.
@@ -54,24 +58,41 @@ struct LegacyPCI {
     return value
   }
 
-  private func store<Value: FixedWidthInteger>(_ at: Int, _ value: Value) {
-    var value = value
-    unsafe _ = sys_pwrite(file, &value, MemoryLayout<Value>.size, base + UInt64(at))
+  private func read16(_ register: PCIRegister) -> UInt16 {
+    let value = load(register.offset, UInt16.self)
+    RegisterLog.read(LegacyPCI.log, Text(register.name), UInt64(value))
+    return value
   }
 
-  var offered: UInt64 { UInt64(load(At.deviceFeatures, UInt32.self)) }
-  func accept(_ features: UInt64) { store(At.driverFeatures, UInt32(truncatingIfNeeded: features)) }
-  var status: UInt8 { load(At.status, UInt8.self) }
-  func setStatus(_ status: UInt8) { store(At.status, status) }
+  private func write<Value: FixedWidthInteger & UnsignedInteger>(_ register: PCIRegister, _ value: Value) {
+    var value = value
+    RegisterLog.write(LegacyPCI.log, Text(register.name), UInt64(value))
+    unsafe _ = sys_pwrite(file, &value, MemoryLayout<Value>.size, base + UInt64(register.offset))
+  }
 
-  /// Reading clears it.
-  func clearInterrupt() { _ = load(At.interruptStatus, UInt8.self) }
+  // MARK: Status, features, configuration
+
+  var offered: UInt32 {
+    let value = load(At.deviceFeature.offset, UInt32.self)
+    RegisterLog.read(LegacyPCI.log, Text(At.deviceFeature.name), UInt64(value))
+    return value
+  }
+
+  func accept(_ features: UInt32) { write(At.driverFeature, features) }
+
+  /// Not logged: it is asked for again and again.
+  var status: UInt8 { load(At.status.offset, UInt8.self) }
+  func setStatus(_ status: UInt8) { write(At.status, status) }
+
+  /// Reading the interrupt status clears it. Bit 0: a queue, bit 1: the configuration.
+  func takeInterruptStatus() -> UInt8 { load(At.interruptStatus, UInt8.self) }
 
   private var configStart: Int { vectorsAreOn ? 24 : 20 }
   var configLength: Int { max(0, length - configStart) }
 
   /// There is no generation: what is read twice alike is believed (2.5.4).
   func readConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) throws(Failure) {
+    RegisterLog.read(LegacyPCI.log, Text("config"), UInt64(offset), UInt64(count))
     if offset + count > configLength { throw Failure(EIO, "the device's configuration ends at ").number(configLength) }
     for _ in 0..<64 {
       var same = true
@@ -88,10 +109,18 @@ struct LegacyPCI {
     throw Failure(EIO, "the device's configuration changes faster than it can be read")
   }
 
+  // MARK: Queues
+
+  /// Changes of the configuration are announced by this vector. Only while MSI-X is on.
+  func setConfigVector(_ vector: UInt16) throws(Failure) {
+    write(At.configVector, vector)
+    try PCIInterrupts.checkVector(read16(At.configVector), vector, queue: nil)
+  }
+
   /// A legacy device says how large its rings are; wishes do not count.
   func queueSize(_ index: UInt16) throws(Failure) -> UInt16 {
-    store(At.queueSelect, index)
-    let size = load(At.queueSize, UInt16.self)
+    write(At.queueSelect, index)
+    let size = read16(At.queueSize)
     if size == 0 || size > 32768 { throw Failure(ENODEV, "the device has no queue ").number(index) }
     if size & (size - 1) != 0 {
       throw Failure(EINVAL, "queue ").number(index).text(" has ").number(size).text(" descriptors, not a power of two")
@@ -104,14 +133,12 @@ struct LegacyPCI {
     if ring.descriptors >> 44 != 0 || ring.descriptors & 0xfff != 0 {
       throw Failure(EINVAL, "a legacy device cannot reach a ring at ").hex(ring.descriptors)
     }
-    store(At.queueSelect, ring.index)
+    write(At.queueSelect, ring.index)
     if vectorsAreOn {
-      store(At.queueVector, vector ?? 0xffff)
-      if let vector, load(At.queueVector, UInt16.self) != vector {
-        throw Failure(EBUSY, "queue ").number(ring.index).text(" does not take MSI-X vector ").number(vector)
-      }
+      write(At.queueVector, vector ?? PCIInterrupts.noVector)
+      if let vector { try PCIInterrupts.checkVector(read16(At.queueVector), vector, queue: ring.index) }
     }
-    store(At.queueAddress, UInt32(truncatingIfNeeded: ring.descriptors >> 12))
+    write(At.queueAddress, UInt32(truncatingIfNeeded: ring.descriptors >> 12))
     return .port(file, base + UInt64(At.queueNotify), ring.index)
   }
 }

@@ -7,7 +7,6 @@ import CLinux
 import Linux
 
 struct ModernPCI {
-  let hold: PCIHold
   private let capabilities: PCICapabilities
   private let mappings: BARMappings
   private let common: Shared
@@ -15,26 +14,27 @@ struct ModernPCI {
   private let device: Shared
   private let interruptStatus: Shared
 
-  /// Offsets in struct virtio_pci_common_cfg.
-  private enum At {
-    static let deviceFeatureSelect = 0
-    static let deviceFeature = 4
-    static let driverFeatureSelect = 8
-    static let driverFeature = 12
-    static let queueCount = 18
-    static let status = 20
-    static let generation = 21
-    static let queueSelect = 22
-    static let queueSize = 24
-    static let queueVector = 26
-    static let queueEnable = 28
-    static let queueNotifyOffset = 30
-    static let descriptors = 32
-    static let available = 40
-    static let used = 48
-  }
+  static let log: StaticString = "pci-modern"
 
-  private static let noVector: UInt16 = 0xffff
+  /// struct virtio_pci_common_cfg
+  private enum At {
+    static var deviceFeatureSelect: PCIRegister { PCIRegister(0, "device_feature_select") }
+    static var deviceFeature: PCIRegister { PCIRegister(4, "device_feature") }
+    static var driverFeatureSelect: PCIRegister { PCIRegister(8, "driver_feature_select") }
+    static var driverFeature: PCIRegister { PCIRegister(12, "driver_feature") }
+    static var configVector: PCIRegister { PCIRegister(16, "config_msix_vector") }
+    static var queueCount: PCIRegister { PCIRegister(18, "num_queues") }
+    static var status: PCIRegister { PCIRegister(20, "device_status") }
+    static let generation = 21
+    static var queueSelect: PCIRegister { PCIRegister(22, "queue_select") }
+    static var queueSize: PCIRegister { PCIRegister(24, "queue_size") }
+    static var queueVector: PCIRegister { PCIRegister(26, "queue_msix_vector") }
+    static var queueEnable: PCIRegister { PCIRegister(28, "queue_enable") }
+    static var queueNotifyOffset: PCIRegister { PCIRegister(30, "queue_notify_off") }
+    static var descriptors: PCIRegister { PCIRegister(32, "queue_desc") }
+    static var available: PCIRegister { PCIRegister(40, "queue_driver") }
+    static var used: PCIRegister { PCIRegister(48, "queue_device") }
+  }
 
   init(_ hold: PCIHold, _ capabilities: PCICapabilities) throws(Failure) {
     guard let commonBlock = capabilities.common, let notifyBlock = capabilities.notify,
@@ -42,7 +42,6 @@ struct ModernPCI {
     else {
       throw Failure(ENOTSUP, "the function has no usable capability ").text(capabilities.missing ?? "of any kind")
     }
-    self.hold = hold
     self.capabilities = capabilities
     var mappings = BARMappings()
     do throws(Failure) {
@@ -57,53 +56,101 @@ struct ModernPCI {
     self.mappings = mappings
   }
 
-  func close() {
-    mappings.unmap()
-    hold.close()
+  func close() { mappings.unmap() }
+
+  // MARK: Registers
+
+  private func read16(_ register: PCIRegister) -> UInt16 {
+    let value = common.load16(register.offset)
+    RegisterLog.read(ModernPCI.log, Text(register.name), UInt64(value))
+    return value
   }
 
-  /// Reading clears it.
-  func clearInterrupt() { _ = interruptStatus.load8(0) }
+  private func write16(_ register: PCIRegister, _ value: UInt16) {
+    RegisterLog.write(ModernPCI.log, Text(register.name), UInt64(value))
+    common.store16(register.offset, value)
+  }
+
+  private func write32(_ register: PCIRegister, _ value: UInt32) {
+    RegisterLog.write(ModernPCI.log, Text(register.name), UInt64(value))
+    common.store32(register.offset, value)
+  }
+
+  private func writeAddress(_ register: PCIRegister, _ address: UInt64) {
+    RegisterLog.write(ModernPCI.log, Text(register.name), address)
+    common.store32(register.offset, UInt32(truncatingIfNeeded: address))
+    common.store32(register.offset + 4, UInt32(truncatingIfNeeded: address >> 32))
+  }
+
+  // MARK: Status, features, configuration
+
+  /// Not logged: it is asked for again and again.
+  var status: UInt8 { common.load8(At.status.offset) }
+
+  func setStatus(_ status: UInt8) {
+    RegisterLog.write(ModernPCI.log, Text(At.status.name), UInt64(status))
+    common.store8(At.status.offset, status)
+  }
+
+  /// Reading the interrupt status clears it. Bit 0: a queue, bit 1: the configuration (4.1.4.5).
+  func takeInterruptStatus() -> UInt8 { interruptStatus.load8(0) }
 
   var vectors: UInt32 { capabilities.vectors }
+
+  /// Bits 32 * `word` and up of what the device offers; 0 where it has none.
+  func offered(word: UInt32) -> UInt32 {
+    write32(At.deviceFeatureSelect, word)
+    let value = common.load32(At.deviceFeature.offset)
+    RegisterLog.read(ModernPCI.log, Text(At.deviceFeature.name), UInt64(value))
+    return value
+  }
+
+  func accept(_ features: UInt32, word: UInt32) {
+    write32(At.driverFeatureSelect, word)
+    write32(At.driverFeature, features)
+  }
+
   var configLength: Int { Int(clamping: capabilities.device?.length ?? 0) }
 
-  var offered: UInt64 {
-    common.store32(At.deviceFeatureSelect, 0)
-    let low = common.load32(At.deviceFeature)
-    common.store32(At.deviceFeatureSelect, 1)
-    return UInt64(low) | UInt64(common.load32(At.deviceFeature)) << 32
-  }
-
-  func accept(_ features: UInt64) {
-    common.store32(At.driverFeatureSelect, 0)
-    common.store32(At.driverFeature, UInt32(truncatingIfNeeded: features))
-    common.store32(At.driverFeatureSelect, 1)
-    common.store32(At.driverFeature, UInt32(truncatingIfNeeded: features >> 32))
-  }
-
-  var status: UInt8 { common.load8(At.status) }
-  func setStatus(_ status: UInt8) { common.store8(At.status, status) }
-
-  /// The same bytes twice with the same generation before and after, or an error: a device that changes its mind for
-  /// ever is given up (2.5.1).
+  /// The same bytes with the same generation before and after, or an error: a device that changes its mind for ever is
+  /// given up (2.5.1).
   func readConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) throws(Failure) {
+    RegisterLog.read(ModernPCI.log, Text("config"), UInt64(offset), UInt64(count))
     if offset + count > configLength { throw Failure(EIO, "the device's configuration ends at ").number(configLength) }
     for _ in 0..<64 {
       let before = common.load8(At.generation)
-      for place in 0..<count {
-        unsafe target.storeBytes(of: device.load8(offset + place), toByteOffset: place, as: UInt8.self)
-      }
+      unsafe copyConfig(offset, target, count)
       if common.load8(At.generation) == before { return }
     }
     throw Failure(EIO, "the device's configuration changes faster than it can be read")
   }
 
+  /// A field of two or four bytes by one access of that width, anything else by bytes (4.1.3.1).
+  private func copyConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) {
+    if count == 2 && offset % 2 == 0 {
+      unsafe target.storeBytes(of: device.load16(offset), as: UInt16.self)
+    } else if count == 4 && offset % 4 == 0 {
+      unsafe target.storeBytes(of: device.load32(offset), as: UInt32.self)
+    } else {
+      for place in 0..<count {
+        unsafe target.storeBytes(of: device.load8(offset + place), toByteOffset: place, as: UInt8.self)
+      }
+    }
+  }
+
+  // MARK: Queues
+
+  /// Changes of the configuration are announced by this vector, or not at all.
+  func setConfigVector(_ vector: UInt16) throws(Failure) {
+    write16(At.configVector, vector)
+    try PCIInterrupts.checkVector(read16(At.configVector), vector, queue: nil)
+  }
+
   /// The ring size to use: what is wished, or the device's limit if that is less. 0 is refused: no such queue.
   func queueSize(_ index: UInt16, _ wanted: UInt16) throws(Failure) -> UInt16 {
-    common.store16(At.queueSelect, index)
-    let limit = common.load16(At.queueSize)
-    if limit == 0 || index >= common.load16(At.queueCount) {
+    write16(At.queueSelect, index)
+    let limit = read16(At.queueSize)
+    if limit == 0 || index >= common.load16(At.queueCount.offset) {
       throw Failure(ENODEV, "the device has no queue ").number(index)
     }
     var size = wanted
@@ -111,56 +158,28 @@ struct ModernPCI {
     return size
   }
 
-  /// Everything about one ring, its vector and its enabling last (4.1.5.1.3).
-  func setUp(_ ring: RingSetUp, vector: UInt16?) throws(Failure) -> Notifier {
-    common.store16(At.queueSelect, ring.index)
-    common.store16(At.queueSize, ring.size)
-    if common.load16(At.queueSize) != ring.size {
+  /// Everything about one ring, its enabling last (4.1.5.1.3).
+  func setUp(_ ring: RingSetUp, vector: UInt16?, withData: Bool) throws(Failure) -> Notifier {
+    write16(At.queueSelect, ring.index)
+    write16(At.queueSize, ring.size)
+    if common.load16(At.queueSize.offset) != ring.size {
       throw Failure(EIO, "queue ").number(ring.index).text(" does not take ").number(ring.size).text(" descriptors")
     }
-    store(At.descriptors, ring.descriptors)
-    store(At.available, ring.available)
-    store(At.used, ring.used)
-    common.store16(At.queueVector, vector ?? ModernPCI.noVector)
-    if let vector, common.load16(At.queueVector) != vector {
-      throw Failure(EBUSY, "queue ").number(ring.index).text(" does not take MSI-X vector ").number(vector)
-    }
-    let offset = common.load16(At.queueNotifyOffset)
-    guard let place = capabilities.notifyPlace(offset) else {
+    writeAddress(At.descriptors, ring.descriptors)
+    writeAddress(At.available, ring.available)
+    writeAddress(At.used, ring.used)
+    write16(At.queueVector, vector ?? PCIInterrupts.noVector)
+    if let vector { try PCIInterrupts.checkVector(read16(At.queueVector), vector, queue: ring.index) }
+    let offset = read16(At.queueNotifyOffset)
+    guard let place = capabilities.notifyPlace(offset, bytes: withData ? 4 : 2) else {
       throw Failure(EIO, "queue ").number(ring.index).text(": its notify offset ").number(offset)
         .text(" lies outside the notify region")
     }
-    common.store16(At.queueEnable, 1)
-    return .memory(notify.advanced(Int(place)), ring.index)
+    write16(At.queueEnable, 1)
+    let register = notify.advanced(Int(place))
+    return withData ? .memoryWithData(register, ring.index) : .memory(register, ring.index)
   }
 
-  private func store(_ at: Int, _ address: UInt64) {
-    common.store32(at, UInt32(truncatingIfNeeded: address))
-    common.store32(at + 4, UInt32(truncatingIfNeeded: address >> 32))
-  }
-}
-
-/// BARs mapped so far, each as a whole: structures often share one.
-@safe
-struct BARMappings {
-  private var bases = InlineArray<6, UInt>(repeating: 0)
-  private var lengths = InlineArray<6, Int>(repeating: 0)
-
-  /// Where a block lies in memory; its BAR is mapped if it is not yet. The block was checked against the BAR.
-  mutating func place(_ block: RegisterBlock, _ hold: PCIHold) throws(Failure) -> Shared {
-    if bases[block.bar] == 0 {
-      let length = Int(clamping: hold.memoryLength(bar: block.bar))
-      let base = try hold.map(bar: block.bar, length: length)
-      bases[block.bar] = UInt(base.address)
-      lengths[block.bar] = length
-    }
-    let base = unsafe UnsafeMutableRawPointer(bitPattern: bases[block.bar]).unsafelyUnwrapped
-    return unsafe Shared(base + Int(block.offset))
-  }
-
-  func unmap() {
-    for bar in 0..<6 {
-      if let base = unsafe UnsafeMutableRawPointer(bitPattern: bases[bar]) { unsafe _ = sys_unmap(base, lengths[bar]) }
-    }
-  }
+  /// NOTIFICATION_DATA can be accepted: there is room for 32 bits (4.1.4.4).
+  var takesNotificationData: Bool { capabilities.notifyPlace(0, bytes: 4) != nil }
 }

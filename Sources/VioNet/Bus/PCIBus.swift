@@ -9,24 +9,30 @@ struct PCIBus {
   private enum Registers {
     case modern(ModernPCI)
     case legacy(LegacyPCI)
+    /// The function was let go.
+    case none
   }
 
   private var registers: Registers
   private let hold: PCIHold
+  /// Bits 0 to 63 and 64 to 127, as last read.
+  private(set) var offered: UInt64 = 0
+  private(set) var offeredAbove: UInt64 = 0
+  private var accepted: UInt64 = 0
   /// What the device was given, to be taken back.
   private var shared = SharedRegions()
-  /// MSI-X vectors connected: 0 is for changes of configuration, n + 1 for queue n.
-  private var vectors: UInt32 = 0
-  private var configEvent: Int32 = -1
+  private var interrupts: PCIInterrupts
 
   init(_ target: Text) throws(Failure) {
     hold = try PCIHold(target)
+    interrupts = PCIInterrupts(hold)
     do throws(Failure) {
       registers = try PCIBus.choose(hold)
     } catch {
       hold.close()
       throw error
     }
+    readOffered()
   }
 
   /// All four structures: modern. Else legacy, if the device has I/O ports for that.
@@ -42,16 +48,19 @@ struct PCIBus {
         .text(" and, not being transitional, no legacy interface")
     }
     if Log.wanted(.info) { Log.line("pci: legacy device,").number(capabilities.vectors).text("vectors").send(.info) }
-    return .legacy(try LegacyPCI(hold, capabilities))
+    return .legacy(try LegacyPCI(try hold.openPorts(), capabilities))
   }
 
   mutating func close() {
     forgetMemory()
+    interrupts.close()
     switch registers {
     case .modern(let modern): modern.close()
     case .legacy(let legacy): legacy.close()
+    case .none: return
     }
-    if configEvent >= 0 { _ = sys_close(configEvent) }
+    hold.close()
+    registers = .none
   }
 
   var isLegacy: Bool {
@@ -59,41 +68,72 @@ struct PCIBus {
     return false
   }
 
-  var offered: UInt64 {
+  // MARK: Features
+
+  /// Asks the device anew what it offers; a legacy one has 32 bits (virtio 1.4, 4.1.4.10).
+  mutating func readOffered() {
     switch registers {
-    case .modern(let modern): modern.offered
-    case .legacy(let legacy): legacy.offered
+    case .modern(let modern):
+      offered = UInt64(modern.offered(word: 0)) | UInt64(modern.offered(word: 1)) << 32
+      offeredAbove = UInt64(modern.offered(word: 2)) | UInt64(modern.offered(word: 3)) << 32
+    case .legacy(let legacy): offered = UInt64(legacy.offered)
+    case .none: break
     }
   }
 
-  func accept(_ features: UInt64) {
+  /// Bits above 63 are written only if there are any: a device older than they are may not know their select values.
+  mutating func accept(_ features: UInt64, above: UInt64) {
+    accepted = features
     switch registers {
-    case .modern(let modern): modern.accept(features)
-    case .legacy(let legacy): legacy.accept(features)
+    case .modern(let modern):
+      modern.accept(UInt32(truncatingIfNeeded: features), word: 0)
+      modern.accept(UInt32(truncatingIfNeeded: features >> 32), word: 1)
+      if above == 0 { return }
+      modern.accept(UInt32(truncatingIfNeeded: above), word: 2)
+      modern.accept(UInt32(truncatingIfNeeded: above >> 32), word: 3)
+    case .legacy(let legacy): legacy.accept(UInt32(truncatingIfNeeded: features))
+    case .none: break
     }
   }
 
+  var takesNotificationData: Bool {
+    if case .modern(let modern) = registers { return modern.takesNotificationData }
+    return false
+  }
+
+  // MARK: Status and configuration
+
+  /// All ones of a function that is not there any more.
   var status: UInt8 {
     switch registers {
     case .modern(let modern): modern.status
     case .legacy(let legacy): legacy.status
+    case .none: 0xff
     }
+  }
+
+  /// For a step of the initialisation, which is logged.
+  func readStatus() -> UInt8 {
+    let value = status
+    RegisterLog.read(isLegacy ? LegacyPCI.log : ModernPCI.log, Text("device_status"), UInt64(value))
+    return value
   }
 
   func setStatus(_ status: UInt8) {
     switch registers {
     case .modern(let modern): modern.setStatus(status)
     case .legacy(let legacy): legacy.setStatus(status)
+    case .none: break
     }
   }
 
-  /// A function that was unplugged reads as all ones.
   var isGone: Bool { status == 0xff }
 
   var configLength: Int {
     switch registers {
     case .modern(let modern): modern.configLength
     case .legacy(let legacy): legacy.configLength
+    case .none: 0
     }
   }
 
@@ -101,25 +141,34 @@ struct PCIBus {
     switch registers {
     case .modern(let modern): try unsafe modern.readConfig(offset, target, count)
     case .legacy(let legacy): try unsafe legacy.readConfig(offset, target, count)
+    case .none: throw PCIBus.letGo()
     }
   }
+
+  private static func letGo() -> Failure { Failure(ENODEV, "the PCI function was let go") }
+
+  // MARK: Queues
 
   func queueSize(_ index: UInt16, _ wanted: UInt16) throws(Failure) -> UInt16 {
     switch registers {
     case .modern(let modern): try modern.queueSize(index, wanted)
     case .legacy(let legacy): try legacy.queueSize(index)
+    case .none: throw PCIBus.letGo()
     }
   }
 
   func setUp(_ ring: RingSetUp) throws(Failure) -> Notifier {
-    let vector = UInt32(ring.index) + 1 < vectors ? ring.index + 1 : nil
+    let vector = interrupts.plan.vector(queue: Int(ring.index)).map { UInt16($0) }
     switch registers {
-    case .modern(let modern): return try modern.setUp(ring, vector: vector)
+    case .modern(let modern):
+      let withData = accepted >> UInt64(VIRTIO_F_NOTIFICATION_DATA) & 1 != 0
+      return try modern.setUp(ring, vector: vector, withData: withData)
     case .legacy(let legacy): return try legacy.setUp(ring, vector: vector)
+    case .none: throw PCIBus.letGo()
     }
   }
 
-  // MARK: Memory and interrupts
+  // MARK: Memory
 
   /// A device that does not offer ACCESS_PLATFORM goes round the IOMMU, if there is one (6.1).
   var usesPhysicalAddresses: Bool {
@@ -139,52 +188,55 @@ struct PCIBus {
     shared = SharedRegions()
   }
 
-  /// Connects the queues' call eventfds, if the function has a vector for each. On a legacy device this comes before
-  /// everything else about queues, since it moves the registers.
-  mutating func connect(calls: InlineArray<31, Int32>, count: Int) {
-    disconnect()
+  // MARK: Interrupts
+
+  /// Connects vectors for the configuration and the queues. On a legacy device this comes before everything else about
+  /// queues, since it moves the registers.
+  mutating func connect(calls: Table<Int32>) throws(Failure) {
     let available: UInt32
     switch registers {
     case .modern(let modern): available = modern.vectors
     case .legacy(let legacy): available = legacy.vectors
+    case .none: available = 0
     }
-    guard available > UInt32(count), count <= 31 else { return }
-    if configEvent < 0 { configEvent = max(sys_eventfd(0), -1) }
-    if configEvent < 0 { return }
-    var files = InlineArray<32, Int32>(repeating: configEvent)
-    for place in 0..<count { files[place + 1] = calls[place] }
-    let connected = unsafe withUnsafeBytes(of: &files) { bytes in
-      unsafe hold.connectVectors(bytes.baseAddress?.assumingMemoryBound(to: Int32.self), UInt32(count + 1))
-    }
-    if connected { vectors = UInt32(count + 1) }
-    if connected, case .legacy(var legacy) = registers {
-      legacy.vectorsAreOn = true
-      registers = .legacy(legacy)
+    try interrupts.connect(available: available, calls: calls)
+    if Log.wanted(.info) { Log.line("pci:").number(interrupts.plan.count).text("vectors connected").send(.info) }
+    if interrupts.plan.count == 0 { return }
+    setVectorsAreOn(true)
+    switch registers {
+    case .modern(let modern): try modern.setConfigVector(0)
+    case .legacy(let legacy): try legacy.setConfigVector(0)
+    case .none: break
     }
   }
 
   mutating func disconnect() {
-    if vectors > 0 { unsafe _ = hold.connectVectors(nil, 0) }
-    vectors = 0
-    if case .legacy(var legacy) = registers {
-      legacy.vectorsAreOn = false
-      registers = .legacy(legacy)
-    }
+    interrupts.disconnect()
+    setVectorsAreOn(false)
   }
 
-  var hasInterrupts: Bool { vectors > 0 || interruptDescriptor >= 0 }
+  private mutating func setVectorsAreOn(_ on: Bool) {
+    guard case .legacy(var legacy) = registers else { return }
+    legacy.vectorsAreOn = on
+    registers = .legacy(legacy)
+  }
 
-  /// Readable after an interrupt of any kind, where there is but one for all (INTx by UIO); -1 otherwise.
-  var interruptDescriptor: Int32 { hold.interruptDescriptor }
+  var hasInterrupts: Bool { interrupts.areConnected }
+  var changeDescriptor: Int32 { interrupts.changeDescriptor }
 
-  /// Makes the next such interrupt possible: the device's and the kernel's notes of the last are cleared, and the line,
-  /// which the kernel has switched off, comes on again (4.1.5.5).
-  func rearm() {
-    if interruptDescriptor < 0 { return }
+  func sharedInterrupt(pair: Int) -> Int32 { interrupts.shared(pair: pair) }
+
+  func passInterrupts(pair: Int) { interrupts.pass(pair: pair, causes: takeCauses()) }
+
+  func takeChange() -> Bool { interrupts.takeChange(causes: takeCauses()) }
+
+  /// Of an interrupt that does not say by its vector what it is about. Reading clears them.
+  private func takeCauses() -> UInt8 {
+    if interrupts.plan.count > 0 || hold.interruptDescriptor < 0 { return 0 }
     switch registers {
-    case .modern(let modern): modern.clearInterrupt()
-    case .legacy(let legacy): legacy.clearInterrupt()
+    case .modern(let modern): return modern.takeInterruptStatus()
+    case .legacy(let legacy): return legacy.takeInterruptStatus()
+    case .none: return 0
     }
-    hold.rearmInterrupt()
   }
 }

@@ -110,10 +110,11 @@ struct PCICapabilities {
     }
   }
 
-  /// Where queue `offset` of the notify region is signalled, inside the region; nil if it is not.
-  func notifyPlace(_ offset: UInt16) -> UInt64? {
+  /// Where in the notify region the register of so many bytes lies that signals a queue with this offset; nil if it lies
+  /// outside or is not aligned.
+  func notifyPlace(_ offset: UInt16, bytes: UInt64 = 2) -> UInt64? {
     guard let notify else { return nil }
     let place = UInt64(offset) * UInt64(notifyMultiplier)
-    return place + 2 <= UInt64(notify.length) && place % 2 == 0 ? place : nil
+    return place + bytes <= UInt64(notify.length) && (UInt64(notify.offset) + place) % bytes == 0 ? place : nil
   }
 }

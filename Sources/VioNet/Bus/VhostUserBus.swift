@@ -8,6 +8,7 @@ import CLinux
 import Linux
 
 struct VhostUserBus {
+  static let log: StaticString = "vhost-user"
   /// Bit 30 of the feature word, which on this bus announces protocol features.
   static let protocolFeaturesBit: UInt64 = 1 << 30
   static let maximumRegions = 8
@@ -68,7 +69,12 @@ struct VhostUserBus {
 
   mutating func setStatus(_ status: UInt8) throws(Failure) {
     localStatus = status
-    if has(ProtocolFeature.status) { try tell(VhostRequest.setStatus, number: UInt64(status)) }
+    if has(ProtocolFeature.status) {
+      try tell(VhostRequest.setStatus, number: UInt64(status))
+    } else {
+      // Not a message, but a step all the same.
+      RegisterLog.write(VhostUserBus.log, Text("device_status"), UInt64(status))
+    }
   }
 
   /// Copies `count` bytes of config space from `offset` to `target`.
@@ -86,6 +92,7 @@ struct VhostUserBus {
       } catch { failure = error }
     }
     if let failure { throw failure }
+    RegisterLog.read(VhostUserBus.log, VhostRequest.name(VhostRequest.getConfig), UInt64(offset), UInt64(count))
   }
 
   /// Tells the back-end which memory it may use: our addresses serve as its guest addresses.
@@ -102,6 +109,7 @@ struct VhostUserBus {
       files[index] = region.file
     }
     table[0] = UInt64(regions.count)
+    note(VhostRequest.setMemoryTable, UInt64(regions.count))
     try unsafe tell(VhostRequest.setMemoryTable, &table, 8 + regions.count * 32, &files, regions.count)
   }
 
@@ -109,20 +117,18 @@ struct VhostUserBus {
   mutating func setUp(_ ring: RingSetUp) throws(Failure) {
     let index = UInt32(ring.index)
     try tellFile(VhostRequest.setVringCall, index, ring.call)
-    var size = (index, UInt32(ring.size))
-    try unsafe tell(VhostRequest.setVringSize, &size, 8)
+    try tell(VhostRequest.setVringSize, index, UInt32(ring.size))
     // Both positions of a packed ring begin in its first lap, whose wrap counter is 1, in bit 15 of each half.
-    var base = (index, UInt32(ring.isPacked ? 0x8000_8000 : 0))
-    try unsafe tell(VhostRequest.setVringBase, &base, 8)
+    try tell(VhostRequest.setVringBase, index, ring.isPacked ? 0x8000_8000 : 0)
     var addresses = (UInt64(index), ring.descriptors, ring.used, ring.available, UInt64(0))
+    note(VhostRequest.setVringAddress, UInt64(index), ring.descriptors)
     try unsafe tell(VhostRequest.setVringAddress, &addresses, 40)
     try tellFile(VhostRequest.setVringKick, index, ring.kick)
   }
 
   mutating func enable(_ index: UInt16, _ on: Bool) throws(Failure) {
     guard offered & VhostUserBus.protocolFeaturesBit != 0 else { return }
-    var state = (UInt32(index), UInt32(on ? 1 : 0))
-    try unsafe tell(VhostRequest.setVringEnable, &state, 8)
+    try tell(VhostRequest.setVringEnable, UInt32(index), on ? 1 : 0)
     if !has(ProtocolFeature.replyAcknowledge) { try barrier() }
   }
 
@@ -134,6 +140,7 @@ struct VhostUserBus {
     if state.0 != UInt32(index) {
       throw Failure(EPROTO, "the back-end stopped ring ").number(state.0).text(" instead of ").number(index)
     }
+    RegisterLog.read(VhostUserBus.log, VhostRequest.name(VhostRequest.getVringBase), UInt64(index), UInt64(state.1))
   }
 
   // MARK: Messages
@@ -142,7 +149,7 @@ struct VhostUserBus {
     var answer: UInt64 = 0
     try unsafe socket.send(request, flags: 0, payload: nil, count: 0)
     try unsafe socket.reply(to: request, into: &answer, count: 8)
-    if Log.wanted(.debug) { Log.line("vhost-user").text(VhostRequest.name(request)).hex(answer).send(.debug) }
+    RegisterLog.read(VhostUserBus.log, VhostRequest.name(request), answer)
     return answer
   }
 
@@ -150,16 +157,31 @@ struct VhostUserBus {
 
   private mutating func tell(_ request: UInt32, number: UInt64) throws(Failure) {
     var number = number
-    if Log.wanted(.debug) { Log.line("vhost-user").text(VhostRequest.name(request)).hex(number).send(.debug) }
+    note(request, number)
     try unsafe tell(request, &number, 8)
   }
 
-  private mutating func tell(_ request: UInt32) throws(Failure) { try unsafe tell(request, nil, 0) }
+  private mutating func tell(_ request: UInt32) throws(Failure) {
+    note(request, 0)
+    try unsafe tell(request, nil, 0)
+  }
+
+  /// Something about one ring that is a number.
+  private mutating func tell(_ request: UInt32, _ index: UInt32, _ number: UInt32) throws(Failure) {
+    var state = (index, number)
+    note(request, UInt64(index), UInt64(number))
+    try unsafe tell(request, &state, 8)
+  }
 
   private mutating func tellFile(_ request: UInt32, _ index: UInt32, _ file: Int32) throws(Failure) {
     var number = UInt64(index)
     var file = file
+    note(request, number)
     try unsafe tell(request, &number, 8, &file, 1)
+  }
+
+  private func note(_ request: UInt32, _ number: UInt64, _ second: UInt64? = nil) {
+    RegisterLog.write(VhostUserBus.log, VhostRequest.name(request), number, second)
   }
 
   /// A change of state: sent, and acknowledged where the back-end can.

@@ -8,14 +8,20 @@ import CVionet
 import Linux
 
 package struct FeatureSet: Sendable, Equatable {
-  /// Bits 0 to 63. The bits above, which virtio 1.4 begins to use, no transport of this version carries.
+  /// Bits 0 to 63.
   package var bits: UInt64
+  /// Bits 64 to 127, which virtio 1.4 begins to use; only a modern PCI device can offer them.
+  package var above: UInt64
 
-  package init(_ bits: UInt64) { self.bits = bits }
+  package init(_ bits: UInt64, above: UInt64 = 0) {
+    self.bits = bits
+    self.above = above
+  }
 
-  package func has(_ bit: Int32) -> Bool { bits >> UInt64(bit) & 1 != 0 }
-  package mutating func remove(_ bit: Int32) { bits &= ~(1 << UInt64(bit)) }
-
+  package func has(_ bit: Int32) -> Bool { (bit < 64 ? bits : above) >> UInt64(bit & 63) & 1 != 0 }
+  package mutating func remove(_ bit: Int32) {
+    if bit < 64 { bits &= ~(1 << UInt64(bit)) } else { above &= ~(1 << UInt64(bit & 63)) }
+  }
 }
 
 package enum Features {
@@ -65,6 +71,11 @@ package enum Features {
     1 << UInt64(VIRTIO_F_ACCESS_PLATFORM)
     // Barriers as for a hardware device, which ours are.
     | 1 << UInt64(VIRTIO_F_ORDER_PLATFORM)
+    // A device that learns from the notification where the next entry is need not fetch it (2.9).
+    | 1 << UInt64(VIRTIO_F_NOTIFICATION_DATA)
+
+  /// And of bits 64 to 127: nothing that this version can do.
+  static let wantedAbove: UInt64 = 0
 
   /// What no device may offer, and no driver accept, without the feature beside it (5.1.3.1).
   static func dropOrphans(_ features: inout FeatureSet) {

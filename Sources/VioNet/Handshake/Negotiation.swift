@@ -29,11 +29,11 @@ enum Negotiation {
   static func agree(
     _ bus: Bus, _ options: PortOptions, room: UInt32, _ config: inout NetConfig
   ) throws(Failure) -> FeatureSet {
-    try step("reset") { () throws(Failure) in try bus.reset() }
+    try bus.reset()
     try add(DeviceStatus.acknowledge, bus)
     try add(DeviceStatus.driver, bus)
     let features = try choose(bus, options, room: room, &config)
-    try step("features", features.bits) { () throws(Failure) in try bus.accept(features.bits) }
+    try bus.accept(features.bits, above: features.above)
     if bus.isLegacy {
       try config.read(bus, features, wish: options.address)
       return features
@@ -63,6 +63,7 @@ enum Negotiation {
   private static func choose(
     _ bus: Bus, _ options: PortOptions, room: UInt32, _ config: inout NetConfig
   ) throws(Failure) -> FeatureSet {
+    bus.readOffered()
     let offered = bus.offered
     let required = bus.isLegacy ? Features.requiredOfLegacy : Features.required
     let missing = required & ~offered
@@ -70,7 +71,10 @@ enum Negotiation {
       throw Failure(ENOTSUP, "the device does not offer ").plain(Features.firstName(missing))
         .text(", which is required; it offers ").hex(offered)
     }
-    var features = FeatureSet(offered & (wishes(bus, options) & ~options.featuresOff | required))
+    var features = FeatureSet(
+      offered & (wishes(bus, options) & ~options.featuresOff | required),
+      above: bus.offeredAbove & Features.wantedAbove)
+    if !bus.takesNotificationData { features.remove(VIRTIO_F_NOTIFICATION_DATA) }
     NetConfig.dropUnreadable(&features, bus.configLength)
     config.mtu = UInt16(clamping: room - NetConfig.frameOverhead)
     var isLarge = false
@@ -115,14 +119,6 @@ enum Negotiation {
   }
 
   private static func add(_ bit: UInt8, _ bus: Bus) throws(Failure) {
-    let status = try bus.status() | bit
-    try step("status", UInt64(status)) { () throws(Failure) in try bus.setStatus(status) }
-  }
-
-  private static func step(
-    _ name: StaticString, _ value: UInt64 = 0, _ body: () throws(Failure) -> Void
-  ) throws(Failure) {
-    if Log.wanted(.debug) { Log.line("init:").text(name).hex(value).send(.debug) }
-    try body()
+    try bus.setStatus(try bus.status() | bit)
   }
 }

@@ -59,13 +59,13 @@ struct NetConfig {
 
   /// Reads what the negotiated features promise; `wish` is the user's own address.
   mutating func read(_ bus: Bus, _ features: FeatureSet, wish: MACAddress?) throws(Failure) {
+    var given = MACAddress((0, 0, 0, 0, 0, 0))
+    if features.has(VIRTIO_NET_F_MAC) { try unsafe bus.readConfig(NetConfig.addressOffset, &given.bytes, 6) }
     // Without the feature the link is believed to be up (5.1.4.2).
     linkUp = true
     if features.has(VIRTIO_NET_F_STATUS) {
       linkUp = try NetConfig.number(bus, NetConfig.statusOffset) & UInt16(VIRTIO_NET_S_LINK_UP) != 0
     }
-    var given = MACAddress((0, 0, 0, 0, 0, 0))
-    if features.has(VIRTIO_NET_F_MAC) { try unsafe bus.readConfig(NetConfig.addressOffset, &given.bytes, 6) }
     if let wish { given = wish }
     // No address, or one that no station can have (a group's, all zero): a random one, for as long as the port lives.
     addressIsRandom = !given.isUsable

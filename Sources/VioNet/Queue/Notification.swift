@@ -7,6 +7,12 @@ import CLinux
 import Linux
 
 extension RingState {
+  /// What a notification tells with NOTIFICATION_DATA (2.9): where the next entry goes, of a packed ring with the wrap
+  /// counter, which is 1 in the first lap, in bit 15.
+  var position: UInt16 {
+    shape.isPacked && availableMark == PackedFlags.available ? nextAvailable | 0x8000 : nextAvailable
+  }
+
   /// Offset of used_event, behind the available entries (virtio 1.4, 2.7.6).
   private var usedEventOffset: Int { RingLayout.elementsOffset + Int(size) * 2 }
 

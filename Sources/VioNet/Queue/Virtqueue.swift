@@ -145,7 +145,7 @@ extension Virtqueue {
   @inline(never)
   mutating func notifyDevice() {
     counters.kicks &+= 1
-    notifier.signal()
+    notifier.signal(ring.position)
   }
 
   /// Asks for no more signals after one came.

@@ -14,14 +14,16 @@ extension Port {
     let wake = Descriptor(
       owning: try check(sys_epoll_create()) { Failure($0, "cannot make an epoll descriptor: ").reason($0) })
     queue.value.wake = wake
-    let own = queue.value.core.call
-    let call = bus.interruptDescriptor >= 0 ? bus.interruptDescriptor : own
     let readable = UInt32(EPOLLIN.rawValue)
-    _ = try check(sys_epoll_add(wake.number, call, readable, 0)) { Failure($0, "epoll: ").reason($0) }
-    if bus.controlDescriptor < 0 { return }
+    try Port.watch(wake, queue.value.core.call, readable, tag: 0)
+    try Port.watch(wake, bus.sharedInterrupt(pair: Int(pair)), readable, tag: 2)
     // Nothing arrives on the control connection unasked, so whatever it shows is its end.
-    let closing = UInt32(EPOLLRDHUP.rawValue | EPOLLIN.rawValue)
-    _ = try check(sys_epoll_add(wake.number, bus.controlDescriptor, closing, 1)) { Failure($0, "epoll: ").reason($0) }
+    try Port.watch(wake, bus.controlDescriptor, UInt32(EPOLLRDHUP.rawValue | EPOLLIN.rawValue), tag: 1)
+  }
+
+  private static func watch(_ wake: Descriptor, _ file: Int32, _ events: UInt32, tag: UInt64) throws(Failure) {
+    if file < 0 { return }
+    _ = try check(sys_epoll_add(wake.number, file, events, tag)) { Failure($0, "epoll: ").reason($0) }
   }
 
   private func checkQueue(_ queue: UInt16) throws(Failure) {
@@ -51,7 +53,7 @@ extension Port {
     }
     // A ring that a dry pool left empty would never wake anybody.
     if receive.value.core.ring.idle.count != 0 && receive.value.fill() { receive.value.core.notifyDevice() }
-    bus.rearm()
+    bus.passInterrupts(pair: Int(queue))
     if receive.value.core.arm() { return true }
     if bus.isGone { throw Failure(ENOTCONN, "the back-end of port ").number(number).text(" is gone") }
     return false

@@ -18,8 +18,8 @@ extension Port {
     let gone = bus.isGone
     let shown = gone || hasBrokenQueue ? VIONET_STATE_BROKEN : state
     let isInitialised = state.rawValue > VIONET_STATE_ATTACHED.rawValue
-    info.offered.0 = bus.offered
-    info.negotiated.0 = isInitialised ? features.bits : 0
+    info.offered = (bus.offered, bus.offeredAbove)
+    info.negotiated = isInitialised ? (features.bits, features.above) : (0, 0)
     info.state = UInt32(shown.rawValue)
     let ring = features.has(VIRTIO_F_RING_PACKED) ? VIONET_RING_PACKED : VIONET_RING_SPLIT
     info.ring = UInt32((isInitialised ? ring : VIONET_RING_NONE).rawValue)
