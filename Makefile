@@ -3,6 +3,7 @@
 #   make            the library, the pkg-config file and the examples, in build/
 #   make demo       kernel TCP through a C program that drives two virtio-net devices
 #   make test       everything that is checked; installs what it needs
+#   make fuzz       made-up devices for as long as FUZZ_SECONDS says (600), guided by what they reach in the library
 #   make bench      packets per second, beside DPDK's own front-end
 #   make test-guest PCI devices alone, in a QEMU guest; make bench-guest sets them beside DPDK's testpmd there
 #   make install    PREFIX, DESTDIR and LIBDIR are honoured; make uninstall takes it away again
@@ -40,6 +41,12 @@ SWIFTFLAGS := -O -g -wmo -Xfrontend -function-sections -parse-as-library -swift-
 SWIFTFLAGS_VioNetABI := -Osize
 SWIFTFLAGS_VioNet := -Osize
 
+# For coverage-guided fuzzing (Tests/fuzz/guided.sh): every address is checked, every edge that is taken noted.
+ifdef INSTRUMENT
+SWIFTFLAGS += -sanitize=address,fuzzer
+INSTRUMENT_C := -fsanitize=address,fuzzer-no-link
+endif
+
 all: ground $(B)/$(SO) $(B)/libvionet.a $(B)/vionet.pc $(EXAMPLES)
 
 ground:
@@ -64,7 +71,10 @@ $(eval $(call module,VioNetABI,Linux SoftDevice VioNet))
 
 $(O)/%.o: Sources/CLinux/%.c $(HEADERS)
 	@mkdir -p $(O)
-	$(CLANG) -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -fno-omit-frame-pointer -ISources/CLinux/include -c $< -o $@
+	$(CLANG) -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -fno-omit-frame-pointer $(INSTRUMENT_C) \
+		-ISources/CLinux/include -c $< -o $@
+
+objects: $(OBJECTS)
 
 # ---- the library: any C linker will do, nothing of Swift is needed from here on ------------------------------------------
 
@@ -168,7 +178,7 @@ uninstall-vionetctl:
 # ---- the commands of a newcomer: each installs what it needs, says so, and cleans up after itself --------------------------
 
 # What the demo cannot install it does without; the others need all of it.
-demo test test-guest bench bench-guest:
+demo test test-guest fuzz bench bench-guest:
 	@Tools/install-deps.sh $@ || { [ $@ = demo ] && Tools/install-deps.sh build; }
 	@$(MAKE) --no-print-directory all $(WITH_$@)
 	@$(RUN_$@)
@@ -179,11 +189,12 @@ WITH_test-guest := vionetctl
 RUN_demo := Tools/demo/demo.sh
 RUN_test := Tests/run.sh
 RUN_test-guest := Tests/guest/run-guest.sh
+RUN_fuzz := Tests/fuzz/guided.sh $${FUZZ_SECONDS:-600}
 RUN_bench := python3 bench/run.py
 RUN_bench-guest := Tests/guest/run-guest.sh bench
 
 clean:
 	rm -rf $(B) .build .build-*
 
-.PHONY: all ground bench-programs install install-files uninstall vionetctl install-vionetctl uninstall-vionetctl \
-	demo test test-guest bench bench-guest clean
+.PHONY: all ground objects bench-programs install install-files uninstall vionetctl install-vionetctl uninstall-vionetctl \
+	demo test test-guest fuzz bench bench-guest clean

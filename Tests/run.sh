@@ -44,6 +44,7 @@ all_tests() {
   echo "unit-debug Tests/scripts/unit.sh"
   echo "unit-asan Tests/scripts/unit.sh"
   tests_of abi- Tests/abi/*.c Tests/abi/*.cpp Tests/abi/*.sh
+  tests_of fuzz- Tests/fuzz/*.c Tests/fuzz/*.sh
   tests_of tool- Tests/tool/*.sh
   tests_of "" Tests/wire/example-*.sh
   for file in Tests/wire/*.sh; do

@@ -105,7 +105,10 @@ enum PCIHold {
   func openPorts() throws(Failure) -> (file: Descriptor, offset: UInt64, length: Int) {
     switch self {
     case .vfio(let hold):
-      if let region = hold.region(0), region.flags & UInt32(VFIO_REGION_INFO_FLAG_WRITE) != 0 {
+      // VFIO does not say what kind a BAR is, its register does.
+      var register: UInt32 = 0
+      let isRead = unsafe readConfiguration(Int(PCI_BASE_ADDRESS_0), &register, 4)
+      if isRead, register & UInt32(PCI_BASE_ADDRESS_SPACE_IO) != 0, let region = hold.region(0) {
         return (try Descriptor(owning: hold.device).duplicate(), region.offset, Int(clamping: region.size))
       }
     case .uio(let hold):

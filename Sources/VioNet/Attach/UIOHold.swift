@@ -68,7 +68,7 @@ struct UIOHold {
       let start = UIOHold.number(text, 2)
       let end = UIOHold.number(text, 21)
       // IORESOURCE_IO
-      return end <= start ? nil : (end - start + 1, UIOHold.number(text, 40) & 0x100 != 0)
+      return end <= start ? nil : (end - start &+ 1, UIOHold.number(text, 40) & 0x100 != 0)
     }
   }
 

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* deadline: 120 */
+/*
+ * Devices that never rest: a second thread writes into rings, descriptors and packet headers, or into the registers of
+ * a PCI function, while the library works with them. What it does no one can repeat, so there is nothing to compare;
+ * but no call crashes, hangs or fails without a sentence, no packet is handed out twice, and none is lost.
+ */
+#include "life.h"
+#include "space.h"
+
+static const int errors[] = {ENODEV,    ENOTSUP, EIO,      EINVAL, ENOMEM,   EBUSY,
+                             ETIMEDOUT, ENOBUFS, ENOTCONN, EEXIST, EALREADY, 0};
+
+static struct {
+	pthread_t thread;
+	_Atomic int wanted, busy, ended; /* what it may do; what it is at */
+	_Atomic uint64_t writes;
+	struct chance chance;
+	struct vring_used *used[2];
+	uint16_t *available[2];
+	struct vring_desc *descriptors[2];
+	uint8_t *buffers, *registers;
+	size_t buffer_bytes;
+} scribbler;
+enum { NOTHING, RINGS, REGISTERS };
+static uint32_t functions, functions_started, failures;
+
+static void scribble_rings(struct chance *c)
+{
+	int r = (int)below(c, 2);
+	struct vring_used *u = scribbler.used[r];
+	uint16_t id = (uint16_t)below(c, RING), made = scribbler.available[r][1], index = u->idx;
+	switch (below(c, 12)) {
+	/* An honest device's step; without these nothing would come after the first lie. */
+	case 0: case 1: case 2: case 3:
+		if (index != made) {
+			uint16_t place = index & (RING - 1);
+			u->ring[place] = (struct vring_used_elem){scribbler.available[r][2 + place], 100};
+			__atomic_store_n(&u->idx, (uint16_t)(index + 1), __ATOMIC_RELEASE);
+		}
+		break;
+	case 4: u->ring[below(c, RING)].len = below(c, 2) ? odd_number(c) : 26 + below(c, 1000); break;
+	case 5: /* seldom, since it is soon over then */
+		if (below(c, 1024) == 0)
+			u->idx = (uint16_t)chance_next(c);
+		else if (below(c, 64) == 0)
+			u->ring[below(c, RING)].id = below(c, 2) ? id : odd_number(c);
+		break;
+	case 6: scribbler.used[r]->flags = (uint16_t)below(c, 4); break;
+	case 7: scribbler.descriptors[r][id % RING].addr = chance_next(c); break;
+	case 8: scribbler.descriptors[r][id % RING].len = odd_number(c); break;
+	case 9: scribbler.descriptors[r][id % RING].next = id; break;
+	case 10: if (below(c, 128) == 0) scribbler.available[r][below(c, 2 + RING)] = id; break;
+	default: memset(scribbler.buffers + below(c, (uint32_t)scribbler.buffer_bytes - 64), (int)id, 64);
+	}
+}
+
+static void scribble_registers(struct chance *c)
+{
+	uint8_t *r = scribbler.registers;
+	uint32_t odd = odd_number(c);
+	switch (below(c, 8)) {
+	/* The status mostly takes values that let the driver go on. */
+	case 0: r[20] = below(c, 3) == 0 ? (uint8_t)odd : (uint8_t[]){0, 1, 3, 11, 15}[below(c, 5)]; break;
+	case 1: r[21] = (uint8_t)below(c, 2); break;
+	case 2: put32(r + 4, below(c, 4) == 0 ? odd : 0x1002b); break;
+	case 3: put16(r + 24, (uint16_t)(below(c, 2) ? odd : 64)); break;
+	case 4: put16(r + 30, (uint16_t)(below(c, 4) ? below(c, 4) : odd)); break;
+	case 5: r[0x2000 + below(c, 24)] = (uint8_t)odd; break;
+	case 6: r[0x1000] = (uint8_t)odd; break;
+	default: put16(r + below(c, 28) * 2, (uint16_t)odd);
+	}
+}
+
+static void *scribble_on(void *ignored)
+{
+	(void)ignored;
+	while (!scribbler.ended) {
+		scribbler.busy = scribbler.wanted;
+		if (scribbler.busy == NOTHING)
+			sched_yield();
+		for (int n = (int)below(&scribbler.chance, 64); n > 0 && scribbler.busy == RINGS; n--)
+			scribble_rings(&scribbler.chance);
+		for (int n = (int)below(&scribbler.chance, 64); n > 0 && scribbler.busy == REGISTERS; n--)
+			scribble_registers(&scribbler.chance);
+		scribbler.writes += scribbler.busy != NOTHING;
+		for (uint32_t pause = below(&scribbler.chance, 2000); pause > 0; pause--)
+			__asm__ volatile("pause");
+	}
+	return NULL;
+}
+
+/* Its memory does not go while it writes. */
+static void scribble(int what)
+{
+	scribbler.wanted = what;
+	while (scribbler.busy != what)
+		sched_yield();
+}
+
+/* ---- rings ------------------------------------------------------------------------------------------------------ */
+
+static void scribble_here(void)
+{
+	for (int r = RX; r <= TX; r++) {
+		scribbler.used[r] = used(&backend.peer, r);
+		scribbler.available[r] = available(&backend.peer, r);
+		scribbler.descriptors[r] = descriptors(&backend.peer, r);
+	}
+	/* The second region is the pool's. */
+	scribbler.buffers = backend.peer.region[1].mapped + backend.peer.region[1].offset;
+	scribbler.buffer_bytes = backend.peer.region[1].length;
+	scribble(RINGS);
+}
+
+static void with_rings(struct input *i)
+{
+	backend_begin();
+	life_open(0);
+	scribble_here();
+	for (int n = 0; n < 300; n++) {
+		uint8_t what = next8(i);
+		life_receive(1 + what % 32);
+		life_send(1 + what % 16, (uint8_t)(what * 7));
+		if (what & 64)
+			life_free(what);
+		if (what & 128)
+			(void)vionet_rx_arm(life.port, 0);
+		if (life_is_broken() == 0)
+			continue;
+		/* It writes on while the queues are stopped, and into rings that are no more. */
+		life.broken += (uint32_t)life.broken_events;
+		ok(vionet_stop(life.port));
+		scribble(NOTHING);
+		life_start();
+		scribble_here();
+	}
+	vionet_close(life.port);
+	scribble(NOTHING);
+	life_close();
+}
+
+/* ---- registers -------------------------------------------------------------------------------------------------- */
+
+static int call(const char *name, int result)
+{
+	right_failure(name, result > 0 ? 0 : result, errors);
+	failures += result < 0;
+	return result;
+}
+#define CALL(name) call(#name, name)
+
+static void with_registers(void)
+{
+	static struct input space;
+	struct vionet_config config = VIONET_SIZED(struct vionet_config);
+	struct vionet_packet *packets[8];
+
+	honest_space(&space);
+	function_use();
+	uint64_t began = kernel.now;
+	memcpy(function.config, space.bytes, 256);
+	for (int n = 0; n < 6; n++) {
+		function.bar[n].kind = (enum bar_kind)space.bytes[AT_BARS + n * BAR_BYTES];
+		memcpy(&function.bar[n].length, space.bytes + AT_BARS + n * BAR_BYTES + 1, 8);
+	}
+	function_reset();
+	function_put(4, 0, space.bytes + AT_COMMON, 56);
+	function_put(4, 0x2000, space.bytes + AT_DEVICE, 24);
+	functions++;
+	ok(vionet_probe("pci:0000:7f:05.0", &life.port));
+	config.pool = pool_made(PACKETS);
+	config.rx_descriptors = config.tx_descriptors = 64;
+	scribble(REGISTERS);
+	for (int n = 0; n < 4; n++) {
+		(void)info_of(life.port);
+		if (CALL(vionet_init(life.port, &config)) == 0 && CALL(vionet_start(life.port)) == 0) {
+			functions_started++;
+			vionet_packet_free_bulk(packets, vionet_rx_burst(life.port, 0, packets, 8));
+			uint16_t made = vionet_packet_alloc_bulk(config.pool, packets, 4);
+			for (uint16_t m = 0; m < made; m++)
+				vionet_packet_append(packets[m], 60);
+			uint16_t sent = vionet_tx_burst(life.port, 0, packets, made);
+			vionet_packet_free_bulk(packets + sent, (uint16_t)(made - sent));
+			CALL(vionet_rx_arm(life.port, 0));
+		}
+		CALL(vionet_stop(life.port));
+	}
+	vionet_close(life.port);
+	scribble(NOTHING);
+	ok(vionet_pool_destroy(config.pool));
+	if (kernel.now - began > 60000000000u)
+		FAILED("a life took %" PRIu64 " ms", (kernel.now - began) / 1000000);
+}
+
+/* ----------------------------------------------------------------------------------------------------------------- */
+
+static void begin(void)
+{
+	function_begin();
+	scribbler.registers = mmap(NULL, 0x4000, PROT_READ | PROT_WRITE, MAP_SHARED, function.memory, (off_t)REGION(4));
+	yes(scribbler.registers != MAP_FAILED);
+	same(pthread_create(&scribbler.thread, NULL, scribble_on, NULL), 0);
+	life_begin();
+}
+
+static void run(struct input *i)
+{
+	if (i->bytes[0] & 1)
+		with_rings(i);
+	else
+		with_registers();
+}
+
+static void make(struct input *i, struct chance *c)
+{
+	for (i->size = 0; i->size < 64; i->size++)
+		i->bytes[i->size] = (uint8_t)chance_next(c);
+}
+
+static void end(void)
+{
+	scribbler.ended = 1;
+	pthread_join(scribbler.thread, NULL);
+	printf("%" PRIu64 " rounds of scribbling; %u lives, %u packets received, %u queues broken; %u functions, "
+	       "%u starts, %u failures with a sentence each\n", scribbler.writes, life.lives, life.received, life.broken,
+	       functions, functions_started, failures);
+	yes(life.received > life.lives && life.broken > 0 && functions_started > 0 && failures > 0);
+}
+
+static const struct target target = {"restless", 800, 64, begin, make, NULL, run, end};
