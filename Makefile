@@ -40,6 +40,7 @@ SWIFTFLAGS := -O -g -wmo -Xfrontend -function-sections -parse-as-library -swift-
 # Small code: the few functions of the packet road are marked @_optimize(speed).
 SWIFTFLAGS_VioNetABI := -Osize
 SWIFTFLAGS_VioNet := -Osize
+SWIFTFLAGS_SoftDevice := -Osize
 
 # For coverage-guided fuzzing (Tests/fuzz/guided.sh): every address is checked, every edge that is taken noted.
 ifdef INSTRUMENT

@@ -12,6 +12,8 @@ package struct Device: ~Copyable {
 
   let wire: Wire
   let config: NetConfig
+  /// The features this device offers.
+  let offered: UInt64
   let counters: Counters
   let poller: Poller
   let stop: File
@@ -22,18 +24,24 @@ package struct Device: ~Copyable {
 
   private let block: Block
   let queues: Table<Queue>
-  let segments: Table<Bytes>
-  let moreSegments: Table<Bytes>
-  /// A virtio-net header for a frame that needs nothing done.
-  let blank: Bytes
+  /// Chains of a receive queue, and of a transmit queue, while they are worked on.
+  let incoming: Batch
+  let outgoing: Batch
+  /// A few bytes for headers that do not lie in one piece.
+  let scratch: Bytes
 
   var memory: MemoryMap
+  var translation: Translation
   var message: Message
   var session = Session()
+  var terms = Terms()
   var socket: File?
   /// Its number; -1 while no front-end is connected.
   var socketNumber: Int32 = -1
-  var isReceiving = false
+  /// Pairs whose receive queue works.
+  var receivers: Receivers
+  /// Pairs up to the last one of which some queue runs.
+  var pairsInUse = 0
   var isStopping = false
   /// The queue on which the driver broke the rules; -1 if none.
   var fault = -1
@@ -42,23 +50,23 @@ package struct Device: ~Copyable {
   init(_ options: WireOptions, listening: consuming ListeningSocket?) throws(Failure) {
     let poller = try Poller()
     let stop = try File.event()
-    let block = try Block(Layout.size)
+    let layout = Layout(pairs: options.device.pairs)
+    let block = try Block(layout.size)
     wire = try Wire(options)
-    config = NetConfig(mtu: UInt16(max(1500, options.length - 14)))
+    config = NetConfig(options.device, longest: options.length)
+    offered = Feature.served & ~options.device.without
     counters = Counters(block.part(at: Layout.counters, count: Counters.size))
-    blank = block.part(at: Layout.blank, count: 12)
-    blank.store(10, UInt16(1).littleEndian)
-    queues = block.table(Queue.self, at: Layout.queues, count: 2)
-    queues[Queue.receive] = Queue(deviceWrites: true)
-    queues[Queue.transmit] = Queue(deviceWrites: false)
-    memory = MemoryMap(block.table(Region.self, at: Layout.regions, count: MemoryMap.limit))
+    scratch = block.part(at: Layout.scratch, count: 64)
+    queues = block.table(Queue.self, at: Layout.queues, count: 2 * options.device.pairs)
+    for index in 0..<queues.count { queues[index] = Queue(Queue.direction(index)) }
+    memory = MemoryMap(block.table(Region.self, at: layout.regions, count: MemoryMap.limit))
+    translation = Translation(memory)
     message = Message(
       block.part(at: Layout.message, count: Layout.messageSize),
       block.table(Int32.self, at: Layout.files, count: Message.largestFiles))
-    segments = block.table(Bytes.self, at: Layout.segments, count: Chain.limit)
-    moreSegments = block.table(Bytes.self, at: Layout.moreSegments, count: Chain.limit)
-    segments[0] = blank.first(0)
-    moreSegments[0] = blank.first(0)
+    receivers = Receivers(block.table(UInt8.self, at: Layout.receivers, count: DeviceOptions.mostPairs))
+    incoming = layout.batch(block, at: layout.incoming)
+    outgoing = layout.batch(block, at: layout.outgoing)
     self.poller = poller
     self.stop = stop
     self.block = block
@@ -69,16 +77,49 @@ package struct Device: ~Copyable {
   package var statistics: DeviceStatistics { counters.statistics }
 }
 
+/// The pairs whose receive queue works, in order.
+struct Receivers {
+  private let table: Table<UInt8>
+  private(set) var count = 0
+
+  init(_ table: Table<UInt8>) { self.table = table }
+
+  subscript(place: Int) -> UInt8 { table[place] }
+
+  mutating func clear() { count = 0 }
+
+  mutating func add(_ pair: Int) {
+    table[count] = UInt8(truncatingIfNeeded: pair)
+    count += 1
+  }
+}
+
 /// Where a device's tables lie in its block.
-private enum Layout {
+private struct Layout {
   static let counters = 0
-  static let blank = 64
+  static let scratch = 64
   static let files = 128
-  static let queues = 192
-  static let regions = queues + 512
-  static let message = regions + 1024
+  static let receivers = 192
+  static let message = 320
   static let messageSize = 576
-  static let segments = message + 640
-  static let moreSegments = segments + Chain.limit * 16
-  static let size = moreSegments + Chain.limit * 16
+  static let queues = 960
+  static let batchSize = Batch.room * 32 + Batch.segmentRoom * 16
+
+  let regions: Int
+  let incoming: Int
+  let outgoing: Int
+  let size: Int
+
+  init(pairs: Int) {
+    regions = Self.queues + (2 * pairs * MemoryLayout<Queue>.stride + 63) & ~63
+    incoming = regions + (MemoryMap.limit * MemoryLayout<Region>.stride + 63) & ~63
+    outgoing = incoming + Self.batchSize
+    size = outgoing + Self.batchSize
+  }
+
+  func batch(_ block: borrowing Block, at: Int) -> Batch {
+    let segments = block.table(Bytes.self, at: at + Batch.room * 32, count: Batch.segmentRoom)
+    segments[0] = block.part(at: 0, count: 0)
+    return Batch(block.table(Chain.self, at: at, count: Batch.room), segments)
+  }
 }

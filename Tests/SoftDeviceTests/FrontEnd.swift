@@ -20,10 +20,12 @@ func sentence() -> String { unsafe String(cString: sentence_get(Int32(SENTENCE_E
 final class FrontEnd {
   static let guest: UInt64 = 0x1_0000_0000
   static let user: UInt64 = 0x7000_0000_0000
-  static let memorySize = 8 << 20
+  static let memorySize = 256 << 20
   static let bufferSize = 2048
   static let versionOne: UInt64 = 1 << 32
   static let protocolBit: UInt64 = 1 << 30
+  /// What it agrees to unless it is told otherwise: the simplest rings.
+  static let simple = Feature.served & ~(Feature.packed | Feature.inOrder | Feature.eventIndex | Feature.mergeable)
 
   let socket: Int32
   let memory: Int32
@@ -31,21 +33,25 @@ final class FrontEnd {
   let kicks: [Int32]
   let calls: [Int32]
   let size: Int
+  /// Features it wants, of those that are offered.
+  let wish: UInt64
   var header = 12
-  var available: [UInt16] = [0, 0]
-  var used: [UInt16] = [0, 0]
+  var rings: [TestRing] = []
+  var posted: [Int]
 
-  init(socket: Int32, size: Int = 256) {
+  init(socket: Int32, size: Int = 256, pairs: Int = 1, wish: UInt64 = simple) {
     self.socket = socket
     self.size = size
+    self.wish = wish
     memory = sys_memfd("test", UInt32(MFD_CLOEXEC))
     _ = sys_ftruncate(memory, Int64(Self.memorySize))
     guard let base = unsafe sys_map(nil, Self.memorySize, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0) else {
       fatalError("no memory")
     }
     unsafe self.base = base
-    kicks = [sys_eventfd(0), sys_eventfd(0)]
-    calls = [sys_eventfd(0), sys_eventfd(0)]
+    kicks = (0..<2 * pairs + 1).map { _ in sys_eventfd(0) }
+    calls = (0..<2 * pairs + 1).map { _ in sys_eventfd(0) }
+    posted = kicks.map { _ in 0 }
   }
 
   deinit {
@@ -132,12 +138,13 @@ final class FrontEnd {
     return table
   }
 
-  static func ringOffset(_ queue: Int) -> Int { queue * 0x100000 }
+  func ringOffset(_ queue: Int) -> Int { queue * TestRing.bytes(size) }
 
   func address(_ queue: Int, shift: UInt64 = 0) -> [UInt8] {
-    let ring = Self.user &+ UInt64(Self.ringOffset(queue)) &+ shift
-    return Self.bytes(UInt32(queue)) + Self.bytes(UInt32(0)) + Self.bytes(ring) + Self.bytes(ring &+ 0xc0000)
-      + Self.bytes(ring &+ 0x80000) + Self.bytes(UInt64(0))
+    let ring = Self.user &+ UInt64(ringOffset(queue)) &+ shift
+    return Self.bytes(UInt32(queue)) + Self.bytes(UInt32(0)) + Self.bytes(ring)
+      + Self.bytes(ring &+ UInt64(TestRing.deviceOffset(size)))
+      + Self.bytes(ring &+ UInt64(TestRing.driverOffset(size))) + Self.bytes(UInt64(0))
   }
 
   /// Features, protocol features, memory.
@@ -147,18 +154,25 @@ final class FrontEnd {
     let protocols = try ask(Request.getProtocolFeatures) ?? 0
     let wanted = status ? protocols : protocols & ~ProtocolFeature.status
     send(Request.setProtocolFeatures, Self.bytes(wanted))
-    #expect(try ask(Request.getQueueNum) == 1)
-    let agreed = features ?? offered
-    header = agreed & Self.versionOne != 0 ? 12 : 10
-    #expect(try confirm(Request.setFeatures, Self.bytes(agreed)) == 0)
+    #expect(try ask(Request.getQueueNum) == UInt64(kicks.count / 2))
+    agree(features ?? offered & wish)
+    #expect(try confirm(Request.setFeatures, Self.bytes(features ?? offered & wish)) == 0)
     #expect(try confirm(Request.setMemTable, memoryTable(), files: [memory]) == 0)
+  }
+
+  /// Makes rings as the features say.
+  func agree(_ features: UInt64) {
+    header = features & (Self.versionOne | Feature.mergeable) != 0 ? 12 : 10
+    rings = kicks.enumerated().map { queue, kick in
+      unsafe TestRing.make(base + ringOffset(queue), size, features, kick)
+    }
   }
 
   func startRing(_ queue: Int, enable: Bool = true) throws {
     let index = UInt32(queue)
     send(Request.setVringCall, Self.bytes(UInt64(queue)), files: [calls[queue]])
     #expect(try confirm(Request.setVringNum, Self.state(index, UInt32(size))) == 0)
-    #expect(try confirm(Request.setVringBase, Self.state(index, UInt32(used[queue]))) == 0)
+    #expect(try confirm(Request.setVringBase, Self.state(index, rings[queue].position)) == 0)
     #expect(try confirm(Request.setVringAddr, address(queue)) == 0)
     #expect(try confirm(Request.setVringKick, Self.bytes(UInt64(queue)), files: [kicks[queue]]) == 0)
     if enable { #expect(try confirm(Request.setVringEnable, Self.state(index, 1)) == 0) }
@@ -166,8 +180,7 @@ final class FrontEnd {
 
   func start() throws {
     try negotiate()
-    try startRing(0)
-    try startRing(1)
+    for queue in 0..<kicks.count - 1 { try startRing(queue) }
   }
 
   /// Stops a ring and returns the index the device stood at.
@@ -175,116 +188,4 @@ final class FrontEnd {
     send(Request.getVringBase, Self.state(UInt32(queue), 0))
     return try reply(Request.getVringBase).map { UInt32(truncatingIfNeeded: Self.number(Array($0[4...]))) }
   }
-
-  // MARK: rings
-
-  func ring(_ queue: Int) -> UnsafeMutableRawPointer { unsafe base + Self.ringOffset(queue) }
-
-  static func bufferOffset(_ queue: Int, _ index: Int) -> Int { 0x200000 + (queue * 1024 + index) * bufferSize }
-
-  func buffer(_ queue: Int, _ index: Int) -> UnsafeMutableRawPointer {
-    unsafe base + Self.bufferOffset(queue, index)
-  }
-
-  static func address(_ queue: Int, _ index: Int) -> UInt64 { guest + UInt64(bufferOffset(queue, index)) }
-
-  func describe(_ queue: Int, _ index: Int, _ address: UInt64, _ length: UInt32, _ flags: UInt16, _ next: UInt16 = 0) {
-    let at = unsafe ring(queue) + 16 * index
-    unsafe at.storeBytes(of: address, as: UInt64.self)
-    unsafe at.storeBytes(of: length, toByteOffset: 8, as: UInt32.self)
-    unsafe at.storeBytes(of: flags, toByteOffset: 12, as: UInt16.self)
-    unsafe at.storeBytes(of: next, toByteOffset: 14, as: UInt16.self)
-  }
-
-  /// Makes one chain available and kicks if the device wants that.
-  func post(_ queue: Int, _ head: Int) {
-    let ring = unsafe ring(queue)
-    let slot = Int(available[queue]) & (size - 1)
-    unsafe (ring + 0x80004 + 2 * slot).storeBytes(of: UInt16(head), as: UInt16.self)
-    available[queue] &+= 1
-    unsafe shared_store16_release(ring + 0x80002, available[queue])
-    shared_fence()
-    if unsafe shared_load16(ring + 0xc0000) == 0 { _ = sys_eventfd_signal(kicks[queue]) }
-  }
-
-  var kicksWanted: Bool { unsafe shared_load16(ring(0) + 0xc0000) == 0 && shared_load16(ring(1) + 0xc0000) == 0 }
-
-  /// Posts receive buffers of one descriptor each.
-  func fill(_ count: Int, length: Int = bufferSize) {
-    for _ in 0..<count {
-      let index = Int(available[0]) & (size - 1)
-      describe(0, index, Self.address(0, index), UInt32(length), 2)
-      post(0, index)
-    }
-  }
-
-  /// Puts a frame with its header into a transmit buffer, without posting it.
-  func place(_ frame: [UInt8], _ index: Int) {
-    let at = unsafe buffer(1, index)
-    for position in 0..<header { unsafe (at + position).storeBytes(of: 0, as: UInt8.self) }
-    for (position, byte) in frame.enumerated() { unsafe (at + header + position).storeBytes(of: byte, as: UInt8.self) }
-  }
-
-  func transmit(_ frame: [UInt8]) {
-    let index = Int(available[1]) & (size - 1)
-    place(frame, index)
-    describe(1, index, Self.address(1, index), UInt32(header + frame.count), 0)
-    post(1, index)
-  }
-
-  /// The next used element; nil if none comes.
-  func takeUsed(_ queue: Int, wait milliseconds: Int = 3000) -> (id: Int, length: Int)? {
-    let ring = unsafe ring(queue)
-    let deadline = Deadline(milliseconds: milliseconds)
-    while unsafe shared_load16_acquire(ring + 0xc0002) == used[queue] {
-      if deadline.hasPassed { return nil }
-      sys_sleep_microseconds(20)
-    }
-    let at = unsafe ring + 0xc0004 + 8 * (Int(used[queue]) & (size - 1))
-    used[queue] &+= 1
-    return unsafe (Int(shared_load32(at)), Int(shared_load32(at + 4)))
-  }
-
-  /// The next received frame; nil if none comes.
-  func receiveFrame(wait milliseconds: Int = 3000) -> [UInt8]? {
-    guard let (id, length) = takeUsed(0, wait: milliseconds) else { return nil }
-    let at = unsafe buffer(0, id)
-    for position in 0..<10 { #expect(unsafe at.load(fromByteOffset: position, as: UInt8.self) == 0) }
-    if header == 12 { #expect(unsafe at.load(fromByteOffset: 10, as: UInt16.self) == 1) }
-    return (header..<max(length, header)).map { unsafe at.load(fromByteOffset: $0, as: UInt8.self) }
-  }
-}
-
-/// A device with one front-end attached, both ended when the test is over.
-final class Bench {
-  let device: Cell<Device>
-  let front: FrontEnd
-
-  init(_ wire: String, size: Int = 256) throws {
-    let socket: Descriptor
-    do {
-      (device, socket) = try SoftDevice.start(WireOptions(parsing: text(wire)))
-    } catch {
-      throw TestError(sentence())
-    }
-    front = FrontEnd(socket: socket.number, size: size)
-  }
-
-  deinit { SoftDevice.stop(device) }
-
-  var statistics: DeviceStatistics { SoftDevice.statistics(device) }
-
-  /// Waits until `condition` holds for the counters.
-  func until(_ condition: (DeviceStatistics) -> Bool) -> Bool {
-    let deadline = Deadline(milliseconds: 3000)
-    while !deadline.hasPassed {
-      if condition(statistics) { return true }
-      sys_sleep_microseconds(100)
-    }
-    return false
-  }
-}
-
-func frame(_ length: Int, seed: Int = 0) -> [UInt8] {
-  (0..<length).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ seed &* 13) }
 }

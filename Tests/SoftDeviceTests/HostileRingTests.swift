@@ -9,10 +9,12 @@ import Testing
 @testable import SoftDevice
 
 /// Runs `body` on a fresh device and checks that nothing of it stays open.
-func hostile(_ wire: String = "loopback", _ body: (Bench) throws -> Void) throws {
+func hostile(
+  _ wire: String = "loopback", size: Int = 256, wish: UInt64 = FrontEnd.simple, _ body: (Bench) throws -> Void
+) throws {
   let before = openFiles()
   do {
-    let bench = try Bench(wire)
+    let bench = try Bench(wire, size: size, wish: wish)
     try body(bench)
   }
   #expect(openFiles() == before)
@@ -44,7 +46,7 @@ extension SoftDeviceTests {
       let end = FrontEnd.guest + UInt64(FrontEnd.memorySize)
       switch crime {
       case .headBeyondRing: break
-      case .indexJump: front.available[1] &+= 300
+      case .indexJump: front.split(1).available &+= 300
       case .loop:
         front.describe(1, 0, address, 20, 1, 1)
         front.describe(1, 1, address, 20, 1, 0)

@@ -57,7 +57,7 @@ extension SoftDeviceTests {
           sys_sleep_microseconds(300)
         }
         let features = try bench.front.reply(Request.getFeatures)
-        #expect(features == FrontEnd.bytes(Feature.offered))
+        #expect(features == FrontEnd.bytes(Feature.served))
       }
     }
 
@@ -86,7 +86,8 @@ extension SoftDeviceTests {
     }
 
     static let sizesAndOffsets: [[UInt64]] = [
-      [0x80_0001, 0], [0, 0], [4096, 0x80_0000], [UInt64.max, 0], [4096, 0xffff_ffff_ffff_f000],
+      [UInt64(FrontEnd.memorySize) + 1, 0], [0, 0], [4096, UInt64(FrontEnd.memorySize)], [UInt64.max, 0],
+      [4096, 0xffff_ffff_ffff_f000],
       [4096, 0xffff_ffff_ffff_fff0],
       [1 << 62, 1 << 62],
     ]
@@ -133,7 +134,7 @@ extension SoftDeviceTests {
         for shift in [UInt64(1), 8, 1 << 30, UInt64.max - FrontEnd.user, UInt64(FrontEnd.memorySize) - 100] {
           #expect(try front.confirm(Request.setVringAddr, front.address(1, shift: shift)) == 1)
         }
-        #expect(try front.ask(Request.getFeatures) == Feature.offered)
+        #expect(try front.ask(Request.getFeatures) == Feature.served)
       }
     }
 

@@ -12,6 +12,8 @@ extension SoftDeviceTests {
   @Suite struct OptionsTests {
     @Test(arguments: [
       "loopback", "sink", "generate", "generate,length=64,rate=0,flows=1", "generate,length=9000,rate=1000,flows=65536",
+      "sink,queues=128,mtu=9000,mac=02:00:00:00:00:0A,packed_vq=0,in_order=1,mrg_rxbuf=0",
+      "sink,features_off=0xffffffffffffffff,features_off=1",
       "tap=v0", "pcap=", "pcap=a.pcap,out=b.pcap", "pcap,out=b", "pipe=x",
     ])
     func good(_ wire: String) throws {
@@ -22,7 +24,11 @@ extension SoftDeviceTests {
       ("", "unknown wire \"\""), ("loop", "unknown wire \"loop\""), ("loopback=1", "takes no value"),
       ("sink,length=64", "unknown key \"length\""), ("generate,length=63", "length=\"63\": wanted is a number from 64"),
       ("generate,length=9001", "9000"), ("generate,length=", "length="), ("generate,rate=x", "rate="),
-      ("generate,flows=0", "flows="), ("generate,flows=65537", "65536"), ("generate,mac=1", "unknown key \"mac\""),
+      ("generate,flows=0", "flows="), ("generate,flows=65537", "65536"), ("generate,mac=1", "mac="), ("sink,mac=01:00:00:00:00:01", "unicast"),
+      ("sink,mac=00:00:00:00:00:00", "unicast"), ("sink,mac=02:00:00:00:00:0g", "unicast"),
+      ("sink,queues=0", "queues="), ("sink,queues=129", "128"), ("sink,mtu=67", "mtu="), ("sink,packed_vq=2", "0 to 1"),
+     
+      ("sink,features_off=0xg", "hexadecimal"), ("sink,features_off=", "features_off="),
       ("generate,rate", "not key=value"), ("tap=", "interface name"), ("tap=a/b", "interface name"),
       ("tap=.", "interface name"), ("tap=..", "interface name"), ("tap=abcdefghijklmnop", "interface name"),
       ("tap=v%d", "interface name"), ("tap", "interface name"), ("pipe=", "needs a name"), ("pipe", "needs a name"),
@@ -41,7 +47,11 @@ extension SoftDeviceTests {
     @Test func keysOneByOne() throws {
       var options = try WireOptions(text("generate"))
       #expect(try options.set(text("length"), text("1500")))
-      #expect(try !options.set(text("mac"), text("02:00:00:00:00:01")))
+      #expect(try !options.set(text("out"), text("x")))
+      #expect(try options.set(text("mtu"), text("9000")))
+      #expect(try options.set(text("packed_vq"), text("0")) && options.set(text("features_off"), text("0x21")))
+      #expect(options.device.mtu == 9000 && options.device.without == Feature.packed | 0x21)
+      #expect(try options.set(text("packed_vq"), text("1")) && options.device.without == 0x21)
       #expect(options.length == 1500)
     }
 

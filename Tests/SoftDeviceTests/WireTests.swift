@@ -121,7 +121,7 @@ extension SoftDeviceTests {
         do {
           let bench = try Bench("pcap=,out=\(folder)/out.pcap")
           try bench.front.start()
-          frames.forEach(bench.front.transmit)
+          frames.forEach { bench.front.transmit($0) }
           #expect(bench.until { $0.fromDriver == 200 })
           sys_sleep_microseconds(20_000)
           // Written already when the device falls idle, not only at its end.
@@ -228,8 +228,6 @@ extension SoftDeviceTests {
           let right = try Bench("pipe=again")
           try right.front.start()
           try left.front.stopRing(0)
-          left.front.used = [0, 0]
-          left.front.available = [0, 0]
           unsafe memset(left.front.base, 0, 0x200000)
           try left.front.start()
           right.front.fill(1)

@@ -64,21 +64,31 @@ struct Bytes: @unchecked Sendable {
   func clear() { unsafe _ = memset(base, 0, count) }
 }
 
-/// One block on the heap, zeroed, of which a device's tables are parts.
+/// One block of zeroed memory, of which a device's tables are parts. A large one takes memory only where it is used.
 @safe
 struct Block: ~Copyable {
+  private static let large = 16384
+
   private let raw: UnsafeMutableRawPointer
   let count: Int
 
   init(_ count: Int) throws(Failure) {
-    guard let raw = unsafe Heap.zeroed(count) else {
+    guard let raw = unsafe Self.allocate(count) else {
       throw Failure(ENOMEM, "no memory for ").number(count).text(" bytes of a soft device")
     }
     unsafe self.raw = raw
     self.count = count
   }
 
-  deinit { unsafe free(raw) }
+  deinit {
+    if count < Self.large { unsafe free(raw) } else { unsafe _ = sys_unmap(raw, count) }
+  }
+
+  private static func allocate(_ count: Int) -> UnsafeMutableRawPointer? {
+    if count < large { return unsafe Heap.zeroed(count) }
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+    return unsafe sys_map(nil, count, PROT_READ | PROT_WRITE, flags, -1, 0)
+  }
 
   var bytes: Bytes { unsafe Bytes(raw, count) }
 

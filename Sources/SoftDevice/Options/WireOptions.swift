@@ -24,6 +24,7 @@ package struct WireOptions {
   /// Frames per second; 0: as many as the driver takes.
   private(set) var rate: UInt64 = 0
   private(set) var flows = 1
+  private(set) var device = DeviceOptions()
 
   /// The first element: "loopback", "generate", "sink", "tap=NAME", "pcap=IN" or "pipe=NAME".
   package init(_ wire: Text) throws(Failure) {
@@ -80,37 +81,30 @@ package struct WireOptions {
 }
 
 extension WireOptions {
-  /// Sets one key; false if it is not a key of this wire.
+  /// Sets one key; false if it is neither this wire's nor every device's.
   package mutating func set(_ key: Text, _ value: Text) throws(Failure) -> Bool {
     switch kind {
     case .generate:
       if key.equals("length") {
-        length = Int(try Self.number(key, value, UInt64(Self.shortestFrame), UInt64(Self.longestFrame)))
-      } else if key.equals("rate") {
-        rate = try Self.number(key, value, 0, Self.highestRate)
-      } else if key.equals("flows") {
-        flows = Int(try Self.number(key, value, 1, UInt64(Self.mostFlows)))
-      } else {
-        return false
+        length = Int(try DeviceOptions.number(key, value, UInt64(Self.shortestFrame), UInt64(Self.longestFrame)))
+        return true
       }
-      return true
+      if key.equals("rate") {
+        rate = try DeviceOptions.number(key, value, 0, Self.highestRate)
+        return true
+      }
+      if key.equals("flows") {
+        flows = Int(try DeviceOptions.number(key, value, 1, UInt64(Self.mostFlows)))
+        return true
+      }
     case .capture:
-      if !key.equals("out") { return false }
-      output = try Self.name(value, key)
-      return true
-    default:
-      return false
+      if key.equals("out") {
+        output = try Self.name(value, key)
+        return true
+      }
+    default: break
     }
-  }
-
-  private static func number(
-    _ key: Text, _ value: Text, _ low: UInt64, _ high: UInt64
-  ) throws(Failure) -> UInt64 {
-    guard let number = value.unsignedNumber, number >= low, number <= high else {
-      throw Failure(EINVAL, "").plain(key).text("=").quoting(value).text(": wanted is a number from ").number(low)
-        .text(" to ").number(high)
-    }
-    return number
+    return try device.set(key, value)
   }
 
   /// A whole wire, "wire,key=value,...".

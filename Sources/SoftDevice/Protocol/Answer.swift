@@ -48,14 +48,14 @@ extension Device {
       return dispatchRing(message)
     }
     switch message.request {
-    case Request.getFeatures: return .value(Feature.offered)
+    case Request.getFeatures: return .value(offered)
     case Request.setFeatures: return setFeatures(message.double(0))
     case Request.setOwner, Request.sendRarp: return .done
     case Request.resetOwner: return stopRings()
     case Request.setMemTable: return setMemory(message)
     case Request.getProtocolFeatures: return .value(ProtocolFeature.offered)
     case Request.setProtocolFeatures: return setProtocolFeatures(message.double(0))
-    case Request.getQueueNum: return .value(1)
+    case Request.getQueueNum: return .value(UInt64(config.pairs))
     case Request.netSetMTU: return setMTU(message.double(0))
     case Request.getConfig: return getConfig(message)
     case Request.setConfig: return .refused("no field of the configuration can be written")

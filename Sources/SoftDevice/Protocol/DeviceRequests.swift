@@ -7,13 +7,16 @@ import Linux
 
 extension Device {
   mutating func setFeatures(_ features: UInt64) -> Answer {
-    if features & ~Feature.offered != 0 { return .refused("features that were not offered") }
+    if features & ~offered != 0 { return .refused("features that were not offered") }
     if isRunning && features != session.features { return .refused("features change while a ring runs") }
     session.features = features
     session.featuresAreSet = true
     for index in 0..<queues.count {
-      queues[index].indirectAllowed = features & Feature.indirect != 0
       if session.ringsBeginEnabled { queues[index].enabled = true }
+      if !queues[index].running {
+        queues[index].agreement = session.rings
+        _ = queues[index].resolve(memory)
+      }
     }
     refresh()
     return .done
@@ -35,17 +38,18 @@ extension Device {
     if message.fileCount != count { return .broken("not one file descriptor for each memory region") }
     // The rings' addresses are of the old mappings, which go first: nothing runs meanwhile.
     forgetRings()
-    memory.clear()
+    forgetMemory()
     for index in 0..<count {
       let at = 8 + 32 * index
       let mapped = memory.add(
         guest: message.double(at), user: message.double(at + 16), size: message.double(at + 8),
         offset: message.double(at + 24), file: message.file(index))
       if !mapped {
-        memory.clear()
+        forgetMemory()
         return .refused("a memory region that cannot be mapped")
       }
     }
+    translation = Translation(memory)
     for index in 0..<queues.count { _ = queues[index].resolve(memory) }
     refresh()
     return .done
@@ -54,6 +58,7 @@ extension Device {
   mutating func setMTU(_ mtu: UInt64) -> Answer {
     if mtu < 68 || mtu > 65535 { return .refused("MTU out of range") }
     session.mtu = UInt16(mtu)
+    refresh()
     return .done
   }
 
@@ -89,7 +94,7 @@ extension Device {
     for index in 0..<queues.count {
       stopRing(index)
       queues[index].enabled = false
-      queues[index].next = 0
+      queues[index].rewind()
       queues[index].addressed = false
       queues[index].rings = nil
     }

@@ -11,8 +11,8 @@ import Linux
 extension Device {
   mutating func setRingSize(_ index: UInt32, _ size: UInt32) -> Answer {
     guard let index = ring(index) else { return .broken("no such ring") }
-    if size == 0 || size > Queue.largest || size & (size &- 1) != 0 {
-      return .refused("a ring's size is a power of two up to 32768")
+    if size == 0 || size > Queue.largest || !session.rings.isPacked && size & (size &- 1) != 0 {
+      return .refused("a ring's size is 1 to 32768, and of a split ring a power of two")
     }
     if queues[index].started { return .refused("the ring is started") }
     queues[index].size = UInt16(size)
@@ -23,8 +23,8 @@ extension Device {
     guard let index = ring(message.word(0)) else { return .broken("no such ring") }
     if message.word(4) & 1 != 0 { return .refused("a ring's writes cannot be logged") }
     queues[index].descriptorAddress = message.double(8)
-    queues[index].usedAddress = message.double(16)
-    queues[index].availableAddress = message.double(24)
+    queues[index].deviceAddress = message.double(16)
+    queues[index].driverAddress = message.double(24)
     queues[index].addressed = true
     return resolve(index)
   }
@@ -33,21 +33,21 @@ extension Device {
     // Without any memory yet, the addresses wait for it.
     let good = queues[index].resolve(memory) || memory.count == 0
     refresh()
-    return good ? .done : .refused("the ring is not inside the memory, or not aligned")
+    return good ? .done : .refused("the ring is not inside the memory, not aligned, or its base not inside it")
   }
 
   mutating func setRingBase(_ index: UInt32, _ base: UInt32) -> Answer {
     guard let index = ring(index) else { return .broken("no such ring") }
-    if base > 0xffff { return .refused("an index of more than 16 bits") }
+    if base > 0xffff && !session.rings.isPacked { return .refused("an index of more than 16 bits") }
     if queues[index].started { return .refused("the ring is started") }
-    queues[index].next = UInt16(base)
-    return .done
+    queues[index].setBase(base)
+    return queues[index].addressed ? resolve(index) : .done
   }
 
   mutating func getRingBase(_ message: Message) -> Answer {
     guard let index = ring(message.word(0)) else { return .broken("no such ring") }
     stopRing(index)
-    message.payload.store(4, UInt32(queues[index].next))
+    message.payload.store(4, queues[index].base)
     return .payload(8)
   }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A chain of descriptors as the device works with it: an id to give back and the memory it names, already translated
-// and checked. Nearly every chain has one segment, which stays in `only`; the others are listed in `segments`. Nothing
-// is assumed about how a header and a frame are spread over them (virtio 1.4, 2.7.4.1).
+// Chains of descriptors as the device works with them: an id to give back and the memory they name, already translated
+// and checked. Chains are taken from a ring in batches, worked on, and given back or put back in order. Nearly every
+// chain has one segment, which stands in `only`; the segments of others are listed in the batch. Nothing is assumed
+// about how a header and a frame are spread over them (virtio 1.4, 2.7.4.1).
 
 import Linux
 
@@ -10,110 +11,97 @@ struct Chain {
   /// Longest chain that is served; frames of 64 segments need far less.
   static let limit = 1024
 
-  var id: UInt16 = 0
+  /// The first segment.
+  var only: Bytes
+  /// Bytes of all segments.
+  var total: UInt32
+  /// Bytes of it that the device has written, as the driver will be told.
+  var written: UInt32 = 0
+  var id: UInt16
   /// Descriptors of the ring that it takes: what a packed ring steps by.
   var slots: UInt16 = 1
-  var count = 0
-  /// Bytes of all segments.
-  var total = 0
-  var only: Bytes
-  let segments: Table<Bytes>
+  /// Segments.
+  var count: UInt16 = 1
+  /// Where in the batch's list its segments begin, if there are several.
+  var first: UInt16 = 0
 
-  init(_ segments: Table<Bytes>) {
+  @inline(__always)
+  init(_ id: UInt16, _ bytes: Bytes, _ length: UInt32) {
+    only = bytes
+    total = length
+    self.id = id
+  }
+}
+
+struct Batch {
+  /// Chains that a batch holds at most, and as many as are taken at a time where one frame takes one chain.
+  static let room = 512
+  static let burst = 32
+  static let segmentRoom = 2 * Chain.limit
+
+  let chains: Table<Chain>
+  let segments: Table<Bytes>
+  /// Chains taken.
+  var count = 0
+  /// How many of them, from the first on, are to be given back to the driver; the rest is put back into the ring.
+  var done = 0
+  /// Segments listed.
+  private(set) var listed = 0
+  /// Segments of the last chain that the device reads, where a chain may have both kinds.
+  private(set) var readable = 0
+
+  init(_ chains: Table<Chain>, _ segments: Table<Bytes>) {
+    self.chains = chains
     self.segments = segments
-    only = segments[0]
   }
 
   @inline(__always)
-  mutating func set(_ id: UInt16, _ bytes: Bytes) {
-    self.id = id
-    only = bytes
-    total = bytes.count
-    count = 1
+  mutating func clear() {
+    count = 0
+    done = 0
+    listed = 0
   }
 
-  mutating func begin(_ id: UInt16) {
-    self.id = id
-    count = 0
-    total = 0
+  /// There is room for the segments of one more chain, however long.
+  @inline(__always) var hasRoom: Bool { listed <= Self.segmentRoom - Chain.limit }
+
+  /// Begins a chain segment by segment, in the place behind the last one; it counts when `count` says so.
+  mutating func begin() {
+    chains[count] = Chain(0, segments[0].first(0), 0)
+    chains[count].count = 0
+    chains[count].first = UInt16(truncatingIfNeeded: listed)
+    readable = 0
   }
 
   /// One more segment; false if there are too many. Empty ones leave no trace.
-  mutating func append(_ bytes: Bytes) -> Bool {
+  mutating func append(_ bytes: Bytes, isReadable: Bool) -> Bool {
     if bytes.count == 0 { return true }
-    if count >= Self.limit { return false }
-    if count == 0 { only = bytes }
-    segments[count] = bytes
-    count += 1
-    total &+= bytes.count
+    let total = UInt64(chains[count].total) &+ UInt64(bytes.count)
+    if chains[count].count >= Chain.limit || total > UInt32.max || listed >= segments.count { return false }
+    if chains[count].count == 0 { chains[count].only = bytes }
+    segments[listed] = bytes
+    listed &+= 1
+    chains[count].count &+= 1
+    chains[count].total = UInt32(truncatingIfNeeded: total)
+    if isReadable { readable &+= 1 }
     return true
   }
 
-  /// Writes `source` at `offset`.
+  /// A segment of a chain.
   @inline(__always)
-  func write(_ source: Bytes, at offset: Int) {
-    if count == 1 {
-      source.copy(to: only.dropping(offset))
-    } else {
-      scatter(source, at: offset)
-    }
+  func segment(_ chain: Chain, _ index: Int) -> Bytes {
+    chain.count == 1 ? chain.only : segments[Int(chain.first) &+ index]
   }
 
-  @inline(never)
-  private func scatter(_ source: Bytes, at offset: Int) {
-    var rest = source
-    var skip = offset
-    var index = 0
-    while index < count, rest.count > 0 {
-      let segment = segments[index].dropping(skip)
-      skip = max(skip &- segments[index].count, 0)
-      rest = rest.dropping(rest.copy(to: segment))
-      index += 1
-    }
-  }
-
-  /// Copies what stands from `offset` on to `target`, and returns how much that was.
-  @inline(__always) @discardableResult
-  func read(from offset: Int, to target: Bytes) -> Int {
-    if count == 1 { return only.dropping(offset).copy(to: target) }
-    return gather(from: offset, to: target)
-  }
-
-  @inline(never)
-  private func gather(from offset: Int, to target: Bytes) -> Int {
+  /// Copies the beginning of a chain to `target`, and returns how much that was.
+  @inline(never) @discardableResult
+  func read(_ chain: Chain, to target: Bytes) -> Int {
     var rest = target
-    var skip = offset
     var index = 0
-    while index < count, rest.count > 0 {
-      let segment = segments[index].dropping(skip)
-      skip = max(skip &- segments[index].count, 0)
-      rest = rest.dropping(segment.copy(to: rest))
-      index += 1
+    while index < Int(chain.count), rest.count > 0 {
+      rest = rest.dropping(segment(chain, index).copy(to: rest))
+      index &+= 1
     }
     return target.count &- rest.count
-  }
-
-  /// Copies what stands from `offset` on to `target`, at `start`.
-  @inline(__always)
-  func copy(from offset: Int, to target: borrowing Chain, at start: Int) {
-    if count == 1 {
-      target.write(only.dropping(offset), at: start)
-    } else {
-      transfer(from: offset, to: target, at: start)
-    }
-  }
-
-  @inline(never)
-  private func transfer(from offset: Int, to target: borrowing Chain, at start: Int) {
-    var skip = offset
-    var position = start
-    var index = 0
-    while index < count {
-      let segment = segments[index].dropping(skip)
-      skip = max(skip &- segments[index].count, 0)
-      target.write(segment, at: position)
-      position &+= segment.count
-      index += 1
-    }
   }
 }

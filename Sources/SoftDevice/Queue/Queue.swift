@@ -1,37 +1,76 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // One virtqueue as the device keeps it between batches: what the front-end said about it (size, addresses, eventfds,
-// started, enabled) and how far it was worked off. Queue 0 is the driver's receive queue, queue 1 its transmit queue.
+// started, enabled) and how far it was worked off. Queue 2n is the driver's receive queue n, queue 2n+1 its transmit
+// queue n.
 //
-// Each chain taken is given back in the same batch, so at rest nothing is in flight, and the index that GET_VRING_BASE
-// returns is the whole state of a split ring.
+// Chains are given back in the order they were taken, so at rest nothing is in flight, and the position that
+// GET_VRING_BASE returns is the whole state of a ring.
 
 import CLinux
 import Linux
 
-/// Where the three parts of a split ring lie in our own address space.
+/// Where the three parts of a ring lie in our own address space. Split: descriptors, available ring, used ring. Packed:
+/// descriptors, driver event suppression, device event suppression (virtio 1.4, 2.8).
 struct Rings {
   let descriptors: Shared
-  let available: Shared
-  let used: Shared
+  let driver: Shared
+  let device: Shared
+}
+
+/// A position in a ring. Split: an index that runs freely. Packed: a place, and the wrap counter.
+struct Position: Equatable {
+  var index: UInt16 = 0
+  var wrap = true
+
+  /// As vhost-user passes it on for packed rings.
+  var packed: UInt32 { UInt32(index) | (wrap ? 0x8000 : 0) }
+
+  init() {}
+
+  init(packed: UInt32) {
+    index = UInt16(truncatingIfNeeded: packed & 0x7fff)
+    wrap = packed & 0x8000 != 0
+  }
+
+  /// Steps on in a packed ring.
+  @inline(__always)
+  mutating func step(_ slots: UInt16, size: UInt16) {
+    let next = UInt32(index) &+ UInt32(slots)
+    if next >= UInt32(size) {
+      index = UInt16(truncatingIfNeeded: next &- UInt32(size))
+      wrap = !wrap
+    } else {
+      index = UInt16(truncatingIfNeeded: next)
+    }
+  }
 }
 
 struct Queue {
-  static let receive = 0
-  static let transmit = 1
   static let largest: UInt32 = 32768
 
-  /// The device writes to its buffers.
-  let deviceWrites: Bool
-  var indirectAllowed = false
+  /// Which segments a chain may have.
+  enum Direction { case read, write, both }
+
+  @inline(__always) static func receive(_ pair: Int) -> Int { 2 &* pair }
+  @inline(__always) static func transmit(_ pair: Int) -> Int { 2 &* pair &+ 1 }
+  static func direction(_ index: Int) -> Direction { index % 2 == 0 ? .write : .read }
+
+  let direction: Direction
+  /// What was agreed about every ring.
+  var agreement = RingAgreement()
   var size: UInt16 = 0
-  var next: UInt16 = 0
-  var usedIndex: UInt16 = 0
+  /// The next chain to take, and where the next used one goes.
+  var next = Position()
+  var used = Position()
+  /// How far the batch at hand was taken, and how many slots that were.
+  var ahead = Position()
+  var slotsAhead = 0
 
   /// User addresses of SET_VRING_ADDR.
   var descriptorAddress: UInt64 = 0
-  var availableAddress: UInt64 = 0
-  var usedAddress: UInt64 = 0
+  var driverAddress: UInt64 = 0
+  var deviceAddress: UInt64 = 0
   var addressed = false
   var rings: Rings?
 
@@ -43,49 +82,78 @@ struct Queue {
   /// Started, resolved, and the driver has said DRIVER_OK where it can: buffers may be used.
   var running = false
 
-  init(deviceWrites: Bool) { self.deviceWrites = deviceWrites }
+  init(_ direction: Direction) { self.direction = direction }
 
   /// Translates the ring's addresses; false if one of its parts lies outside the front-end's memory or is not aligned
-  /// as virtio 1.4, 2.7 asks.
+  /// as virtio 1.4, 2.7 and 2.8.11 ask, or if size and position are none of such a ring.
   mutating func resolve(_ map: MemoryMap) -> Bool {
     rings = nil
     if !addressed || size == 0 { return true }
     let entries = Int(size)
+    let packed = agreement.isPacked
+    if packed ? next.index >= size || used.index >= size : size & (size &- 1) != 0 { return false }
     guard let descriptors = map.user(descriptorAddress, 16 * entries),
-      let available = map.user(availableAddress, 6 + 2 * entries),
-      let used = map.user(usedAddress, 6 + 8 * entries)
+      let driver = map.user(driverAddress, packed ? 4 : 6 + 2 * entries),
+      let device = map.user(deviceAddress, packed ? 4 : 6 + 8 * entries)
     else { return false }
-    if descriptors.shared.address % 16 != 0 || available.shared.address % 2 != 0 || used.shared.address % 4 != 0 {
-      return false
-    }
-    rings = Rings(descriptors: descriptors.shared, available: available.shared, used: used.shared)
+    let (place, area) = (descriptors.shared.address, device.shared.address)
+    if place % 16 != 0 || driver.shared.address % (packed ? 4 : 2) != 0 || area % 4 != 0 { return false }
+    rings = Rings(descriptors: descriptors.shared, driver: driver.shared, device: device.shared)
     return true
   }
 
-  /// Asks the driver for kicks, or asks it to save them (2.7.10).
-  func wantKicks(_ wanted: Bool) {
-    if running, let rings { rings.used.store16(0, wanted ? 0 : UInt16(VRING_USED_F_NO_NOTIFY)) }
+  /// SET_VRING_BASE. A packed ring's number has two positions; DPDK's front-end leaves the upper one out, which could
+  /// otherwise be so only if the whole ring were in flight.
+  mutating func setBase(_ number: UInt32) {
+    if agreement.isPacked {
+      next = Position(packed: number)
+      used = number >> 16 == 0 && next.wrap ? next : Position(packed: number >> 16)
+    } else {
+      next.index = UInt16(truncatingIfNeeded: number)
+      used = next
+    }
   }
+
+  /// As before the first SET_VRING_BASE.
+  mutating func rewind() {
+    next = Position()
+    used = next
+  }
+
+  var base: UInt32 { agreement.isPacked ? next.packed | used.packed << 16 : UInt32(next.index) }
 
   /// It runs without a kick: its front-end wants it looked at instead.
   var isKickless: Bool { running && kick < 0 }
 
   /// The driver has made buffers available that were not taken yet.
+  @inline(__always)
   var hasBuffers: Bool {
     guard running, let rings else { return false }
-    return rings.available.load16Acquire(2) != next
+    return agreement.isPacked ? PackedRing.hasBuffers(rings, next) : SplitRing.hasBuffers(rings, next)
   }
 
-  /// Takes over the cursors of a batch, shows the driver what was used, and interrupts it if it wants that (2.7.7.2):
-  /// the index must be visible before the flag is read.
-  @inline(__always)
-  mutating func commit(_ ring: borrowing SplitRing) {
-    next = ring.next
-    if usedIndex == ring.usedIndex { return }
-    usedIndex = ring.usedIndex
-    guard let rings else { return }
-    rings.used.store16Release(2, usedIndex)
-    shared_fence()
-    if rings.available.load16(0) & UInt16(VRING_AVAIL_F_NO_INTERRUPT) == 0, call >= 0 { _ = sys_eventfd_signal(call) }
+  /// Asks the driver for kicks, or asks it to save them (2.7.10, 2.8.10).
+  func wantKicks(_ wanted: Bool) {
+    guard running, let rings else { return }
+    if agreement.isPacked {
+      PackedRing.wantKicks(wanted, rings, next, byPosition: agreement.hasEventIndex)
+    } else {
+      SplitRing.wantKicks(wanted, rings, next, size: size, byPosition: agreement.hasEventIndex)
+    }
   }
+
+  /// Puts what was taken since the last `give` back.
+  @inline(__always)
+  mutating func putBack() {
+    ahead = next
+    slotsAhead = 0
+  }
+}
+
+/// What the features say of rings.
+struct RingAgreement {
+  var isPacked = false
+  var hasIndirect = false
+  var hasEventIndex = false
+  var isInOrder = false
 }

@@ -7,132 +7,111 @@
 import CLinux
 import Linux
 
-private enum Flag {
-  static let next: UInt16 = 1
-  static let write: UInt16 = 2
-  static let indirect: UInt16 = 4
-}
-
-/// One descriptor, loaded.
-private struct Descriptor16 {
-  let address: UInt64
-  let length: UInt32
-  let flags: UInt16
-  let next: UInt16
-
+enum SplitRing {
   @inline(__always)
-  init(_ table: Shared, _ index: Int) {
-    address = table.load64(index &* 16)
-    let word = table.load64(index &* 16 &+ 8)
-    length = UInt32(truncatingIfNeeded: word)
-    flags = UInt16(truncatingIfNeeded: word >> 32)
-    next = UInt16(truncatingIfNeeded: word >> 48)
-  }
-}
+  static func hasBuffers(_ rings: Rings, _ next: Position) -> Bool { rings.driver.load16Acquire(2) != next.index }
 
-struct SplitRing: Ring, ~Copyable {
-  private let descriptors: Shared
-  private let available: Shared
-  private let used: Shared
-  private let mask: UInt16
-  /// What every descriptor's WRITE flag must be: this queue's direction.
-  private let direction: UInt16
-  private let end: UInt16
-  private(set) var next: UInt16
-  private(set) var usedIndex: UInt16
-  private let indirectAllowed: Bool
-
-  /// The ring of a resolved queue; nil when the driver's index has run past what a ring can hold.
-  @inline(__always)
-  init?(_ queue: borrowing Queue, _ rings: Rings) {
-    descriptors = rings.descriptors
-    available = rings.available
-    used = rings.used
-    mask = queue.size &- 1
-    direction = queue.deviceWrites ? Flag.write : 0
-    indirectAllowed = queue.indirectAllowed
-    next = queue.next
-    usedIndex = queue.usedIndex
-    end = rings.available.load16Acquire(2)
-    if end &- next > queue.size { return nil }
-  }
-
-  @inline(__always) var isEmpty: Bool { next == end }
-
-  @inline(__always)
-  mutating func take(_ chain: inout Chain, _ memory: inout Translation) -> Taken {
-    if next == end { return .nothing }
-    let head = available.load16(4 &+ 2 &* Int(next & mask))
-    if head > mask { return .broken }
-    let descriptor = Descriptor16(descriptors, Int(head))
-    if descriptor.flags == direction {
-      guard let bytes = memory.guest(descriptor.address, descriptor.length) else { return .broken }
-      chain.set(head, bytes)
+  static func wantKicks(_ wanted: Bool, _ rings: Rings, _ next: Position, size: UInt16, byPosition: Bool) {
+    if byPosition {
+      // Where it stands meanwhile it asks for one kick in 65536 buffers.
+      if wanted { rings.device.store16(4 + 8 * Int(size), next.index) }
     } else {
-      chain.begin(head)
-      if !walk(descriptor, &chain, &memory) { return .broken }
+      rings.device.store16(0, wanted ? 0 : UInt16(VRING_USED_F_NO_NOTIFY))
     }
-    next &+= 1
-    return .ready
+  }
+
+  /// Takes chains until the batch has `limit` of them; false if the driver broke a rule.
+  @_optimize(speed)
+  static func take(
+    _ queue: inout Queue, _ rings: Rings, _ batch: inout Batch, _ memory: inout Translation, limit: Int, _ touch: Touch
+  ) -> Bool {
+    let mask = queue.size &- 1
+    let plain = queue.direction.plainFlags
+    var next = queue.ahead.index
+    let end = rings.driver.load16Acquire(2)
+    if end &- queue.next.index > queue.size { return false }
+    var translation = memory
+    var count = batch.count
+    var slotsAhead = queue.slotsAhead
+    let stop = min(limit, count &+ Int(end &- next))
+    var good = true
+    while count < stop {
+      let head = rings.driver.load16(4 &+ 2 &* Int(next & mask))
+      if head > mask {
+        good = false
+        break
+      }
+      let descriptor = BufferDescriptor(rings.descriptors, Int(head))
+      if descriptor.flags == plain, let bytes = translation.guest(descriptor.address, descriptor.length) {
+        touch.prefetch(bytes)
+        batch.chains[count] = Chain(head, bytes, descriptor.length)
+      } else {
+        batch.count = count
+        if !batch.hasRoom { break }
+        var walk = Walk(memory: translation, direction: queue.direction, hasIndirect: queue.agreement.hasIndirect)
+        good = walkSplit(&walk, descriptor, rings.descriptors, mask, &batch)
+        if !good { break }
+        batch.chains[count].id = head
+      }
+      slotsAhead &+= Int(batch.chains[count].slots)
+      count &+= 1
+      next &+= 1
+    }
+    batch.count = count
+    memory = translation
+    queue.ahead.index = next
+    queue.slotsAhead = slotsAhead
+    return good
   }
 
   /// Follows a chain through the ring's own descriptors; its last one may name an indirect table (2.7.5.3.2).
   @inline(never)
-  private func walk(_ head: Descriptor16, _ chain: inout Chain, _ memory: inout Translation) -> Bool {
+  private static func walkSplit(
+    _ walk: inout Walk, _ head: BufferDescriptor, _ descriptors: Shared, _ mask: UInt16, _ batch: inout Batch
+  ) -> Bool {
+    batch.begin()
     var descriptor = head
     var left = Int(mask)
     while true {
-      if descriptor.flags & Flag.indirect != 0 { return walkTable(descriptor, &chain, &memory) }
-      if !add(descriptor, &chain, &memory) { return false }
-      if descriptor.flags & Flag.next == 0 { return true }
-      if left == 0 || descriptor.next > mask { return false }
+      if descriptor.flags & BufferDescriptor.indirect != 0 { return walk.addTable(descriptor, linked: true, &batch) }
+      if !walk.add(descriptor, &batch) { return false }
+      if descriptor.flags & BufferDescriptor.next == 0 { return true }
+      if left == 0 || descriptor.extra > mask { return false }
       left &-= 1
-      descriptor = Descriptor16(descriptors, Int(descriptor.next))
+      batch.chains[batch.count].slots &+= 1
+      descriptor = BufferDescriptor(descriptors, Int(descriptor.extra))
     }
   }
 
-  /// Follows a chain through an indirect table. Its descriptor's WRITE flag is ignored, as is the length of the ring:
-  /// the table's own length is the bound.
-  private func walkTable(_ descriptor: Descriptor16, _ chain: inout Chain, _ memory: inout Translation) -> Bool {
-    let count = Int(descriptor.length / 16)
-    if !indirectAllowed || descriptor.flags & Flag.next != 0 { return false }
-    if count == 0 || descriptor.length % 16 != 0 || count > 32768 { return false }
-    guard let table = memory.guest(descriptor.address, descriptor.length) else { return false }
-    if table.shared.address % 8 != 0 { return false }
-    var index = 0
-    var left = count
-    while left > 0 {
-      let entry = Descriptor16(table.shared, index)
-      if entry.flags & Flag.indirect != 0 || !add(entry, &chain, &memory) { return false }
-      if entry.flags & Flag.next == 0 { return true }
-      index = Int(entry.next)
-      if index >= count { return false }
-      left &-= 1
+  /// Gives back the chains that are done and shows them to the driver. Of a transmit queue in order, one entry with
+  /// the last head stands for all (2.7.9).
+  @_optimize(speed)
+  static func give(_ queue: inout Queue, _ rings: Rings, _ batch: borrowing Batch) {
+    let mask = queue.size &- 1
+    let used = queue.used.index
+    let done = batch.done
+    var index = queue.direction == .read && queue.agreement.isInOrder ? done &- 1 : 0
+    var place = used
+    while index < done {
+      let at = 4 &+ 8 &* Int(place & mask)
+      rings.device.store32(at, UInt32(batch.chains[index].id))
+      rings.device.store32(at &+ 4, batch.chains[index].written)
+      place &+= 1
+      index &+= 1
     }
-    return false
+    let end = used &+ UInt16(truncatingIfNeeded: done)
+    rings.device.store16Release(2, end)
+    queue.used.index = end
+    queue.next.index &+= UInt16(truncatingIfNeeded: done)
   }
 
-  private func add(_ descriptor: Descriptor16, _ chain: inout Chain, _ memory: inout Translation) -> Bool {
-    if descriptor.flags & Flag.write != direction { return false }
-    if descriptor.length == 0 { return true }
-    guard let bytes = memory.guest(descriptor.address, descriptor.length) else { return false }
-    return chain.append(bytes)
-  }
-
+  /// Whether the driver wants to hear of what was given back since `old` (2.7.7.2). The index must be visible first.
   @inline(__always)
-  mutating func putBack(_ chain: borrowing Chain) { next &-= 1 }
-
-  @inline(__always)
-  mutating func complete(_ chain: borrowing Chain, written: Int) {
-    let at = 4 &+ 8 &* Int(usedIndex & mask)
-    used.store32(at, UInt32(chain.id))
-    used.store32(at &+ 4, UInt32(truncatingIfNeeded: written))
-    usedIndex &+= 1
-  }
-
-  @inline(__always)
-  func prefetch(ahead: UInt16, _ memory: borrowing Translation) {
-    let head = available.load16(4 &+ 2 &* Int((next &+ ahead) & mask)) & mask
-    memory.guess(descriptors.load64(Int(head) &* 16))?.prefetchForWriting()
+  static func wantsInterrupt(_ queue: borrowing Queue, _ rings: Rings, since old: Position) -> Bool {
+    if !queue.agreement.hasEventIndex {
+      return rings.driver.load16(0) & UInt16(VRING_AVAIL_F_NO_INTERRUPT) == 0
+    }
+    let event = rings.driver.load16(4 &+ 2 &* Int(queue.size))
+    return queue.used.index &- event &- 1 < queue.used.index &- old.index
   }
 }

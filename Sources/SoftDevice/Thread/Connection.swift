@@ -48,9 +48,9 @@ extension Device {
       stopRing(index)
       Self.replace(&queues[index].call, -1)
       Self.replace(&queues[index].error, -1)
-      queues[index] = Queue(deviceWrites: queues[index].deviceWrites)
+      queues[index] = Queue(queues[index].direction)
     }
-    memory.clear()
+    forgetMemory()
     message.clear()
     poller.remove(socketNumber)
     socketNumber = -1
@@ -67,7 +67,14 @@ extension Device {
   }
 
   /// Some ring runs.
-  var isRunning: Bool { queues[Queue.receive].running || queues[Queue.transmit].running }
+  var isRunning: Bool { pairsInUse > 0 }
+
+  /// Some receive queue works.
+  var isReceiving: Bool { receivers.count > 0 }
+
+  func canReceive(_ pair: Int) -> Bool {
+    queues[Queue.receive(pair)].running && queues[Queue.receive(pair)].enabled
+  }
 
   mutating func forgetRings() {
     for index in 0..<queues.count {
@@ -76,22 +83,32 @@ extension Device {
     }
   }
 
+  mutating func forgetMemory() {
+    memory.clear()
+    translation = Translation(memory)
+  }
+
   /// Sets each ring running or not, after anything that decides it has changed.
   mutating func refresh() {
+    let wasReceiving = isReceiving
+    terms = session.terms(config)
+    receivers.clear()
+    pairsInUse = 0
     for index in 0..<queues.count {
       let running = session.isReady && queues[index].started && queues[index].rings != nil
-      if running && !queues[index].running, let rings = queues[index].rings {
-        queues[index].usedIndex = rings.used.load16(2)
-      }
-      if running != queues[index].running {
-        queues[index].running = running
-        queues[index].wantKicks(false)
-      }
+      if running != queues[index].running { setRunning(index, running) }
+      if running { pairsInUse = index / 2 + 1 }
+      if index % 2 == 0 && canReceive(index / 2) { receivers.add(index / 2) }
     }
-    let receiving = queues[Queue.receive].running && queues[Queue.receive].enabled
-    if receiving != isReceiving {
-      isReceiving = receiving
-      wire.setReceiving(receiving, header: session.header)
+    if wasReceiving != isReceiving { wire.setReceiving(isReceiving, terms) }
+  }
+
+  private mutating func setRunning(_ index: Int, _ running: Bool) {
+    queues[index].running = running
+    if running, let rings = queues[index].rings {
+      if !queues[index].agreement.isPacked { queues[index].used.index = rings.device.load16(2) }
+      queues[index].putBack()
     }
+    queues[index].wantKicks(false)
   }
 }

@@ -58,7 +58,7 @@ extension Device {
 
   private mutating func sleep() {
     wantKicks(true)
-    let wanted = isReceiving && queues[Queue.receive].hasBuffers
+    let wanted = hasRoom
     wire.setSleeping(true, wanted: wanted)
     var events = 0
     if pass() > 0 || fault >= 0 {
@@ -75,6 +75,12 @@ extension Device {
     handle(events)
   }
 
+  /// Some receive queue that works has buffers.
+  private var hasRoom: Bool {
+    for place in 0..<receivers.count where queues[Queue.receive(Int(receivers[place]))].hasBuffers { return true }
+    return false
+  }
+
   private func wantKicks(_ wanted: Bool) {
     for index in 0..<queues.count { queues[index].wantKicks(wanted) }
     shared_fence()
@@ -86,8 +92,8 @@ extension Device {
       return Int32(clamping: max(wait / 1_000_000, 1))
     }
     // A front-end that gave no kick wants its rings looked at without one.
-    let kickless = queues[Queue.receive].isKickless || queues[Queue.transmit].isKickless
-    return kickless ? 1 : -1
+    for index in 0..<2 * pairsInUse where queues[index].isKickless { return 1 }
+    return -1
   }
 
   private mutating func handle(_ events: Int) {

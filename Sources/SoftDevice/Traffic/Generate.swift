@@ -1,56 +1,74 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // The generator's loop: copies the template into each receive buffer and stores there what differs from frame to
-// frame. The next buffers are prefetched for writing, since the driver's processor had them last.
+// frame.
 
 import CLinux
 import Linux
 
-extension Loops {
-  /// Writes up to `due` frames; the rest of them is lost when the ring runs empty.
-  @inline(__always)
-  static func generate<R: Ring & ~Copyable>(
-    _ ring: inout R, _ generator: Cell<Generator>, due: Int, _ batch: inout Batch
-  ) -> Tally {
-    let template = generator.value.template
-    let flows = generator.value.flows
-    var sequence = generator.value.sequence
-    var flow = generator.value.flow
-    var memory = batch.memory
-    var chain = batch.chain
-    var tally = Tally()
-    let goal = min(due, Batch.budget)
-    while tally.moved < goal {
-      ring.prefetch(ahead: 8, memory)
-      let taken = ring.take(&chain, &memory)
-      if taken != .ready {
-        tally.broken = taken == .broken
-        break
-      }
-      if chain.total < template.bytes.count || template.length > batch.longest {
-        ring.putBack(chain)
-        break
-      }
-      fill(chain, template, port: UInt16(truncatingIfNeeded: 1024 &+ flow), sequence)
-      ring.complete(chain, written: template.bytes.count)
-      sequence &+= 1
-      flow = flow &+ 1 == flows ? 0 : flow &+ 1
-      tally.moved &+= 1
+extension Device {
+  /// Moves the frames that are due into the queue pairs that receive, a batch for each in turn. With a rate, what found
+  /// no buffer is lost.
+  mutating func generate(_ generator: Cell<Generator>) -> Int {
+    if !isReceiving { return 0 }
+    let due = min(generator.value.due(generator.value.rate == 0 ? 0 : sys_nanoseconds()), Self.budget)
+    var moved = 0
+    var vain = 0
+    while moved < due, vain < receivers.count {
+      let turn = generator.value.turn
+      generator.value.turn = turn &+ 1 < receivers.count ? turn &+ 1 : 0
+      let place = turn < receivers.count ? turn : 0
+      let now = generate(generator, place, min(due &- moved, Batch.burst))
+      moved &+= now
+      vain = now == 0 ? vain &+ 1 : 0
     }
-    generator.value.sequence = sequence
-    generator.value.flow = flow
-    generator.value.account(tally.moved)
-    return tally
+    if generator.value.rate != 0, moved < due {
+      generator.value.lose(due &- moved)
+      counters.addReceive(Tally(dropped: due &- moved))
+    }
+    return moved
   }
 
-  @inline(__always)
-  private static func fill(_ chain: borrowing Chain, _ template: Template, port: UInt16, _ sequence: UInt64) {
-    if chain.count == 1 {
-      template.bytes.copy(to: chain.only)
-      template.finish(chain.only.dropping(template.header), port: port, sequence: sequence)
-    } else {
-      template.finish(template.bytes.dropping(template.header), port: port, sequence: sequence)
-      chain.write(template.bytes, at: 0)
+  /// One batch for the receiver at `place`: of every flow whose number leaves that remainder.
+  @_optimize(speed)
+  private mutating func generate(_ generator: Cell<Generator>, _ place: Int, _ goal: Int) -> Int {
+    let index = Queue.receive(Int(receivers[place]))
+    let stride = UInt32(truncatingIfNeeded: receivers.count)
+    let flows = generator.value.flows
+    if UInt32(truncatingIfNeeded: place) >= flows || !queues[index].hasBuffers { return 0 }
+    var batch = incoming
+    batch.clear()
+    take(index, &batch, limit: goal, .write)
+    let template = generator.value.template
+    let last = (flows &- 1 &- UInt32(truncatingIfNeeded: place)) / stride
+    var sequence = generator.value.sequence
+    var flow = min(generator.value.flow, last)
+    var moved = 0
+    while moved < goal {
+      let port = UInt16(truncatingIfNeeded: 1024 &+ flow &* stride &+ UInt32(truncatingIfNeeded: place))
+      if batch.done < batch.count, isFit(batch.chains[batch.done], template) {
+        template.write(to: batch.chains[batch.done].only, port: port, sequence: sequence)
+        batch.chains[batch.done].written = UInt32(truncatingIfNeeded: template.bytes.count)
+        batch.done &+= 1
+      } else {
+        template.finish(template.frame, port: port, sequence: sequence)
+        if deliver(Frame(template.frame), to: index, &batch) != .placed { break }
+      }
+      sequence &+= 1
+      flow = flow == last ? 0 : flow &+ 1
+      moved &+= 1
     }
+    give(index, batch)
+    generator.value.sequence = sequence
+    generator.value.flow = flow
+    generator.value.account(moved)
+    counters.addReceive(Tally(moved: moved))
+    return moved
+  }
+
+  /// The template goes into this chain as it is.
+  @inline(__always)
+  private func isFit(_ chain: Chain, _ template: Template) -> Bool {
+    chain.count == 1 && Int(chain.total) >= template.bytes.count && template.length <= terms.longest
   }
 }

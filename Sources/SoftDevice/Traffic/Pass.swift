@@ -1,127 +1,87 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// One pass over both queues: opens the rings, runs the loops that the wire needs, commits and counts. A pass moves at
-// most one batch per queue, so that control messages are never far away.
+// One pass over all queues: what the wire needs, a few batches per queue at most, so that control messages are never
+// far away.
 
 import CLinux
 import Linux
 
 extension Device {
+  /// Frames moved on one queue in one pass.
+  static let budget = 256
+
   /// Moves frames both ways and returns how many, lost ones included.
   mutating func pass() -> Int {
     if !isRunning { return 0 }
+    var moved = 0
+    for pair in 0..<pairsInUse where queues[Queue.transmit(pair)].running { moved &+= transmit(pair) }
     switch wire.kind {
-    case .sink:
-      var forget = Forget()
-      return transmit(to: &forget)
-    case .generate(let generator):
-      var forget = Forget()
-      return transmit(to: &forget) &+ generate(generator)
-    case .loopback: return loopback()
-    case .tap(let tap): return transmit(to: &tap.value) &+ receive(from: &tap.value)
-    case .capture(let reader, let writer): return exchange(reader, writer)
-    case .pipe(let end): return exchange(end)
+    case .loopback, .sink: break
+    case .generate(let generator): moved &+= generate(generator)
+    case .tap(let tap): moved &+= receive(from: &tap.value)
+    case .capture(let reader, _): if let reader { moved &+= receive(from: &reader.value) }
+    case .pipe(let end):
+      var reader = LaneReader(end.mine)
+      moved &+= receive(from: &reader)
+      reader.commit()
     }
-  }
-
-  private var batch: Batch {
-    let agreed = session.mtu != 0 ? session.mtu : config.mtu
-    let longest = session.features & Feature.mtu != 0 ? Int(agreed) + Self.linkHeader : Int.max
-    return Batch(memory: Translation(memory), chain: Chain(segments), header: session.header, longest: longest)
-  }
-
-  private mutating func transmit<T: FrameTarget & ~Copyable>(_ index: Int = Queue.transmit, to target: inout T) -> Int {
-    guard queues[index].running, let rings = queues[index].rings else { return 0 }
-    guard var ring = SplitRing(queues[index], rings) else { return broken(index) }
-    if ring.isEmpty { return 0 }
-    var batch = batch
-    let tally: Tally
-    if queues[index].enabled {
-      tally = Loops.transmit(&ring, to: &target, &batch)
-    } else {
-      var refuse = Refuse()
-      tally = Loops.transmit(&ring, to: &refuse, &batch)
-    }
-    queues[index].commit(ring)
-    counters.addTransmit(tally)
-    return tally.broken ? broken(index) : tally.moved
-  }
-
-  private mutating func receive<S: FrameSource & ~Copyable>(from source: inout S) -> Int {
-    guard isReceiving, let rings = queues[Queue.receive].rings else { return 0 }
-    guard var ring = SplitRing(queues[Queue.receive], rings) else { return broken(Queue.receive) }
-    if ring.isEmpty { return 0 }
-    var batch = batch
-    let tally = Loops.receive(&ring, from: &source, &batch, blank: blank)
-    queues[Queue.receive].commit(ring)
-    counters.addReceive(tally)
-    return tally.broken ? broken(Queue.receive) : tally.total
-  }
-
-  private mutating func generate(_ generator: Cell<Generator>) -> Int {
-    guard isReceiving, let rings = queues[Queue.receive].rings else { return 0 }
-    let due = generator.value.due(generator.value.rate == 0 ? 0 : sys_nanoseconds())
-    if due == 0 { return 0 }
-    guard var ring = SplitRing(queues[Queue.receive], rings) else { return broken(Queue.receive) }
-    var batch = batch
-    var tally = Loops.generate(&ring, generator, due: due, &batch)
-    if generator.value.rate != 0, tally.moved < min(due, Batch.budget) {
-      tally.dropped = due &- tally.moved
-      generator.value.lose(tally.dropped)
-    }
-    queues[Queue.receive].commit(ring)
-    counters.addReceive(tally)
-    return tally.broken ? broken(Queue.receive) : tally.moved
-  }
-
-  private mutating func loopback() -> Int {
-    var refuse = Refuse()
-    if !isReceiving || !queues[Queue.transmit].enabled { return transmit(to: &refuse) }
-    guard queues[Queue.transmit].running, let from = queues[Queue.transmit].rings else { return 0 }
-    guard let to = queues[Queue.receive].rings else { return 0 }
-    guard var source = SplitRing(queues[Queue.transmit], from) else { return broken(Queue.transmit) }
-    guard var target = SplitRing(queues[Queue.receive], to) else { return broken(Queue.receive) }
-    if source.isEmpty || target.isEmpty { return 0 }
-    var batch = batch
-    let tally = Loops.loopback(from: &source, to: &target, &batch, Chain(moreSegments), blank: blank)
-    queues[Queue.receive].commit(target)
-    queues[Queue.transmit].commit(source)
-    counters.addReceive(tally)
-    counters.addTransmit(Tally(moved: tally.total))
-    return tally.broken ? broken(Queue.transmit) : tally.total
-  }
-
-  private mutating func exchange(_ reader: Cell<CaptureReader>?, _ writer: Cell<CaptureWriter>?) -> Int {
-    var moved = 0
-    if let writer {
-      moved &+= transmit(to: &writer.value)
-    } else {
-      var forget = Forget()
-      moved &+= transmit(to: &forget)
-    }
-    if let reader { moved &+= receive(from: &reader.value) }
     return moved
   }
 
-  private mutating func exchange(_ end: PipeEnd) -> Int {
-    var moved = 0
-    if end.other.value.lane.isReceiving {
+  private mutating func transmit(_ pair: Int) -> Int {
+    switch wire.kind {
+    case .sink, .generate, .capture(_, nil): return discard(pair, losing: !queues[Queue.transmit(pair)].enabled)
+    case .loopback: return loopback(pair)
+    case .tap(let tap): return transmit(pair, to: &tap.value)
+    case .capture(_, let writer?): return transmit(pair, to: &writer.value)
+    case .pipe(let end):
+      if !end.other.value.lane.isReceiving { return discard(pair, losing: true) }
       var writer = LaneWriter(end.other)
-      moved &+= transmit(to: &writer)
+      let moved = transmit(pair, to: &writer)
       writer.commit()
-    } else {
-      var refuse = Refuse()
-      moved &+= transmit(to: &refuse)
+      return moved
     }
-    var reader = LaneReader(end.mine)
-    moved &+= receive(from: &reader)
-    reader.commit()
-    return moved
   }
 
-  /// Notes that the rules were broken; the connection ends after the pass.
-  private mutating func broken(_ index: Int) -> Int {
-    fault = index
-    return 0
+  /// A pair's frames come back on that pair, or on another one if it does not receive.
+  private mutating func loopback(_ pair: Int) -> Int {
+    if !isReceiving || !queues[Queue.transmit(pair)].enabled { return discard(pair, losing: true) }
+    let other = canReceive(pair) ? pair : Int(receivers[pair % receivers.count])
+    return loopback(from: Queue.transmit(pair), to: Queue.receive(other))
+  }
+
+  /// Takes chains of a queue until the batch has `limit`; a driver that breaks a rule there is left after this pass.
+  @inline(never)
+  mutating func take(_ index: Int, _ batch: inout Batch, limit: Int, _ touch: Touch) {
+    guard let rings = queues[index].rings else { return }
+    let good =
+      queues[index].agreement.isPacked
+      ? PackedRing.take(&queues[index], rings, &batch, &translation, limit: limit, touch)
+      : SplitRing.take(&queues[index], rings, &batch, &translation, limit: limit, touch)
+    if !good { fault = index }
+  }
+
+  /// Gives back what is done of a batch, puts the rest back into the ring, and interrupts the driver if it wants that:
+  /// what was given back must be visible before it is asked.
+  @inline(never)
+  mutating func give(_ index: Int, _ batch: Batch) {
+    if batch.done > 0, let rings = queues[index].rings {
+      let old = queues[index].used
+      let isPacked = queues[index].agreement.isPacked
+      if isPacked {
+        PackedRing.give(&queues[index], rings, batch)
+      } else {
+        SplitRing.give(&queues[index], rings, batch)
+      }
+      if queues[index].call >= 0 {
+        shared_fence()
+        let wanted =
+          isPacked
+          ? PackedRing.wantsInterrupt(queues[index], rings, since: old)
+          : SplitRing.wantsInterrupt(queues[index], rings, since: old)
+        if wanted { _ = sys_eventfd_signal(queues[index].call) }
+      }
+    }
+    queues[index].putBack()
   }
 }

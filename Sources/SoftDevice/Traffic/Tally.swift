@@ -25,8 +25,10 @@ struct Tally {
   /// Chains taken from the ring for good.
   var moved = 0
   var dropped = 0
-  /// The driver broke a rule; the batch ended there.
-  var broken = false
+
+  mutating func count(_ delivery: Delivery) {
+    if delivery == .placed { moved &+= 1 } else { dropped &+= 1 }
+  }
 
   /// Anything at all happened.
   var total: Int { moved &+ dropped }

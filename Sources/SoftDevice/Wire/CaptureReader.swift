@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Reads a capture file in the format of libpcap: either byte order, microseconds or nanoseconds, Ethernet. Nothing in
-// the file is believed: a record longer than the format's own limit ends the replay. The file is read piece by piece, as mapping it would end the process if it were cut meanwhile.
+// the file is believed: a record longer than the format's own limit ends the replay. The file is read piece by piece,
+// as mapping it would end the process if it were cut meanwhile.
 
 import CLinux
 import Linux
@@ -102,9 +103,10 @@ struct CaptureReader: ~Copyable {
 }
 
 extension CaptureReader: FrameSource {
-  mutating func peek() -> Bytes? {
+  mutating func peek() -> Frame? {
     if frame == nil && !isFinished { readRecord() }
-    return frame
+    guard let frame else { return nil }
+    return Frame(frame)
   }
 
   mutating func advance() { frame = nil }

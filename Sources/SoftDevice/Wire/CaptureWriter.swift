@@ -59,9 +59,8 @@ struct CaptureWriter: ~Copyable {
 }
 
 extension CaptureWriter: FrameTarget {
-  mutating func take(_ chain: borrowing Chain, header: Int) -> Bool {
-    let length = chain.total &- header
-    let kept = min(length, CaptureFormat.snapLength)
+  mutating func take(_ frame: Frame) -> Bool {
+    let kept = min(frame.count, CaptureFormat.snapLength)
     if filled + CaptureFormat.record + kept > Self.room { flush() }
     if isBroken { return false }
     var now = timespec()
@@ -70,8 +69,10 @@ extension CaptureWriter: FrameTarget {
     record.store(0, UInt32(truncatingIfNeeded: now.tv_sec))
     record.store(4, UInt32(truncatingIfNeeded: now.tv_nsec / 1000))
     record.store(8, UInt32(kept))
-    record.store(12, UInt32(truncatingIfNeeded: length))
-    chain.read(from: header, to: record.dropping(CaptureFormat.record).first(kept))
+    record.store(12, UInt32(truncatingIfNeeded: frame.count))
+    let bytes = record.dropping(CaptureFormat.record).first(kept)
+    frame.copy(to: bytes)
+    frame.completeChecksum(in: bytes)
     filled += CaptureFormat.record + kept
     return true
   }

@@ -7,24 +7,13 @@ import Linux
 
 /// Where frames from the driver go.
 protocol FrameTarget: ~Copyable {
-  /// Takes one frame: what stands in `chain` behind a header of `header` bytes. False: the wire cannot have it.
-  mutating func take(_ chain: borrowing Chain, header: Int) -> Bool
+  /// Takes one frame. False: the wire cannot have it.
+  mutating func take(_ frame: Frame) -> Bool
 }
 
 /// Where frames for the driver come from.
 protocol FrameSource: ~Copyable {
   /// The next frame, which stays the next one until `advance`; nil if none waits.
-  mutating func peek() -> Bytes?
+  mutating func peek() -> Frame?
   mutating func advance()
-}
-
-/// Counts and forgets; nothing of a frame is read.
-struct Forget: FrameTarget {
-  @inline(__always)
-  func take(_ chain: borrowing Chain, header: Int) -> Bool { true }
-}
-
-/// Takes nothing: what a queue that is started but disabled does with frames.
-struct Refuse: FrameTarget {
-  func take(_ chain: borrowing Chain, header: Int) -> Bool { false }
 }

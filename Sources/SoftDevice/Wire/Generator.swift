@@ -17,6 +17,8 @@ struct Generator: ~Copyable {
   let flows: UInt32
   var sequence: UInt64 = 0
   var flow: UInt32 = 0
+  /// The receiver that is next.
+  var turn = 0
   private var windowStart: UInt64 = 0
   private var sent: UInt64 = 0
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// One direction of a pipe: a ring of bytes with one writing and one reading thread. Each frame is a record of eight
-// bytes of length and the frame, rounded up to eight bytes and never split at the ring's end. Both cursors only grow;
-// each has a cache line of its own. The memory is touched only as far as it is used.
+// One direction of a pipe: a ring of bytes with one writing and one reading thread. Each frame is a record of its
+// length, its net header and its bytes, rounded up to eight bytes and never split at the ring's end. Both cursors only
+// grow; each has a cache line of its own. The memory is touched only as far as it is used.
 
 import CLinux
 import Linux
@@ -10,7 +10,8 @@ import Linux
 @safe
 struct Lane: ~Copyable {
   static let room = 2 << 20
-  fileprivate static let longest = 65536
+  /// Before each frame: four bytes of length, two not used, ten of net header.
+  fileprivate static let head = 16
   fileprivate static let skip = UInt32.max
   private static let written = 0
   private static let read = 64
@@ -80,10 +81,9 @@ struct LaneWriter: FrameTarget, ~Copyable {
     limit = lane.value.lane.readCursor &+ UInt64(Lane.room)
   }
 
-  mutating func take(_ chain: borrowing Chain, header: Int) -> Bool {
-    let length = chain.total &- header
-    if length > Lane.longest { return false }
-    let record = UInt64((8 &+ length &+ 7) & ~7)
+  mutating func take(_ frame: Frame) -> Bool {
+    if frame.count > Frame.longest { return false }
+    let record = UInt64((Lane.head &+ frame.count &+ 7) & ~7)
     var at = cursor
     let left = UInt64(Lane.room) &- at % UInt64(Lane.room)
     if record > left { at &+= left }
@@ -94,8 +94,9 @@ struct LaneWriter: FrameTarget, ~Copyable {
     let ring = lane.value.lane.ring
     if at != cursor { ring.store(Int(cursor % UInt64(Lane.room)), Lane.skip) }
     let room = ring.dropping(Int(at % UInt64(Lane.room)))
-    room.store(0, UInt32(truncatingIfNeeded: length))
-    chain.read(from: header, to: room.dropping(8).first(length))
+    room.store(0, UInt32(truncatingIfNeeded: frame.count))
+    frame.header.store(to: room.dropping(6))
+    frame.copy(to: room.dropping(Lane.head).first(frame.count))
     cursor = at &+ record
     return true
   }
@@ -117,7 +118,7 @@ struct LaneReader: FrameSource, ~Copyable {
     end = lane.value.lane.writtenCursor
   }
 
-  mutating func peek() -> Bytes? {
+  mutating func peek() -> Frame? {
     if cursor == end { return nil }
     let ring = lane.value.lane.ring
     var at = Int(cursor % UInt64(Lane.room))
@@ -125,13 +126,14 @@ struct LaneReader: FrameSource, ~Copyable {
       cursor &+= UInt64(Lane.room - at)
       at = 0
     }
-    return ring.dropping(at &+ 8).first(Int(ring.load(at, as: UInt32.self)))
+    let bytes = ring.dropping(at &+ Lane.head).first(Int(ring.load(at, as: UInt32.self)))
+    return Frame(bytes, NetHeader(ring.dropping(at &+ 6)))
   }
 
   mutating func advance() {
     let at = Int(cursor % UInt64(Lane.room))
     let length = Int(lane.value.lane.ring.load(at, as: UInt32.self))
-    cursor &+= UInt64((8 &+ length &+ 7) & ~7)
+    cursor &+= UInt64((Lane.head &+ length &+ 7) & ~7)
   }
 
   func commit() {

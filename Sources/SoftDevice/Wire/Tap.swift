@@ -12,7 +12,7 @@ import Linux
 
 struct Tap: ~Copyable {
   private static let header = 12
-  private static let room = 65536
+  private static let room = header + Frame.longest
 
   private let file: File
   private let block: Block
@@ -59,16 +59,16 @@ struct Tap: ~Copyable {
 }
 
 extension Tap: FrameTarget {
-  mutating func take(_ chain: borrowing Chain, header: Int) -> Bool {
-    let length = chain.total &- header
-    if length > Self.room - Self.header { return false }
-    chain.read(from: header, to: outgoing.dropping(Self.header))
-    return unsafe sys_write(number, outgoing.base, Self.header &+ length) >= 0
+  mutating func take(_ frame: Frame) -> Bool {
+    if frame.count > Self.room - Self.header { return false }
+    frame.header.store(to: outgoing)
+    frame.copy(to: outgoing.dropping(Self.header))
+    return unsafe sys_write(number, outgoing.base, Self.header &+ frame.count) >= 0
   }
 }
 
 extension Tap: FrameSource {
-  mutating func peek() -> Bytes? {
+  mutating func peek() -> Frame? {
     if waiting == 0 {
       if isDead { return nil }
       let length = unsafe sys_read(number, incoming.base, Self.room)
@@ -76,7 +76,7 @@ extension Tap: FrameSource {
       if length < Self.header { return nil }
       waiting = length
     }
-    return incoming.first(waiting).dropping(Self.header)
+    return Frame(incoming.first(waiting).dropping(Self.header), NetHeader(incoming))
   }
 
   mutating func advance() { waiting = 0 }

@@ -33,8 +33,10 @@ struct Template {
     let frame = bytes.dropping(header)
     Self.fillEthernet(frame)
     Self.fillNetwork(frame, length)
-    sum = Self.pseudoHeader(frame, length) &+ Self.sum(frame, Self.udp, length)
+    sum = Self.pseudoHeader(frame, length) &+ Checksum.sum(frame.dropping(Self.udp))
   }
+
+  var frame: Bytes { bytes.dropping(header) }
 
   private static func fillEthernet(_ frame: Bytes) {
     frame.store(0, UInt64(0x0200_5e00_5301_0200).bigEndian)
@@ -50,7 +52,7 @@ struct Template {
     frame.store(ip + 9, UInt8(17))
     frame.store(ip + 12, UInt32(0xc612_0001).bigEndian)
     frame.store(ip + 16, UInt32(0xc613_0001).bigEndian)
-    frame.store(ip + 10, ~fold(sum(frame, ip, udp)))
+    frame.store(ip + 10, ~Checksum.fold(Checksum.sum(frame.dropping(ip).first(udp - ip))))
     frame.store(udp + 2, UInt16(9).bigEndian)
     frame.store(udp + 4, UInt16(length - udp).bigEndian)
     var index = sequence + 8
@@ -60,29 +62,16 @@ struct Template {
     }
   }
 
-  /// Sum of 16-bit words; ones' complement sums work in any byte order (RFC 1071).
-  private static func sum(_ frame: Bytes, _ from: Int, _ to: Int) -> UInt64 {
-    var total: UInt64 = 0
-    var index = from
-    while index + 1 < to {
-      total &+= UInt64(frame.load(index, as: UInt16.self))
-      index += 2
-    }
-    if index < to { total &+= UInt64(UInt16(frame[index]).littleEndian) }
-    return total
-  }
-
   private static func pseudoHeader(_ frame: Bytes, _ length: Int) -> UInt64 {
-    sum(frame, ip + 12, udp) &+ UInt64(UInt16(17).bigEndian) &+ UInt64(UInt16(length - udp).bigEndian)
+    Checksum.sum(frame.dropping(ip + 12).first(8)) &+ UInt64(UInt16(17).bigEndian)
+      &+ UInt64(UInt16(length - udp).bigEndian)
   }
 
+  /// The header and the frame, where there is room for them.
   @inline(__always)
-  static func fold(_ sum: UInt64) -> UInt16 {
-    var folded = (sum & 0xffff_ffff) &+ (sum >> 32)
-    folded = (folded & 0xffff) &+ ((folded >> 16) & 0xffff) &+ (folded >> 32)
-    folded = (folded & 0xffff) &+ (folded >> 16)
-    folded = (folded & 0xffff) &+ (folded >> 16)
-    return UInt16(truncatingIfNeeded: folded)
+  func write(to target: Bytes, port: UInt16, sequence: UInt64) {
+    bytes.copy(to: target)
+    finish(target.dropping(header), port: port, sequence: sequence)
   }
 
   /// Stores what is this frame's own into a copy of the template's frame.
@@ -91,9 +80,8 @@ struct Template {
     let port = port.bigEndian
     let number = sequence.bigEndian
     let words = (number & 0xffff_ffff) &+ (number >> 32) &+ UInt64(port) &+ sum
-    let check = ~Self.fold(words)
     frame.store(Self.sourcePort, port)
-    frame.store(Self.checksum, check == 0 ? 0xffff : check)
+    frame.store(Self.checksum, Checksum.finish(words))
     frame.store(Self.sequence, number)
   }
 }

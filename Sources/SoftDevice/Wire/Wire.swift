@@ -85,11 +85,11 @@ struct Wire: ~Copyable {
     }
   }
 
-  /// The driver's receive queue began or ceased to work.
-  func setReceiving(_ receiving: Bool, header: Int) {
+  /// The driver's receive queues began or ceased to work.
+  func setReceiving(_ receiving: Bool, _ terms: Terms) {
     switch kind {
     case .generate(let generator):
-      generator.value.use(header: header)
+      generator.value.use(header: terms.header)
       generator.value.restart(sys_nanoseconds())
     case .pipe(let end): end.setReceiving(receiving)
     default: break

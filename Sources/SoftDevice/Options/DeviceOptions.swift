@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Keys of every soft device, whatever its wire: how many queue pairs it has, its address and MTU, and what it is not to
+// offer though it could. Their names are DPDK's where they mean the same.
+
+import CLinux
+import Linux
+
+struct DeviceOptions {
+  static let mostPairs = 128
+
+  private(set) var pairs = 1
+  private(set) var mtu: UInt16?
+  private(set) var mac: InlineArray<6, UInt8>?
+  /// Features that are not offered.
+  private(set) var without: UInt64 = 0
+
+  /// Sets one key; false if it is not one of these.
+  mutating func set(_ key: Text, _ value: Text) throws(Failure) -> Bool {
+    if key.equals("queues") {
+      pairs = Int(try Self.number(key, value, 1, UInt64(Self.mostPairs)))
+    } else if key.equals("mtu") {
+      mtu = UInt16(try Self.number(key, value, 68, 65535))
+    } else if key.equals("mac") {
+      mac = try Self.address(value)
+    } else if key.equals("features_off") {
+      guard let mask = value.mask else {
+        throw Failure(EINVAL, "features_off=").quoting(value).text(": wanted is a number, 0x for hexadecimal")
+      }
+      without |= mask
+    } else if let feature = Self.feature(key) {
+      without = without & ~feature | (try Self.number(key, value, 0, 1) == 0 ? feature : 0)
+    } else {
+      return false
+    }
+    return true
+  }
+
+  private static func feature(_ key: Text) -> UInt64? {
+    if key.equals("packed_vq") { return Feature.packed }
+    if key.equals("in_order") { return Feature.inOrder }
+    if key.equals("mrg_rxbuf") { return Feature.mergeable }
+    return nil
+  }
+
+  /// Six pairs of hexadecimal digits with colons between them, of one station and not all zeroes.
+  private static func address(_ text: Text) throws(Failure) -> InlineArray<6, UInt8> {
+    var address = InlineArray<6, UInt8>(repeating: 0)
+    var isGood = text.count == 17
+    var all: UInt8 = 0
+    for index in 0..<6 {
+      if let high = text.hexDigit(3 * index), let low = text.hexDigit(3 * index + 1) {
+        address[index] = high << 4 | low
+        all |= address[index]
+      } else {
+        isGood = false
+      }
+      if index < 5 && text[3 * index + 2] != 0x3a { isGood = false }
+    }
+    if !isGood || all == 0 || address[0] & 1 != 0 {
+      throw Failure(EINVAL, "mac=").quoting(text.slice(0, 64)).text(" is not a unicast address like 02:00:00:00:00:01")
+    }
+    return address
+  }
+
+  static func number(_ key: Text, _ value: Text, _ low: UInt64, _ high: UInt64) throws(Failure) -> UInt64 {
+    guard let number = value.unsignedNumber, number >= low, number <= high else {
+      throw Failure(EINVAL, "").plain(key).text("=").quoting(value).text(": wanted is a number from ").number(low)
+        .text(" to ").number(high)
+    }
+    return number
+  }
+}
+
+extension Text {
+  /// The number that this text is, decimal or with 0x hexadecimal.
+  fileprivate var mask: UInt64? {
+    if self[0] != 0x30 || self[1] != 0x78 { return unsignedNumber }
+    if count < 3 || count > 18 { return nil }
+    var value: UInt64 = 0
+    for index in 2..<count {
+      guard let digit = hexDigit(index) else { return nil }
+      value = value << 4 | UInt64(digit)
+    }
+    return value
+  }
+}

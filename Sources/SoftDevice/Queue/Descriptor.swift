@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// One descriptor, loaded; and what a chain may be made of, whichever ring it stands in.
+
+import CLinux
+import Linux
+
+/// Descriptors of both rings have 16 bytes: address, length, and two halves of a word that the rings use differently.
+struct BufferDescriptor {
+  static let next: UInt16 = 1
+  static let write: UInt16 = 2
+  static let indirect: UInt16 = 4
+  static let kinds: UInt16 = 7
+
+  let address: UInt64
+  let length: UInt32
+  let flags: UInt16
+  /// Split: the next one's place. Packed: the buffer's id.
+  let extra: UInt16
+
+  /// A descriptor of a split ring or table.
+  @inline(__always)
+  init(_ table: Shared, _ index: Int) {
+    address = table.load64(index &* 16)
+    let word = table.load64(index &* 16 &+ 8)
+    length = UInt32(truncatingIfNeeded: word)
+    flags = UInt16(truncatingIfNeeded: word >> 32)
+    extra = UInt16(truncatingIfNeeded: word >> 48)
+  }
+
+  /// One of a packed ring or table.
+  @inline(__always)
+  init(packed table: Shared, _ index: Int) {
+    address = table.load64(index &* 16)
+    let word = table.load64(index &* 16 &+ 8)
+    length = UInt32(truncatingIfNeeded: word)
+    extra = UInt16(truncatingIfNeeded: word >> 32)
+    flags = UInt16(truncatingIfNeeded: word >> 48)
+  }
+}
+
+extension Queue.Direction {
+  /// The flags of a descriptor that is a whole chain; none if such a chain makes no sense.
+  @inline(__always)
+  var plainFlags: UInt16 {
+    switch self {
+    case .read: 0
+    case .write: BufferDescriptor.write
+    case .both: 0xffff
+    }
+  }
+}
+
+/// What will be done with the memory of chains that are taken, so that it can be on its way to the processor.
+enum Touch {
+  case none, read, write
+
+  @inline(__always)
+  func prefetch(_ bytes: Bytes) {
+    switch self {
+    case .none: break
+    case .read: bytes.prefetch()
+    case .write: bytes.prefetchForWriting()
+    }
+  }
+}
+
+/// The gathering of one chain's segments.
+struct Walk {
+  var memory: Translation
+  let direction: Queue.Direction
+  let hasIndirect: Bool
+  /// Descriptors are of a packed ring.
+  var isPacked = false
+  private var sawWritable = false
+
+  init(memory: Translation, direction: Queue.Direction, hasIndirect: Bool) {
+    self.memory = memory
+    self.direction = direction
+    self.hasIndirect = hasIndirect
+  }
+
+  /// Adds what a descriptor names; false if it is not of the queue's direction, not inside the memory, or one too many.
+  mutating func add(_ descriptor: BufferDescriptor, _ batch: inout Batch) -> Bool {
+    let isWritable = descriptor.flags & BufferDescriptor.write != 0
+    switch direction {
+    case .read: if isWritable { return false }
+    case .write: if !isWritable { return false }
+    case .both:
+      // What the device writes stands behind what it reads (2.7.4.2).
+      if sawWritable && !isWritable { return false }
+      sawWritable = isWritable
+    }
+    if descriptor.length == 0 { return true }
+    guard let bytes = memory.guest(descriptor.address, descriptor.length) else { return false }
+    return batch.append(bytes, isReadable: !isWritable)
+  }
+
+  /// Adds all that an indirect table names. The WRITE flag of the descriptor that names it is ignored, and the table's
+  /// own length is the bound. In a split ring its entries are linked (2.7.5.3), in a packed one they follow each other
+  /// (2.8.7).
+  mutating func addTable(_ descriptor: BufferDescriptor, linked: Bool, _ batch: inout Batch) -> Bool {
+    let count = Int(descriptor.length / 16)
+    if !hasIndirect || descriptor.flags & BufferDescriptor.next != 0 { return false }
+    if count == 0 || descriptor.length % 16 != 0 || count > 32768 { return false }
+    guard let table = memory.guest(descriptor.address, descriptor.length) else { return false }
+    if table.shared.address % 8 != 0 { return false }
+    var index = 0
+    var left = count
+    while left > 0 {
+      let entry = linked ? BufferDescriptor(table.shared, index) : BufferDescriptor(packed: table.shared, index)
+      if entry.flags & BufferDescriptor.indirect != 0 || !add(entry, &batch) { return false }
+      if linked && entry.flags & BufferDescriptor.next == 0 { return true }
+      index = linked ? Int(entry.extra) : index &+ 1
+      left &-= 1
+      if index >= count { return !linked && left == 0 }
+    }
+    return false
+  }
+}

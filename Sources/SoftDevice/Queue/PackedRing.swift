@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The packed ring (virtio 1.4, 2.8) from the device's side: one table that both sides write. A descriptor is the
+// driver's to give when its AVAIL bit equals the ring's wrap counter and its USED bit does not. Flags are loaded first,
+// in order, and then length, id and flags in one 64-bit load, of which only the kind of descriptor is believed.
+
+import CLinux
+import Linux
+
+enum PackedRing {
+  private static let available: UInt16 = 0x0080
+  private static let used: UInt16 = 0x8000
+  private static let eventDisable: UInt16 = 1
+  private static let eventPosition: UInt16 = 2
+
+  @inline(__always)
+  private static func isAvailable(_ rings: Rings, _ position: Position) -> Bool {
+    let flags = rings.descriptors.load16Acquire(Int(position.index) &* 16 &+ 14)
+    return flags & (available | used) == (position.wrap ? available : used)
+  }
+
+  @inline(__always)
+  static func hasBuffers(_ rings: Rings, _ next: Position) -> Bool { isAvailable(rings, next) }
+
+  static func wantKicks(_ wanted: Bool, _ rings: Rings, _ next: Position, byPosition: Bool) {
+    if wanted && byPosition { rings.device.store16(0, UInt16(truncatingIfNeeded: next.packed)) }
+    rings.device.store16Release(2, !wanted ? eventDisable : byPosition ? eventPosition : 0)
+  }
+
+  /// Takes chains until the batch has `limit` of them; false if the driver broke a rule.
+  @_optimize(speed)
+  static func take(
+    _ queue: inout Queue, _ rings: Rings, _ batch: inout Batch, _ memory: inout Translation, limit: Int, _ touch: Touch
+  ) -> Bool {
+    let size = queue.size
+    let plain = queue.direction.plainFlags
+    var position = queue.ahead
+    var translation = memory
+    var count = batch.count
+    var slotsAhead = queue.slotsAhead
+    var good = true
+    while count < limit, slotsAhead < Int(size), isAvailable(rings, position) {
+      let descriptor = BufferDescriptor(packed: rings.descriptors, Int(position.index))
+      var slots: UInt16 = 1
+      if descriptor.flags & BufferDescriptor.kinds == plain,
+        let bytes = translation.guest(descriptor.address, descriptor.length)
+      {
+        touch.prefetch(bytes)
+        batch.chains[count] = Chain(descriptor.extra, bytes, descriptor.length)
+      } else {
+        batch.count = count
+        if !batch.hasRoom { break }
+        var walk = Walk(memory: translation, direction: queue.direction, hasIndirect: queue.agreement.hasIndirect)
+        slots = walkPacked(&walk, descriptor, rings.descriptors, position, size, &batch)
+        good = slots > 0 && slotsAhead &+ Int(slots) <= Int(size)
+        if !good { break }
+        batch.chains[count].slots = slots
+      }
+      count &+= 1
+      slotsAhead &+= Int(slots)
+      position.step(slots, size: size)
+    }
+    batch.count = count
+    memory = translation
+    queue.slotsAhead = slotsAhead
+    queue.ahead = position
+    return good
+  }
+
+  /// Follows a chain; the descriptors behind its head were written before that, and the last one has the buffer's id
+  /// (2.8.6). An indirect table stands alone (2.8.19). Returns the descriptors it takes, 0 if a rule was broken.
+  @inline(never)
+  private static func walkPacked(
+    _ walk: inout Walk, _ head: BufferDescriptor, _ descriptors: Shared, _ start: Position, _ size: UInt16,
+    _ batch: inout Batch
+  ) -> UInt16 {
+    batch.begin()
+    var descriptor = head
+    var position = start
+    var slots: UInt16 = 1
+    if head.flags & BufferDescriptor.indirect != 0 {
+      batch.chains[batch.count].id = head.extra
+      return walk.addTable(head, linked: false, &batch) ? 1 : 0
+    }
+    while walk.add(descriptor, &batch) {
+      if descriptor.flags & BufferDescriptor.next == 0 {
+        batch.chains[batch.count].id = descriptor.extra
+        return slots
+      }
+      if slots == size { return 0 }
+      slots &+= 1
+      position.step(1, size: size)
+      descriptor = BufferDescriptor(packed: descriptors, Int(position.index))
+      if descriptor.flags & BufferDescriptor.indirect != 0 { return 0 }
+    }
+    return 0
+  }
+
+  /// Gives back the chains that are done. The first one's flags are written last, so that the driver sees all or none
+  /// (2.8.9). Of a transmit queue in order, one descriptor with the last id stands for all (2.8.8).
+  @_optimize(speed)
+  static func give(_ queue: inout Queue, _ rings: Rings, _ batch: borrowing Batch) {
+    let size = queue.size
+    let first = queue.used
+    let done = batch.done
+    let isBatched = queue.direction == .read && queue.agreement.isInOrder
+    var position = first
+    var next = queue.next
+    var index = 0
+    while index < done {
+      let slots = batch.chains[index].slots
+      if index > 0 && !isBatched { store(batch.chains[index], position, rings) }
+      position.step(slots, size: size)
+      next.step(slots, size: size)
+      index &+= 1
+    }
+    let word = usedWord(batch.chains[isBatched ? done &- 1 : 0], first)
+    unsafe shared_store64_release(rings.descriptors.base + (Int(first.index) &* 16 &+ 8), word)
+    queue.used = position
+    queue.next = next
+  }
+
+  @inline(__always)
+  private static func store(_ chain: Chain, _ position: Position, _ rings: Rings) {
+    rings.descriptors.store64(Int(position.index) &* 16 &+ 8, usedWord(chain, position))
+  }
+
+  /// Length, id and flags of a used descriptor. WRITE says whether the length means anything (2.8.4).
+  @inline(__always)
+  private static func usedWord(_ chain: Chain, _ position: Position) -> UInt64 {
+    let flags = (position.wrap ? available | used : 0) | (chain.written > 0 ? BufferDescriptor.write : 0)
+    return UInt64(chain.written) | UInt64(chain.id) << 32 | UInt64(flags) << 48
+  }
+
+  /// Whether the driver wants to hear of what was given back since `old` (2.8.10). The flags must be visible first.
+  @inline(__always)
+  static func wantsInterrupt(_ queue: borrowing Queue, _ rings: Rings, since old: Position) -> Bool {
+    let word = rings.driver.load32(0)
+    let flags = UInt16(truncatingIfNeeded: word >> 16)
+    if flags == eventDisable { return false }
+    let knowsPositions = queue.agreement.hasEventIndex
+    if flags != eventPosition || !knowsPositions { return true }
+    let event = Position(packed: word)
+    // Positions of the lap before count from below zero.
+    let new = queue.used.index
+    let place = event.wrap == queue.used.wrap ? event.index : event.index &- queue.size
+    let begin = old.wrap == queue.used.wrap ? old.index : old.index &- queue.size
+    return new &- place &- 1 < new &- begin
+  }
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Putting one frame into the driver's receive buffers: one chain, or with MRG_RXBUF as many as it takes, of which all
+// but the last are filled to their end (virtio 1.4, 5.1.9.4.1).
+
+import CLinux
+import Linux
+
+/// What the device keeps to with the driver that is there, worked out when anything of it changes.
+struct Terms {
+  /// Bytes of net header before each frame: 12, or 10 for a driver without VERSION_1 and MRG_RXBUF (5.1.9).
+  var header = 12
+  /// Longest frame that is no segmentation offload (5.1.4.1: MTU).
+  var longest = Int.max
+  var isMergeable = false
+  /// The driver's own headers may ask for something.
+  var readsHeaders = false
+  /// Features whose offloads the driver takes at the moment.
+  var guest: UInt64 = 0
+}
+
+enum Delivery {
+  case placed
+  /// There are not enough buffers yet.
+  case waits
+  /// It is longer than the driver can take, or than a frame may be, or asks for what the driver has not agreed to.
+  case lost
+}
+
+extension Device {
+  /// Puts a frame into the next of the batch's chains, taking more from the ring if need be.
+  @inline(__always)
+  mutating func deliver(_ frame: Frame, to index: Int, _ batch: inout Batch) -> Delivery {
+    var frame = frame
+    if frame.count > terms.longest || frame.count < Frame.shortest || !frame.header.isPlain {
+      switch judge(&frame) {
+      case .asIs: break
+      case .completed(let asked): return complete(frame, asked, to: index, &batch)
+      case .impossible: return .lost
+      }
+    }
+    if batch.done < batch.count, frame.isWhole {
+      let chain = batch.chains[batch.done]
+      if chain.count == 1, Int(chain.total) >= terms.header &+ frame.count {
+        frame.head.copy(to: chain.only.dropping(terms.header))
+        store(frame.header, to: chain.only, buffers: 1)
+        batch.chains[batch.done].written = UInt32(truncatingIfNeeded: terms.header &+ frame.count)
+        batch.done &+= 1
+        return .placed
+      }
+    }
+    return spread(frame, to: index, &batch)
+  }
+
+  @inline(__always)
+  func store(_ header: NetHeader, to bytes: Bytes, buffers: Int) {
+    header.store(to: bytes)
+    if terms.header > NetHeader.size {
+      bytes.store(NetHeader.size, UInt16(truncatingIfNeeded: buffers).littleEndian)
+    }
+  }
+
+  /// What becomes of a frame that is not of the ordinary length, or that leaves work to its receiver.
+  @inline(never)
+  private func judge(_ frame: inout Frame) -> NetHeader.Fit {
+    if frame.count < Frame.shortest || frame.count > Frame.longest { return .impossible }
+    if frame.count > terms.longest && !frame.header.isSegmented { return .impossible }
+    return frame.header.fit(terms.guest, length: frame.count)
+  }
+
+  /// A frame whose checksum is put in here.
+  @inline(never)
+  private mutating func complete(
+    _ frame: Frame, _ asked: NetHeader, to index: Int, _ batch: inout Batch
+  ) -> Delivery {
+    var cursor = Cursor(chain: batch.done)
+    let delivery = spread(frame, to: index, &batch)
+    if delivery == .placed {
+      cursor.skip(terms.header &+ asked.checksumEnd &- 2, batch)
+      scratch.store(0, frame.checksum(asked))
+      cursor.write(scratch.first(2), &batch, counting: false)
+    }
+    return delivery
+  }
+
+  /// A frame or a buffer in several pieces, or a buffer that is still in the ring.
+  @inline(never)
+  private mutating func spread(_ frame: Frame, to index: Int, _ batch: inout Batch) -> Delivery {
+    let first = batch.done
+    let needed = UInt64(terms.header &+ frame.count)
+    var room: UInt64 = 0
+    var end = first
+    while room < needed {
+      if end == batch.count {
+        if batch.count == first || terms.isMergeable {
+          take(index, &batch, limit: min(batch.count &+ Batch.burst, Batch.room), .write)
+        }
+        if end == batch.count { return canGrow(index, batch, from: first) ? .waits : .lost }
+      }
+      room &+= UInt64(batch.chains[end].total)
+      end &+= 1
+      if room < needed && !terms.isMergeable { return .lost }
+    }
+    scratch.store(12, UInt64(0))
+    store(frame.header, to: scratch, buffers: end &- first)
+    var cursor = Cursor(chain: first)
+    cursor.write(scratch.first(terms.header), &batch)
+    cursor.write(frame.head, &batch)
+    for piece in 0..<frame.rest.count { cursor.write(frame.rest[piece], &batch) }
+    batch.done = end
+    return .placed
+  }
+
+  /// Whether the buffers from `first` on may still become more: not if the whole ring was taken, or a batch is full of
+  /// them alone.
+  private func canGrow(_ index: Int, _ batch: Batch, from first: Int) -> Bool {
+    if fault >= 0 || batch.count &- first >= Batch.room || !batch.hasRoom && first == 0 { return false }
+    return first > 0 || queues[index].slotsAhead < Int(queues[index].size)
+  }
+}
+
+/// A place in the chains of a batch, to write on from.
+struct Cursor {
+  private var chain: Int
+  private var segment = 0
+  private var offset = 0
+
+  init(chain: Int) { self.chain = chain }
+
+  mutating func write(_ source: Bytes, _ batch: inout Batch, counting: Bool = true) {
+    var rest = source
+    while rest.count > 0, let room = room(batch) {
+      let copied = rest.copy(to: room)
+      if counting { batch.chains[chain].written &+= UInt32(truncatingIfNeeded: copied) }
+      offset &+= copied
+      rest = rest.dropping(copied)
+    }
+  }
+
+  mutating func skip(_ bytes: Int, _ batch: Batch) {
+    var left = bytes
+    while left > 0, let room = room(batch) {
+      let step = min(room.count, left)
+      offset &+= step
+      left &-= step
+    }
+  }
+
+  /// What is left of the segment it stands in, or of the next one; nil behind the last.
+  private mutating func room(_ batch: Batch) -> Bytes? {
+    while chain < batch.count {
+      let here = batch.chains[chain]
+      if segment < Int(here.count) {
+        let room = batch.segment(here, segment).dropping(offset)
+        if room.count > 0 { return room }
+        segment &+= 1
+      } else {
+        chain &+= 1
+        segment = 0
+      }
+      offset = 0
+    }
+    return nil
+  }
+}

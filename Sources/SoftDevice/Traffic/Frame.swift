@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A frame on its way through the device: where its bytes are, which may be several places, and its net header.
+
+import CLinux
+import Linux
+
+struct Frame {
+  static let shortest = 14
+  /// Longest frame of any kind: what one segmentation offload can hold.
+  static let longest = 65536 + 18
+
+  /// Its first bytes, nearly always all of them.
+  private(set) var head: Bytes
+  /// The rest.
+  private(set) var rest: Table<Bytes>
+  let count: Int
+  var header: NetHeader
+
+  /// One that lies in one piece.
+  @inline(__always)
+  init(_ bytes: Bytes, _ header: NetHeader = NetHeader()) {
+    head = bytes
+    rest = unsafe Table(base: bytes.base.assumingMemoryBound(to: Bytes.self), count: 0)
+    count = bytes.count
+    self.header = header
+  }
+
+  /// What stands in a chain behind a net header of `size` bytes, which is read only if it may say something.
+  @inline(__always)
+  init(_ chain: Chain, in batch: borrowing Batch, behind size: Int, reading: Bool, scratch: Bytes) {
+    count = Int(chain.total) &- size
+    header = reading && chain.count == 1 ? NetHeader(chain.only) : NetHeader()
+    head = chain.only.dropping(size)
+    rest = unsafe Table(base: batch.segments.base, count: 0)
+    if chain.count > 1 {
+      skip(size, Table(from: batch.segments, at: Int(chain.first), count: Int(chain.count)))
+      if reading {
+        batch.read(chain, to: scratch.first(NetHeader.size))
+        header = NetHeader(scratch)
+      }
+    }
+  }
+
+  @inline(never)
+  private mutating func skip(_ size: Int, _ segments: Table<Bytes>) {
+    var index = 0
+    var left = size
+    while index &+ 1 < segments.count, left >= segments[index].count {
+      left &-= segments[index].count
+      index &+= 1
+    }
+    head = segments[index].dropping(left)
+    rest = Table(from: segments, at: index &+ 1, count: segments.count &- index &- 1)
+  }
+
+  @inline(__always) var isWhole: Bool { rest.count == 0 }
+
+  /// Copies it from `offset` on to `target` and returns how much that was.
+  @discardableResult
+  func copy(from offset: Int = 0, to target: Bytes) -> Int {
+    var left = target
+    var skip = offset
+    var index = -1
+    while index < rest.count, left.count > 0 {
+      let piece = index < 0 ? head : rest[index]
+      left = left.dropping(piece.dropping(skip).copy(to: left))
+      skip = max(skip &- piece.count, 0)
+      index &+= 1
+    }
+    return target.count &- left.count
+  }
+
+  /// The checksum that its header asks for.
+  @inline(never)
+  func checksum(_ header: NetHeader) -> UInt16 {
+    var total: UInt64 = 0
+    var isOdd = false
+    var skip = header.checksumStart
+    var index = -1
+    while index < rest.count {
+      let piece = index < 0 ? head : rest[index]
+      total &+= Checksum.sum(piece.dropping(skip), isOdd: &isOdd)
+      skip = max(skip &- piece.count, 0)
+      index &+= 1
+    }
+    return Checksum.finish(total)
+  }
+
+  /// Puts the checksum that its header asks for into a copy of it, if the copy is long enough.
+  func completeChecksum(in bytes: Bytes) {
+    if header.flags & NetHeader.needsChecksum != 0, header.checksumEnd <= count {
+      bytes.store(header.checksumEnd &- 2, checksum(header))
+    }
+  }
+
+  /// A few bytes of it, at most eight, as a number in the order of the network; zeroes behind its end.
+  @inline(__always)
+  func word(_ at: Int, scratch: Bytes) -> UInt64 {
+    if at &+ 8 <= head.count { return UInt64(bigEndian: head.load(at, as: UInt64.self)) }
+    scratch.store(0, UInt64(0))
+    copy(from: at, to: scratch.first(8))
+    return UInt64(bigEndian: scratch.load(0, as: UInt64.self))
+  }
+}
+
+extension Table {
+  /// A part of a table, which has it.
+  @inline(__always)
+  init(from table: Table, at: Int, count: Int) {
+    assert(at >= 0 && count >= 0 && at + count <= table.count)
+    unsafe self.init(base: table.base + at, count: count)
+  }
+}

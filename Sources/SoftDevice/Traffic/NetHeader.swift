@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The virtio-net header's first ten bytes (virtio 1.4, 5.1.9): what is left to do on a frame. A header is read once
+// into this, checked against the frame, and fitted to what the driver that will get it has agreed to.
+
+import CLinux
+import Linux
+
+struct NetHeader {
+  static let size = 10
+  static let longest = 20
+  static let needsChecksum: UInt8 = 1
+  static let dataValid: UInt8 = 2
+  static let ecn: UInt8 = 0x80
+
+  /// Flags, kind of segmentation, header length, segment size, checksum start; little-endian as they stand.
+  var first: UInt64 = 0
+  /// Checksum offset.
+  var second: UInt16 = 0
+
+  /// Nothing to be done.
+  @inline(__always) init() {}
+
+  /// What stands at the beginning of `bytes`.
+  @inline(__always)
+  init(_ bytes: Bytes) {
+    first = UInt64(littleEndian: bytes.load(0, as: UInt64.self))
+    second = UInt16(littleEndian: bytes.load(8, as: UInt16.self))
+  }
+
+  @inline(__always) var isPlain: Bool { first & 0xffff == 0 }
+  var flags: UInt8 { UInt8(truncatingIfNeeded: first) }
+  var segmentation: UInt8 { UInt8(truncatingIfNeeded: first >> 8) }
+  var segmentSize: Int { Int(first >> 32 & 0xffff) }
+  var checksumStart: Int { Int(first >> 48) }
+  var checksumEnd: Int { checksumStart &+ Int(second) &+ 2 }
+  var isSegmented: Bool { segmentation != 0 }
+
+  @inline(__always)
+  func store(to bytes: Bytes) {
+    bytes.store(0, first.littleEndian)
+    bytes.store(8, second.littleEndian)
+  }
+
+  /// The feature that a driver must have agreed to, to be given frames of this kind; nil if there is no such kind.
+  private var guestFeature: UInt64? {
+    switch segmentation & ~Self.ecn {
+    case UInt8(VIRTIO_NET_HDR_GSO_TCPV4): Feature.guestTSO4
+    case UInt8(VIRTIO_NET_HDR_GSO_TCPV6): Feature.guestTSO6
+    case 5: Feature.guestUSO4 | Feature.guestUSO6
+    default: nil
+    }
+  }
+
+  enum Fit {
+    case asIs
+    /// The checksum has to be put in here, since the driver would not; what was asked for.
+    case completed(NetHeader)
+    case impossible
+  }
+
+  /// Leaves of the header of a frame of `length` bytes what a driver with these features may be told (5.1.9.4.1).
+  mutating func fit(_ features: UInt64, length: Int) -> Fit {
+    let wantsChecksum = flags & Self.needsChecksum != 0
+    if wantsChecksum && checksumEnd > length { return .impossible }
+    if isSegmented {
+      guard let needed = guestFeature, features & needed == needed else { return .impossible }
+      if segmentation & Self.ecn != 0 && features & Feature.guestECN == 0 { return .impossible }
+      if !wantsChecksum || segmentSize == 0 { return .impossible }
+    }
+    let knowsChecksums = features & Feature.guestChecksum != 0
+    if !knowsChecksums {
+      let asked = self
+      self = NetHeader()
+      return wantsChecksum ? .completed(asked) : .asIs
+    }
+    if wantsChecksum {
+      first = first & ~0xff | UInt64(Self.needsChecksum)
+    } else {
+      first = UInt64(flags & Self.dataValid)
+      second = 0
+    }
+    return .asIs
+  }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// From a wire to the driver's receive queues. Which queue a frame goes to is the wire's own matter, or a hash of the
+// frame's addresses and ports where the wire has but one stream (virtio 1.4, 5.1.9.4.3 does not say how).
+
+import CLinux
+import Linux
+
+extension Device {
+  /// Moves frames into the queue pairs that receive, each flow into one of them, in the order of the stream. A frame
+  /// waits while its queue has no buffer; one that the driver cannot take is lost, and the buffer stays.
+  mutating func receive<S: FrameSource & ~Copyable>(from source: inout S) -> Int {
+    var moved = 0
+    while moved < Self.budget, isReceiving, let frame = source.peek() {
+      let index = 2 &* receiver(of: frame)
+      if !queues[index].hasBuffers { break }
+      let total = receive(index, from: &source)
+      if total == 0 { break }
+      moved &+= total
+    }
+    return moved
+  }
+
+  /// One batch for one queue, of the frames that follow each other there. A source that knows its queue has no others.
+  mutating func receive<S: FrameSource & ~Copyable>(_ index: Int, from source: inout S, alone: Bool = false) -> Int {
+    var tally = Tally()
+    var batch = incoming
+    batch.clear()
+    take(index, &batch, limit: Batch.burst, .write)
+    while tally.total < Batch.burst, let frame = source.peek() {
+      if !alone && receivers.count > 1 && 2 &* receiver(of: frame) != index { break }
+      let delivery = deliver(frame, to: index, &batch)
+      if delivery == .waits { break }
+      tally.count(delivery)
+      source.advance()
+    }
+    give(index, batch)
+    counters.addReceive(tally)
+    return tally.total
+  }
+
+  /// The pair whose receive queue is to get a frame.
+  @inline(__always)
+  func receiver(of frame: Frame) -> Int { receivers.count == 1 ? Int(receivers[0]) : spreadReceiver(of: frame) }
+
+  @inline(never)
+  private func spreadReceiver(of frame: Frame) -> Int {
+    let hash = frame.flowHash(scratch: scratch)
+    return Int(receivers[Int(truncatingIfNeeded: UInt64(hash) &* UInt64(receivers.count) >> 32)])
+  }
+}
+
+extension Frame {
+  /// The same number for all frames of a connection in one direction.
+  func flowHash(scratch: Bytes) -> UInt32 {
+    var at = 12
+    while at < 20, word(at, scratch: scratch) >> 48 == 0x8100 { at &+= 4 }
+    var mixed: UInt64 = 0
+    switch word(at, scratch: scratch) >> 48 {
+    case 0x0800:
+      let start = word(at &+ 2, scratch: scratch)
+      mixed = word(at &+ 14, scratch: scratch)
+      // Fragments behind the first have no ports, so none of them counts.
+      if start & 0x3fff == 0, Self.hasPorts(UInt8(truncatingIfNeeded: word(at &+ 4, scratch: scratch))) {
+        mixed ^= word(at &+ 2 &+ Int(start >> 56 & 15) &* 4, scratch: scratch) >> 32 &* 0x9e37_79b1
+      }
+    case 0x86dd:
+      for part in 0..<4 { mixed = (mixed ^ word(at &+ 10 &+ 8 &* part, scratch: scratch)) &* 0x9e37_79b9_7f4a_7c15 }
+      if Self.hasPorts(UInt8(truncatingIfNeeded: word(at &+ 8, scratch: scratch) >> 56)) {
+        mixed ^= word(at &+ 42, scratch: scratch) >> 32
+      }
+    default: mixed = word(0, scratch: scratch) ^ word(6, scratch: scratch)
+    }
+    return UInt32(truncatingIfNeeded: mixed &* 0x9e37_79b9_7f4a_7c15 >> 32)
+  }
+
+  private static func hasPorts(_ next: UInt8) -> Bool { next == 6 || next == 17 }
+}

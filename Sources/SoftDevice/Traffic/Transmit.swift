@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// From the driver's transmit queues to a wire, to nowhere, or back to the driver.
+
+import CLinux
+import Linux
+
+extension Device {
+  /// Moves frames of one transmit queue to a wire. A queue that is started but disabled is emptied all the same.
+  mutating func transmit<T: FrameTarget & ~Copyable>(_ pair: Int, to target: inout T) -> Int {
+    let index = Queue.transmit(pair)
+    if !queues[index].enabled { return discard(pair, losing: true) }
+    var moved = 0
+    while moved < Self.budget, queues[index].hasBuffers {
+      var tally = Tally()
+      var batch = outgoing
+      batch.clear()
+      take(index, &batch, limit: Batch.burst, .read)
+      while batch.done < batch.count, let frame = frame(batch, batch.done, index) {
+        if frame.count < Frame.shortest || !target.take(frame) { tally.dropped &+= 1 }
+        batch.done &+= 1
+      }
+      tally.moved = batch.done
+      give(index, batch)
+      counters.addTransmit(tally)
+      if tally.moved == 0 { break }
+      moved &+= tally.moved
+    }
+    return moved
+  }
+
+  /// Gives back what a transmit queue has, unread.
+  mutating func discard(_ pair: Int, losing: Bool) -> Int {
+    let index = Queue.transmit(pair)
+    var moved = 0
+    while moved < Self.budget, queues[index].hasBuffers {
+      var batch = outgoing
+      batch.clear()
+      take(index, &batch, limit: Batch.burst, .none)
+      let tally = countFrames(&batch, index, losing: losing)
+      give(index, batch)
+      counters.addTransmit(tally)
+      if tally.moved == 0 { break }
+      moved &+= tally.moved
+    }
+    return moved
+  }
+
+  @_optimize(speed)
+  private mutating func countFrames(_ batch: inout Batch, _ index: Int, losing: Bool) -> Tally {
+    var tally = Tally()
+    let header = UInt32(truncatingIfNeeded: terms.header)
+    let shortest = header &+ UInt32(Frame.shortest)
+    while tally.moved < batch.count {
+      let length = batch.chains[tally.moved].total
+      if length < header {
+        fault = index
+        break
+      }
+      if losing || length < shortest { tally.dropped &+= 1 }
+      tally.moved &+= 1
+    }
+    batch.done = tally.moved
+    return tally
+  }
+
+  /// The frame in a chain of a transmit queue; nil, and a fault, if not even its header is there.
+  @inline(__always)
+  private mutating func frame(_ batch: Batch, _ place: Int, _ index: Int) -> Frame? {
+    let chain = batch.chains[place]
+    if Int(chain.total) < terms.header {
+      fault = index
+      return nil
+    }
+    return Frame(chain, in: batch, behind: terms.header, reading: terms.readsHeaders, scratch: scratch)
+  }
+
+  /// From a transmit queue to a receive queue. A frame waits for a buffer, so that none is lost however slowly the
+  /// driver receives; one that it cannot take is.
+  @_optimize(speed)
+  mutating func loopback(from source: Int, to target: Int) -> Int {
+    var moved = 0
+    while moved < Self.budget, queues[source].hasBuffers, queues[target].hasBuffers {
+      var tally = Tally()
+      var from = outgoing
+      var to = incoming
+      from.clear()
+      to.clear()
+      take(source, &from, limit: Batch.burst, .read)
+      take(target, &to, limit: Batch.burst, .write)
+      while from.done < from.count, let frame = frame(from, from.done, source) {
+        let delivery = deliver(frame, to: target, &to)
+        if delivery == .waits { break }
+        tally.count(delivery)
+        from.done &+= 1
+      }
+      give(target, to)
+      give(source, from)
+      counters.addReceive(tally)
+      counters.addTransmit(Tally(moved: from.done))
+      if from.done == 0 { break }
+      moved &+= from.done
+    }
+    return moved
+  }
+}
