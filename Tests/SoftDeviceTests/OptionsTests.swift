@@ -24,10 +24,10 @@ extension SoftDeviceTests {
       ("", "unknown wire \"\""), ("loop", "unknown wire \"loop\""), ("loopback=1", "takes no value"),
       ("sink,length=64", "unknown key \"length\""), ("generate,length=63", "length=\"63\": wanted is a number from 64"),
       ("generate,length=9001", "9000"), ("generate,length=", "length="), ("generate,rate=x", "rate="),
-      ("generate,flows=0", "flows="), ("generate,flows=65537", "65536"), ("generate,mac=1", "mac="), ("sink,mac=01:00:00:00:00:01", "unicast"),
+      ("generate,flows=0", "flows="), ("generate,flows=65537", "65536"), ("generate,mac=1", "mac="),
+      ("sink,mac=01:00:00:00:00:01", "unicast"),
       ("sink,mac=00:00:00:00:00:00", "unicast"), ("sink,mac=02:00:00:00:00:0g", "unicast"),
       ("sink,queues=0", "queues="), ("sink,queues=129", "128"), ("sink,mtu=67", "mtu="), ("sink,packed_vq=2", "0 to 1"),
-     
       ("sink,features_off=0xg", "hexadecimal"), ("sink,features_off=", "features_off="),
       ("generate,rate", "not key=value"), ("tap=", "interface name"), ("tap=a/b", "interface name"),
       ("tap=.", "interface name"), ("tap=..", "interface name"), ("tap=abcdefghijklmnop", "interface name"),
