@@ -125,7 +125,8 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
  *     in_order=0|1               buffers used in order if offered; without the key yes
  *     mrg_rxbuf=0|1              frames in several buffers if offered; without the key if they do not fit into one
  *     rx_csum, lro, vlan_strip=0|1   as VIONET_RX_CHECKSUM, _LRO, _VLAN_STRIP of vionet_config
- *     cq, server=0|1; speed=Mbit/s
+ *     cq=0|1                     a back-end has a control queue that answers; without the key only on PCI
+ *     server=0|1; speed=Mbit/s
  *
  * of pci: besides:
  *

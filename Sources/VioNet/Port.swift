@@ -37,6 +37,7 @@ package struct Port {
   var features = FeatureSet(0)
   var config = NetConfig()
   var rings: Region?
+  var control: ControlQueue?
   var pool: Cell<PacketPool>?
   /// Packets that the pool was told this port may hold.
   var promised = 0
@@ -180,6 +181,7 @@ extension Port {
       features = try Negotiation.agree(bus, options, room: pool.value.dataSize, &config)
       try makeQueues()
       try Negotiation.finish(bus)
+      if queuePairs > 1 && control != nil { try usePairs(queuePairs) }
     } catch {
       // The device gives up its queues before their memory goes.
       Negotiation.fail(bus)

@@ -27,6 +27,8 @@ package struct PortOptions {
   var packed = Choice.best
   var inOrder = Choice.best
   var mergeable = Choice.best
+  /// The control queue of a back-end: only DPDK's naming says that one answers there. A PCI device's always does.
+  var control = Choice.best
   /// enum vionet_rx_offload
   var receiveOffloads: UInt32 = 0
 
@@ -61,7 +63,9 @@ package struct PortOptions {
       try setOffload(VIONET_RX_LRO, key, value)
     } else if key.equals("vlan_strip") {
       try setOffload(VIONET_RX_VLAN_STRIP, key, value)
-    } else if key.equals("cq") || key.equals("server") {
+    } else if key.equals("cq") {
+      control = try PortOptions.isOn(key, value) ? .on : .off
+    } else if key.equals("server") {
       if try PortOptions.isOn(key, value) {
         throw Failure(ENOTSUP, "option ").quoting(key).text("=1 is not served by this version")
       }

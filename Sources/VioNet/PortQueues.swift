@@ -42,8 +42,10 @@ extension Port {
     options.receiveDescriptors = UInt16(receive.size)
     options.transmitDescriptors = UInt16(transmit.size)
     // One hugepage holds the rings in one piece, which a device without an IOMMU needs.
+    let hasControl = features.has(VIRTIO_NET_F_CTRL_VQ)
     let region = try Region.make(
-      Int(pairs) * (receive.bytes + transmit.bytes), hugepages: bus.usesPhysicalAddresses)
+      Int(pairs) * (receive.bytes + transmit.bytes) + (hasControl ? Port.controlBytes : 0),
+      hugepages: bus.usesPhysicalAddresses)
     rings = region
     if bus.usesPhysicalAddresses { try region.lock() }
     try bus.share(try sharedRegions(region))
@@ -61,6 +63,7 @@ extension Port {
       offset += transmit.bytes
       queuePairs = pair + 1
     }
+    if hasControl { try makeControlQueue(region, offset) }
     try connectInterrupts()
     for pair in 0..<pairs {
       let receiving = receiveQueue(pair)
@@ -69,10 +72,14 @@ extension Port {
       let sending = transmitQueue(pair)
       sending.value.core.notifier = try bus.setUp(try asDeviceSees(sending.value.core.setUp, transmit.bytes, region))
     }
+    if let setUp = control?.setUp {
+      let notifier = try bus.setUp(try asDeviceSees(setUp, Port.controlRingBytes, region))
+      control?.connect(notifier)
+    }
   }
 
   /// The size and shape that a wish for a ring leads to.
-  private func layout(_ index: UInt16, _ wanted: UInt16) throws(Failure) -> RingLayout {
+  func layout(_ index: UInt16, _ wanted: UInt16) throws(Failure) -> RingLayout {
     let size = try bus.queueSize(index, wanted)
     if size != wanted, Log.wanted(.info) {
       Log.line("queue").number(index).text("has").number(size).text("descriptors, not").number(wanted).send(.info)
@@ -98,7 +105,7 @@ extension Port {
   }
 
   /// A ring's addresses as they go to the device: our own, or physical ones.
-  private func asDeviceSees(_ ring: RingSetUp, _ bytes: Int, _ region: Region) throws(Failure) -> RingSetUp {
+  func asDeviceSees(_ ring: RingSetUp, _ bytes: Int, _ region: Region) throws(Failure) -> RingSetUp {
     if !bus.usesPhysicalAddresses { return ring }
     let start = try physical(Int(ring.descriptors - region.address), bytes, region)
     var seen = ring
@@ -176,6 +183,8 @@ extension Port {
   mutating func tearDown() {
     quiesce()
     takeBackAll()
+    control?.destroy()
+    control = nil
     for pair in 0..<queuePairs {
       statistics.absorb(
         pair, receiveQueue(pair).value.core.counters, transmitQueue(pair).value.core.counters)
@@ -195,6 +204,7 @@ extension Port {
     // Nothing was given to the device since it last let go of all.
     if rings == nil { return }
     let rings = queuePairs * 2
+    if let control { Failure.quietly { () throws(Failure) in try bus.stop(control.index) } }
     let letGo: Void? = Failure.quietly { () throws(Failure) in try bus.quiesce(rings) }
     if letGo == nil { bus.close() }
   }
@@ -218,6 +228,7 @@ extension Port {
       unsafe Registry.ports[number].transmitQueues?[Int(pair)] = nil
     }
     queuePairs = 0
+    control = nil
     rings = nil
   }
 }

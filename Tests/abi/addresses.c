@@ -101,7 +101,6 @@ static void values(void)
 /* What the syntax knows and this version does not do. */
 static void of_no_use_yet(void)
 {
-	wrong("soft:sink,cq=1", -ENOTSUP, "cq");
 	wrong("soft:sink,speed=10000", -ENOTSUP, "speed");
 	wrong("soft:sink,queues=129", -EINVAL, "queues");
 	wrong("vhost-user:/tmp/none.sock,server=1", -ENOTSUP, "server");

@@ -134,7 +134,7 @@ power_on() {
   "$here/taps.py" "${taps[@]}" -- qemu-system-x86_64 -accel "$accelerator" -machine q35,kernel-irqchip=$irqchip -cpu max \
     -smp 2 -nodefaults -display none -no-reboot -monitor "unix:$work/monitor,server=on,wait=off" \
     -serial "file:$work/console" -chardev "pipe,id=command,path=$work/command" -serial chardev:command \
-    -kernel "$store/vmlinuz" -initrd "$initrd" -append "console=ttyS0 panic=-1 ipv6.disable=1 $append" "$@" \
+    -kernel "$store/vmlinuz" -initrd "$initrd" -append "console=ttyS0 panic=-1 no_timer_check ipv6.disable=1 $append" "$@" \
     >>"$work/qemu.out" 2>&1 &
   qemu=$!
   children+=("$qemu")

@@ -13,9 +13,12 @@ int main(void)
 
 	peer_start(&p);
 	p.features = ~0ull;
-	snprintf(address, sizeof(address), "vhost-user:%s,packed_vq=1,mrg_rxbuf=1,lro=1", p.path);
+	snprintf(address, sizeof(address), "vhost-user:%s,packed_vq=1,mrg_rxbuf=1,lro=1,cq=1", p.path);
 	ok(vionet_probe(address, &port));
-	ok(vionet_init(port, NULL));
+	/* This peer has one pair of queues, which is found out after the features were agreed. */
+	struct vionet_config config = VIONET_SIZED(struct vionet_config);
+	config.queue_pairs = 2;
+	err(vionet_init(port, &config), -EINVAL);
 	for (unsigned int bit = 0; bit < 64; bit++)
 		if (p.negotiated >> bit & 1 && bit != F_PROTOCOL) {
 			yes(vionet_feature_name(bit) != NULL);

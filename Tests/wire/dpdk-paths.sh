@@ -20,12 +20,12 @@ for ring in split packed; do
     keys="packed_vq=$([ $ring = packed ] && echo 1 || echo 0),in_order=$order"
     for size in 256 1024 $([ $ring = packed ] && echo 255); do
       device="vhost-user:$work/s,$keys,queue_size=$size"
-      "$echo" "$device,mrg_rxbuf=0" 60000 rx=rx-$plain tx=tx-$plain || fail "$kind $size"
-      "$echo" "$device,mrg_rxbuf=1" 60000 rx=rx-$kind-mergeable tx=tx-$plain || fail "$kind $size merged"
+      "$echo" "$device,mrg_rxbuf=0" 30000 rx=rx-$plain tx=tx-$plain || fail "$kind $size"
+      "$echo" "$device,mrg_rxbuf=1" 30000 rx=rx-$kind-mergeable tx=tx-$plain || fail "$kind $size merged"
     done
     device="vhost-user:$work/s,$keys"
-    "$echo" "$device,mrg_rxbuf=1" 60000 buffers=512 segments=3 || fail "$kind, several buffers"
-    "$echo" "$device,mrg_rxbuf=1" 60000 buffers=128 segments=9 || fail "$kind, many buffers"
-    "$echo" "$device,mrg_rxbuf=0,rx_csum=1" 60000 rx=rx-$kind-offload || fail "$kind, checksums"
+    "$echo" "$device,mrg_rxbuf=1" 20000 buffers=512 segments=3 || fail "$kind, several buffers"
+    "$echo" "$device,mrg_rxbuf=1" 10000 buffers=128 segments=9 || fail "$kind, many buffers"
+    "$echo" "$device,mrg_rxbuf=0,rx_csum=1" 30000 rx=rx-$kind-offload || fail "$kind, checksums"
   done
 done

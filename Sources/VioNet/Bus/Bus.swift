@@ -249,6 +249,11 @@ enum Bus {
     if case .vhostUser(let bus) = self { try bus.value.enable(index, on) }
   }
 
+  /// Makes a back-end let go of one ring; a PCI device lets go of all by its reset.
+  func stop(_ index: UInt16) throws(Failure) {
+    if case .vhostUser(let bus) = self { try bus.value.stop(index) }
+  }
+
   /// Makes the device let go of its first `rings` rings and of all memory; when this has returned it has.
   func quiesce(_ rings: UInt16) throws(Failure) {
     switch self {

@@ -57,6 +57,9 @@ package enum Features {
     // header_length is exact, as vionet.h asks for.
     | 1 << UInt64(VIRTIO_NET_F_GUEST_HDRLEN)
 
+  /// Settings of a running device, where it has a control queue that answers.
+  static let wantedControl: UInt64 = 1 << UInt64(VIRTIO_NET_F_CTRL_VQ)
+
   /// Received packets may have been checked already, or not been checked at all.
   static let receiveChecksum: UInt64 = 1 << UInt64(VIRTIO_NET_F_GUEST_CSUM)
   /// Received packets may be several joined to one.

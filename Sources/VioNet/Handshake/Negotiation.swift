@@ -89,10 +89,13 @@ enum Negotiation {
         features.remove(VIRTIO_NET_F_MTU)
       }
     }
+    settleMerging(&features, options, isLarge: isLarge, room: room)
+    // Back-ends are told of each ring by the front-end: there, several pairs need no control queue.
+    let hasPairs = features.has(VIRTIO_NET_F_MQ)
+    Features.dropOrphans(&features)
+    if hasPairs && !bus.isPCI { features.bits |= 1 << UInt64(VIRTIO_NET_F_MQ) }
     config.pairs = bus.maximumQueuePairs
     if bus.isPCI && features.has(VIRTIO_NET_F_MQ) { config.pairs = try NetConfig.pairs(bus) }
-    settleMerging(&features, options, isLarge: isLarge, room: room)
-    Features.dropOrphans(&features)
     return features
   }
 
@@ -107,6 +110,7 @@ enum Negotiation {
     if options.receives(VIONET_RX_CHECKSUM) || options.receives(VIONET_RX_LRO) { wanted |= Features.receiveChecksum }
     if options.receives(VIONET_RX_LRO) { wanted |= Features.receiveSegments }
     if options.queuePairs > 1 { wanted |= 1 << UInt64(VIRTIO_NET_F_MQ) }
+    if bus.isPCI || options.control == .on { wanted |= Features.wantedControl }
     return wanted
   }
 

@@ -30,7 +30,7 @@ struct NetConfig {
   private var randomAddress = MACAddress((0, 0, 0, 0, 0, 0))
   var linkUp = true
   var mtu: UInt16 = 0
-  /// Queue pairs the device has.
+  /// Queue pairs the device has; up to 0x8000.
   var pairs: UInt16 = 1
 
   /// The device's MTU if it offers one that makes sense and fits into a buffer of `room` bytes; nil otherwise.
@@ -50,7 +50,7 @@ struct NetConfig {
   /// Pairs of queues that a device with MQ has (5.1.4); 1 where that makes no sense.
   static func pairs(_ bus: Bus) throws(Failure) -> UInt16 {
     let pairs = try number(bus, pairsOffset)
-    return pairs < 1 || pairs > 0x8000 ? 1 : min(pairs, UInt16(VIONET_MAX_QUEUE_PAIRS))
+    return pairs < 1 || pairs > 0x8000 ? 1 : pairs
   }
 
   static let frameHeader: UInt32 = 14

@@ -111,11 +111,13 @@ struct Packet {
     unsafe raw.storeBytes(of: UInt64(size) | UInt64(holding) << 32, toByteOffset: 56, as: UInt64.self)
   }
 
-  /// Zeroes the bytes before the data: the header of a frame that asks for nothing, 12 of them even for a shorter one.
-  /// Not written if they are zero already, so that the line stays in the device's cache too.
+  /// Zeroes the bytes before the data: the header of a frame that asks for nothing, 12 of them even for a shorter one, 20
+  /// for one with a hash. The 12 are not written if they are zero already, so that the line stays in the device's cache.
   @inline(__always)
   func clearHeader(_ size: UInt32) {
-    if size > 12 { return writeHeader(size) }
+    if size > 12 {
+      unsafe (UnsafeMutableRawPointer(pointer.pointee.data) - 20).storeBytes(of: 0, as: UInt64.self)
+    }
     let header = unsafe UnsafeMutableRawPointer(pointer.pointee.data) - 12
     let low = unsafe header.loadUnaligned(as: UInt64.self)
     let high = unsafe (header + 8).loadUnaligned(as: UInt32.self)

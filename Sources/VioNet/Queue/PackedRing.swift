@@ -30,6 +30,10 @@ struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
   private var idle: SlotQueue
   /// Length, id and flags of the descriptor last looked at: one word, read and written at once.
   private var word: UInt64 = 0
+  /// The first descriptor posted in this burst: all but its flags is written, and those come last, so that the device
+  /// does not fight for the lines that are being written.
+  private var head = 0
+  private var headWord: UInt64 = 0
   /// Descriptors posted, and used ones replaced, in this burst.
   private var posted = 0
   private var replaced = 0
@@ -132,12 +136,18 @@ struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
     if Order.isInOrder { idle.tail &+= 1 } else { idle.push(UInt16(truncatingIfNeeded: id)) }
   }
 
-  /// The head's flags come last, so that the device sees a whole chain or nothing (2.8.17).
+  /// A chain's head comes last, so that the device sees all of it or nothing (2.8.17).
   @inline(__always)
   mutating func post(
     _ id: Int, address: UInt64, length: UInt32, flags: UInt16, next: UInt16, descriptors count: Int
   ) {
-    write(nextAvailable, id, address, length, flags | availableMark)
+    if posted == 0 {
+      head = nextAvailable &* RingLayout.descriptorBytes
+      headWord = PackedRing.word(id, length, flags | availableMark)
+      descriptors.store64(head, address)
+    } else {
+      write(nextAvailable, id, address, length, flags | availableMark)
+    }
     nextAvailable &+= count
     if nextAvailable >= size {
       nextAvailable &-= size
@@ -163,12 +173,17 @@ struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
   private func write(_ place: Int, _ id: Int, _ address: UInt64, _ length: UInt32, _ flags: UInt16) {
     let at = place &* RingLayout.descriptorBytes
     descriptors.store64(at, address)
-    descriptors.store64Release(
-      at &+ 8, UInt64(length) | UInt64(truncatingIfNeeded: id) << 32 | UInt64(flags) << 48)
+    descriptors.store64Release(at &+ 8, PackedRing.word(id, length, flags))
+  }
+
+  @inline(__always)
+  private static func word(_ id: Int, _ length: UInt32, _ flags: UInt16) -> UInt64 {
+    UInt64(length) | UInt64(truncatingIfNeeded: id) << 32 | UInt64(flags) << 48
   }
 
   @inline(__always)
   func save(_ state: inout RingState) {
+    if posted != 0 { descriptors.store64Release(head &+ 8, headWord) }
     state.lastUsed = UInt16(truncatingIfNeeded: lastUsed)
     state.usedMark = usedMark
     if replaced != 0 {

@@ -71,10 +71,10 @@ private func takeRun<R: Ring & ~Copyable, H: HeaderUse>(
   let reading = queue.value.reading
   // With an idle descriptor a used entry's place is not the next available one's, and a batch names only its last
   // buffer: then they go one by one.
-  var stop = begin
-  if ring.idleCount == 0 && ring.batchLeft == 0 { stop = begin &+ min(wanted, freshCount) }
+  let stop = begin &+ (ring.idleCount == 0 && ring.batchLeft == 0 ? min(wanted, freshCount) : 0)
   var received = begin
   var bytes: UInt64 = 0
+  var rich: UInt32 = 0
 
   while received != stop {
     if !ring.look() {
@@ -87,6 +87,7 @@ private func takeRun<R: Ring & ~Copyable, H: HeaderUse>(
     guard let packet = slots[id] else { break }
     let marks = H.isRead ? packet.headerMarks(header) : 0
     if H.isRead && !reading.isAlone(marks) { break }
+    if H.isRead { rich |= reading.richness(marks) }
     freshCount &-= 1
     let next = fresh[known: freshCount]
     next.owner = Owner.ring
@@ -94,11 +95,6 @@ private func takeRun<R: Ring & ~Copyable, H: HeaderUse>(
     ring.replaceUsed(id, address: next.deviceAddressAtHome &- UInt64(header), length: full)
     let length = used.length &- header
     packet.deliver(length: length, port: port, flags: H.isRead ? reading.plainFlags(marks) : 0)
-    if H.isRead && reading.isRich(marks) && !queue.value.settle(packet) {
-      // Dropped; no more entries are taken for that.
-      stop &-= 1
-      continue
-    }
     packets[received] = packet
     bytes &+= UInt64(length)
     received &+= 1
@@ -109,5 +105,7 @@ private func takeRun<R: Ring & ~Copyable, H: HeaderUse>(
   queue.value.core.counters.bytes &+= bytes
   ring.save(&queue.value.core.ring)
   if R.publish(&queue.value.core.ring) { queue.value.core.notifyDevice() }
+  // Apart from the loop, which a call would rob of its registers.
+  if H.isRead && rich != 0 { return queue.value.settleRun(packets, from: begin, to: received) }
   return received
 }

@@ -11,10 +11,12 @@ import Linux
 struct HeaderReading {
   /// num_buffers counts; in the upper half, as headerMarks has it.
   private var countMask: UInt32 = 0
+  /// What must be so of a header that says no more than plainFlags tells; nothing is if every frame has something to
+  /// settle, a hash or a VLAN tag to strip.
+  private var ordinaryMask: UInt32 = 0
+  private var ordinary: UInt32 = 0
   /// DATA_VALID may be believed.
   private var plainMask: UInt32 = 0
-  /// Every frame has something to settle: a hash, a VLAN tag to strip.
-  private var always: UInt32 = 0
   /// Segmentation types that were negotiated, bit n for type n.
   private(set) var types: UInt8 = 0
   private(set) var hasChecksum = false
@@ -37,19 +39,20 @@ struct HeaderReading {
     hasECN = features.has(VIRTIO_NET_F_GUEST_ECN)
     hasHash = features.has(VIRTIO_NET_F_HASH_REPORT)
     self.stripsVLAN = stripsVLAN
-    always = hasHash || stripsVLAN ? 1 : 0
+    ordinaryMask = countMask | 0xff01
+    ordinary = hasHash || stripsVLAN ? UInt32.max : countMask & 0x1_0000
   }
 
   let isMerged: Bool
   /// Without any of this the header is not read.
-  var isNeeded: Bool { isMerged || hasChecksum || always != 0 }
+  var isNeeded: Bool { isMerged || hasChecksum || ordinary == UInt32.max }
 
   /// The frame has no more than one buffer.
   @inline(__always) func isAlone(_ marks: UInt32) -> Bool { marks & countMask == countMask & 0x1_0000 }
   /// Flags of a packet whose header says no more than these.
   @inline(__always) func plainFlags(_ marks: UInt32) -> UInt32 { marks & plainMask }
-  /// The header says more than plainFlags tells.
-  @inline(__always) func isRich(_ marks: UInt32) -> Bool { (marks & 0xff01) | always != 0 }
+  /// Zero if the header says no more than that: one buffer, nothing to settle.
+  @inline(__always) func richness(_ marks: UInt32) -> UInt32 { marks & ordinaryMask ^ ordinary }
 }
 
 extension Packet {
@@ -62,6 +65,25 @@ extension Packet {
 }
 
 extension ReceiveQueue {
+  /// Settles what the headers of delivered packets say; those that are nonsense leave the list. Returns its new end.
+  @inline(never)
+  mutating func settleRun(_ packets: PacketList, from begin: Int, to end: Int) -> Int {
+    var kept = begin
+    var place = begin
+    while place != end, let packet = packets[place] {
+      place &+= 1
+      let length = UInt64(packet.length)
+      if reading.richness(packet.headerMarks(headerSize)) != 0 && !settle(packet) {
+        core.counters.packets &-= 1
+        core.counters.bytes &-= length
+        continue
+      }
+      packets[kept] = packet
+      kept &+= 1
+    }
+    return kept
+  }
+
   /// Puts what the header says into a delivered packet; false if it is nonsense: then the packet is gone, and counted.
   @inline(never)
   mutating func settle(_ packet: Packet) -> Bool {

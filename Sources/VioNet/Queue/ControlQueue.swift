@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The control queue (virtio 1.4, 5.1.9.5): one command at a time, each with a deadline. A command is three pieces in one
+// page shared with the device: class and number, data, and the byte in which it answers. A device that does not answer
+// keeps the page, and gets no other command before it has been reset.
+
+import CLinux
+import Linux
+
+struct ControlQueue {
+  private var core: Virtqueue
+  private let page: Shared
+  private let devicePage: UInt64
+  /// A command was not answered in time.
+  private(set) var isLost = false
+
+  static let pageBytes = 4096
+  static let descriptors: UInt16 = 64
+  private static let dataOffset = 64
+  private static let answerOffset = pageBytes - 1088
+  /// Bytes of data that a command may have, and of an answer behind the first byte.
+  static let room = answerOffset - dataOffset
+  static let answerRoom = 1024
+  private static let deadline = 3000
+
+  init(core: Virtqueue, page: Shared, devicePage: UInt64) {
+    self.core = core
+    self.page = page
+    self.devicePage = devicePage
+  }
+
+  var setUp: RingSetUp { core.setUp }
+  var index: UInt16 { core.index }
+  mutating func connect(_ notifier: Notifier) { core.notifier = notifier }
+  mutating func destroy() { core.destroy() }
+
+  /// Sends a command with `count` bytes of data and waits for its answer, of which `answer` bytes are copied to `target`.
+  mutating func send(
+    _ command: ControlCommand, _ data: UnsafeRawPointer? = nil, _ count: Int = 0,
+    into target: UnsafeMutableRawPointer? = nil, _ answer: Int = 0
+  ) throws(Failure) {
+    if isLost { throw Failure(ETIMEDOUT, "the device left an earlier control command unanswered; start the port anew") }
+    if count > ControlQueue.room || answer > ControlQueue.answerRoom {
+      throw Failure(E2BIG, "control command ").plain(Text(command.name)).text(" takes at most ")
+        .number(ControlQueue.room).text(" bytes")
+    }
+    page.store8(0, command.group)
+    page.store8(1, command.number)
+    if let data = unsafe data { unsafe (page.base + ControlQueue.dataOffset).copyMemory(from: data, byteCount: count) }
+    // Neither OK nor an error: what the device has not written is no answer.
+    page.store8(ControlQueue.answerOffset, 0xff)
+    let isDone =
+      switch (core.ring.shape.isPacked, core.ring.shape.isInOrder) {
+      case (false, false): exchange(SplitRing<AnyOrder>.self, count, answer)
+      case (false, true): exchange(SplitRing<InOrder>.self, count, answer)
+      case (true, false): exchange(PackedRing<AnyOrder>.self, count, answer)
+      case (true, true): exchange(PackedRing<InOrder>.self, count, answer)
+      }
+    if !isDone {
+      isLost = true
+      throw Failure(ETIMEDOUT, "the device did not answer control command ").plain(Text(command.name)).text(" within ")
+        .number(ControlQueue.deadline).text(" ms")
+    }
+    let verdict = page.load8(ControlQueue.answerOffset)
+    if Log.wanted(.debug) { Log.line("control:").text(command.name).text("answered").number(verdict).send(.debug) }
+    if verdict != 0 { throw Failure(EIO, "the device refused control command ").plain(Text(command.name)) }
+    if let target = unsafe target {
+      unsafe target.copyMemory(from: page.base + ControlQueue.answerOffset + 1, byteCount: answer)
+    }
+  }
+
+  /// Makes the command available and waits until it is used; sleeping, since devices take their time.
+  private mutating func exchange<R: Ring & ~Copyable>(_: R.Type, _ count: Int, _ answer: Int) -> Bool {
+    var ring = R(core.ring)
+    let pieces = count == 0 ? 2 : 3
+    let head = ring.nextIdle(after: 0)
+    let second = ring.nextIdle(after: 1)
+    let third = pieces == 3 ? ring.nextIdle(after: 2) : second
+    let last = UInt16(truncatingIfNeeded: third)
+    if pieces == 3 {
+      ring.link(
+        second, place: 1, head: head, address: devicePage &+ UInt64(ControlQueue.dataOffset), length: UInt32(count),
+        flags: UInt16(VRING_DESC_F_NEXT), next: last)
+    }
+    ring.link(
+      third, place: pieces - 1, head: head, address: devicePage &+ UInt64(ControlQueue.answerOffset),
+      length: UInt32(1 + answer), flags: UInt16(VRING_DESC_F_WRITE), next: 0)
+    ring.post(
+      head, address: devicePage, length: 2, flags: UInt16(VRING_DESC_F_NEXT),
+      next: UInt16(truncatingIfNeeded: second), descriptors: pieces)
+    ring.save(&core.ring)
+    if R.publish(&core.ring) { core.notifyDevice() }
+    let deadline = Deadline(milliseconds: ControlQueue.deadline)
+    while !core.ring.hasUsed {
+      if deadline.hasPassed { return false }
+      sys_sleep_microseconds(20)
+    }
+    return collect(R.self, [head, second, third], pieces)
+  }
+
+  /// Takes the used command back. There was only the one, so that only its id can come.
+  private mutating func collect<R: Ring & ~Copyable>(_: R.Type, _ ids: InlineArray<3, Int>, _ pieces: Int) -> Bool {
+    var ring = R(core.ring)
+    if ring.pending == 0 || !ring.look() || ring.nextSent() != UInt32(truncatingIfNeeded: ids[0]) { return false }
+    ring.passUsed(pieces)
+    for place in 0..<pieces { ring.giveBack(ids[place]) }
+    ring.save(&core.ring)
+    return true
+  }
+}
+
+/// Class and number of a command, with its name for sentences.
+struct ControlCommand {
+  let group: UInt8
+  let number: UInt8
+  let name: StaticString
+
+  static let pairs = ControlCommand(group: 4, number: 0, name: "VQ_PAIRS_SET")
+}
