@@ -29,3 +29,11 @@ for ring in split packed; do
     "$echo" "$device,mrg_rxbuf=0,rx_csum=1" 30000 rx=rx-$kind-offload || fail "$kind, checksums"
   done
 done
+
+# Two queue pairs: what goes out on one comes back on the same.
+leave back
+testpmd two "net_vhost0,iface=$work/t,queues=2" --forward-mode=io --rxq=2 --txq=2
+say two start
+for ring in 0 1; do
+  "$echo" "vhost-user:$work/t,queues=2,packed_vq=$ring" 30000 queues=2 || fail "two pairs, packed_vq=$ring"
+done
