@@ -14,8 +14,8 @@
 
 /* Every function the forwarder calls, once; the programs make a table of it. */
 #define VIONET_CALLS(CALL)                                                                                             \
-	CALL(open) CALL(close) CALL(error) CALL(info) CALL(stats) CALL(drop_name)                               \
-	CALL(rx_burst) CALL(tx_burst) CALL(rx_fd) CALL(rx_arm) CALL(packet_free_bulk)
+	CALL(open) CALL(close) CALL(error) CALL(info) CALL(stats) CALL(rx_queue_stats) CALL(tx_queue_stats)                    \
+	CALL(drop_name) CALL(rx_burst) CALL(tx_burst) CALL(rx_fd) CALL(rx_arm) CALL(packet_free_bulk)
 
 struct vionet_calls {
 #define MEMBER(name) __typeof__(vionet_##name) *name;

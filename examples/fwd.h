@@ -67,9 +67,19 @@ static void print_reasons(struct forwarder *f, const char *direction, const stru
 		printf("  %s, out of buffers: %" PRIu64 " times, no drop by itself\n", direction, stats->no_buffer);
 }
 
+static void print_queues(struct forwarder *f, const struct end *end)
+{
+	for (uint16_t queue = 0; end->queues > 1 && queue < end->queues; queue++) {
+		struct vionet_queue_stats rx = VIONET_SIZED(struct vionet_queue_stats), tx = rx;
+		if (f->vionet->rx_queue_stats(end->port, queue, &rx) == 0 && f->vionet->tx_queue_stats(end->port, queue, &tx) == 0)
+			printf("  %s, queue %u: %" PRIu64 " received, %" PRIu64 " sent\n", end->device, queue, rx.packets, tx.packets);
+	}
+}
+
 static void print_summary(struct forwarder *f)
 {
 	for (int i = 0; i < f->ends; i++) {
+		print_queues(f, &f->end[i]);
 		struct vionet_stats in = VIONET_SIZED(struct vionet_stats), out = VIONET_SIZED(struct vionet_stats);
 		struct way way = way_from(f, i);
 		printf("%s -> %s: %" PRIu64 " packets, %" PRIu64 " bytes, %" PRIu64 " drops\n", f->end[i].device,

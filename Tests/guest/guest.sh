@@ -110,14 +110,21 @@ address() {
 }
 network() { echo "10.9.$((1 + $(index_of "$1")))"; }
 
-# pair NAME [PROPERTIES]: its interfaces here are NAME-a and NAME-b, so a name has up to 13 letters.
+# pair NAME [PROPERTIES]: its interfaces here are NAME-a and NAME-b, so a name has up to 13 letters. Each has $queues
+# queues, one unless that is set.
 pair() {
-  local end slot
+  local end slot fds queue
   pairs+=("$1")
   for end in a b; do
     slot=$(address "$1" $end)
-    taps+=("$tag-$end/$1-$end")
-    nics+=(-netdev "tap,id=$1-$end,fd=$((100 + ${#taps[@]} - 1)),vhost=off"
+    fds=fd=
+    [ "${queues:-1}" -eq 1 ] || fds=fds=
+    for ((queue = 0; queue < ${queues:-1}; queue++)); do
+      [ "$queue" -eq 0 ] || fds+=:
+      fds+=$((100 + ${#taps[@]}))
+      taps+=("$tag-$end/$1-$end")
+    done
+    nics+=(-netdev "tap,id=$1-$end,$fds,vhost=off"
       -device "virtio-net-pci,netdev=$1-$end,id=nic-$1-$end,addr=${slot:8:2},romfile=,mac=52:54:00:00:${slot:8:2}:0$end${2:+,$2}")
   done
 }
@@ -275,12 +282,13 @@ last_said() { tail -n 1 "$work/said"; }
 # ---- the forwarder, in the guest ---------------------------------------------------------------------------------------
 
 # launch_forwarder PAIR [options of vionet-fwd...]: returns when it has begun to forward. Both polling ones say that.
+# Our device addresses end with $keys.
 launch_forwarder() {
   local name=$1 one two limit=$((SECONDS + 20)) ready='^->'
   shift
   one=$(address "$name" a) two=$(address "$name" b)
   case $forwarder in
-    ours) guest "launch forwarder vionet-fwd $* pci:$one pci:$two" ;;
+    ours) guest "launch forwarder vionet-fwd $* pci:$one${keys-} pci:$two${keys-}" ;;
     testpmd)
       ready='^testpmd>'
       guest "launch forwarder testpmd -l 0,1 --in-memory -m 256 ${testpmd_options-} -a $one -a $two -- -i --nb-cores=1 \
@@ -334,7 +342,7 @@ forwarded() {
   [ "$2" = a ] || from=1 to=0
   case $forwarder in
     ours)
-      sed -n "s/^pci:$(address "$1" "$2") -> pci:$(address "$1" "$3"): \([0-9]*\) packets, .* \([0-9]*\) drops$/\1 \2/p" \
+      sed -n "s/^pci:$(address "$1" "$2")[^ ]* -> pci:$(address "$1" "$3")[^ ]*: \([0-9]*\) packets, .* \([0-9]*\) drops$/\1 \2/p" \
         "$work/said"
       ;;
     testpmd) awk -v from=$from -v to=$to '
@@ -354,7 +362,7 @@ ping_through() {
   in_space a ping -q -c "$2" -i 0.05 -W 1 "$(network "$1").2" >"$work/ping.out" 2>&1
 }
 
-# iperf_through PAIR SECONDS: sets gigabits, per second, as the receiver saw it.
+# iperf_through PAIR SECONDS: $flows connections, one unless that is set; sets gigabits, per second, as the receiver saw it.
 iperf_through() {
   local server
   : >"$work/server.out"
@@ -362,7 +370,7 @@ iperf_through() {
   server=$!
   children+=("$server")
   until_true 5 grep -q listening "$work/server.out" || { no "iperf3 does not listen"; return 1; }
-  if ! in_space a timeout $(($2 + 20)) iperf3 -c "$(network "$1").2" -t "$2" -J >"$work/iperf.json"; then
+  if ! in_space a timeout $(($2 + 20)) iperf3 -c "$(network "$1").2" -t "$2" -P "${flows:-1}" -J >"$work/iperf.json"; then
     end "$server"
     no "iperf3: $(sed -n 's/.*"error":[[:space:]]*"\(.*\)".*/\1/p' "$work/iperf.json")"
     return 1

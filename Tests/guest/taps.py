@@ -4,7 +4,7 @@
 
     taps.py NAMESPACE/INTERFACE... -- COMMAND...
 
-The interfaces are made here and go when the command ends. Their file descriptors are 100, 101 and so on, in order, with
+An interface that is named several times has as many queues. The interfaces are made here and go when the command ends. Their file descriptors are 100, 101 and so on, in order, with
 a virtio-net header before each frame. It is exec'd, so that the process who started this is the one that holds them.
 """
 import ctypes
@@ -15,7 +15,7 @@ import sys
 
 CLONE_NEWNET = 0x40000000
 TUNSETIFF = 0x400454CA
-IFF_TAP, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
+IFF_TAP, IFF_MULTI_QUEUE, IFF_NO_PI, IFF_VNET_HDR = 0x0002, 0x0100, 0x1000, 0x4000
 FIRST = 100
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -28,9 +28,10 @@ def enter(path):
     os.close(space)
 
 
-def tap(name):
+def tap(name, queues):
     fd = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
-    fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
+    flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | (IFF_MULTI_QUEUE if queues > 1 else 0)
+    fcntl.ioctl(fd, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
     return fd
 
 
@@ -42,7 +43,7 @@ def main(arguments):
     for number, place in enumerate(arguments[:split]):
         space, name = place.split("/")
         enter(f"/run/netns/{space}")
-        os.dup2(tap(name), FIRST + number, inheritable=True)
+        os.dup2(tap(name, arguments[:split].count(place)), FIRST + number, inheritable=True)
     enter(f"/proc/self/fd/{home_fd}")
     os.execvp(arguments[split + 1], arguments[split + 1:])
 
