@@ -126,6 +126,7 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
  *     mrg_rxbuf=0|1              frames in several buffers if offered; without the key if they do not fit into one
  *     rx_csum, lro, vlan_strip=0|1   as VIONET_RX_CHECKSUM, _LRO, _VLAN_STRIP of vionet_config
  *     cq=0|1                     a back-end has a control queue that answers; without the key only on PCI
+ *     recover=auto|0             vionet_event_handle() restarts a port that broke
  *     server=0|1; speed=Mbit/s
  *
  * of pci: besides:
@@ -292,6 +293,11 @@ enum vionet_event {
 	VIONET_EVENT_BROKEN = 2, /* the device broke the rules on a queue, which moves nothing from now on */
 	VIONET_EVENT_GONE = 3,   /* the back-end closed its connection, as vionet_rx_arm() or vionet_info() noticed */
 	VIONET_EVENT_CLOSED = 4, /* the port is about to be forgotten */
+	/* The following are noticed by vionet_event_handle() only. */
+	VIONET_EVENT_LINK = 5,        /* the link went up or down: vionet_info.link_up */
+	VIONET_EVENT_ANNOUNCE = 6,    /* the network should hear of us anew, by a gratuitous ARP or the like */
+	VIONET_EVENT_NEEDS_RESET = 7, /* the device cannot go on: vionet_stop and vionet_start */
+	VIONET_EVENT_RECOVERED = 8,   /* recover=auto: that was done */
 };
 
 /*
@@ -305,6 +311,22 @@ int vionet_event_add(vionet_event_callback VIONET_NULLABLE callback, void *VIONE
 
 /* Removes what vionet_event_add() added with the same two arguments. -ENOENT. Any thread. Since 0.1. */
 int vionet_event_remove(vionet_event_callback VIONET_NULLABLE callback, void *VIONET_NULLABLE user);
+
+/*
+ * A file descriptor that becomes readable when something is new about a started port: its configuration changed, the
+ * back-end went away, a queue broke. Then call vionet_event_handle(). The library owns it; it stays the same from
+ * vionet_start() to vionet_stop(). -ENODEV, -EINVAL not started. Any thread. Since 0.1.
+ */
+int vionet_event_fd(uint16_t port);
+
+/*
+ * Looks what is new about a started port and delivers it to the callbacks, on this thread; also where the device cannot
+ * tell by itself and somebody has to look now and then. The wish for an announcement is acknowledged after the callbacks.
+ * With recover=auto in the address a broken queue or a device that needs a reset is stopped and started again, while
+ * bursts on other threads return 0. Returns how many events there were. -ENODEV; -EINVAL not started; -ETIMEDOUT the
+ * device does not answer; -EPROTO it came back with other features; or as vionet_start(). Any thread. Since 0.1.
+ */
+int vionet_event_handle(uint16_t port);
 
 /* ---- packets ----------------------------------------------------------------------------------------------------- */
 
@@ -551,6 +573,13 @@ int vionet_rx_fd(uint16_t port, uint16_t queue);
  * before a new vionet_start(). Since 0.1.
  */
 int vionet_rx_arm(uint16_t port, uint16_t queue);
+
+/*
+ * Sleeps until packets wait in the queue, at most so many milliseconds, for ever if negative: vionet_rx_arm() and poll()
+ * in one. 1 when packets wait, or the back-end went away, 0 when the time is over or a signal came. The queue's receiving
+ * thread only. Errors as vionet_rx_arm(). Since 0.1.
+ */
+int vionet_rx_wait(uint16_t port, uint16_t queue, int milliseconds);
 
 /* ---- statistics -------------------------------------------------------------------------------------------------- */
 

@@ -45,6 +45,12 @@ package struct Port {
   var lent: UInt64 = 0
   /// Queues exist, in the blocks of the slot.
   var queuePairs: UInt16 = 0
+  /// Readable when something is new about the port; while started.
+  var news = Descriptor.none
+  /// Makes it readable from inside; while probed.
+  var poke = Descriptor.none
+  /// VIONET_EVENT_NEEDS_RESET was raised.
+  var resetIsKnown = false
   /// A thread is on its way to close it.
   var isClosing = false
   /// VIONET_EVENT_GONE was raised.
@@ -176,6 +182,7 @@ extension Port {
   /// Everything from reset to DRIVER_OK, undone on failure.
   private mutating func bringUp() throws(Failure) {
     if bus.isGone { try reconnect() }
+    resetIsKnown = false
     do throws(Failure) {
       guard let pool else { throw Failure(EINVAL, "port ").number(number).text(" is not initialised") }
       features = try Negotiation.agree(bus, options, room: pool.value.dataSize, &config)
@@ -230,6 +237,7 @@ extension Port {
     }
     do throws(Failure) {
       for pair in 0..<queuePairs { try makeWake(pair) }
+      try makeNews()
       for index in 0..<queuePairs * 2 { try bus.enable(index, true) }
     } catch {
       tearDown()

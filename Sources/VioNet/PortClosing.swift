@@ -16,6 +16,8 @@ extension Port {
       // A thread sits in a burst: what it may still touch stays, and is lost.
       abandon()
     }
+    Registry.ports[number].news = 0
+    if isQuiet { poke.close() }
     statistics.destroy()
     bus.destroy()
     companion?.finish()

@@ -29,6 +29,8 @@ package struct PortOptions {
   var mergeable = Choice.best
   /// The control queue of a back-end: only DPDK's naming says that one answers there. A PCI device's always does.
   var control = Choice.best
+  /// A broken queue, or a device that needs a reset, is seen to by vionet_event_handle().
+  var recovers = false
   /// enum vionet_rx_offload
   var receiveOffloads: UInt32 = 0
 
@@ -65,6 +67,11 @@ package struct PortOptions {
       try setOffload(VIONET_RX_VLAN_STRIP, key, value)
     } else if key.equals("cq") {
       control = try PortOptions.isOn(key, value) ? .on : .off
+    } else if key.equals("recover") {
+      if !value.equals("auto") && !value.equals("0") {
+        throw Failure(EINVAL, "option \"recover\" takes auto or 0, not ").quoting(value)
+      }
+      recovers = value.equals("auto")
     } else if key.equals("server") {
       if try PortOptions.isOn(key, value) {
         throw Failure(ENOTSUP, "option ").quoting(key).text("=1 is not served by this version")

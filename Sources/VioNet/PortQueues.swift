@@ -185,6 +185,7 @@ extension Port {
     takeBackAll()
     control?.destroy()
     control = nil
+    news.close()
     for pair in 0..<queuePairs {
       statistics.absorb(
         pair, receiveQueue(pair).value.core.counters, transmitQueue(pair).value.core.counters)

@@ -50,6 +50,8 @@ struct PortSlot {
   var port: UnsafeMutableRawPointer?
   /// The slot belongs to a port, or to one being probed.
   var taken: Bool
+  /// One more than the eventfd that tells of news, 0 for none: for queues that are given up in a burst.
+  var news: Int32
   private var padding: (UInt64, UInt64, UInt64)
 }
 

@@ -62,6 +62,16 @@ public func vionet_event_add(_ callback: vionet_event_callback?, _ user: UnsafeM
   result { () throws(Failure) in try unsafe Events.add(callback, user) }
 }
 
+@implementation @c(vionet_event_fd)
+public func vionet_event_fd(_ port: UInt16) -> Int32 {
+  number { () throws(Failure) in try Ports.newsDescriptor(port) }
+}
+
+@implementation @c(vionet_event_handle)
+public func vionet_event_handle(_ port: UInt16) -> Int32 {
+  number { () throws(Failure) in try Ports.handleNews(port) }
+}
+
 @implementation @c(vionet_event_remove)
 public func vionet_event_remove(_ callback: vionet_event_callback?, _ user: UnsafeMutableRawPointer?) -> Int32 {
   result { () throws(Failure) in try unsafe Events.remove(callback, user) }

@@ -58,7 +58,10 @@ package enum Features {
     | 1 << UInt64(VIRTIO_NET_F_GUEST_HDRLEN)
 
   /// Settings of a running device, where it has a control queue that answers.
-  static let wantedControl: UInt64 = 1 << UInt64(VIRTIO_NET_F_CTRL_VQ)
+  static let wantedControl: UInt64 =
+    1 << UInt64(VIRTIO_NET_F_CTRL_VQ)
+    // The device says when its peers should hear of us anew: VIONET_EVENT_ANNOUNCE.
+    | 1 << UInt64(VIRTIO_NET_F_GUEST_ANNOUNCE)
 
   /// Received packets may have been checked already, or not been checked at all.
   static let receiveChecksum: UInt64 = 1 << UInt64(VIRTIO_NET_F_GUEST_CSUM)
@@ -82,13 +85,14 @@ package enum Features {
 
   /// What no device may offer, and no driver accept, without the feature beside it (5.1.3.1).
   static func dropOrphans(_ features: inout FeatureSet) {
-    let needs: InlineArray<12, (Int32, Int32)> = [
+    let needs: InlineArray<14, (Int32, Int32)> = [
       (VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_CSUM), (VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_CSUM),
       (VIRTIO_NET_F_GUEST_USO4, VIRTIO_NET_F_GUEST_CSUM), (VIRTIO_NET_F_GUEST_USO6, VIRTIO_NET_F_GUEST_CSUM),
       (VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_CSUM), (VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_CSUM),
       (VIRTIO_NET_F_HOST_USO, VIRTIO_NET_F_CSUM), (VIRTIO_NET_F_CTRL_RX, VIRTIO_NET_F_CTRL_VQ),
       (VIRTIO_NET_F_CTRL_VLAN, VIRTIO_NET_F_CTRL_VQ), (VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_CTRL_VQ),
       (VIRTIO_NET_F_MQ, VIRTIO_NET_F_CTRL_VQ), (VIRTIO_NET_F_RSS, VIRTIO_NET_F_CTRL_VQ),
+      (VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_CTRL_VQ), (VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_STATUS),
     ]
     for index in 0..<needs.count where !features.has(needs[index].1) { features.remove(needs[index].0) }
     let guest = features.has(VIRTIO_NET_F_GUEST_TSO4) || features.has(VIRTIO_NET_F_GUEST_TSO6)

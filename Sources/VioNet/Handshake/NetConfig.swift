@@ -64,7 +64,7 @@ struct NetConfig {
     // Without the feature the link is believed to be up (5.1.4.2).
     linkUp = true
     if features.has(VIRTIO_NET_F_STATUS) {
-      linkUp = try NetConfig.number(bus, NetConfig.statusOffset) & UInt16(VIRTIO_NET_S_LINK_UP) != 0
+      linkUp = try NetConfig.status(bus) & UInt16(VIRTIO_NET_S_LINK_UP) != 0
     }
     if let wish { given = wish }
     // No address, or one that no station can have (a group's, all zero): a random one, for as long as the port lives.
@@ -72,6 +72,9 @@ struct NetConfig {
     if addressIsRandom && !randomAddress.isUsable { randomAddress = MACAddress.random() }
     address = addressIsRandom ? randomAddress : given
   }
+
+  /// The link and the wish that we announce ourselves, for a device with STATUS.
+  static func status(_ bus: Bus) throws(Failure) -> UInt16 { try number(bus, statusOffset) }
 
   /// A 16-bit little-endian field.
   private static func number(_ bus: Bus, _ offset: Int) throws(Failure) -> UInt16 {

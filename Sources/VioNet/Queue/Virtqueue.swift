@@ -176,6 +176,8 @@ extension Virtqueue {
     self.fault = fault
     hasNews = true
     unsafe burst = Virtqueue.idleBurst
+    let news = Registry.ports[port].news
+    if news != 0 { _ = sys_eventfd_signal(news - 1) }
     if Log.wanted(.error) {
       Log.line("port").number(port).text("queue").number(index).text("is broken:").text(fault.text).send(.error)
     }

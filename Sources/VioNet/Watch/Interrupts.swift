@@ -21,7 +21,7 @@ extension Port {
     try Port.watch(wake, bus.controlDescriptor, UInt32(EPOLLRDHUP.rawValue | EPOLLIN.rawValue), tag: 1)
   }
 
-  private static func watch(_ wake: Descriptor, _ file: Int32, _ events: UInt32, tag: UInt64) throws(Failure) {
+  static func watch(_ wake: Descriptor, _ file: Int32, _ events: UInt32, tag: UInt64) throws(Failure) {
     if file < 0 { return }
     _ = try check(sys_epoll_add(wake.number, file, events, tag)) { Failure($0, "epoll: ").reason($0) }
   }

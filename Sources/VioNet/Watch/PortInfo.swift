@@ -7,7 +7,7 @@ import CVionet
 import Linux
 
 extension Port {
-  private var hasBrokenQueue: Bool {
+  var hasBrokenQueue: Bool {
     for pair in 0..<queuePairs {
       if receiveQueue(pair).value.core.fault != .none || transmitQueue(pair).value.core.fault != .none { return true }
     }

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What a device says of its own accord: its link, the wish that we announce ourselves, the need of a reset, its end.
+// Nobody watches in the background: a descriptor becomes readable, and the program asks what there is.
+
+import CLinux
+import CVionet
+import Linux
+
+/// What was new at one look.
+struct PortNews {
+  var link = false
+  var announce = false
+  var needsReset = false
+  var gone = false
+  /// A queue is broken or a reset is needed, and the user wants us to see to it.
+  var wantsRecovery = false
+}
+
+extension Port {
+  /// One descriptor for changes of the configuration, the end of the connection, and queues that were given up. From
+  /// the start of the port to its stop.
+  mutating func makeNews() throws(Failure) {
+    if !poke.isOpen { poke = try Descriptor.event() }
+    Registry.ports[number].news = poke.number + 1
+    news = Descriptor(
+      owning: try check(sys_epoll_create()) { Failure($0, "cannot make an epoll descriptor: ").reason($0) })
+    let readable = UInt32(EPOLLIN.rawValue)
+    try Port.watch(news, poke.number, readable, tag: 0)
+    try Port.watch(news, bus.changeDescriptor, readable, tag: 1)
+    try Port.watch(news, bus.controlDescriptor, UInt32(EPOLLRDHUP.rawValue | EPOLLIN.rawValue), tag: 2)
+  }
+
+  /// Looks at the device; each thing is new once.
+  mutating func takeNews() throws(Failure) -> PortNews {
+    if state != VIONET_STATE_STARTED { throw Failure(EINVAL, "port ").number(number).text(" is not started") }
+    _ = sys_eventfd_drain(poke.number)
+    _ = bus.takeChange()
+    var news = PortNews()
+    news.gone = noticeGone()
+    if bus.isGone { return news }
+    let needsReset = try bus.status() & DeviceStatus.needsReset != 0
+    news.needsReset = needsReset && !resetIsKnown
+    resetIsKnown = needsReset
+    news.wantsRecovery = options.recovers && (needsReset || hasBrokenQueue)
+    if !features.has(VIRTIO_NET_F_STATUS) { return news }
+    let status = try NetConfig.status(bus)
+    let up = status & UInt16(VIRTIO_NET_S_LINK_UP) != 0
+    news.link = up != config.linkUp
+    config.linkUp = up
+    news.announce = features.has(VIRTIO_NET_F_GUEST_ANNOUNCE) && status & UInt16(VIRTIO_NET_S_ANNOUNCE) != 0
+    return news
+  }
+
+  /// Down and up again with the settings there are. The device must agree to the same features.
+  mutating func recover() throws(Failure) {
+    let before = features
+    try stop()
+    try start()
+    if features != before {
+      try stop()
+      throw Failure(EPROTO, "after its reset the device offers other features: ").hex(bus.offered)
+    }
+  }
+}
+
+extension Ports {
+  package static func newsDescriptor(_ number: UInt16) throws(Failure) -> Int32 {
+    try with(number) { (port) throws(Failure) in
+      if port.value.state != VIONET_STATE_STARTED {
+        throw Failure(EINVAL, "port ").number(number).text(" is not started")
+      }
+      return port.value.news.number
+    }
+  }
+
+  /// Delivers what is new, with no lock held, and sees to what is to be seen to. Returns how many events that were.
+  package static func handleNews(_ number: UInt16) throws(Failure) -> Int32 {
+    let news = try with(number) { (port) throws(Failure) in try port.value.takeNews() }
+    var count: Int32 = 0
+    func raise(_ isNew: Bool, _ event: vionet_event) {
+      if !isNew { return }
+      Events.raise(number, event)
+      count += 1
+    }
+    raise(news.gone, VIONET_EVENT_GONE)
+    raise(news.link, VIONET_EVENT_LINK)
+    raise(news.needsReset, VIONET_EVENT_NEEDS_RESET)
+    raise(news.announce, VIONET_EVENT_ANNOUNCE)
+    if news.announce {
+      try with(number) { (port) throws(Failure) in
+        try unsafe port.value.control?.send(ControlCommand.announceAcknowledge)
+      }
+    }
+    if news.wantsRecovery {
+      try with(number) { (port) throws(Failure) in try port.value.recover() }
+      raise(true, VIONET_EVENT_RECOVERED)
+    }
+    return count
+  }
+
+  /// Sleeps until packets wait, at most so long; false if none came.
+  package static func wait(_ number: UInt16, _ queue: UInt16, _ milliseconds: Int32) throws(Failure) -> Bool {
+    if try arm(number, queue) { return true }
+    var file = pollfd(fd: try wakeDescriptor(number, queue), events: Int16(POLLIN), revents: 0)
+    let ready = unsafe sys_poll(&file, 1, milliseconds)
+    if ready < 0 && ready != -EINTR { throw Failure(-ready, "poll: ").reason(-ready) }
+    return ready > 0
+  }
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a device says of its own accord: link, need of a reset; broken queues; and what recover=auto does about it. */
+#include "device.h"
+
+static int counts[16];
+
+static void count(uint16_t port, int event, void *user)
+{
+	(void)port, (void)user;
+	yes(event > 0 && event < 16);
+	counts[event]++;
+}
+
+static uint16_t started(struct peer *p, const char *keys)
+{
+	char address[150];
+	peer_start(p);
+	snprintf(address, sizeof(address), "vhost-user:%s%s", p->path, keys);
+	uint16_t port = opened(address);
+	soon(waiting(p, RX) > 0, 1000);
+	memset(counts, 0, sizeof(counts));
+	return port;
+}
+
+static void frame_comes(struct peer *p, uint16_t port)
+{
+	unsigned char frame[64] = {2, 0, 0, 0, 0, 1};
+	struct vionet_packet *packet;
+	(void)deliver(p, frame, sizeof(frame));
+	same(vionet_rx_burst(port, 0, &packet, 1), 1);
+	vionet_packet_free(packet);
+}
+
+static void link_flaps(void)
+{
+	struct peer p;
+	uint16_t port = started(&p, "");
+	same(vionet_event_handle(port), 0);
+	for (int i = 0; i < 1000; i++) {
+		p.config[6] = (uint8_t)(i & 1);
+		same(vionet_event_handle(port), 1);
+		same(info_of(port).link_up, i & 1);
+		same(vionet_event_handle(port), 0);
+	}
+	same(counts[VIONET_EVENT_LINK], 1000);
+	frame_comes(&p, port);
+	vionet_close(port);
+	err(vionet_event_handle(port), -ENODEV);
+	err(vionet_event_fd(port), -ENODEV);
+	peer_end(&p);
+}
+
+/* The device asks for a reset: the event comes once; the program sees to it, or the library. */
+static void needs_reset(void)
+{
+	struct peer p;
+	uint16_t port = started(&p, "");
+	p.status |= 64;
+	same(vionet_event_handle(port), 1);
+	same(vionet_event_handle(port), 0);
+	same(counts[VIONET_EVENT_NEEDS_RESET], 1);
+	ok(vionet_stop(port));
+	err(vionet_event_handle(port), -EINVAL);
+	ok(vionet_start(port));
+	same(vionet_event_handle(port), 0);
+	vionet_close(port);
+	peer_end(&p);
+
+	port = started(&p, ",recover=auto");
+	for (int i = 1; i <= 100; i++) {
+		p.status |= 64;
+		same(vionet_event_handle(port), 2);
+		same(counts[VIONET_EVENT_RECOVERED], i);
+		same(info_of(port).state, VIONET_STATE_STARTED);
+		soon(waiting(&p, RX) > 0, 1000);
+		frame_comes(&p, port);
+	}
+	vionet_close(port);
+	peer_end(&p);
+}
+
+/* A queue that was given up makes the descriptor readable. */
+static void broken_queue(void)
+{
+	struct peer p;
+	struct vionet_packet *packet;
+	uint16_t port = started(&p, ",recover=auto");
+	struct pollfd news = {.fd = vionet_event_fd(port), .events = POLLIN};
+	yes(news.fd >= 0);
+	same(poll(&news, 1, 50), 0);
+	give_back(&p, RX, 70000, 100);
+	same(vionet_rx_burst(port, 0, &packet, 1), 0);
+	same(counts[VIONET_EVENT_BROKEN], 1);
+	same(info_of(port).state, VIONET_STATE_BROKEN);
+	same(poll(&news, 1, 50), 1);
+	same(vionet_event_handle(port), 1);
+	same(counts[VIONET_EVENT_RECOVERED], 1);
+	same(info_of(port).state, VIONET_STATE_STARTED);
+	soon(waiting(&p, RX) > 0, 1000);
+	frame_comes(&p, port);
+	news.fd = vionet_event_fd(port);
+	same(poll(&news, 1, 50), 0);
+	peer_end(&p); /* and so does the end of the connection */
+	same(poll(&news, 1, 3000), 1);
+	same(vionet_event_handle(port), 1);
+	same(counts[VIONET_EVENT_GONE], 1);
+	vionet_close(port);
+}
+
+static struct peer *late_peer;
+static void *deliver_late(void *nothing)
+{
+	unsigned char frame[64] = {2, 0, 0, 0, 0, 1};
+	usleep(100000);
+	(void)deliver(late_peer, frame, sizeof(frame));
+	return nothing;
+}
+
+static void waits(void)
+{
+	struct peer p;
+	pthread_t thread;
+	struct vionet_packet *packet;
+	uint16_t port = started(&p, "");
+	uint64_t begin = microseconds();
+	same(vionet_rx_wait(port, 0, 50), 0);
+	yes(microseconds() - begin >= 45000);
+	late_peer = &p;
+	same(pthread_create(&thread, NULL, deliver_late, NULL), 0);
+	same(vionet_rx_wait(port, 0, 5000), 1);
+	same(vionet_rx_burst(port, 0, &packet, 1), 1);
+	vionet_packet_free(packet);
+	same(pthread_join(thread, NULL), 0);
+	err(vionet_rx_wait(port, 1, 0), -EINVAL);
+	vionet_close(port);
+	err(vionet_rx_wait(port, 0, 0), -ENODEV);
+	peer_end(&p);
+}
+
+int main(void)
+{
+	ok(vionet_event_add(count, NULL));
+	link_flaps();
+	needs_reset();
+	broken_queue();
+	waits();
+	ok(vionet_event_remove(count, NULL));
+	return 0;
+}
