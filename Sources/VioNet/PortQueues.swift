@@ -36,6 +36,9 @@ extension Port {
     if pairs > config.pairs {
       throw Failure(EINVAL, "queues: ").number(pairs).text(" were asked for, and the device has ").number(config.pairs)
     }
+    if pairs > 1 && bus.isPCI && !features.has(VIRTIO_NET_F_MQ) {
+      throw Failure(EINVAL, "queues: ").number(pairs).text(" take VIRTIO_NET_F_MQ, which features_off forbids")
+    }
     let receive = try layout(0, options.receiveDescriptors)
     var transmit = try layout(1, options.transmitDescriptors)
     transmit.hasIndirect = features.has(VIRTIO_RING_F_INDIRECT_DESC)

@@ -95,7 +95,11 @@ enum Negotiation {
     Features.dropOrphans(&features)
     if hasPairs && !bus.isPCI { features.bits |= 1 << UInt64(VIRTIO_NET_F_MQ) }
     config.pairs = bus.maximumQueuePairs
-    if bus.isPCI && features.has(VIRTIO_NET_F_MQ) { config.pairs = try NetConfig.pairs(bus) }
+    // The field can be read as soon as the feature is offered (2.5).
+    let may = FeatureSet(offered)
+    if bus.isPCI && may.has(VIRTIO_NET_F_MQ) && may.has(VIRTIO_NET_F_CTRL_VQ) && bus.configLength >= 10 {
+      config.pairs = try NetConfig.pairs(bus)
+    }
     return features
   }
 
