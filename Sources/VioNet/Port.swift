@@ -51,6 +51,8 @@ package struct Port {
   var poke = Descriptor.none
   /// VIONET_EVENT_NEEDS_RESET was raised.
   var resetIsKnown = false
+  /// The device did not let go of the queues: they are neither in use nor unmade.
+  var isHeld = false
   /// A thread is on its way to close it.
   var isClosing = false
   /// VIONET_EVENT_GONE was raised.
@@ -116,9 +118,10 @@ extension Port {
     return try Bus(VhostSocket(path: address.target))
   }
 
-  /// A back-end that went away is looked for again.
+  /// A device that went away is looked for again. The old one is let go first: a PCI function has one master only.
   mutating func reconnect() throws(Failure) {
     bus.close()
+    releaseIfGuarded()
     if scheme == .soft { throw Failure(ECONNRESET, "the port's device is gone") }
     let whole = unsafe withUnsafeBytes(of: &name) { bytes in
       unsafe Text(bytes.baseAddress?.assumingMemoryBound(to: CChar.self), limit: bytes.count) ?? Text("")
@@ -127,6 +130,7 @@ extension Port {
     bus.destroy()
     bus = anew
     goneIsKnown = false
+    try release()
   }
 }
 
@@ -138,6 +142,8 @@ extension Port {
   package mutating func initialise(_ config: vionet_config?) throws(Failure) {
     try mustBeProbed()
     if state == VIONET_STATE_STARTED { throw Failure(EBUSY, "port ").number(number).text(" is started") }
+    forgetSettings()
+    if isHeld { try revive() }
     forgetSettings()
     do throws(Failure) {
       options = wishes
@@ -168,11 +174,13 @@ extension Port {
   }
 
   private mutating func forgetSettings() {
-    tearDown()
+    state = VIONET_STATE_ATTACHED
+    if !isHeld { tearDown() }
+    // What is held belongs to the pool still.
+    if isHeld { return }
     if let pool { PacketPools.letGo(pool, promised) }
     pool = nil
     features = FeatureSet(0)
-    state = VIONET_STATE_ATTACHED
     startNanoseconds = probeNanoseconds
   }
 
@@ -181,7 +189,7 @@ extension Port {
 
   /// Everything from reset to DRIVER_OK, undone on failure.
   private mutating func bringUp() throws(Failure) {
-    if bus.isGone { try reconnect() }
+    try revive()
     resetIsKnown = false
     do throws(Failure) {
       guard let pool else { throw Failure(EINVAL, "port ").number(number).text(" is not initialised") }
@@ -216,6 +224,7 @@ extension Port {
     default: throw Failure(EINVAL, "port ").number(number).text(" is not initialised: call vionet_init")
     }
     try timed { (port) throws(Failure) in
+      if port.isHeld { try port.revive() }
       if port.queuePairs == 0 { try port.bringUp() }
       try port.letFlow()
     }
@@ -262,5 +271,6 @@ extension Port {
     try shutDoors()
     tearDown()
     state = VIONET_STATE_STOPPED
+    if isHeld { throw held() }
   }
 }

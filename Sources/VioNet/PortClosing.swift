@@ -10,18 +10,17 @@ extension Port {
   /// Frees all; the caller holds the slot's lock and forgets the port afterwards.
   package mutating func close() {
     let isQuiet = state != VIONET_STATE_STARTED || Failure.quietly { () throws(Failure) in try shutDoors() } != nil
-    if isQuiet {
-      tearDown()
-    } else {
-      // A thread sits in a burst: what it may still touch stays, and is lost.
-      abandon()
-    }
+    if isQuiet { tearDown() }
+    // A thread sits in a burst, or a device that no IOMMU guards writes where it likes: what they may still touch stays,
+    // and is lost.
+    let isLost = !isQuiet || isHeld && bus.usesPhysicalAddresses
+    if isQuiet { bus.destroy() } else { bus.abandon() }
+    if isLost { abandonQueues() } else if isHeld { unmakeQueues() }
     Registry.ports[number].news = 0
     if isQuiet { poke.close() }
     statistics.destroy()
-    bus.destroy()
     companion?.finish()
-    if let pool, isQuiet { PacketPools.letGo(pool, promised) }
+    if let pool, !isLost { PacketPools.letGo(pool, promised) }
     for number in 1..<UInt16(VIONET_MAX_POOLS) where lent >> UInt64(number) & 1 != 0 {
       if let pool = PacketPools.existing(number) { PacketPools.letGo(pool, 0) }
     }

@@ -133,9 +133,9 @@ extension Port {
         throw Failure(EINVAL, "pool ").number(number).text(" has physical addresses, for a port through ")
           .text("uio_pci_generic; give this port its own")
       }
-      if memory.file < 0 {
+      if memory.file < 0 && !bus.isPCI {
         throw Failure(EINVAL, "pool ").number(number).text(
-          " has no file descriptor, so no device can be given its memory")
+          " has no file descriptor, so no other process can be given its memory")
       }
       if !regions.add(memory.asShared) {
         throw Failure(ENOSPC, "a back-end takes at most ").number(VhostUserBus.maximumRegions - 1).text(" pools")
@@ -182,9 +182,14 @@ extension Port {
   }
 
   /// Makes the device let go of its queues, takes every packet back, and unmakes the queues. Each is done for what
-  /// there is, so that this serves every failed bring-up too.
+  /// there is, so that this serves every failed bring-up too. What a device does not let go of is held: PortHeld.swift.
   mutating func tearDown() {
-    quiesce()
+    if quiesce() { unmakeQueues() } else { holdQueues() }
+  }
+
+  /// The device has let go of them.
+  mutating func unmakeQueues() {
+    isHeld = false
     takeBackAll()
     control?.destroy()
     control = nil
@@ -203,14 +208,17 @@ extension Port {
   }
 
   /// Disable and stop each ring, then reset. A back-end that does not answer is cut off: it may still scribble on
-  /// packet data, as it always could, but on no ring that is used again, since every start makes new ones.
-  private mutating func quiesce() {
+  /// packet data, as it always could, but on no ring that is used again, since every start makes new ones. False for a
+  /// PCI device that shows no reset, which writes where it likes.
+  private mutating func quiesce() -> Bool {
     // Nothing was given to the device since it last let go of all.
-    if rings == nil { return }
+    if rings == nil { return true }
     let rings = queuePairs * 2
     if let control { Failure.quietly { () throws(Failure) in try bus.stop(control.index) } }
     let letGo: Void? = Failure.quietly { () throws(Failure) in try bus.quiesce(rings) }
-    if letGo == nil { bus.close() }
+    if letGo != nil { return true }
+    if !bus.isPCI { bus.close() }
+    return !bus.isPCI
   }
 
   private mutating func takeBackAll() {
@@ -223,10 +231,9 @@ extension Port {
     }
   }
 
-  /// Leaves rings, tables and blocks to a thread that does not come out of a burst; the next port in this slot makes
-  /// new blocks. The device is cut off.
-  mutating func abandon() {
-    bus.close()
+  /// Leaves rings, tables and blocks to a thread that does not come out of a burst, or to a device that does not let
+  /// go; the next port in this slot makes new blocks.
+  mutating func abandonQueues() {
     for pair in 0..<queuePairs {
       unsafe Registry.ports[number].receiveQueues?[Int(pair)] = nil
       unsafe Registry.ports[number].transmitQueues?[Int(pair)] = nil

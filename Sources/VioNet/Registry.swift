@@ -71,4 +71,7 @@ struct RegistryState {
   /// Frees of pointers that no pool knows.
   var strangers: UInt64
   var events: InlineArray<8, EventEntry>
+  /// The IOMMU groups that ports hold, one leading to the next; and who works on them.
+  var groupLock: SpinLock
+  var groups: UInt
 }

@@ -6,7 +6,7 @@
 #
 #   build/guest/vmlinuz      a Debian kernel, downloaded once with apt-get, unpacked, kept
 #   build/guest/system.cpio  busybox, the kernel modules a test may want, init
-#   build/guest/vionet.cpio  our library and examples with what they are linked to
+#   build/guest/vionet.cpio  our library, examples and the tests' program with what they are linked to
 #   build/guest/testpmd.cpio with --testpmd: DPDK's testpmd with the few drivers it needs here
 #   build/guest/vionetctl.cpio with --vionetctl: the tool
 #
@@ -105,7 +105,10 @@ make_system() {
 # The tree of build/ is kept, because the examples look for the library beside them.
 make_vionet() {
   local folder=$work/vionet
-  mkdir -p "$folder/vionet/examples"
+  mkdir -p "$folder/vionet/examples" "$folder/vionet/bin"
+  # shellcheck disable=SC2016 # $ORIGIN is the loader's
+  compile Tests/guest/ports.c -I"$root/Tests/abi" -Wl,-rpath,'$ORIGIN/..' || fail "compiling ports.c"
+  cp "$build/test-bin/guest-ports" "$folder/vionet/bin/ports"
   cp -a "$build"/libvionet.so* "$folder/vionet/"
   cp -a "$examples"/* "$folder/vionet/examples/"
   with_libraries "$folder" "$examples"/* "$build"/libvionet.so
@@ -173,7 +176,7 @@ flock 9
 # This script decides what is in all of them.
 if [ ! -e "$store/vmlinuz" ] || ! [ -d "$store/modules" ]; then make_kernel; fi
 stale system "$0" "$here/init" "$store/vmlinuz" && make_system
-stale vionet "$0" "$build"/libvionet.so.*.*.* "$examples"/ && make_vionet
+stale vionet "$0" "$build"/libvionet.so.*.*.* "$examples"/ "$here"/*.c "$root"/Tests/abi/*.h && make_vionet
 if [ "$vionetctl" -eq 1 ]; then
   [ -x "$build/bin/vionetctl" ] || fail "vionetctl is not built: run make vionetctl first"
   stale vionetctl "$0" "$build/bin/vionetctl" && make_vionetctl

@@ -4,6 +4,7 @@
 # a and b of this machine, and a forwarder in the guest, so that traffic from a to b goes through it.
 #
 #   pair NAME PROPERTIES     two more NICs with these properties of virtio-net-pci
+#   pair -t NAME PROPERTIES  together in one slot, as two functions that no IOMMU can keep apart
 #   boot [iommu[=BITS]] [hugepages=N] [vionetctl]
 #   guest COMMAND            in the guest; what it says is in $work/said
 #   check NAME COMMAND...    one line of the result
@@ -17,7 +18,7 @@ here=$root/Tests/guest
 store=$build/guest
 scenario=$(basename "$0" .sh)
 forwarder=${VIONET_GUEST_FORWARDER:-ours}
-pairs=() nics=() taps=() qemu='' reason='' failed=0 begun=0 ended=0
+pairs=() nics=() taps=() together='' qemu='' reason='' failed=0 begun=0 ended=0
 seconds_of_iperf=${VIONET_GUEST_SECONDS:-3}
 
 need_spaces
@@ -104,16 +105,24 @@ index_of() {
 
 # Where a NIC is in the guest: address PAIR a|b. And the first three bytes of the IP addresses: network PAIR.
 address() {
-  local slot=$((4 + 2 * $(index_of "$1")))
-  [ "$2" = a ] || slot=$((slot + 1))
-  printf '0000:00:%02x.0' $slot
+  local slot=$((4 + 2 * $(index_of "$1"))) function=0
+  case "$2 $together " in
+    "b "*" $1 "*) function=1 ;;
+    b*) slot=$((slot + 1)) ;;
+  esac
+  printf '0000:00:%02x.%d' $slot $function
 }
 network() { echo "10.9.$((1 + $(index_of "$1")))"; }
 
-# pair NAME [PROPERTIES]: its interfaces here are NAME-a and NAME-b, so a name has up to 13 letters. Each has $queues
-# queues, one unless that is set.
+# pair [-t] NAME [PROPERTIES]: its interfaces here are NAME-a and NAME-b, so a name has up to 13 letters. Each has
+# $queues queues, one unless that is set.
 pair() {
-  local end slot fds queue
+  local end slot fds queue more=
+  if [ "$1" = -t ]; then
+    shift
+    together+=" $1"
+    more=,multifunction=on
+  fi
   pairs+=("$1")
   for end in a b; do
     slot=$(address "$1" $end)
@@ -125,7 +134,7 @@ pair() {
       taps+=("$tag-$end/$1-$end")
     done
     nics+=(-netdev "tap,id=$1-$end,$fds,vhost=off"
-      -device "virtio-net-pci,netdev=$1-$end,id=nic-$1-$end,addr=${slot:8:2},romfile=,mac=52:54:00:00:${slot:8:2}:0$end${2:+,$2}")
+      -device "virtio-net-pci,netdev=$1-$end,id=nic-$1-$end,addr=${slot:8},romfile=,mac=52:54:00:00:${slot:8:2}:0$end${2:+,$2}$more")
   done
 }
 

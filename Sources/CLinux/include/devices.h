@@ -3,6 +3,8 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 #include <linux/virtio_pci.h>
+#include <sys/file.h>
+#include <sys/resource.h>
 
 #ifndef VIRTIO_F_NOTIFICATION_DATA
 #define VIRTIO_F_NOTIFICATION_DATA 38 /* since Linux 6.4 */
@@ -17,6 +19,7 @@ static const unsigned long SYS_VFIO_GROUP_GET_STATUS = VFIO_GROUP_GET_STATUS;
 static const unsigned long SYS_VFIO_GROUP_SET_CONTAINER = VFIO_GROUP_SET_CONTAINER;
 static const unsigned long SYS_VFIO_GROUP_GET_DEVICE_FD = VFIO_GROUP_GET_DEVICE_FD;
 static const unsigned long SYS_VFIO_DEVICE_GET_REGION_INFO = VFIO_DEVICE_GET_REGION_INFO;
+static const unsigned long SYS_VFIO_DEVICE_RESET = VFIO_DEVICE_RESET;
 static const unsigned long SYS_VFIO_IOMMU_MAP_DMA = VFIO_IOMMU_MAP_DMA;
 static const unsigned long SYS_VFIO_IOMMU_UNMAP_DMA = VFIO_IOMMU_UNMAP_DMA;
 
@@ -30,6 +33,14 @@ SHIM ssize_t sys_pwrite(int fd, const void *buffer, size_t length, uint64_t offs
 }
 SHIM ssize_t sys_readlink(const char *path, char *target, size_t room) { return RESULT(readlink(path, target, room)); }
 SHIM int sys_lock_memory(const void *p, size_t length) { return RESULT(mlock(p, length)); }
+/* Bytes that this process may lock in memory. */
+SHIM uint64_t sys_lock_limit(void)
+{
+	struct rlimit limit;
+	return getrlimit(RLIMIT_MEMLOCK, &limit) < 0 ? UINT64_MAX : (uint64_t)limit.rlim_cur;
+}
+/* The file is this process's for as long as it is open; -EWOULDBLOCK if it is another's. */
+SHIM int sys_claim(int fd) { return RESULT(flock(fd, LOCK_EX | LOCK_NB)); }
 
 /*
  * VFIO_DEVICE_SET_IRQS for `count` MSI-X vectors from the first on, each signalling one descriptor; count 0 switches
@@ -53,6 +64,12 @@ SHIM int vfio_set_vectors(int device, const int *_Nullable fds, unsigned int cou
 		memcpy(request.set.data, fds, count * sizeof(int));
 	return RESULT(ioctl(device, VFIO_DEVICE_SET_IRQS, &request.set));
 }
+
+/*
+ * 1 if a device of this container can be given all addresses from first to last, or if the kernel does not say; 0 if
+ * not, and then *end is the highest that it can be given.
+ */
+int vfio_reaches(int container, uint64_t first, uint64_t last, uint64_t *end);
 
 /* Where a byte of a page that is in memory lies physically; -EPERM without CAP_SYS_ADMIN, -ENOENT if it is not there. */
 int64_t sys_physical_address(const void *p);

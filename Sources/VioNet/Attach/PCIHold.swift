@@ -16,19 +16,23 @@ enum PCIHold {
     try function.check()
     self = function.driver == .vfio ? .vfio(try VFIOHold(address)) : .uio(try UIOHold(address))
     do throws(Failure) {
-      try enableBusMaster()
+      try enable()
     } catch {
-      close()
+      closeDevice()
+      leave()
       throw error
     }
   }
 
-  func close() {
+  /// Lets go of the function. Its memory is to be unmapped after that, and then this process leaves its IOMMU group.
+  func closeDevice() {
     switch self {
-    case .vfio(let hold): hold.close()
+    case .vfio(let hold): hold.closeDevice()
     case .uio(let hold): hold.close()
     }
   }
+
+  func leave() { if case .vfio(let hold) = self { hold.leave() } }
 
   /// Without an IOMMU between device and memory the device is told physical addresses.
   var usesPhysicalAddresses: Bool {
@@ -59,13 +63,38 @@ enum PCIHold {
     }
   }
 
-  /// The device may read and write memory from now on.
-  private func enableBusMaster() throws(Failure) {
-    var command: UInt16 = 0
-    let isRead = unsafe readConfiguration(Int(PCI_COMMAND), &command, 2)
-    command |= UInt16(PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY | PCI_COMMAND_IO)
-    if unsafe !isRead || !writeConfiguration(Int(PCI_COMMAND), &command, 2) {
+  /// The device answers, and may read and write memory, from now on.
+  func enable() throws(Failure) {
+    if !changeCommand(set: PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY | PCI_COMMAND_IO, clear: 0) {
       throw Failure(EIO, "the PCI function's command register cannot be changed")
+    }
+  }
+
+  /// The device may not read and write memory any more. False if the register does not show it.
+  func stopBusMaster() -> Bool {
+    var command: UInt16 = 0
+    return unsafe changeCommand(set: 0, clear: PCI_COMMAND_MASTER)
+      && readConfiguration(Int(PCI_COMMAND), &command, 2) && command & UInt16(PCI_COMMAND_MASTER) == 0
+  }
+
+  private func changeCommand(set: Int32, clear: Int32) -> Bool {
+    var command: UInt16 = 0
+    if unsafe !readConfiguration(Int(PCI_COMMAND), &command, 2) { return false }
+    command = command & ~UInt16(clear) | UInt16(set)
+    return unsafe writeConfiguration(Int(PCI_COMMAND), &command, 2)
+  }
+
+  /// Something answers at the function's place on the bus: no vendor has the number of all ones.
+  var isOnBus: Bool {
+    var vendor: UInt16 = 0xffff
+    return unsafe readConfiguration(0, &vendor, 2) && vendor != 0xffff
+  }
+
+  /// The way of the PCI bus, whatever the virtio registers do; false if it fails.
+  func reset() -> Bool {
+    switch self {
+    case .vfio(let hold): hold.reset()
+    case .uio(let hold): hold.reset()
     }
   }
 
@@ -122,11 +151,11 @@ enum PCIHold {
   // MARK: Memory and interrupts
 
   func share(_ address: UInt64, _ length: UInt64) throws(Failure) {
-    if case .vfio(let hold) = self { try hold.map(address, length) }
+    if case .vfio(let hold) = self { try hold.group.value.map(address, length) }
   }
 
   func unshare(_ address: UInt64, _ length: UInt64) {
-    if case .vfio(let hold) = self { hold.unmap(address, length) }
+    if case .vfio(let hold) = self { hold.group.value.unmap(address, length) }
   }
 
   /// Readable after an INTx interrupt, -1 where interrupts come another way.

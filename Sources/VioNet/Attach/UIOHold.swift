@@ -9,23 +9,53 @@ import Linux
 struct UIOHold {
   let address: PCIAddress
   private let configuration: Int32
-  /// /dev/uioN: held so that nobody else takes the device, and readable when it interrupts.
+  /// /dev/uioN: claimed, so that no other process takes the device, and readable when it interrupts.
   let interrupt: Int32
 
   init(_ address: PCIAddress) throws(Failure) {
     self.address = address
     configuration = try UIOHold.open(address.file("config"))
     do throws(Failure) {
-      interrupt = try UIOHold.open(try UIOHold.device(address))
+      try UIOHold.checkPower(configuration, address)
+      interrupt = try UIOHold.claim(try UIOHold.device(address))
     } catch {
       _ = sys_close(configuration)
       throw error
     }
   }
 
+  /// Others are shown the first 64 bytes of a configuration space, and no physical address.
+  private static func checkPower(_ configuration: Int32, _ address: PCIAddress) throws(Failure) {
+    var byte: UInt8 = 0
+    if unsafe sys_pread(configuration, &byte, 1, 64) == 1 { return }
+    throw needsPower(Failure(EPERM, "cannot read all of ").plain(address.file("config")))
+  }
+
+  @inline(never)
+  private static func needsPower(_ failure: Failure) -> Failure {
+    failure.text("; a function bound to uio_pci_generic wants CAP_SYS_ADMIN: run as root, or bind it to vfio-pci")
+  }
+
+  /// The kernel stops the function's access to memory with the last one of these.
   func close() {
     _ = sys_close(configuration)
     _ = sys_close(interrupt)
+  }
+
+  /// The way of the PCI bus, whatever the virtio registers do; false if the function has none.
+  func reset() -> Bool {
+    let file = unsafe address.file("reset").withCString { name in unsafe sys_open(name, O_WRONLY, 0) }
+    if file < 0 { return false }
+    defer { _ = sys_close(file) }
+    return unsafe sys_write(file, "1", 1) == 1
+  }
+
+  /// Two masters would ruin each other, and the kernel lets anybody open it.
+  private static func claim(_ path: Path) throws(Failure) -> Int32 {
+    let file = try open(path)
+    if sys_claim(file) == 0 { return file }
+    _ = sys_close(file)
+    throw Failure(EBUSY, "").plain(path).text(" is another port's, of this process or another")
   }
 
   private static func open(_ path: Path) throws(Failure) -> Int32 {
@@ -33,7 +63,8 @@ struct UIOHold {
   }
 
   private static func cannotOpen(_ path: Path, _ code: Int32) -> Failure {
-    Failure(code, "cannot open ").plain(path).text(": ").reason(code)
+    let failure = Failure(code, "cannot open ").plain(path).text(": ").reason(code)
+    return code == EACCES || code == EPERM ? needsPower(failure) : failure
   }
 
   /// Fails as init would for want of a file or a permission, and opens nothing.

@@ -73,14 +73,25 @@ enum Bus {
     close()
     switch self {
     case .vhostUser(let bus): bus.destroy()
-    case .pci(let bus):
-      bus.value.close()
-      bus.destroy()
+    case .pci(let bus): bus.destroy()
     }
   }
 
-  /// A device that did not do as it should is cut off, where that is possible.
-  func close() { if case .vhostUser(let bus) = self { bus.value.close() } }
+  /// Lets go of the device; it can only be destroyed after that.
+  func close() {
+    switch self {
+    case .vhostUser(let bus): bus.value.close()
+    case .pci(let bus): bus.value.close()
+    }
+  }
+
+  /// As destroy(), while a thread may still signal the device: its registers stay where they are, for ever.
+  func abandon() {
+    switch self {
+    case .vhostUser: destroy()
+    case .pci(let bus): bus.value.stopBusMaster()
+    }
+  }
 
   // MARK: What the device is
 
@@ -198,6 +209,7 @@ enum Bus {
     try setStatus(0)
     let deadline = Deadline(milliseconds: 3000)
     while try quietStatus() != 0 {
+      if case .pci = self, isGone { throw Failure(ENODEV, "the device is gone: its registers read as all ones") }
       if deadline.hasPassed { throw Failure(ETIMEDOUT, "the device did not finish its reset within 3 s") }
       sys_sleep_microseconds(1000)
     }
@@ -264,7 +276,7 @@ enum Bus {
       for index in 0..<rings { try bus.value.stop(index) }
       Failure.quietly { () throws(Failure) in try reset() }
     case .pci(let bus):
-      try reset()
+      do throws(Failure) { try reset() } catch { if !bus.value.forceReset() { throw error } }
       bus.value.disconnect()
       bus.value.forgetMemory()
     }

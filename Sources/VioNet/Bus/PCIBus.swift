@@ -29,7 +29,8 @@ struct PCIBus {
     do throws(Failure) {
       registers = try PCIBus.choose(hold)
     } catch {
-      hold.close()
+      hold.closeDevice()
+      hold.leave()
       throw error
     }
     readOffered()
@@ -51,16 +52,45 @@ struct PCIBus {
     return .legacy(try LegacyPCI(try hold.openPorts(), capabilities))
   }
 
+  /// Lets go of the function, which has lost its access to memory when that is unmapped and given back.
   mutating func close() {
-    forgetMemory()
     interrupts.close()
     switch registers {
     case .modern(let modern): modern.close()
     case .legacy(let legacy): legacy.close()
     case .none: return
     }
-    hold.close()
     registers = .none
+    hold.closeDevice()
+    forgetMemory()
+    hold.leave()
+  }
+
+  // MARK: Second resorts
+
+  /// For a device that did not confirm its reset. True if by now it is sure to leave our memory alone: it is not there
+  /// any more, it shows that it was reset after all, or after a reset by way of the PCI bus. If not, its access to
+  /// memory is switched off, which a device in such a state may heed or not.
+  func forceReset() -> Bool {
+    if case .none = registers { return true }
+    if !hold.isOnBus { return true }
+    // Its registers may have been switched off.
+    Failure.quietly { () throws(Failure) in try hold.enable() }
+    if isReset() || hold.reset() && isReset() { return true }
+    stopBusMaster()
+    return false
+  }
+
+  func stopBusMaster() { _ = hold.stopBusMaster() }
+
+  private func isReset() -> Bool {
+    setStatus(0)
+    let deadline = Deadline(milliseconds: 500)
+    while status != 0 {
+      if deadline.hasPassed { return false }
+      sys_sleep_microseconds(1000)
+    }
+    return true
   }
 
   var isLegacy: Bool {

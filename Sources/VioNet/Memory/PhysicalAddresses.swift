@@ -10,8 +10,7 @@ extension Region {
   /// Keeps the region's pages where they are, as far as the system does.
   func lock() throws(Failure) {
     _ = try check(unsafe sys_lock_memory(base, length)) {
-      Failure($0, "cannot lock ").number(length).text(" bytes in memory: ").reason($0)
-        .text("; raise the limit of locked memory (ulimit -l)")
+      Failure($0, "cannot lock ").number(length).text(" bytes in memory: ").reason($0).lockedMemory()
     }
   }
 

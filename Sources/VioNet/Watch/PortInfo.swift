@@ -16,7 +16,7 @@ extension Port {
 
   package func describe(_ info: inout vionet_info) {
     let gone = bus.isGone
-    let shown = gone || hasBrokenQueue ? VIONET_STATE_BROKEN : state
+    let shown = gone || isHeld || hasBrokenQueue ? VIONET_STATE_BROKEN : state
     let isInitialised = state.rawValue > VIONET_STATE_ATTACHED.rawValue
     info.offered = (bus.offered, bus.offeredAbove)
     info.negotiated = isInitialised ? (features.bits, features.above) : (0, 0)

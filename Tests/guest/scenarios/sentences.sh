@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# deadline: 240
+# What is said of a function that cannot be had, by VFIO; and that the command which is said to mend it does.
+# shellcheck source-path=SCRIPTDIR source=../guest.sh
+. "$(dirname "$0")/../guest.sh"
+[ "$forwarder" = ours ] || skip "this is about what our library says"
+pair modern disable-legacy=on,iommu_platform=on
+boot iommu vionetctl
+device=$(address modern a)
+sysfs=/sys/bus/pci/devices/$device
+
+# says COMMAND WORDS: it fails, and that is in what it says.
+says() {
+  if guest "$1"; then
+    no "$1 did not fail"
+  else
+    grep -qF -- "$2" "$work/said" || no "$1: not a word of \"$2\": $(last_said)"
+  fi
+}
+info() { says "vionet-info pci:$1" "$2"; }
+# mends PATTERN: what stands behind that in the last sentence is a command, which works.
+mends() {
+  local command
+  command=$(sed -n "s|.*$1\(.*\)|\1|p" "$work/said")
+  guest "$command" || no "$command: $(last_said)"
+}
+
+not_there() { info 0000:00:1e.0 "there is no PCI function 0000:00:1e.0"; }
+not_ours() { info 0000:00:00.0 "0000:00:00.0 is 0x8086:0x29c0, not a virtio-net device (0x1af4:0x1041 or 0x1af4:0x1000)"; }
+kernels() {
+  guest "modprobe -a virtio_pci virtio_net vfio_iommu_type1 vfio-pci"
+  info "$device" "PCI function $device belongs to the kernel's driver virtio-pci" && mends ': '
+}
+nobodys() {
+  guest "echo $device >$sysfs/driver/unbind; echo '' >$sysfs/driver_override"
+  info "$device" "PCI function $device has no driver" && mends ': ' && guest "vionet-info pci:$device" || no "$(last_said)"
+}
+no_node() {
+  guest "rm /dev/vfio/$group"
+  info "$device" "cannot open /dev/vfio/$group: No such file or directory; modprobe vfio-pci" &&
+    bound modern vfio-pci && guest "vionetctl unbind $device && vionetctl bind vfio-pci $device && vionet-info pci:$device" ||
+    no "$(last_said)"
+}
+no_permission() {
+  says "ports as 1000 64 vionet-info pci:$device" "cannot open /dev/vfio/$group: Permission denied" && mends 'as root: '
+}
+no_memory() {
+  says "ports as 1000 64 vionet-info pci:$device" "this process may lock 64 KiB: ulimit -l unlimited as root"
+}
+no_root() { guest "ports as 1000 -1 vionet-info pci:$device" || no "$(last_said)"; }
+busy() {
+  guest "launch forwarder ports revive pci:$device"
+  until guest "grep -q take /tmp/forwarder.out"; do
+    guest 'running forwarder' || { forwarder_said "it ended"; return; }
+  done
+  info "$device" "cannot open /dev/vfio/$group: Device or resource busy; another process has its IOMMU group"
+}
+
+check not-there not_there
+check not-virtio not_ours
+check kernels kernels
+check nobodys nobodys
+guest "basename \$(readlink $sysfs/iommu_group)"
+group=$(last_said)
+check no-node no_node
+check no-permission no_permission
+check no-memory no_memory
+check not-root no_root
+check busy busy
+done_here
