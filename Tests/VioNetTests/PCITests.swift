@@ -43,6 +43,11 @@ private func sentence() -> String { unsafe String(cString: sentence_get(Int32(SE
 
   @Test func withOneAllShareIt() { #expect(table(available: 1, pairs: 2) == ["c0123"]) }
 
+  @Test(arguments: [1, 3, 9]) func theControlQueueHasNone(available: Int) {
+    let plan = VectorPlan(available: available, pairs: 2)
+    #expect(plan.vector(queue: 4) == nil && plan.vector(queue: 256) == nil)
+  }
+
   @Test func withNoneThereIsNone() { #expect(table(available: 0, pairs: 2).isEmpty) }
 
   @Test(arguments: [1, 2, 15, 128]) func noPlanNamesAVectorThatIsNotThere(pairs: Int) {

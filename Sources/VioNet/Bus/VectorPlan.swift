@@ -22,9 +22,9 @@ struct VectorPlan {
 
   static var none: VectorPlan { VectorPlan(available: 0, pairs: 0) }
 
-  /// The vector of a queue of data; nil if there is none at all.
+  /// The vector of a queue of data; nil for another, whose answers are waited for, and if there is none at all.
   func vector(queue index: Int) -> Int? {
-    if count == 0 { return nil }
+    if count == 0 || index >= 2 * pairs { return nil }
     if count == 2 * pairs + 1 { return index + 1 }
     return count == 1 ? 0 : 1 + index / 2 % (count - 1)
   }
