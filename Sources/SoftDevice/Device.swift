@@ -35,6 +35,7 @@ package struct Device: ~Copyable {
   var message: Message
   var session = Session()
   var terms = Terms()
+  var filter: Filter
   var socket: File?
   /// Its number; -1 while no front-end is connected.
   var socketNumber: Int32 = -1
@@ -42,6 +43,8 @@ package struct Device: ~Copyable {
   var receivers: Receivers
   /// Pairs up to the last one of which some queue runs.
   var pairsInUse = 0
+  /// The control queue runs.
+  var hasControl = false
   var isStopping = false
   /// The queue on which the driver broke the rules; -1 if none.
   var fault = -1
@@ -54,10 +57,10 @@ package struct Device: ~Copyable {
     let block = try Block(layout.size)
     wire = try Wire(options)
     config = NetConfig(options.device, longest: options.length)
-    offered = Feature.served & ~options.device.without
+    offered = options.device.offer(of: wire)
     counters = Counters(block.part(at: Layout.counters, count: Counters.size))
     scratch = block.part(at: Layout.scratch, count: 64)
-    queues = block.table(Queue.self, at: Layout.queues, count: 2 * options.device.pairs)
+    queues = block.table(Queue.self, at: Layout.queues, count: 2 * options.device.pairs + 1)
     for index in 0..<queues.count { queues[index] = Queue(Queue.direction(index)) }
     memory = MemoryMap(block.table(Region.self, at: layout.regions, count: MemoryMap.limit))
     translation = Translation(memory)
@@ -65,6 +68,7 @@ package struct Device: ~Copyable {
       block.part(at: Layout.message, count: Layout.messageSize),
       block.table(Int32.self, at: Layout.files, count: Message.largestFiles))
     receivers = Receivers(block.table(UInt8.self, at: Layout.receivers, count: DeviceOptions.mostPairs))
+    filter = Filter(block.part(at: layout.filter, count: Filter.room))
     incoming = layout.batch(block, at: layout.incoming)
     outgoing = layout.batch(block, at: layout.outgoing)
     self.poller = poller
@@ -106,13 +110,15 @@ private struct Layout {
   static let batchSize = Batch.room * 32 + Batch.segmentRoom * 16
 
   let regions: Int
+  let filter: Int
   let incoming: Int
   let outgoing: Int
   let size: Int
 
   init(pairs: Int) {
-    regions = Self.queues + (2 * pairs * MemoryLayout<Queue>.stride + 63) & ~63
-    incoming = regions + (MemoryMap.limit * MemoryLayout<Region>.stride + 63) & ~63
+    regions = Self.queues + ((2 * pairs + 1) * MemoryLayout<Queue>.stride + 63) & ~63
+    filter = regions + (MemoryMap.limit * MemoryLayout<Region>.stride + 63) & ~63
+    incoming = filter + (Filter.room + 63) & ~63
     outgoing = incoming + Self.batchSize
     size = outgoing + Self.batchSize
   }

@@ -93,8 +93,11 @@ private func probe(_ address: DeviceAddress) throws(Failure) -> UInt16? {
   }
   var wire = try WireOptions(address.target)
   try address.eachKey(
-    { (key, value) throws(Failure) in try options.set(key, value) },
-    foreign: { (key, value) throws(Failure) in try wire.set(key, value) })
+    { (key, value) throws(Failure) in
+      // The device is to have as many pairs as its driver will ask for.
+      let isTaken = try options.set(key, value)
+      return key.equals("queues") ? try wire.set(key, value) : isTaken
+    }, foreign: { (key, value) throws(Failure) in try wire.set(key, value) })
   try options.checkSizes()
   let started = try SoftDevice.start(wire)
   let companion = unsafe Companion(started.device.raw) { device in unsafe stopDevice(device) }

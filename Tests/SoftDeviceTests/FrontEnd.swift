@@ -20,12 +20,16 @@ func sentence() -> String { unsafe String(cString: sentence_get(Int32(SENTENCE_E
 final class FrontEnd {
   static let guest: UInt64 = 0x1_0000_0000
   static let user: UInt64 = 0x7000_0000_0000
-  static let memorySize = 256 << 20
+  static let memorySize = 2 << 30
   static let bufferSize = 2048
   static let versionOne: UInt64 = 1 << 32
   static let protocolBit: UInt64 = 1 << 30
   /// What it agrees to unless it is told otherwise: the simplest rings.
-  static let simple = Feature.served & ~(Feature.packed | Feature.inOrder | Feature.eventIndex | Feature.mergeable)
+  static let simple =
+    offered & ~(Feature.packed | Feature.inOrder | Feature.eventIndex | Feature.mergeable)
+    & ~(Feature.controlQueue | Feature.throughControl)
+  /// What a device of one pair offers.
+  static let offered = Feature.served & ~Feature.multiqueue
 
   let socket: Int32
   let memory: Int32

@@ -124,6 +124,14 @@ extension FrontEnd {
     return (bytes, head, buffers)
   }
 
+  /// The first frame of a kind; others are passed over. Nil if none comes.
+  func receive(
+    queue: Int = 0, wanted: ([UInt8]) -> Bool
+  ) -> (frame: [UInt8], header: [UInt8], buffers: Int)? {
+    while let got = receiveWhole(queue: queue) { if wanted(got.frame) { return got } }
+    return nil
+  }
+
   /// Receives a frame and compares it with the one that was to come; ends the test if that is another.
   func expect(_ wanted: [UInt8], queue: Int = 0) throws {
     let got = receiveFrame(queue: queue)

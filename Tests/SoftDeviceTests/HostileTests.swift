@@ -57,7 +57,7 @@ extension SoftDeviceTests {
           sys_sleep_microseconds(300)
         }
         let features = try bench.front.reply(Request.getFeatures)
-        #expect(features == FrontEnd.bytes(Feature.served))
+        #expect(features == FrontEnd.bytes(FrontEnd.offered))
       }
     }
 
@@ -134,7 +134,7 @@ extension SoftDeviceTests {
         for shift in [UInt64(1), 8, 1 << 30, UInt64.max - FrontEnd.user, UInt64(FrontEnd.memorySize) - 100] {
           #expect(try front.confirm(Request.setVringAddr, front.address(1, shift: shift)) == 1)
         }
-        #expect(try front.ask(Request.getFeatures) == Feature.served)
+        #expect(try front.ask(Request.getFeatures) == FrontEnd.offered)
       }
     }
 
@@ -146,7 +146,7 @@ extension SoftDeviceTests {
         try hostile { bench in
           let front = bench.front
           let takesFile = request >= Request.setVringKick && request <= Request.setVringErr
-          front.send(request, FrontEnd.state(2, 0), files: takesFile ? [front.kicks[0]] : [])
+          front.send(request, FrontEnd.state(3, 0), files: takesFile ? [front.kicks[0]] : [])
           #expect(front.isClosed)
         }
       }

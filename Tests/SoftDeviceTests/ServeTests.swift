@@ -57,13 +57,13 @@ extension SoftDeviceTests {
           #expect(SoftDevice.statistics(device).connections == 1)
           _ = shutdown(first.socket, Int32(SHUT_RDWR))
           let features = try second.reply(Request.getFeatures)
-          #expect(features == FrontEnd.bytes(Feature.served))
+          #expect(features == FrontEnd.bytes(FrontEnd.offered))
         }
         // One that misbehaves is followed by the next, too.
         let bad = try connect(folder + "/s")
         bad.send(99)
         #expect(bad.isClosed)
-        #expect(try connect(folder + "/s").ask(Request.getFeatures) == Feature.served)
+        #expect(try connect(folder + "/s").ask(Request.getFeatures) == FrontEnd.offered)
       }
     }
 

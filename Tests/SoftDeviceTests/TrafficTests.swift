@@ -109,7 +109,7 @@ extension SoftDeviceTests {
     @Test func withoutProtocolFeaturesRingsBeginEnabled() throws {
       let bench = try Bench("loopback")
       let front = bench.front
-      #expect(try front.ask(Request.getFeatures) == Feature.served)
+      #expect(try front.ask(Request.getFeatures) == FrontEnd.offered)
       front.send(Request.setFeatures, FrontEnd.bytes(FrontEnd.versionOne))
       front.agree(FrontEnd.versionOne)
       front.send(Request.setMemTable, front.memoryTable(), files: [front.memory])

@@ -239,55 +239,5 @@ extension SoftDeviceTests {
       }
       #expect(openFiles() == before)
     }
-
-    // MARK: TAP
-
-    @Test(.enabled(if: getuid() == 0, "making an interface needs root"))
-    func tapSpeaksWithTheKernel() throws {
-      let bench = try Bench("tap=vntest0")
-      try #require(run("ip link set vntest0 up address 02:00:00:00:00:77"))
-      try #require(run("ip address add 198.18.7.1/24 dev vntest0"))
-      #expect(throws: TestError.self) { try Bench("tap=vntest0") }
-      #expect(sentence().contains("vntest0") && sentence().contains("busy"), "\(sentence())")
-      try bench.front.start()
-      bench.front.fill(200)
-      let mine: [UInt8] = [2, 0, 0, 0, 0, 0x99]
-      let request: [UInt8] =
-        [0xff, 0xff, 0xff, 0xff, 0xff, 0xff] + mine + [8, 6, 0, 1, 8, 0, 6, 4, 0, 1] + mine + [198, 18, 7, 2]
-        + [0, 0, 0, 0, 0, 0, 198, 18, 7, 1]
-      bench.front.transmit(request)
-      var answer: [UInt8]?
-      for _ in 0..<100 {
-        guard let frame = bench.front.receiveFrame() else { break }
-        if frame.count >= 42 && Array(frame[12..<22]) == [8, 6, 0, 1, 8, 0, 6, 4, 0, 2] {
-          answer = frame
-          break
-        }
-      }
-      let frame = try #require(answer)
-      #expect(Array(frame[0..<12]) == mine + [2, 0, 0, 0, 0, 0x77])
-      #expect(Array(frame[28..<32]) == [198, 18, 7, 1])
-      // With no buffers and frames waiting in the interface, the device sleeps all the same.
-      while bench.front.receiveFrame(wait: 20) != nil {}
-    }
-
-    @Test(.enabled(if: getuid() == 0, "making an interface needs root"))
-    func tapGoesWithItsDevice() throws {
-      do {
-        let bench = try Bench("tap=vntest1")
-        #expect(exists("/sys/class/net/vntest1"))
-        run("ip link set vntest1 up")
-        try bench.front.start()
-        bench.front.fill(10)
-        // Taken away under our feet: the device stays quiet.
-        run("ip link delete vntest1")
-        bench.front.transmit(frame(60))
-        #expect(bench.until { $0.fromDriver == 1 })
-        #expect(bench.statistics.fromDriverDrops == 1)
-        sys_sleep_microseconds(20_000)
-        #expect(bench.front.kicksWanted)
-      }
-      #expect(!exists("/sys/class/net/vntest1"))
-    }
   }
 }

@@ -173,6 +173,7 @@ void registry_on_unload(int (*callback)(void));
 static const unsigned long SYS_TUNSETIFF = TUNSETIFF;
 static const unsigned long SYS_TUNSETOFFLOAD = TUNSETOFFLOAD;
 static const unsigned long SYS_TUNSETVNETHDRSZ = TUNSETVNETHDRSZ;
+static const unsigned long SYS_TUNSETQUEUE = TUNSETQUEUE;
 SHIM void tap_request(struct ifreq *request, const char *name, short flags)
 {
 	memset(request, 0, sizeof(*request));

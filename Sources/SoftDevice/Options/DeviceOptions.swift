@@ -11,11 +11,12 @@ struct DeviceOptions {
 
   private(set) var pairs = 1
   private(set) var mtu: UInt16?
-  private(set) var mac: InlineArray<6, UInt8>?
+  private(set) var mac: UInt64?
   /// Features that are not offered.
   private(set) var without: UInt64 = 0
 
   /// Sets one key; false if it is not one of these.
+  @inline(never)
   mutating func set(_ key: Text, _ value: Text) throws(Failure) -> Bool {
     if key.equals("queues") {
       pairs = Int(try Self.number(key, value, 1, UInt64(Self.mostPairs)))
@@ -36,6 +37,15 @@ struct DeviceOptions {
     return true
   }
 
+  /// What a device with these options offers on a wire. A queue's number has eight bits on vhost-user, which leaves the
+  /// control queue none behind 128 pairs.
+  func offer(of wire: borrowing Wire) -> UInt64 {
+    var features = Feature.served & ~without & ~wire.lacks
+    if pairs == 1 { features &= ~Feature.multiqueue }
+    if pairs == Self.mostPairs { features &= ~Feature.controlQueue }
+    return Feature.closed(features)
+  }
+
   private static func feature(_ key: Text) -> UInt64? {
     if key.equals("packed_vq") { return Feature.packed }
     if key.equals("in_order") { return Feature.inOrder }
@@ -44,20 +54,15 @@ struct DeviceOptions {
   }
 
   /// Six pairs of hexadecimal digits with colons between them, of one station and not all zeroes.
-  private static func address(_ text: Text) throws(Failure) -> InlineArray<6, UInt8> {
-    var address = InlineArray<6, UInt8>(repeating: 0)
+  private static func address(_ text: Text) throws(Failure) -> UInt64 {
+    var address: UInt64 = 0
     var isGood = text.count == 17
-    var all: UInt8 = 0
     for index in 0..<6 {
-      if let high = text.hexDigit(3 * index), let low = text.hexDigit(3 * index + 1) {
-        address[index] = high << 4 | low
-        all |= address[index]
-      } else {
-        isGood = false
-      }
-      if index < 5 && text[3 * index + 2] != 0x3a { isGood = false }
+      let pair = text.hexDigit(3 * index).flatMap { high in text.hexDigit(3 * index + 1).map { high << 4 | $0 } }
+      if pair == nil || index < 5 && text[3 * index + 2] != 0x3a { isGood = false }
+      address = address << 8 | UInt64(pair ?? 0)
     }
-    if !isGood || all == 0 || address[0] & 1 != 0 {
+    if !isGood || address == 0 || address >> 40 & 1 != 0 {
       throw Failure(EINVAL, "mac=").quoting(text.slice(0, 64)).text(" is not a unicast address like 02:00:00:00:00:01")
     }
     return address

@@ -82,6 +82,7 @@ package struct WireOptions {
 
 extension WireOptions {
   /// Sets one key; false if it is neither this wire's nor every device's.
+  @inline(never)
   package mutating func set(_ key: Text, _ value: Text) throws(Failure) -> Bool {
     switch kind {
     case .generate:

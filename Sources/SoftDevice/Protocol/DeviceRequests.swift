@@ -9,14 +9,15 @@ extension Device {
   mutating func setFeatures(_ features: UInt64) -> Answer {
     if features & ~offered != 0 { return .refused("features that were not offered") }
     if isRunning && features != session.features { return .refused("features change while a ring runs") }
-    session.features = features
-    session.featuresAreSet = true
+    if isRunning { return .done }
+    session.begin(features)
+    session.mac = config.mac
+    filter.reset(vlans: session.has(Feature.controlVLAN))
     for index in 0..<queues.count {
+      queues[index].direction = index == controlIndex(features) ? .both : Queue.direction(index)
       if session.ringsBeginEnabled { queues[index].enabled = true }
-      if !queues[index].running {
-        queues[index].agreement = session.rings
-        _ = queues[index].resolve(memory)
-      }
+      queues[index].agreement = session.rings
+      _ = queues[index].resolve(memory)
     }
     refresh()
     return .done
@@ -70,7 +71,7 @@ extension Device {
     if size == 0 || size > NetConfig.size || offset > NetConfig.size - size {
       return .broken("outside the configuration")
     }
-    for index in 0..<size { message.payload[12 + index] = config.byte(offset + index) }
+    for index in 0..<size { message.payload[12 + index] = config.byte(offset + index, session) }
     return .payload(message.size)
   }
 
@@ -87,6 +88,8 @@ extension Device {
   mutating func reset() -> Answer {
     _ = stopRings()
     session.reset()
+    session.mac = config.mac
+    filter.reset(vlans: false)
     return .done
   }
 

@@ -9,6 +9,7 @@ import Linux
 enum Feature {
   static let checksum: UInt64 = 1 << 0
   static let guestChecksum: UInt64 = 1 << 1
+  static let controlOffloads: UInt64 = 1 << 2
   static let mtu: UInt64 = 1 << 3
   static let mac: UInt64 = 1 << 5
   static let guestTSO4: UInt64 = 1 << 7
@@ -20,7 +21,12 @@ enum Feature {
   static let mergeable: UInt64 = 1 << 15
   static let status: UInt64 = 1 << 16
   static let controlQueue: UInt64 = 1 << 17
+  static let controlReceive: UInt64 = 1 << 18
+  static let controlVLAN: UInt64 = 1 << 19
+  static let controlReceiveExtra: UInt64 = 1 << 20
+  static let announce: UInt64 = 1 << 21
   static let multiqueue: UInt64 = 1 << 22
+  static let controlAddress: UInt64 = 1 << 23
   static let anyLayout: UInt64 = 1 << 27
   static let indirect: UInt64 = 1 << 28
   static let eventIndex: UInt64 = 1 << 29
@@ -36,11 +42,28 @@ enum Feature {
   /// All that this device serves.
   static let served =
     mtu | mac | status | mergeable | anyLayout | indirect | eventIndex | protocolFeatures | version1 | packed | inOrder
+    | controlQueue | throughControl
 
+  /// What can be agreed on only with a control queue.
+  static let throughControl =
+    controlOffloads | controlReceive | controlVLAN | controlReceiveExtra | announce | multiqueue | controlAddress
   /// Offloads that a frame for the driver may need.
   static let guestOffloads = guestChecksum | guestTSO4 | guestTSO6 | guestECN | guestUSO4 | guestUSO6
   /// Offloads that a frame of the driver's may ask for.
   static let hostOffloads = checksum | hostTSO4 | hostTSO6 | hostECN | hostUSO
+
+  /// What is left of some features without those whose prerequisite is not among them (5.1.3.1).
+  static func closed(_ features: UInt64) -> UInt64 {
+    var left = features
+    if left & controlQueue == 0 { left &= ~throughControl }
+    if left & checksum == 0 { left &= ~hostOffloads }
+    if left & (hostTSO4 | hostTSO6) == 0 { left &= ~hostECN }
+    if left & guestChecksum == 0 { left &= ~guestOffloads }
+    if left & (guestTSO4 | guestTSO6) == 0 { left &= ~guestECN }
+    if left & guestOffloads == 0 { left &= ~controlOffloads }
+    if left & status == 0 { left &= ~announce }
+    return left
+  }
 }
 
 enum ProtocolFeature {

@@ -111,5 +111,8 @@ extension Device {
     file = new
   }
 
-  private func ring(_ index: UInt32) -> Int? { index < UInt32(queues.count) ? Int(index) : nil }
+  /// The queues there are: those of the pairs, and the control queue where one is offered.
+  private func ring(_ index: UInt32) -> Int? {
+    index < UInt32(2 * config.pairs) || Int(index) == controlIndex(offered) ? Int(index) : nil
+  }
 }

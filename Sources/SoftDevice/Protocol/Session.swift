@@ -12,6 +12,12 @@ struct Session {
   var featuresAreSet = false
   /// NET_SET_MTU's; 0 before it.
   var mtu: UInt16 = 0
+  /// What the driver has said through the control queue: pairs in use (1 after a reset), offloads in use, its address.
+  var pairs = 1
+  var offloads: UInt64 = 0
+  var mac: UInt64 = 0
+  /// The driver is asked to announce itself.
+  var announces = false
 
   func has(_ feature: UInt64) -> Bool { features & feature != 0 }
 
@@ -29,19 +35,32 @@ struct Session {
       isInOrder: has(Feature.inOrder))
   }
 
-  func terms(_ config: NetConfig) -> Terms {
+  /// Pairs that may receive. Without a control queue of the device's own, that is for the rings' switches to say.
+  func receivingPairs(_ config: NetConfig) -> Int {
+    has(Feature.controlQueue) ? has(Feature.multiqueue) ? pairs : 1 : config.pairs
+  }
+
+  func terms(_ config: NetConfig, _ filter: Filter) -> Terms {
     Terms(
       header: has(Feature.version1 | Feature.mergeable) ? 12 : 10,
       longest: has(Feature.mtu) ? Int(mtu != 0 ? mtu : config.mtu) + Device.linkHeader : Int.max,
       isMergeable: has(Feature.mergeable), readsHeaders: has(Feature.hostOffloads),
-      guest: features & Feature.guestOffloads)
+      guest: features & offloads, filters: filter.isActive)
   }
 
   /// As after a reset of the device; what concerns the connection stays.
   mutating func reset() {
-    features = 0
-    featuresAreSet = false
     status = 0
+    begin(0)
+    featuresAreSet = false
+  }
+
+  /// Features are agreed on; all that they bring is as after a reset.
+  mutating func begin(_ agreed: UInt64) {
+    features = agreed
+    featuresAreSet = true
+    pairs = 1
+    offloads = agreed & Feature.guestOffloads
   }
 }
 
@@ -50,7 +69,8 @@ struct NetConfig {
   static let size = 256
   let pairs: Int
   let mtu: UInt16
-  private(set) var mac: InlineArray<6, UInt8>
+  /// The six bytes of the address, in the order of the network.
+  let mac: UInt64
 
   init(_ options: DeviceOptions, longest: Int) {
     pairs = options.pairs
@@ -59,23 +79,13 @@ struct NetConfig {
   }
 
   /// A random address of our own, as told by its second bit.
-  private static func randomAddress() -> InlineArray<6, UInt8> {
-    var random = arc4random()
-    var address = InlineArray<6, UInt8>(repeating: 0)
-    address[0] = 0x02
-    address[1] = 0x5e
-    for index in 2..<6 {
-      address[index] = UInt8(truncatingIfNeeded: random)
-      random >>= 8
-    }
-    return address
-  }
+  private static func randomAddress() -> UInt64 { 0x025e << 32 | UInt64(arc4random()) }
 
   /// One byte of the configuration space; 0 behind its last field.
-  func byte(_ at: Int) -> UInt8 {
+  func byte(_ at: Int, _ session: Session) -> UInt8 {
     switch at {
-    case 0..<6: return mac[at]
-    case 6: return UInt8(VIRTIO_NET_S_LINK_UP)
+    case 0..<6: return UInt8(truncatingIfNeeded: session.mac >> UInt64(40 - 8 * at))
+    case 6: return UInt8(VIRTIO_NET_S_LINK_UP) | (session.announces ? UInt8(VIRTIO_NET_S_ANNOUNCE) : 0)
     case 8: return UInt8(truncatingIfNeeded: pairs)
     case 10: return UInt8(truncatingIfNeeded: mtu)
     case 11: return UInt8(truncatingIfNeeded: mtu >> 8)

@@ -56,7 +56,7 @@ struct Queue {
   @inline(__always) static func transmit(_ pair: Int) -> Int { 2 &* pair &+ 1 }
   static func direction(_ index: Int) -> Direction { index % 2 == 0 ? .write : .read }
 
-  let direction: Direction
+  var direction: Direction
   /// What was agreed about every ring.
   var agreement = RingAgreement()
   var size: UInt16 = 0

@@ -13,6 +13,7 @@ extension Device {
     socketNumber = new.number
     socket = consume new
     session = Session()
+    session.mac = config.mac
     counters.addConnection()
     if listener >= 0 { poller.remove(listener) }
     if Log.wanted(.debug) { Log.line("soft device: a front-end connected").send(.debug) }
@@ -67,13 +68,13 @@ extension Device {
   }
 
   /// Some ring runs.
-  var isRunning: Bool { pairsInUse > 0 }
+  var isRunning: Bool { pairsInUse > 0 || hasControl }
 
   /// Some receive queue works.
   var isReceiving: Bool { receivers.count > 0 }
 
   func canReceive(_ pair: Int) -> Bool {
-    queues[Queue.receive(pair)].running && queues[Queue.receive(pair)].enabled
+    pair < session.receivingPairs(config) && queues[Queue.receive(pair)].running && queues[Queue.receive(pair)].enabled
   }
 
   mutating func forgetRings() {
@@ -91,16 +92,24 @@ extension Device {
   /// Sets each ring running or not, after anything that decides it has changed.
   mutating func refresh() {
     let wasReceiving = isReceiving
-    terms = session.terms(config)
+    terms = session.terms(config, filter)
     receivers.clear()
     pairsInUse = 0
+    hasControl = false
     for index in 0..<queues.count {
       let running = session.isReady && queues[index].started && queues[index].rings != nil
       if running != queues[index].running { setRunning(index, running) }
-      if running { pairsInUse = index / 2 + 1 }
-      if index % 2 == 0 && canReceive(index / 2) { receivers.add(index / 2) }
+      if !running { continue }
+      if queues[index].direction == .both {
+        hasControl = true
+      } else {
+        pairsInUse = index / 2 + 1
+        if index % 2 == 0 && canReceive(index / 2) { receivers.add(index / 2) }
+      }
     }
-    if wasReceiving != isReceiving { wire.setReceiving(isReceiving, terms) }
+    wire.use(terms)
+    for pair in 0..<config.pairs { wire.setReceiving(pair, canReceive(pair)) }
+    if wasReceiving != isReceiving { wire.setReceiving(isReceiving) }
   }
 
   private mutating func setRunning(_ index: Int, _ running: Bool) {

@@ -65,14 +65,21 @@ extension Device {
       if fault >= 0 { _ = endFaulty() }
     } else {
       // A wire that is readable while nobody has room for its frames would wake us for nothing.
-      let file = wanted ? wire.file : nil
-      let watching = file.map { poller.add($0, .wire) } ?? false
+      watchWire(true)
       events = poller.wait(timeout())
-      if let file, watching { poller.remove(file) }
+      watchWire(false)
     }
     wire.setSleeping(false, wanted: wanted)
     wantKicks(false)
     handle(events)
+  }
+
+  private func watchWire(_ watching: Bool) {
+    for place in 0..<receivers.count {
+      let pair = Int(receivers[place])
+      guard let file = wire.file(pair) else { continue }
+      if !watching { poller.remove(file) } else if queues[Queue.receive(pair)].hasBuffers { _ = poller.add(file, .wire) }
+    }
   }
 
   /// Some receive queue that works has buffers.

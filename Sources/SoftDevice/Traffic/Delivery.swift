@@ -17,6 +17,8 @@ struct Terms {
   var readsHeaders = false
   /// Features whose offloads the driver takes at the moment.
   var guest: UInt64 = 0
+  /// The driver does not want all frames.
+  var filters = false
 }
 
 enum Delivery {
@@ -25,12 +27,15 @@ enum Delivery {
   case waits
   /// It is longer than the driver can take, or than a frame may be, or asks for what the driver has not agreed to.
   case lost
+  /// The driver does not want it.
+  case unwanted
 }
 
 extension Device {
   /// Puts a frame into the next of the batch's chains, taking more from the ring if need be.
   @inline(__always)
   mutating func deliver(_ frame: Frame, to index: Int, _ batch: inout Batch) -> Delivery {
+    if terms.filters, !filter.accepts(frame, session.mac, scratch: scratch) { return .unwanted }
     var frame = frame
     if frame.count > terms.longest || frame.count < Frame.shortest || !frame.header.isPlain {
       switch judge(&frame) {

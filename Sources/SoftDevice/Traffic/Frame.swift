@@ -26,6 +26,16 @@ struct Frame {
     self.header = header
   }
 
+  /// One in several pieces, of which there is at least one.
+  init(_ pieces: Table<Bytes>) {
+    head = pieces[0]
+    rest = Table(from: pieces, at: 1, count: pieces.count &- 1)
+    header = NetHeader()
+    var total = 0
+    for piece in 0..<pieces.count { total &+= pieces[piece].count }
+    count = total
+  }
+
   /// What stands in a chain behind a net header of `size` bytes, which is read only if it may say something.
   @inline(__always)
   init(_ chain: Chain, in batch: borrowing Batch, behind size: Int, reading: Bool, scratch: Bytes) {

@@ -36,10 +36,11 @@ extension Device {
     let stride = UInt32(truncatingIfNeeded: receivers.count)
     let flows = generator.value.flows
     if UInt32(truncatingIfNeeded: place) >= flows || !queues[index].hasBuffers { return 0 }
+    let template = generator.value.template
+    if terms.filters, !filter.accepts(Frame(template.frame), session.mac, scratch: scratch) { return 0 }
     var batch = incoming
     batch.clear()
     take(index, &batch, limit: goal, .write)
-    let template = generator.value.template
     let last = (flows &- 1 &- UInt32(truncatingIfNeeded: place)) / stride
     var sequence = generator.value.sequence
     var flow = min(generator.value.flow, last)

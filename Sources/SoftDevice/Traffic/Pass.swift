@@ -13,34 +13,14 @@ extension Device {
   /// Moves frames both ways and returns how many, lost ones included.
   mutating func pass() -> Int {
     if !isRunning { return 0 }
-    var moved = 0
-    for pair in 0..<pairsInUse where queues[Queue.transmit(pair)].running { moved &+= transmit(pair) }
-    switch wire.kind {
-    case .loopback, .sink: break
-    case .generate(let generator): moved &+= generate(generator)
-    case .tap(let tap): moved &+= receive(from: &tap.value)
-    case .capture(let reader, _): if let reader { moved &+= receive(from: &reader.value) }
-    case .pipe(let end):
-      var reader = LaneReader(end.mine)
-      moved &+= receive(from: &reader)
-      reader.commit()
+    var moved = hasControl ? control() : 0
+    var isLoop = false
+    if case .loopback = wire.kind { isLoop = true }
+    for pair in 0..<pairsInUse where queues[Queue.transmit(pair)].running {
+      moved &+= isLoop ? loopback(pair) : transmit(pair)
     }
-    return moved
-  }
-
-  private mutating func transmit(_ pair: Int) -> Int {
-    switch wire.kind {
-    case .sink, .generate, .capture(_, nil): return discard(pair, losing: !queues[Queue.transmit(pair)].enabled)
-    case .loopback: return loopback(pair)
-    case .tap(let tap): return transmit(pair, to: &tap.value)
-    case .capture(_, let writer?): return transmit(pair, to: &writer.value)
-    case .pipe(let end):
-      if !end.other.value.lane.isReceiving { return discard(pair, losing: true) }
-      var writer = LaneWriter(end.other)
-      let moved = transmit(pair, to: &writer)
-      writer.commit()
-      return moved
-    }
+    if case .generate(let generator) = wire.kind { return moved &+ generate(generator) }
+    return wire.isSource ? moved &+ receive() : moved
   }
 
   /// A pair's frames come back on that pair, or on another one if it does not receive.

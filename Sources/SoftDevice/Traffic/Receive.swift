@@ -7,32 +7,49 @@ import CLinux
 import Linux
 
 extension Device {
-  /// Moves frames into the queue pairs that receive, each flow into one of them, in the order of the stream. A frame
-  /// waits while its queue has no buffer; one that the driver cannot take is lost, and the buffer stays.
-  mutating func receive<S: FrameSource & ~Copyable>(from source: inout S) -> Int {
+  /// Moves frames into the queue pairs that receive, each flow into one of them, in the order of the stream; or to each
+  /// pair its own. A frame waits while its queue has no buffer; one that the driver cannot take is lost, and the buffer
+  /// stays.
+  mutating func receive() -> Int {
     var moved = 0
-    while moved < Self.budget, isReceiving, let frame = source.peek() {
-      let index = 2 &* receiver(of: frame)
-      if !queues[index].hasBuffers { break }
-      let total = receive(index, from: &source)
+    if wire.isSorted {
+      for place in 0..<receivers.count { moved &+= receive(sorted: Int(receivers[place])) }
+      return moved
+    }
+    while moved < Self.budget, isReceiving, let frame = wire.peek(0) {
+      let total = receiveBatch(receiver(of: frame))
+      if total == 0 { break }
+      moved &+= total
+    }
+    wire.settle()
+    return moved
+  }
+
+  private mutating func receive(sorted pair: Int) -> Int {
+    var moved = 0
+    while moved < Self.budget {
+      let total = receiveBatch(pair)
       if total == 0 { break }
       moved &+= total
     }
     return moved
   }
 
-  /// One batch for one queue, of the frames that follow each other there. A source that knows its queue has no others.
-  mutating func receive<S: FrameSource & ~Copyable>(_ index: Int, from source: inout S, alone: Bool = false) -> Int {
+  /// One batch for one pair, of the frames that follow each other there.
+  private mutating func receiveBatch(_ pair: Int) -> Int {
+    let index = Queue.receive(pair)
+    if !queues[index].hasBuffers || wire.peek(pair) == nil { return 0 }
+    let isShared = receivers.count > 1 && !wire.isSorted
     var tally = Tally()
     var batch = incoming
     batch.clear()
     take(index, &batch, limit: Batch.burst, .write)
-    while tally.total < Batch.burst, let frame = source.peek() {
-      if !alone && receivers.count > 1 && 2 &* receiver(of: frame) != index { break }
+    while tally.total < Batch.burst, let frame = wire.peek(pair) {
+      if isShared && receiver(of: frame) != pair { break }
       let delivery = deliver(frame, to: index, &batch)
       if delivery == .waits { break }
       tally.count(delivery)
-      source.advance()
+      wire.advance(pair)
     }
     give(index, batch)
     counters.addReceive(tally)
@@ -46,7 +63,7 @@ extension Device {
   @inline(never)
   private func spreadReceiver(of frame: Frame) -> Int {
     let hash = frame.flowHash(scratch: scratch)
-    return Int(receivers[Int(truncatingIfNeeded: UInt64(hash) &* UInt64(receivers.count) >> 32)])
+    return Int(receivers[Int(truncatingIfNeeded: (UInt64(hash) &* UInt64(receivers.count)) >> 32)])
   }
 }
 
@@ -62,7 +79,7 @@ extension Frame {
       mixed = word(at &+ 14, scratch: scratch)
       // Fragments behind the first have no ports, so none of them counts.
       if start & 0x3fff == 0, Self.hasPorts(UInt8(truncatingIfNeeded: word(at &+ 4, scratch: scratch))) {
-        mixed ^= word(at &+ 2 &+ Int(start >> 56 & 15) &* 4, scratch: scratch) >> 32 &* 0x9e37_79b1
+        mixed ^= word(at &+ 2 &+ Int(start >> 56 & 15) &* 4, scratch: scratch) >> 32
       }
     case 0x86dd:
       for part in 0..<4 { mixed = (mixed ^ word(at &+ 10 &+ 8 &* part, scratch: scratch)) &* 0x9e37_79b9_7f4a_7c15 }
@@ -71,7 +88,8 @@ extension Frame {
       }
     default: mixed = word(0, scratch: scratch) ^ word(6, scratch: scratch)
     }
-    return UInt32(truncatingIfNeeded: mixed &* 0x9e37_79b9_7f4a_7c15 >> 32)
+    let product = mixed &* 0x9e37_79b9_7f4a_7c15
+    return UInt32(truncatingIfNeeded: ((product ^ product >> 32) &* 0xd6e8_feb8_6659_fd93) >> 32)
   }
 
   private static func hasPorts(_ next: UInt8) -> Bool { next == 6 || next == 17 }

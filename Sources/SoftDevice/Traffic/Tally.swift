@@ -25,13 +25,19 @@ struct Tally {
   /// Chains taken from the ring for good.
   var moved = 0
   var dropped = 0
+  /// Frames that the driver's filters kept out.
+  var unwanted = 0
 
   mutating func count(_ delivery: Delivery) {
-    if delivery == .placed { moved &+= 1 } else { dropped &+= 1 }
+    switch delivery {
+    case .placed: moved &+= 1
+    case .unwanted: unwanted &+= 1
+    default: dropped &+= 1
+    }
   }
 
   /// Anything at all happened.
-  var total: Int { moved &+ dropped }
+  var total: Int { moved &+ dropped &+ unwanted }
 }
 
 struct Counters {

@@ -7,9 +7,10 @@ import Linux
 
 extension Device {
   /// Moves frames of one transmit queue to a wire. A queue that is started but disabled is emptied all the same.
-  mutating func transmit<T: FrameTarget & ~Copyable>(_ pair: Int, to target: inout T) -> Int {
+  mutating func transmit(_ pair: Int) -> Int {
     let index = Queue.transmit(pair)
-    if !queues[index].enabled { return discard(pair, losing: true) }
+    let isEnabled = queues[index].enabled
+    if !isEnabled || !wire.isTarget { return discard(pair, losing: !isEnabled) }
     var moved = 0
     while moved < Self.budget, queues[index].hasBuffers {
       var tally = Tally()
@@ -17,7 +18,7 @@ extension Device {
       batch.clear()
       take(index, &batch, limit: Batch.burst, .read)
       while batch.done < batch.count, let frame = frame(batch, batch.done, index) {
-        if frame.count < Frame.shortest || !target.take(frame) { tally.dropped &+= 1 }
+        if frame.count < Frame.shortest || !wire.write(frame, pair) { tally.dropped &+= 1 }
         batch.done &+= 1
       }
       tally.moved = batch.done
@@ -26,6 +27,7 @@ extension Device {
       if tally.moved == 0 { break }
       moved &+= tally.moved
     }
+    wire.settle()
     return moved
   }
 

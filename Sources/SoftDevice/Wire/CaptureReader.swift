@@ -102,7 +102,7 @@ struct CaptureReader: ~Copyable {
   }
 }
 
-extension CaptureReader: FrameSource {
+extension CaptureReader {
   mutating func peek() -> Frame? {
     if frame == nil && !isFinished { readRecord() }
     guard let frame else { return nil }

@@ -58,8 +58,8 @@ struct CaptureWriter: ~Copyable {
   }
 }
 
-extension CaptureWriter: FrameTarget {
-  mutating func take(_ frame: Frame) -> Bool {
+extension CaptureWriter {
+  mutating func write(_ frame: Frame) -> Bool {
     let kept = min(frame.count, CaptureFormat.snapLength)
     if filled + CaptureFormat.record + kept > Self.room { flush() }
     if isBroken { return false }

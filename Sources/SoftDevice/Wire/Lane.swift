@@ -11,14 +11,16 @@ import Linux
 struct Lane: ~Copyable {
   static let room = 2 << 20
   /// Before each frame: four bytes of length, two not used, ten of net header.
-  fileprivate static let head = 16
-  fileprivate static let skip = UInt32.max
+  private static let head = 16
+  private static let skip = UInt32.max
   private static let written = 0
+  private static let writing = 8
   private static let read = 64
+  private static let reading = 72
   private static let asleep = 128
   private static let receiving = 192
 
-  fileprivate let ring: Bytes
+  private let ring: Bytes
   private let block: Block
   private let cursors: Shared
   /// Wakes the reader.
@@ -39,19 +41,8 @@ struct Lane: ~Copyable {
 
   deinit { unsafe _ = sys_unmap(ring.base, ring.count) }
 
-  fileprivate var writtenCursor: UInt64 { unsafe shared_load64_acquire(cursors.base + Self.written) }
-  fileprivate var readCursor: UInt64 { unsafe shared_load64_acquire(cursors.base + Self.read) }
-
-  /// Shows the reader what was written, and wakes it if it sleeps: the cursor must be visible before the flag is read.
-  fileprivate func publish(written cursor: UInt64) {
-    unsafe shared_store64_release(cursors.base + Self.written, cursor)
-    shared_fence()
-    if cursors.load32(Self.asleep) != 0, unsafe shared_exchange32_acquire(cursors.base + Self.asleep, 0) != 0 {
-      _ = sys_eventfd_signal(bell.number)
-    }
-  }
-
-  fileprivate func publish(read cursor: UInt64) { unsafe shared_store64_release(cursors.base + Self.read, cursor) }
+  private var writtenCursor: UInt64 { unsafe shared_load64_acquire(cursors.base + Self.written) }
+  private var readCursor: UInt64 { unsafe shared_load64_acquire(cursors.base + Self.read) }
 
   /// The reader's word that it is about to sleep; it must look once more after this.
   func sleep(_ sleeping: Bool) {
@@ -64,79 +55,71 @@ struct Lane: ~Copyable {
     get { cursors.load32(Self.receiving) != 0 }
     nonmutating set { cursors.store32(Self.receiving, newValue ? 1 : 0) }
   }
-
-  /// Forgets what waits; for the reader.
-  func drain() { publish(read: writtenCursor) }
 }
 
-/// Writes into a lane for the length of one batch.
-struct LaneWriter: FrameTarget, ~Copyable {
-  private let lane: Cell<PipeSide>
-  private var cursor: UInt64
-  private var limit: UInt64
+// The writer's side, and the reader's. Each has the cursor of its own batch, on the cache line that it writes anyway;
+// the other side sees what was done when the batch is published.
 
-  init(_ lane: Cell<PipeSide>) {
-    self.lane = lane
-    cursor = lane.value.lane.writtenCursor
-    limit = lane.value.lane.readCursor &+ UInt64(Lane.room)
-  }
+extension Lane {
+  private var room: UInt64 { UInt64(Self.room) }
 
-  mutating func take(_ frame: Frame) -> Bool {
+  /// Writes one frame behind what was written; false if there is no room.
+  func write(_ frame: Frame) -> Bool {
     if frame.count > Frame.longest { return false }
-    let record = UInt64((Lane.head &+ frame.count &+ 7) & ~7)
+    let record = UInt64((Self.head &+ frame.count &+ 7) & ~7)
+    let cursor = cursors.load64(Self.writing)
     var at = cursor
-    let left = UInt64(Lane.room) &- at % UInt64(Lane.room)
+    let left = room &- at % room
     if record > left { at &+= left }
-    if at &+ record > limit {
-      limit = lane.value.lane.readCursor &+ UInt64(Lane.room)
-      if at &+ record > limit { return false }
-    }
-    let ring = lane.value.lane.ring
-    if at != cursor { ring.store(Int(cursor % UInt64(Lane.room)), Lane.skip) }
-    let room = ring.dropping(Int(at % UInt64(Lane.room)))
-    room.store(0, UInt32(truncatingIfNeeded: frame.count))
-    frame.header.store(to: room.dropping(6))
-    frame.copy(to: room.dropping(Lane.head).first(frame.count))
-    cursor = at &+ record
+    if at &+ record > readCursor &+ room { return false }
+    if at != cursor { ring.store(Int(cursor % room), Self.skip) }
+    let target = ring.dropping(Int(at % room))
+    target.store(0, UInt32(truncatingIfNeeded: frame.count))
+    frame.header.store(to: target.dropping(6))
+    frame.copy(to: target.dropping(Self.head).first(frame.count))
+    cursors.store64(Self.writing, at &+ record)
     return true
   }
 
-  func commit() {
-    if cursor != lane.value.lane.writtenCursor { lane.value.lane.publish(written: cursor) }
-  }
-}
-
-/// Reads from a lane for the length of one batch.
-struct LaneReader: FrameSource, ~Copyable {
-  private let lane: Cell<PipeSide>
-  private var cursor: UInt64
-  private var end: UInt64
-
-  init(_ lane: Cell<PipeSide>) {
-    self.lane = lane
-    cursor = lane.value.lane.readCursor
-    end = lane.value.lane.writtenCursor
+  /// Shows the reader what was written, and wakes it if it sleeps: the cursor must be visible before the flag is read.
+  func publishWritten() {
+    let cursor = cursors.load64(Self.writing)
+    if cursor == cursors.load64(Self.written) { return }
+    unsafe shared_store64_release(cursors.base + Self.written, cursor)
+    shared_fence()
+    if cursors.load32(Self.asleep) != 0, unsafe shared_exchange32_acquire(cursors.base + Self.asleep, 0) != 0 {
+      _ = sys_eventfd_signal(bell.number)
+    }
   }
 
-  mutating func peek() -> Frame? {
-    if cursor == end { return nil }
-    let ring = lane.value.lane.ring
-    var at = Int(cursor % UInt64(Lane.room))
-    if ring.load(at, as: UInt32.self) == Lane.skip {
-      cursor &+= UInt64(Lane.room - at)
+  /// The next frame; nil if none waits.
+  func peek() -> Frame? {
+    let cursor = cursors.load64(Self.reading)
+    if cursor == writtenCursor { return nil }
+    var at = Int(cursor % room)
+    if ring.load(at, as: UInt32.self) == Self.skip {
+      cursors.store64(Self.reading, cursor &+ UInt64(Self.room - at))
       at = 0
     }
-    let bytes = ring.dropping(at &+ Lane.head).first(Int(ring.load(at, as: UInt32.self)))
+    let bytes = ring.dropping(at &+ Self.head).first(Int(ring.load(at, as: UInt32.self)))
     return Frame(bytes, NetHeader(ring.dropping(at &+ 6)))
   }
 
-  mutating func advance() {
-    let at = Int(cursor % UInt64(Lane.room))
-    let length = Int(lane.value.lane.ring.load(at, as: UInt32.self))
-    cursor &+= UInt64((Lane.head &+ length &+ 7) & ~7)
+  func advance() {
+    let cursor = cursors.load64(Self.reading)
+    let length = Int(ring.load(Int(cursor % room), as: UInt32.self))
+    cursors.store64(Self.reading, cursor &+ UInt64((Self.head &+ length &+ 7) & ~7))
   }
 
-  func commit() {
-    if cursor != lane.value.lane.readCursor { lane.value.lane.publish(read: cursor) }
+  /// Gives the writer the room of what was read.
+  func publishRead() {
+    let cursor = cursors.load64(Self.reading)
+    if cursor != cursors.load64(Self.read) { unsafe shared_store64_release(cursors.base + Self.read, cursor) }
+  }
+
+  /// Forgets what waits; for the reader.
+  func drain() {
+    cursors.store64(Self.reading, writtenCursor)
+    publishRead()
   }
 }

@@ -2,7 +2,9 @@
 //
 // The wire "tap": a kernel TAP interface. It is made here, not persistent, so that the kernel removes it when its
 // descriptor closes; addresses, MTU and "up" are the user's. Frames travel with a virtio-net header of 12 bytes
-// (IFF_VNET_HDR) in which no offload is agreed: the kernel finishes checksums and segments before it hands frames over.
+// (IFF_VNET_HDR), which says what is left to do on them in either direction; what the driver cannot do itself, the
+// kernel does before it hands a frame over. With several queue pairs the interface has as many queues, of which those
+// take frames whose pairs receive.
 //
 // One frame is one system call, so frames are copied through memory of our own: the kernel then never reads what the
 // front-end may be changing, and a frame's length is known before it needs a buffer.
@@ -13,36 +15,77 @@ import Linux
 struct Tap: ~Copyable {
   private static let header = 12
   private static let room = header + Frame.longest
+  /// Of TUNSETOFFLOAD, in newer headers than ours.
+  private static let segmentsUDP: UInt = 0x20 | 0x40
 
-  private let file: File
+  /// One of the interface's queues.
+  private struct Line {
+    let file: Int32
+    let incoming: Bytes
+    /// Bytes of the frame at hand, with its header.
+    var waiting = 0
+    var isAttached = true
+  }
+
   private let block: Block
-  private let incoming: Bytes
+  private let lines: Table<Line>
   private let outgoing: Bytes
-  private var waiting = 0
+  /// The kernel can leave the segmentation of UDP to others, and do it.
+  let knowsUDP: Bool
+  private var offloads: UInt = 0
   /// The interface was taken away.
   private(set) var isDead = false
 
-  init(_ name: Name) throws(Failure) {
-    let file = File(
-      owning: try check(unsafe sys_open("/dev/net/tun", O_RDWR | O_NONBLOCK, 0)) { code in
-        Failure(code, "tap ").quoting(name).text(": /dev/net/tun: ").reason(code)
-      })
-    try Self.attach(file.number, name)
-    block = try Block(2 * (Self.room + 64))
-    incoming = block.part(at: 0, count: Self.room)
-    outgoing = block.part(at: Self.room + 64, count: Self.room)
-    self.file = file
+  init(_ name: Name, pairs: Int) throws(Failure) {
+    let head = (pairs * MemoryLayout<Line>.stride + 63) & ~63
+    let block = try Block(head + (pairs + 1) * (Self.room + 64))
+    let lines = block.table(Line.self, at: 0, count: pairs)
+    var made = 0
+    do throws(Failure) {
+      while made < pairs {
+        let file = try Self.open(name, isMultiqueue: pairs > 1)
+        lines[made] = Line(file: file, incoming: block.part(at: head + (made + 1) * (Self.room + 64), count: Self.room))
+        made += 1
+      }
+    } catch {
+      Self.close(lines, made)
+      throw error
+    }
+    outgoing = block.part(at: head, count: Self.room)
+    let known = UInt(TUN_F_CSUM) | Self.segmentsUDP
+    knowsUDP = sys_ioctl_value(lines[0].file, SYS_TUNSETOFFLOAD, known) >= 0
+    _ = sys_ioctl_value(lines[0].file, SYS_TUNSETOFFLOAD, 0)
+    self.block = block
+    self.lines = lines
   }
 
-  private static func attach(_ number: Int32, _ name: Name) throws(Failure) {
+  deinit { Self.close(lines, lines.count) }
+
+  private static func close(_ lines: Table<Line>, _ count: Int) {
+    for index in 0..<count { _ = sys_close(lines[index].file) }
+  }
+
+  /// One more queue of the interface, which the first one makes.
+  private static func open(_ name: Name, isMultiqueue: Bool) throws(Failure) -> Int32 {
+    let file = try check(unsafe sys_open("/dev/net/tun", O_RDWR | O_NONBLOCK, 0)) { code in
+      Failure(code, "tap ").quoting(name).text(": /dev/net/tun: ").reason(code)
+    }
+    var result = attach(file, name, isMultiqueue ? IFF_MULTI_QUEUE : 0)
+    // One that somebody made with several queues takes no other kind.
+    if result == -EINVAL && !isMultiqueue { result = attach(file, name, IFF_MULTI_QUEUE) }
+    var header = Int32(header)
+    if result >= 0 { result = unsafe sys_ioctl(file, SYS_TUNSETVNETHDRSZ, &header) }
+    if result < 0 { _ = sys_close(file) }
+    _ = try check(result) { explain(name, $0) }
+    return file
+  }
+
+  private static func attach(_ file: Int32, _ name: Name, _ more: Int32) -> Int32 {
     var request = unsafe ifreq()
     unsafe name.withCString { string in
-      unsafe tap_request(&request, string, Int16(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
+      unsafe tap_request(&request, string, Int16(truncatingIfNeeded: IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | more))
     }
-    _ = try check(unsafe sys_ioctl(number, SYS_TUNSETIFF, &request)) { explain(name, $0) }
-    var header = Int32(header)
-    _ = try check(unsafe sys_ioctl(number, SYS_TUNSETVNETHDRSZ, &header)) { explain(name, $0) }
-    _ = try check(sys_ioctl_value(number, SYS_TUNSETOFFLOAD, 0)) { explain(name, $0) }
+    return unsafe sys_ioctl(file, SYS_TUNSETIFF, &request)
   }
 
   private static func explain(_ name: Name, _ code: Int32) -> Failure {
@@ -55,29 +98,49 @@ struct Tap: ~Copyable {
     }
   }
 
-  var number: Int32 { file.number }
-}
+  /// What becomes readable when frames for a pair arrive; nil if that never happens again.
+  func file(_ pair: Int) -> Int32? { isDead ? nil : lines[pair].file }
 
-extension Tap: FrameTarget {
-  mutating func take(_ frame: Frame) -> Bool {
+  /// Leaves to the kernel what the driver has not agreed to do.
+  mutating func use(_ features: UInt64) {
+    var wanted: UInt = 0
+    if features & Feature.guestChecksum != 0 { wanted |= UInt(TUN_F_CSUM) }
+    if features & Feature.guestTSO4 != 0 { wanted |= UInt(TUN_F_TSO4) }
+    if features & Feature.guestTSO6 != 0 { wanted |= UInt(TUN_F_TSO6) }
+    if features & Feature.guestECN != 0 { wanted |= UInt(TUN_F_TSO_ECN) }
+    let both = Feature.guestUSO4 | Feature.guestUSO6
+    if knowsUDP && features & both == both { wanted |= Self.segmentsUDP }
+    if wanted != offloads && sys_ioctl_value(lines[0].file, SYS_TUNSETOFFLOAD, wanted) >= 0 { offloads = wanted }
+  }
+
+  /// Gives a pair's queue frames or not. The first one always has them, so that none is lost while the driver starts.
+  func attach(_ pair: Int, _ attached: Bool) {
+    if lines.count == 1 || pair == 0 || lines[pair].isAttached == attached { return }
+    var request = unsafe ifreq()
+    unsafe tap_request(&request, "", Int16(truncatingIfNeeded: attached ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE))
+    _ = unsafe sys_ioctl(lines[pair].file, SYS_TUNSETQUEUE, &request)
+    lines[pair].isAttached = attached
+    lines[pair].waiting = 0
+  }
+
+  func write(_ frame: Frame, _ pair: Int) -> Bool {
     if frame.count > Self.room - Self.header { return false }
     frame.header.store(to: outgoing)
     frame.copy(to: outgoing.dropping(Self.header))
-    return unsafe sys_write(number, outgoing.base, Self.header &+ frame.count) >= 0
+    return unsafe sys_write(lines[pair].file, outgoing.base, Self.header &+ frame.count) >= 0
   }
-}
 
-extension Tap: FrameSource {
-  mutating func peek() -> Frame? {
-    if waiting == 0 {
+  mutating func peek(_ pair: Int) -> Frame? {
+    let incoming = lines[pair].incoming
+    if lines[pair].waiting == 0 {
       if isDead { return nil }
-      let length = unsafe sys_read(number, incoming.base, Self.room)
+      let length = unsafe sys_read(lines[pair].file, incoming.base, Self.room)
       if length <= 0 && length != -Int(EAGAIN) && length != -Int(EINTR) { isDead = true }
       if length < Self.header { return nil }
-      waiting = length
+      lines[pair].waiting = length
     }
-    return Frame(incoming.first(waiting).dropping(Self.header), NetHeader(incoming))
+    return Frame(incoming.first(lines[pair].waiting).dropping(Self.header), NetHeader(incoming))
   }
 
-  mutating func advance() { waiting = 0 }
+  func advance(_ pair: Int) { lines[pair].waiting = 0 }
 }

@@ -28,7 +28,7 @@ struct Wire: ~Copyable {
     case .generate:
       if let cell = Cell.make(try Generator(options)) { return .generate(cell) }
     case .tap:
-      if let cell = Cell.make(try Tap(options.target)) { return .tap(cell) }
+      if let cell = Cell.make(try Tap(options.target, pairs: options.device.pairs)) { return .tap(cell) }
     case .capture:
       return try openCapture(options)
     case .pipe:
@@ -76,24 +76,42 @@ struct Wire: ~Copyable {
     }
   }
 
-  /// What becomes readable when frames for the driver arrive; nil if nothing does.
-  var file: Int32? {
+  /// Features that do not go with it.
+  var lacks: UInt64 {
+    if case .tap(let tap) = kind, !tap.value.knowsUDP { return Feature.hostUSO | Feature.guestUSO4 | Feature.guestUSO6 }
+    return 0
+  }
+
+  /// What becomes readable when frames for a pair of the driver's arrive; nil if nothing does.
+  func file(_ pair: Int) -> Int32? {
     switch kind {
-    case .tap(let tap): return tap.value.isDead ? nil : tap.value.number
+    case .tap(let tap): return tap.value.file(pair)
     case .pipe(let end): return end.mine.value.lane.bell.number
     default: return nil
     }
   }
 
   /// The driver's receive queues began or ceased to work.
-  func setReceiving(_ receiving: Bool, _ terms: Terms) {
+  func setReceiving(_ receiving: Bool) {
     switch kind {
-    case .generate(let generator):
-      generator.value.use(header: terms.header)
-      generator.value.restart(sys_nanoseconds())
+    case .generate(let generator): generator.value.restart(sys_nanoseconds())
     case .pipe(let end): end.setReceiving(receiving)
     default: break
     }
+  }
+
+  /// Something of what was agreed with the driver has changed.
+  func use(_ terms: Terms) {
+    switch kind {
+    case .generate(let generator): generator.value.use(header: terms.header)
+    case .tap(let tap): tap.value.use(terms.guest)
+    default: break
+    }
+  }
+
+  /// Whether a pair of the driver's receives.
+  func setReceiving(_ pair: Int, _ receiving: Bool) {
+    if case .tap(let tap) = kind { tap.value.attach(pair, receiving) }
   }
 
   /// The wire is about to have nothing to do; `sleeping` ends when it wakes. `wanted`: frames for the driver are of
@@ -113,5 +131,68 @@ struct Wire: ~Copyable {
   func wait(_ now: UInt64) -> UInt64? {
     guard case .generate(let generator) = kind, generator.value.rate != 0 else { return nil }
     return generator.value.wait(now)
+  }
+}
+
+// Frames, one by one. A wire is used by one batch at a time, which ends with `settle`.
+
+extension Wire {
+  /// It has frames of its own for the driver, of each pair or of all.
+  var isSource: Bool {
+    switch kind {
+    case .tap, .pipe, .capture(_?, _): return true
+    default: return false
+    }
+  }
+
+  /// Frames are looked at; else those of the driver's are forgotten.
+  var isTarget: Bool {
+    switch kind {
+    case .sink, .generate, .capture(_, nil): return false
+    default: return true
+    }
+  }
+
+  /// It has frames of its own for each pair.
+  var isSorted: Bool {
+    if case .tap = kind { return true }
+    return false
+  }
+
+  /// Takes one frame from a pair of the driver's. False: the wire cannot have it.
+  func write(_ frame: Frame, _ pair: Int) -> Bool {
+    switch kind {
+    case .tap(let tap): return tap.value.write(frame, pair)
+    case .capture(_, let writer?): return writer.value.write(frame)
+    case .pipe(let end): return end.other.value.lane.isReceiving && end.other.value.lane.write(frame)
+    default: return true
+    }
+  }
+
+  /// The next frame for the driver, which stays the next one until `advance`; nil if none waits.
+  func peek(_ pair: Int) -> Frame? {
+    switch kind {
+    case .tap(let tap): return tap.value.peek(pair)
+    case .capture(let reader?, _): return reader.value.peek()
+    case .pipe(let end): return end.mine.value.lane.peek()
+    default: return nil
+    }
+  }
+
+  func advance(_ pair: Int) {
+    switch kind {
+    case .tap(let tap): tap.value.advance(pair)
+    case .capture(let reader?, _): reader.value.advance()
+    case .pipe(let end): end.mine.value.lane.advance()
+    default: break
+    }
+  }
+
+  /// Shows the other side of a pipe what was written and read.
+  func settle() {
+    if case .pipe(let end) = kind {
+      end.other.value.lane.publishWritten()
+      end.mine.value.lane.publishRead()
+    }
   }
 }

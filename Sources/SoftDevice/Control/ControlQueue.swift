@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The control queue (virtio 1.4, 5.1.9.5): requests of class, command and data, each answered with one byte. QEMU and
+// DPDK keep it to themselves and tell a vhost-user back-end nothing of it; this library's own driver passes it on, as
+// the queue behind the last pair.
+//
+// What is not negotiated, not known or not of the right length is answered with ERR and changes nothing.
+
+import CLinux
+import Linux
+
+/// The readable part of a request.
+private struct Request64 {
+  let frame: Frame
+  let scratch: Bytes
+
+  var count: Int { frame.count }
+
+  /// `bytes` bytes from `at` on as a little-endian number.
+  func number(_ at: Int, _ bytes: Int) -> UInt64 {
+    let word = frame.word(at, scratch: scratch).byteSwapped
+    return bytes == 8 ? word : word & (1 << UInt64(8 * bytes) &- 1)
+  }
+
+  /// The address at `at`, in the order of the network.
+  func address(_ at: Int) -> UInt64 { frame.word(at, scratch: scratch) >> 16 }
+}
+
+extension Device {
+  /// The control queue's index with these features; -1 if there is none. Without MQ it stands behind the first pair.
+  func controlIndex(_ features: UInt64) -> Int {
+    if features & Feature.controlQueue == 0 { return -1 }
+    return features & Feature.multiqueue != 0 ? 2 * config.pairs : 2
+  }
+
+  /// Serves the requests that wait, and returns how many those were.
+  @inline(never)
+  mutating func control() -> Int {
+    let index = controlIndex(session.features)
+    var served = 0
+    while served < 64, index >= 0, queues[index].hasBuffers {
+      var batch = outgoing
+      batch.clear()
+      take(index, &batch, limit: 1, .none)
+      if batch.count == 0 { break }
+      serve(&batch, index)
+      give(index, batch)
+      if fault >= 0 { break }
+      served += 1
+    }
+    return served
+  }
+
+  private mutating func serve(_ batch: inout Batch, _ index: Int) {
+    let chain = batch.chains[0]
+    let pieces = Table(from: batch.segments, at: Int(chain.first), count: Int(chain.count))
+    // Without a place for the answer it is no request.
+    if batch.readable == pieces.count || batch.readable == 0 {
+      fault = index
+      return
+    }
+    let request = Request64(
+      frame: Frame(Table(from: pieces, at: 0, count: batch.readable)), scratch: scratch)
+    let isGood = request.count >= 2 && obey(request)
+    // The answer is given only when what was asked for has been done.
+    pieces[batch.readable][0] = UInt8(isGood ? VIRTIO_NET_OK : VIRTIO_NET_ERR)
+    batch.chains[0].written = 1
+    batch.done = 1
+    if Log.wanted(.debug) {
+      Log.line("soft device: control").number(request.number(0, 1)).number(request.number(1, 1))
+        .text(isGood ? "done" : "refused").send(.debug)
+    }
+  }
+
+  private mutating func obey(_ request: Request64) -> Bool {
+    let command = request.number(1, 1)
+    switch Int32(request.number(0, 1)) {
+    case VIRTIO_NET_CTRL_RX: return setMode(UInt8(command), request)
+    case VIRTIO_NET_CTRL_MAC: return command == 0 ? setTable(request) : command == 1 && setAddress(request)
+    case VIRTIO_NET_CTRL_VLAN: return command <= 1 && setVLAN(request, command == 0)
+    case VIRTIO_NET_CTRL_ANNOUNCE:
+      if !session.has(Feature.announce) || command != 0 { return false }
+      session.announces = false
+      return true
+    case VIRTIO_NET_CTRL_MQ: return command == 0 && setPairs(request)
+    case VIRTIO_NET_CTRL_GUEST_OFFLOADS: return command == 0 && setOffloads(request)
+    default: return false
+    }
+  }
+
+  private mutating func setMode(_ command: UInt8, _ request: Request64) -> Bool {
+    guard let mode = Filter.Mode(rawValue: command), request.count == 3 else { return false }
+    let isExtra = mode != .promiscuous && mode != .allMulticast
+    if !session.has(isExtra ? Feature.controlReceiveExtra : Feature.controlReceive) { return false }
+    filter.set(mode, request.number(2, 1) != 0)
+    refresh()
+    return true
+  }
+
+  /// Two lists, each a count and so many addresses.
+  private mutating func setTable(_ request: Request64) -> Bool {
+    if !session.has(Feature.controlReceive) || request.count < 10 { return false }
+    let unicast = Int(request.number(2, 4))
+    let second = 6 + 6 * unicast
+    if second + 4 > request.count { return false }
+    let multicast = Int(request.number(second, 4))
+    if second + 4 + 6 * multicast != request.count { return false }
+    for place in 0..<min(unicast, Filter.most) { filter.put(request.address(6 + 6 * place), place, isMulticast: false) }
+    for place in 0..<min(multicast, Filter.most) {
+      filter.put(request.address(second + 4 + 6 * place), place, isMulticast: true)
+    }
+    filter.setCount(unicast, isMulticast: false)
+    filter.setCount(multicast, isMulticast: true)
+    return true
+  }
+
+  private mutating func setAddress(_ request: Request64) -> Bool {
+    if !session.has(Feature.controlAddress) || request.count != 8 { return false }
+    session.mac = request.address(2)
+    return true
+  }
+
+  private mutating func setVLAN(_ request: Request64, _ on: Bool) -> Bool {
+    let id = Int(request.number(2, 2))
+    if !session.has(Feature.controlVLAN) || request.count != 4 || id > 0xfff { return false }
+    filter.setVLAN(id, on)
+    return true
+  }
+
+  private mutating func setPairs(_ request: Request64) -> Bool {
+    let pairs = Int(request.number(2, 2))
+    if !session.has(Feature.multiqueue) || request.count != 4 || pairs < 1 || pairs > config.pairs { return false }
+    session.pairs = pairs
+    refresh()
+    return true
+  }
+
+  private mutating func setOffloads(_ request: Request64) -> Bool {
+    let offloads = request.number(2, 8)
+    if !session.has(Feature.controlOffloads) || request.count != 10 { return false }
+    if offloads & ~(session.features & Feature.guestOffloads) != 0 { return false }
+    session.offloads = offloads
+    refresh()
+    return true
+  }
+}
