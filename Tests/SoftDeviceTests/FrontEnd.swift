@@ -29,7 +29,7 @@ final class FrontEnd {
     offered & ~(Feature.packed | Feature.inOrder | Feature.eventIndex | Feature.mergeable)
     & ~(Feature.controlQueue | Feature.throughControl)
   /// What a device of one pair offers.
-  static let offered = Feature.served & ~Feature.multiqueue
+  static let offered = Feature.closed(Feature.served & ~Feature.multiqueue)
 
   let socket: Int32
   let memory: Int32

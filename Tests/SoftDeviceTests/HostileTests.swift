@@ -131,7 +131,7 @@ extension SoftDeviceTests {
         ]
         for (request, payload) in refused { #expect(try front.confirm(request, payload) == 1, "request \(request)") }
         #expect(try front.confirm(Request.setVringNum, FrontEnd.state(1, 256)) == 0)
-        for shift in [UInt64(1), 8, 1 << 30, UInt64.max - FrontEnd.user, UInt64(FrontEnd.memorySize) - 100] {
+        for shift in [UInt64(1), 8, 1 << 40, UInt64.max - FrontEnd.user, UInt64(FrontEnd.memorySize) - 100] {
           #expect(try front.confirm(Request.setVringAddr, front.address(1, shift: shift)) == 1)
         }
         #expect(try front.ask(Request.getFeatures) == FrontEnd.offered)

@@ -78,7 +78,11 @@ extension Device {
     for place in 0..<receivers.count {
       let pair = Int(receivers[place])
       guard let file = wire.file(pair) else { continue }
-      if !watching { poller.remove(file) } else if queues[Queue.receive(pair)].hasBuffers { _ = poller.add(file, .wire) }
+      if !watching {
+        poller.remove(file)
+      } else if queues[Queue.receive(pair)].hasBuffers {
+        _ = poller.add(file, .wire)
+      }
     }
   }
 
