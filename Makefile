@@ -116,13 +116,16 @@ $(B)/examples/%: examples/%.c $(wildcard examples/*.h) $(STAGE)/lib/pkgconfig/vi
 BENCH := $(B)/bench/bin
 HARNESS := bench/harness
 BENCHFLAGS := -std=gnu11 -O3 -march=native -g -Wall -Wextra -pthread
-MEASURE := $(patsubst %,$(HARNESS)/%.c,measure backend worker)
+MEASURE := $(patsubst %,$(HARNESS)/%.c,main measure backend worker)
 
-bench-programs: $(BENCH)/measure-vionet $(BENCH)/measure-dpdk $(BENCH)/measure-lean
+bench-programs: $(patsubst %,$(BENCH)/%,measure-vionet measure-dpdk measure-lean serve afpacket)
 
 $(BENCH)/measure-%: $(wildcard $(HARNESS)/*) Makefile
 	@mkdir -p $(BENCH)
 	$(CC) $(BENCHFLAGS) $(BENCHFLAGS_$*) $(MEASURE) $(HARNESS)/$*.c -o $@ $(BENCHLIBS_$*)
+$(BENCH)/serve $(BENCH)/afpacket: $(BENCH)/%: $(wildcard $(HARNESS)/*) Makefile
+	@mkdir -p $(BENCH)
+	$(CC) $(BENCHFLAGS) $(HARNESS)/backend.c $(HARNESS)/worker.c $(HARNESS)/$*.c -o $@
 $(BENCH)/measure-vionet: include/vionet.h $(B)/$(SO)
 BENCHFLAGS_vionet := -Iinclude
 BENCHLIBS_vionet = -L$(B) -lvionet -Wl,-rpath,'$$ORIGIN/../..'
@@ -191,7 +194,7 @@ RUN_demo := Tools/demo/demo.sh
 RUN_test := Tests/run.sh
 RUN_test-guest := Tests/guest/run-guest.sh
 RUN_fuzz := Tests/fuzz/guided.sh $${FUZZ_SECONDS:-600}
-RUN_bench := python3 bench/run.py
+RUN_bench := bench/run.py # with Debian's Python, for which its python3-matplotlib is
 RUN_bench-guest := Tests/guest/run-guest.sh bench
 
 clean:

@@ -1,115 +1,78 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Front-ends against testpmd's net_vhost, which copies every packet: the peer is the same for both and none of ours.
-The figure is the peer's own, read from its statistics once a second. Both sides poll, so one that did not have its
-core to itself shows in its processor time: such a sample is taken again, twice at most, and left out if that does not
-help."""
+"""Front-ends against testpmd's net_vhost, which copies every packet: one testpmd for a whole run, which makes frames or
+takes them, and the measuring programs that come and go."""
 import os
 import pathlib
-import re
-import statistics
-import sys
 import tempfile
 import time
 
 import machine
+import nocopy
+import rows
 
-RING, BURST = 1024, 32
-ATTEMPTS, ENOUGH = 3, 0.97  # of a core's time that each side must have had
-ROWS = [
-    {"name": "rx-split-plain", "bytes": 64, "peer": "txonly", "counter": "Tx-pps", "front": "rxonly", "pktgen": "rx",
-     "dpdk": "mrg_rxbuf=0,in_order=0"},
-    {"name": "tx-split-plain", "bytes": 64, "peer": "rxonly", "counter": "Rx-pps", "front": "txonly", "pktgen": "tx",
-     "dpdk": "mrg_rxbuf=0,in_order=0"},
-]
+LENGTHS = (64, 512, 1518)
 
 
-def testpmd(log, name, core, device, mode, length, *more):
-    memory = ["--in-memory"] if "BENCH_HUGEPAGES" in os.environ else ["--no-huge", "--no-shconf"]
-    return machine.Process(log, "dpdk-testpmd", "--lcores", f"0@{core},1@{core}", "--no-pci", *memory, "-m", "128",
-                           "--no-telemetry", f"--file-prefix=vionet-bench-{os.getpid()}-{name}",
-                           "--single-file-segments", "--vdev", device, "--", "--nb-cores=1", f"--forward-mode={mode}",
-                           f"--burst={BURST}", f"--txpkts={length}", "--auto-start", "--total-num-mbufs=16384",
-                           "--no-lsc-interrupt", *more)
+def memory():
+    return ["--in-memory", "-m", "64"] if "BENCH_HUGEPAGES" in os.environ else ["--no-huge", "--no-shconf", "-m", "256"]
 
 
-def front_end(who, row, log, socket, core, seconds):
-    if who == "vionet":
-        return machine.Process(log, machine.BUILD / "examples/vionet-pktgen", "-q", "-m", row["pktgen"], "-l",
-                               row["bytes"], "-b", BURST, "-n", RING, "-c", core, "-t", seconds + 60,
-                               f"vhost-user:{socket},queue_size={RING}")
-    device = f"net_virtio_user0,path={socket},queues=1,queue_size={RING},{row['dpdk']}"
-    return testpmd(log, "front", core, device, row["front"], row["bytes"], f"--txd={RING}", f"--rxd={RING}")
+def testpmd(log, name, core, devices, *more):
+    """It forwards on this core and waits at its prompt on another."""
+    vdevs = [word for device in devices for word in ("--vdev", device)]
+    prompt_core = next(other for other in machine.cores() if other != core)
+    return machine.Process(log, "stdbuf", "-oL", "dpdk-testpmd", "--lcores", f"0@{prompt_core},1@{core}", "--no-pci",
+                           *memory(), "--no-telemetry", f"--file-prefix=vionet-bench-{os.getpid()}-{name}",
+                           "--single-file-segments", *vdevs, "--", "-i", "--nb-cores=1", "--burst=32",
+                           "--total-num-mbufs=16384", "--no-lsc-interrupt", *more)
 
 
-def rates(text, counter):
-    return [int(n) for n in re.findall(rf"{counter}: +(\d+)", text)]
+class Copying(nocopy.Bench):
+    """The peer is a testpmd that runs through the whole section."""
 
+    def run(self, chosen):
+        """chosen: kinds with the directions wanted of each."""
+        with tempfile.TemporaryDirectory() as folder:
+            work = pathlib.Path(folder)
+            self.socket = work / "s"
+            with testpmd(work / "log", "back", self.back_core, [f"net_vhost0,iface={self.socket},queues=1"]) as self.peer:
+                self.wait_prompt(0)
+                self.peer.hurry("rte-worker")
+                for number in range(self.rounds):
+                    for direction, mode in (("rx", "txonly"), ("tx", "rxonly")):
+                        for length in LENGTHS:
+                            self.setting(mode, length)
+                            self.lives(chosen, direction, length, number)
+                    print(f"net_vhost: round {number + 1} of {self.rounds}", flush=True)
 
-def measure(who, row, work, cores, seconds):
-    """One life of both processes: packets per second, the median of its whole seconds, and the smaller of the two
-    sides' shares of their cores."""
-    socket, front_core, back_core = work / "s", *cores
-    with testpmd(work / "back", "back", back_core, f"net_vhost0,iface={socket},queues=1", row["peer"],
-                 row["bytes"], "--stats-period", "1") as back:
-        back.wait_for(socket.exists, "the back-end does not listen")
-        with front_end(who, row, work / "front", socket, front_core, seconds) as front:
-            begun = len(rates(back.text(), row["counter"]))
+    def wait_prompt(self, seen):
+        self.peer.wait_for(lambda: self.peer.text().count("testpmd> ") > seen, "testpmd gives no prompt", 60)
 
-            def run():
-                return [n for n in rates(back.text(), row["counter"])[begun:] if n]
+    def times(self):
+        """Of the peer's forwarding thread, nanoseconds: on its core, and waiting for it."""
+        run, wait, _ = (self.peer.thread("rte-worker") / "schedstat").read_text().split()
+        return int(run), int(wait)
 
-            def wait_for(count):
-                front.wait_for(lambda: len(run()) >= count, f"{who} {row['name']}: no packets", seconds + 30)
-                return time.monotonic(), back.processor_seconds(), front.processor_seconds()
+    def life(self, *arguments):
+        before = self.times()
+        found = super().life(*arguments)
+        run, wait = (after - then for then, after in zip(before, self.times()))
+        for one in found:
+            one["share"] = min(one["share"], run / (run + wait))
+        return found
 
-            # The first figure is of a second that began without packets.
-            first, last = wait_for(2), wait_for(seconds + 2)
-            found = run()[2:seconds + 2]
-    socket.unlink(missing_ok=True)
-    share = min(last[1] - first[1], last[2] - first[2]) / (last[0] - first[0])
-    return statistics.median(found) / 1e6, share
+    def setting(self, mode, length):
+        for line in ("stop", f"set fwd {mode}", f"set txpkts {length}", "start"):
+            seen = self.peer.text().count("testpmd> ")
+            self.peer.say(line)
+            self.wait_prompt(seen)
 
-
-def undisturbed(who, row, work, cores, seconds, title):
-    """Mpps of the first attempt that had both cores to itself, None if none had."""
-    for _ in range(ATTEMPTS):
-        mpps, share = measure(who, row, work, cores, seconds)
-        good = share >= ENOUGH
-        print(f"{title}  {row['name']} {row['bytes']}  {who:<6} {mpps:7.2f} Mpps" +
-              ("" if good else f"  left out: had {share:.0%} of a core"), flush=True)
-        if good:
-            return mpps
-    return None
-
-
-def summary(samples):
-    return {"median": statistics.median(samples), "min": min(samples), "max": max(samples), "samples": samples}
-
-
-def throughput(chosen, rounds, seconds=4):
-    samples = {(i, who): [] for i in range(len(chosen)) for who in ("vionet", "dpdk")}
-    disturbed = [0] * len(chosen)
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(rounds):
-            for i, row in enumerate(chosen):
-                # Who comes first changes from round to round.
-                for who in ("vionet", "dpdk") if number % 2 == 0 else ("dpdk", "vionet"):
-                    title = f"net_vhost: round {number + 1} of {rounds}"
-                    mpps = undisturbed(who, row, pathlib.Path(folder), machine.cores(), seconds, title)
-                    if mpps is None:
-                        disturbed[i] += 1
-                    else:
-                        samples[i, who].append(mpps)
-    if not all(samples.values()):
-        sys.exit("the machine is too busy: not one sample had both cores to itself")
-    for i, row in enumerate(chosen):
-        us, them = summary(samples[i, "vionet"]), summary(samples[i, "dpdk"])
-        yield {"row": row["name"], "bytes": row["bytes"], "ring": RING, "burst": BURST, "dpdk_arguments": row["dpdk"],
-               "vionet": us, "dpdk": them, "ratio": us["median"] / them["median"], "disturbed": disturbed[i]}
-
-
-def print_row(row):
-    us, them = row["vionet"], row["dpdk"]
-    print(f"{row['row']:<20} {row['bytes']:>5}  " + "   ".join(
-        f"{one['median']:7.2f} ({one['min']:.2f}-{one['max']:.2f})" for one in (us, them)) + f"   {row['ratio']:5.2f}" +
-          ("" if row["disturbed"] == 0 else f"   ({row['disturbed']} samples left out: the machine was busy)"))
+    def lives(self, chosen, direction, length, number):
+        for kind, directions in chosen:
+            if direction not in directions:
+                continue
+            order = [front for front in rows.fronts(kind) if front != "lean"]
+            for front in order if number % 2 == 0 else reversed(order):
+                self.measure(front, kind, rows.HEADLINE["ring"], 1, [rows.point("peer", direction, length=length)],
+                             "--socket", self.socket)
+                time.sleep(0.05)  # it notices that the last one has left

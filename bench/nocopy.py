@@ -19,8 +19,8 @@ class Bench:
         self.rounds, self.milliseconds = rounds, milliseconds
         self.front_core, self.back_core = machine.cores()
         self.samples, self.paths, self.findings, self.starts, self.distances = {}, {}, [], [], []
-        self.noise = min(self.life("lean", rows.KINDS[0], 1024, 1, [rows.point("inline", "rx")])[0]["noise"]
-                         for _ in range(5))
+        first = "lean", rows.KINDS[0], rows.HEADLINE["ring"], 1, [rows.point("inline", "rx")]
+        self.noise = min(Bench.life(self, *first)[0]["noise"] for _ in range(5))
 
     def life(self, front, kind, ring, pairs, points, *more):
         """One process: its points as dictionaries, the line about the front-end in the first as "front"."""
@@ -31,6 +31,7 @@ class Bench:
             command.append("--vectorized")
         if getattr(self, "noise", None):
             command += ["--noise", self.noise]
+        machine.Hugepages.renew()
         done = subprocess.run([str(part) for part in command + points], capture_output=True, text=True, timeout=120)
         if done.returncode:
             raise NotMeasured((done.stderr.strip() or done.stdout.strip()).split("\n")[0])
@@ -46,23 +47,27 @@ class Bench:
             raise NotMeasured(f"not negotiated: wanted {want:#x}, in use are {got:#x}")
         for direction in ("rx", "tx"):
             self.paths[front, f"{direction}-{kind.name}"] = about[f"{direction}_path"]
+        for direction in rows.FORWARDED:
+            self.paths[front, f"{direction}-{kind.name}"] = f"{about['rx_path']}, {about['tx_path']}"
 
     def good(self, one):
         self.noise = min(self.noise, one["noise"])
         good = one["quiet"] >= LEAST_QUIET and one["noise"] <= self.noise * SAME_NOISE
+        if not one["point"].startswith(("inline", "parts")):
+            good = good and one["share"] >= ENOUGH
         if "round_trip_ns" in one:
-            self.distances.append(one["round_trip_ns"])
-            good = good and one["share"] >= ENOUGH and self.usual(one)
+            self.distances += one["round_trip_ns"]
+            good = good and self.usual(one)
         return good
 
     def usual(self, one):
         usual = statistics.median(self.distances)
-        return usual / SAME_DISTANCE <= one["round_trip_ns"] <= usual * SAME_DISTANCE
+        return all(usual / SAME_DISTANCE <= found <= usual * SAME_DISTANCE for found in one["round_trip_ns"])
 
     def sort_out(self):
         """What turned out not to be usual when all was known."""
         for key, samples in self.samples.items():
-            if key[2] == "cores":
+            if "round_trip_ns" in samples[0]:
                 samples[:] = filter(self.usual, samples)
         self.samples = {key: samples for key, samples in self.samples.items() if samples}
 
@@ -77,11 +82,16 @@ class Bench:
                 self.finding(front, kind, ring, pairs, str(reason))
                 return
             self.starts.append((front, found[0]["front"]))
-            for one in filter(self.good, found):
-                form, direction, burst, length = one["point"].split("/")
-                key = (front, f"{direction}-{kind.name}", form, int(burst), int(length), ring, pairs)
-                self.samples.setdefault(key, []).append(one)
-                left.remove(one["point"])
+            for one in found:
+                if "ns" not in one:
+                    left.remove(one["point"])
+                    if front != "dpdk-vectorized":  # its split path takes no burst of less than eight
+                        self.finding(front, kind, ring, pairs, f"{one['point']}: no packets")
+                elif self.good(one):
+                    form, direction, burst, length = one["point"].split("/")
+                    key = (front, f"{direction}-{kind.name}", form, int(burst), int(length), ring, pairs)
+                    self.samples.setdefault(key, []).append(one)
+                    left.remove(one["point"])
             if not left:
                 return
 
@@ -92,12 +102,12 @@ class Bench:
             print(f"{front} {kind.name} ring {ring} pairs {pairs}: {reason}", flush=True)
 
     def all(self, jobs, title):
-        """jobs: (kind, ring, pairs, points). Who comes first changes from round to round."""
+        """jobs: (kind, ring, pairs, points, front-ends, further options). Who comes first changes from round to
+        round."""
         for number in range(self.rounds):
-            for kind, ring, pairs, points in jobs:
-                order = rows.fronts(kind)
+            for kind, ring, pairs, points, order, more in jobs:
                 for front in order if number % 2 == 0 else reversed(order):
-                    self.measure(front, kind, ring, pairs, points)
+                    self.measure(front, kind, ring, pairs, points, *more)
             print(f"{title}: round {number + 1} of {self.rounds}", flush=True)
         self.sort_out()
 

@@ -53,6 +53,15 @@ def point(form, direction, burst=HEADLINE["burst"], length=HEADLINE["bytes"]):
     return f"{form}/{direction}/{burst}/{length}"
 
 
+GROWTH_RINGS, GROWTH_PAIRS = tuple(256 << n for n in range(8)), (1, 2, 4, 8)
+GROWTH_KINDS = ("split-plain", "packed-plain")
+FORWARDED = ("io", "macswap")
+
+
+def kind_of(name):
+    return next(kind for kind in KINDS if kind.name == name)
+
+
 def points(directions, quick):
     """What one life of a front-end measures on the no-copy back-end."""
     chosen = []

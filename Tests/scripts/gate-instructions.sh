@@ -12,7 +12,7 @@ table=Tests/scripts/instructions.txt
 # valgrind cannot read the debug information of Swift.
 objcopy --strip-debug "$stage/lib/libvionet.so" "$work/libvionet.so.0" || fail "objcopy"
 # shellcheck disable=SC2046
-gcc -std=gnu11 -O2 -g -pthread bench/harness/{measure,backend,worker,vionet}.c $(pkg-config --cflags --libs vionet) \
+gcc -std=gnu11 -O2 -g -pthread bench/harness/{main,measure,backend,worker,vionet}.c $(pkg-config --cflags --libs vionet) \
   -o "$work/measure" || fail "compiling the bench"
 
 options() { # split-in-order-mergeable -> --in-order --mergeable

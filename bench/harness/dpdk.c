@@ -67,8 +67,9 @@ static void start_environment(const struct wish *w)
 	char lcores[16], memory[16], prefix[32], devices[MAX_PORTS][256];
 	int huge = getenv("BENCH_HUGEPAGES") != NULL;
 	uint32_t megabytes = 48 + w->packets / 340; /* 2.5 kB and its share of the rest for each */
-	char *arguments[24] = {"dpdk", "--no-pci", "--single-file-segments", "--no-telemetry", "--no-shconf"};
-	int count = 5;
+	char *arguments[24] = {"dpdk", "--no-pci", "--single-file-segments", "--no-telemetry", "--no-shconf",
+	                       "--iova-mode=va"};
+	int count = 6;
 	snprintf(lcores, sizeof(lcores), "0@%d", w->core);
 	snprintf(memory, sizeof(memory), "%u", megabytes & ~1u);
 	snprintf(prefix, sizeof(prefix), "vionet-bench-%d", getpid());
@@ -84,7 +85,7 @@ static void start_environment(const struct wish *w)
 		arguments[count++] = "--force-max-simd-bitwidth=512";
 	for (uint32_t i = 0; i < w->ports; i++) {
 		snprintf(devices[i], sizeof(devices[i]), "net_virtio_user%u,path=%s,queues=%u,queue_size=%u,mrg_rxbuf=%d,"
-		         "in_order=%d,packed_vq=%d,vectorized=%d", i, w->backend[i].path, w->pairs, w->ring, w->mergeable,
+		         "in_order=%d,packed_vq=%d,vectorized=%d", i, w->path[i], w->pairs, w->ring, w->mergeable,
 		         w->in_order, w->packed, w->vectorized);
 		arguments[count++] = "--vdev";
 		arguments[count++] = devices[i];
@@ -125,6 +126,17 @@ void front_stop(void)
 		rte_eth_dev_close((uint16_t)port_count);
 	}
 	rte_eal_cleanup();
+}
+
+/* This version tells them in its log only. */
+uint64_t front_features(void)
+{
+	static const char words[] = "set features: ";
+	uint64_t found = 0;
+	fflush(log_stream);
+	for (const char *at = log_text; (at = strstr(at, words)) != NULL; at++)
+		found = strtoull(at + sizeof(words) - 1, NULL, 16);
+	return found;
 }
 
 /* The name of the path: this version of DPDK says it in its log only, "virtio: using NAME on port 0". */

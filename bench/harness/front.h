@@ -16,7 +16,8 @@ struct wish {
 	int packed, mergeable, in_order, vectorized;
 	uint32_t ring, pairs, ports, packets; /* descriptors, queue pairs, back-ends, packets in the pool */
 	int core;
-	struct backend *backend; /* one per port, already listening */
+	char path[MAX_PORTS][64]; /* of the back-ends, which listen there already */
+	struct backend *backend;  /* those of our own; the lean one knows no other */
 };
 
 /* Cycles per part of a loop: {receive, free} or {allocate, send}. */
@@ -29,6 +30,8 @@ extern const char front_name[];
 /* Brings all ports up; ends the program with a sentence if it cannot. */
 void front_start(const struct wish *w);
 void front_stop(void);
+/* Feature bits in use, as the front-end knows it. */
+uint64_t front_features(void);
 /* What it uses: one JSON member or several, "rx_path" and "tx_path" among them. */
 void front_describe(FILE *out);
 

@@ -4,27 +4,17 @@
  * statistics, and buffers stay with their ids; so it moves the cache lines that must be moved, and nothing else.
  */
 #include "front.h"
+#include "lean.h"
 
 #include <err.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { STRIDE = 2048 + 192 }; /* an odd number of cache lines, so that headers do not meet in one cache set */
-
-struct lane {
-	struct ring *ring; /* the device's view, for the pointers in it */
-	uint32_t mask, size;
-	uint32_t used, posted; /* free running counts */
-	uint32_t used_slot, post_slot;
-	uint16_t used_wrap, post_wrap; /* packed: AVAIL and USED bits of a used, and of an available descriptor */
-	uint64_t buffers;
-	uint64_t sum; /* so that what is read counts for something */
-};
-
 typedef char packet_t;
 static struct lane lanes[MAX_PORTS][MAX_PAIRS][2];
 static uint16_t (*take_burst)(struct lane *, uint16_t), (*send_burst)(struct lane *, uint16_t, uint32_t);
 static uint32_t send_bytes;
+static uint64_t offered;
 
 static inline uint16_t take(uint32_t port, uint16_t pair, packet_t **packets, uint16_t count)
 {
@@ -59,149 +49,115 @@ static inline uint8_t *data_of(packet_t *packet)
 
 const char front_name[] = "lean";
 
-static inline uint64_t buffer(const struct lane *l, uint32_t id)
-{
-	return l->buffers + (uint64_t)id * STRIDE;
-}
-
-static inline uint16_t merged(const struct lane *l, uint32_t id)
-{
-	return ((const struct virtio_net_hdr_v1 *)(uintptr_t)buffer(l, id))->num_buffers;
-}
-
-/* ---- split ------------------------------------------------------------------------------------------------------- */
-
-static inline __attribute__((always_inline)) uint16_t
-take_split(struct lane *l, uint16_t count, int mergeable, int in_order)
-{
-	struct ring *r = l->ring;
-	uint16_t pending = (uint16_t)(__atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE) - (uint16_t)l->used);
-	uint32_t used = l->used, mask = l->mask;
-	uint64_t sum = 0;
-	if (count > pending)
-		count = pending;
-	for (uint16_t i = 0; i < count; i++, used++) {
-		uint32_t id = in_order ? used & mask : r->used->ring[used & mask].id;
-		sum += r->used->ring[used & mask].len;
-		if (mergeable)
-			sum += merged(l, id);
-		if (!in_order)
-			r->available[2 + (used & mask)] = (uint16_t)id;
+#define KIND(name, mergeable, in_order)                                                                                \
+	static uint16_t take_split_##name(struct lane *l, uint16_t count)                                                  \
+	{                                                                                                                  \
+		return take_split(l, count, mergeable, in_order);                                                              \
+	}                                                                                                                  \
+	static uint16_t take_packed_##name(struct lane *l, uint16_t count)                                                 \
+	{                                                                                                                  \
+		return take_packed(l, count, mergeable, in_order);                                                             \
 	}
-	l->used = used;
-	l->sum += sum;
-	l->posted += count;
-	__atomic_store_n(&r->available[1], (uint16_t)l->posted, __ATOMIC_RELEASE);
-	return count;
+KIND(plain, 0, 0)
+KIND(mergeable, 1, 0)
+KIND(in_order, 0, 1)
+KIND(in_order_mergeable, 1, 1)
+
+static uint16_t send_split_plain(struct lane *l, uint16_t count, uint32_t bytes)
+{
+	return send_split(l, count, bytes, 0);
 }
 
-static inline __attribute__((always_inline)) uint16_t
-send_split(struct lane *l, uint16_t count, uint32_t bytes, int in_order)
+static uint16_t send_split_in_order(struct lane *l, uint16_t count, uint32_t bytes)
 {
-	struct ring *r = l->ring;
-	uint32_t posted = l->posted, mask = l->mask;
-	if ((uint32_t)(uint16_t)(posted - l->used) + count > l->size)
-		l->used += (uint16_t)(__atomic_load_n(&r->used->idx, __ATOMIC_ACQUIRE) - (uint16_t)l->used);
-	uint32_t room = l->size - (posted - l->used);
-	if (count > room)
-		count = (uint16_t)room;
-	for (uint16_t i = 0; i < count; i++, posted++) {
-		/* What was posted a round ago in this place has been used in this place. */
-		uint32_t id = in_order || posted <= mask ? posted & mask : r->used->ring[posted & mask].id;
-		r->descriptors[id].len = bytes + HEADER_BYTES;
-		if (!in_order)
-			r->available[2 + (posted & mask)] = (uint16_t)id;
-	}
-	l->posted = posted;
-	__atomic_store_n(&r->available[1], (uint16_t)posted, __ATOMIC_RELEASE);
-	return count;
+	return send_split(l, count, bytes, 1);
 }
 
-/* ---- packed ------------------------------------------------------------------------------------------------------ */
-
-static inline void step(const struct lane *l, uint32_t *slot, uint16_t *wrap, uint32_t count)
+static uint16_t send_packed_plain(struct lane *l, uint16_t count, uint32_t bytes)
 {
-	*slot += count;
-	if (*slot >= l->size) {
-		*slot -= l->size;
-		*wrap ^= AVAIL_BIT | USED_BIT;
-	}
+	return send_packed(l, count, bytes, 0);
 }
 
-static inline uint64_t word(uint32_t length, uint32_t id, uint32_t flags)
+static uint16_t send_packed_in_order(struct lane *l, uint16_t count, uint32_t bytes)
 {
-	return (uint64_t)length | (uint64_t)id << 32 | (uint64_t)flags << 48;
+	return send_packed(l, count, bytes, 1);
 }
 
-static inline uint64_t *word_of(struct vring_packed_desc *d)
+static void *memory(size_t bytes)
 {
-	return (uint64_t *)(void *)&d->len;
+	void *m = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (m == MAP_FAILED)
+		err(2, "lean: no memory");
+	madvise(m, bytes, MADV_HUGEPAGE);
+	memset(m, 0, bytes);
+	return m;
 }
 
-static inline __attribute__((always_inline)) uint16_t
-take_packed(struct lane *l, uint16_t count, int mergeable, int in_order)
+/* A split ring whose receive side is full, or a packed one. */
+static void lay_out(struct lane *l, struct ring *r, const struct wish *w, int receive, struct region *everything)
 {
-	uint32_t slot = l->used_slot;
-	uint16_t wrap = l->used_wrap, done = 0;
-	uint64_t sum = 0;
-	for (; done < count; done++) {
-		struct vring_packed_desc *d = &l->ring->packed_ring[slot];
-		uint64_t found = __atomic_load_n(word_of(d), __ATOMIC_ACQUIRE);
-		if ((found >> 48 & (AVAIL_BIT | USED_BIT)) != wrap)
-			break;
-		uint32_t id = in_order ? slot : (uint16_t)(found >> 32);
-		sum += (uint32_t)found;
-		if (mergeable)
-			sum += merged(l, id);
-		if (!in_order)
-			d->addr = buffer(l, id);
-		/* Available in the next round, whose bits are the reverse: AVAIL as its wrap counter, USED not. */
-		uint32_t flags = (~wrap & AVAIL_BIT) | (wrap & USED_BIT) | VRING_DESC_F_WRITE;
-		__atomic_store_n(word_of(d), word(STRIDE, id, flags), __ATOMIC_RELEASE);
-		step(l, &slot, &wrap, 1);
-	}
-	l->used_slot = slot;
-	l->used_wrap = wrap;
-	l->sum += sum;
-	return done;
-}
-
-static inline void reclaim_packed(struct lane *l, int in_order)
-{
-	while (l->posted != l->used) {
-		uint64_t found = __atomic_load_n(word_of(&l->ring->packed_ring[l->used_slot]), __ATOMIC_ACQUIRE);
-		if ((found >> 48 & (AVAIL_BIT | USED_BIT)) != l->used_wrap)
-			return;
-		uint32_t slots = 1;
-		if (in_order) { /* ids are slots: all up to that one */
-			uint32_t id = (uint16_t)(found >> 32);
-			slots += id >= l->used_slot ? id - l->used_slot : id + l->size - l->used_slot;
+	char *m = memory(64 * (size_t)w->ring + 4096);
+	*r = (struct ring){.packed = w->packed, .in_order = w->in_order, .headers = w->mergeable, .size = w->ring,
+	                   .regions = everything, .region_count = 1, .started = 1, .enabled = 1};
+	*l = (struct lane){.ring = r, .mask = w->ring - 1, .size = w->ring};
+	l->buffers = (uint64_t)(uintptr_t)memory((size_t)w->ring * STRIDE);
+	r->descriptors = (void *)m;
+	r->packed_ring = (void *)m;
+	r->available = (void *)(m + 16 * (size_t)w->ring);
+	r->used = (void *)(m + 32 * (size_t)w->ring);
+	r->device_event = (void *)r->used;
+	r->wrap = AVAIL_BIT | USED_BIT;
+	l->used_wrap = AVAIL_BIT | USED_BIT;
+	l->post_wrap = AVAIL_BIT;
+	for (uint32_t id = 0; id < w->ring; id++) {
+		if (w->packed) {
+			uint16_t flags = receive ? AVAIL_BIT | VRING_DESC_F_WRITE : 0;
+			r->packed_ring[id] = (struct vring_packed_desc){buffer(l, id), STRIDE, (uint16_t)id, flags};
+		} else {
+			r->descriptors[id] = (struct vring_desc){buffer(l, id), STRIDE, receive ? VRING_DESC_F_WRITE : 0, 0};
+			r->available[2 + id] = (uint16_t)id;
 		}
-		l->used += slots;
-		step(l, &l->used_slot, &l->used_wrap, slots);
 	}
+	if (receive && !w->packed)
+		r->available[1] = (uint16_t)(l->posted = w->ring);
 }
 
-static inline __attribute__((always_inline)) uint16_t
-send_packed(struct lane *l, uint16_t count, uint32_t bytes, int in_order)
+void front_start(const struct wish *w)
 {
-	if (l->posted - l->used + count > l->size)
-		reclaim_packed(l, in_order);
-	uint32_t room = l->size - (l->posted - l->used), slot = l->post_slot;
-	uint16_t wrap = l->post_wrap;
-	if (count > room)
-		count = (uint16_t)room;
-	for (uint16_t i = 0; i < count; i++) {
-		struct vring_packed_desc *d = &l->ring->packed_ring[slot];
-		if (!in_order)
-			d->addr = buffer(l, slot);
-		__atomic_store_n(word_of(d), word(bytes + HEADER_BYTES, slot, wrap), __ATOMIC_RELEASE);
-		step(l, &slot, &wrap, 1);
+	static struct region everything = {0, ~0ull, 0};
+	uint16_t (*const takes[2][2][2])(struct lane *, uint16_t) = {
+		{{take_split_plain, take_split_in_order}, {take_split_mergeable, take_split_in_order_mergeable}},
+		{{take_packed_plain, take_packed_in_order}, {take_packed_mergeable, take_packed_in_order_mergeable}},
+	};
+	uint16_t (*const sends[2][2])(struct lane *, uint16_t, uint32_t) = {
+		{send_split_plain, send_split_in_order}, {send_packed_plain, send_packed_in_order},
+	};
+	take_burst = takes[w->packed][w->mergeable][w->in_order];
+	send_burst = sends[w->packed][w->in_order];
+	front_pairs = w->pairs;
+	offered = w->backend[0].offer;
+	for (uint32_t port = 0; port < w->ports; port++) {
+		w->backend[port].negotiated = w->backend[port].offer;
+		for (uint32_t pair = 0; pair < w->pairs; pair++) {
+			lay_out(&lanes[port][pair][0], receive_ring(&w->backend[port], pair), w, 1, &everything);
+			lay_out(&lanes[port][pair][1], transmit_ring(&w->backend[port], pair), w, 0, &everything);
+		}
 	}
-	l->posted += count;
-	l->post_slot = slot;
-	l->post_wrap = wrap;
-	return count;
 }
 
-#include "lean_start.h"
+void front_stop(void)
+{
+}
+
+uint64_t front_features(void)
+{
+	return offered;
+}
+
+void front_describe(FILE *out)
+{
+	uint64_t sum = 0;
+	for (uint32_t pair = 0; pair < front_pairs; pair++)
+		sum += lanes[0][pair][0].sum;
+	fprintf(out, "\"version\":\"\",\"rx_path\":\"lean\",\"tx_path\":\"lean\",\"sum\":%llu", (unsigned long long)sum);
+}

@@ -1,64 +1,35 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * What a front-end costs per packet, against a back-end in the same process that copies nothing.
- *
- *   measure-NAME [options] FORM/DIRECTION/BURST/BYTES...
- *
- * FORM       inline  one thread: the back-end does its part between two timed stretches of bursts
- *            cores   the back-end on a core of its own: the cache lines travel, both sides run at once
- *            parts   as inline, each call timed by itself, what the clock takes subtracted
- * DIRECTION  rx, tx; or io, macswap: forwarding both ways between two back-ends
- *
- * Prints one line of JSON about the front-end, and one for each point: nanoseconds per packet, the median over groups
- * of packets and the tenths at both ends. A group is long enough for a ring to go round a few times and short enough
- * to be undisturbed most of the time. Only groups count whose core was not shared while they ran (cycles.h); when
- * there are too few of them the point takes up to eight times as long, and then says how few there were.
- */
 #define _GNU_SOURCE 1
+#include "measure.h"
 #include "cycles.h"
-#include "front.h"
 #include "worker.h"
 
 #include <err.h>
-#include <getopt.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
 enum { GROUP_PACKETS = 8192, MAX_GROUPS = 20000, LEAST_GROUPS = 15, PROLONGED = 8 };
-enum form { INLINE, CORES, PARTS };
-enum direction { RX, TX, IO, MACSWAP };
 
-struct point {
-	enum form form;
-	enum direction direction;
-	uint16_t burst;
-	uint32_t bytes;
-	const char *text;
+struct setting setting = {
+	.wish = {.ring = 1024, .pairs = 1, .ports = 1, .core = -1}, .peer_core = -1, .milliseconds = 60,
+	.least_noise = ~0ull,
 };
+static uint64_t nothing; /* cycles between two looks at the clock */
 
-static struct wish wish = {.ring = 1024, .pairs = 1, .ports = 1, .core = -1};
-static struct backend backends[MAX_PORTS];
-static int peer_core = -1;
-static uint32_t milliseconds = 60, fixed_groups;
-static double hertz;
-static uint64_t nothing, least_noise = ~0ull;
-
-static double seconds(clockid_t clock)
+double seconds(clockid_t clock)
 {
 	struct timespec t;
 	clock_gettime(clock, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static void find_frequency(void)
+void find_frequency(void)
 {
 	double begin = seconds(CLOCK_MONOTONIC_RAW);
 	uint64_t first = cycles();
 	while (seconds(CLOCK_MONOTONIC_RAW) < begin + 0.02)
 		;
-	hertz = (double)(cycles() - first) / (seconds(CLOCK_MONOTONIC_RAW) - begin);
+	setting.hertz = (double)(cycles() - first) / (seconds(CLOCK_MONOTONIC_RAW) - begin);
 	nothing = cycles_of_nothing();
 }
 
@@ -67,12 +38,12 @@ static void find_frequency(void)
 /* The back-end's part, for every ring the direction uses. */
 static void device_step(const struct point *p, uint32_t frames)
 {
-	for (uint32_t port = 0; port < wish.ports; port++)
-		for (uint32_t pair = 0; pair < wish.pairs; pair++) {
+	for (uint32_t port = 0; port < setting.wish.ports; port++)
+		for (uint32_t pair = 0; pair < setting.wish.pairs; pair++) {
 			if (p->direction != TX)
-				ring_fill(receive_ring(&backends[port], pair), frames, p->bytes);
+				ring_fill(receive_ring(&setting.backends[port], pair), frames, p->bytes);
 			if (p->direction != RX)
-				ring_drain(transmit_ring(&backends[port], pair), wish.ring);
+				ring_drain(transmit_ring(&setting.backends[port], pair), setting.wish.ring);
 		}
 }
 
@@ -94,13 +65,14 @@ struct group {
 /* Stretches of a quarter of a ring, or 256 packets, until the group is full. */
 static struct group measure_group(const struct point *p)
 {
-	uint32_t lot = wish.ring / 4 < 256 ? wish.ring / 4 : 256, count = lot / p->burst > 0 ? lot / p->burst : 1;
-	uint64_t least = 4ull * wish.ring * wish.pairs;
+	uint32_t lot = setting.wish.ring / 4 < 256 ? setting.wish.ring / 4 : 256, count = lot / p->burst > 0 ? lot / p->burst : 1;
+	uint64_t least = (setting.wish.ring > 4096 ? 1ull : 4ull) * setting.wish.ring * setting.wish.pairs;
+	const int waits = p->form == CORES || p->form == PEER;
 	struct group g = {.noise = cycles_of_additions()};
 	if (least < GROUP_PACKETS)
 		least = GROUP_PACKETS;
-	for (uint32_t in_vain = 0; g.packets < least; in_vain++) {
-		if (p->form != CORES)
+	for (uint32_t in_vain = 0; g.packets < least && in_vain <= (waits ? 10000000 : 100); in_vain++) {
+		if (!waits)
 			device_step(p, count * p->burst);
 		uint64_t begin = cycles();
 		uint64_t moved = bursts(p, count, p->form == PARTS ? &g.parts : NULL);
@@ -108,14 +80,12 @@ static struct group measure_group(const struct point *p)
 		g.packets += moved;
 		if (moved > 0)
 			in_vain = 0;
-		if (in_vain > 100 && (p->form != CORES || in_vain > 10000000))
-			errx(2, "%s: no packets", p->text);
 	}
 	uint64_t noise = cycles_of_additions();
 	if (noise > g.noise)
 		g.noise = noise;
-	if (g.noise < least_noise)
-		least_noise = g.noise;
+	if (g.noise < setting.least_noise)
+		setting.least_noise = g.noise;
 	return g;
 }
 
@@ -139,7 +109,7 @@ static double nanoseconds(const struct point *p, const struct group *g, int part
 {
 	uint64_t spent = part == 0 ? g->cycles : part == 1 ? g->parts.first : g->parts.second;
 	double clock = part == 0 ? 0 : (double)nothing / p->burst;
-	return ((double)spent / (double)g->packets - clock) / hertz * 1e9;
+	return ((double)spent / (double)g->packets - clock) / setting.hertz * 1e9;
 }
 
 static void print_times(const struct point *p, const struct group *groups, uint32_t count)
@@ -158,7 +128,7 @@ static uint32_t sort_out(struct group *groups, uint32_t count)
 {
 	uint32_t quiet = 0;
 	for (uint32_t i = 0; i < count; i++)
-		if (groups[i].noise * 8 <= least_noise * 9) {
+		if (groups[i].noise * 8 <= setting.least_noise * 9) {
 			struct group g = groups[i];
 			groups[i] = groups[quiet];
 			groups[quiet++] = g;
@@ -169,36 +139,40 @@ static uint32_t sort_out(struct group *groups, uint32_t count)
 /* Groups until the time is over and enough of them were quiet. Returns how many; *packets: moved in all. */
 static uint32_t collect(const struct point *p, struct group *groups, uint64_t *packets)
 {
-	double begin = seconds(CLOCK_MONOTONIC), limit = milliseconds * 1e-3;
-	uint32_t count = 0, enough = fixed_groups > 0 ? fixed_groups : MAX_GROUPS;
+	double begin = seconds(CLOCK_MONOTONIC), limit = setting.milliseconds * 1e-3;
+	uint32_t count = 0, enough = setting.fixed_groups > 0 ? setting.fixed_groups : MAX_GROUPS;
 	while (count < enough) {
 		groups[count] = measure_group(p);
 		*packets += groups[count++].packets;
 		double took = seconds(CLOCK_MONOTONIC) - begin;
-		if (fixed_groups == 0 && count >= LEAST_GROUPS && took >= limit &&
+		if (setting.fixed_groups == 0 && count >= LEAST_GROUPS && took >= limit &&
 		    (took >= PROLONGED * limit || sort_out(groups, count) >= LEAST_GROUPS))
 			break;
 	}
 	return count;
 }
 
-static void measure(const struct point *p)
+void measure(const struct point *p)
 {
 	static struct group groups[MAX_GROUPS];
-	struct worker worker = {.backends = backends, .ports = wish.ports, .pairs = wish.pairs, .bytes = p->bytes,
-	                        .core = peer_core, .fill = p->direction != TX, .drain = p->direction != RX};
+	struct worker worker = {.backends = setting.backends, .ports = setting.wish.ports, .pairs = setting.wish.pairs,
+	                        .bytes = p->bytes, .core = setting.peer_core, .fill = p->direction != TX,
+	                        .drain = p->direction != RX};
 	uint64_t packets = 0;
+	const int two = (p->form == CORES || p->form == PEER) && setting.peer_core >= 0;
+	uint64_t far_before = two ? round_trip(setting.peer_core) : 0;
 	if (p->form == CORES)
 		worker_start(&worker);
 	hurry(1);
 	for (int warm = 0; warm < 3; warm++)
 		packets += measure_group(p).packets;
+	const int moves = packets > 0; /* a vectorized path may not take small bursts at all */
 	double begin = seconds(CLOCK_MONOTONIC), own = seconds(CLOCK_THREAD_CPUTIME_ID), peer = 0;
 	if (p->form == CORES) {
 		peer = seconds(worker.clock);
 		worker.idle = worker.busy = 0;
 	}
-	uint32_t count = collect(p, groups, &packets);
+	uint32_t count = moves ? collect(p, groups, &packets) : 0;
 	hurry(0);
 	double took = seconds(CLOCK_MONOTONIC) - begin, share = (seconds(CLOCK_THREAD_CPUTIME_ID) - own) / took;
 	uint32_t quiet = sort_out(groups, count);
@@ -207,14 +181,16 @@ static void measure(const struct point *p)
 	if (p->form == CORES) {
 		double peer_share = (seconds(worker.clock) - peer) / took;
 		share = peer_share < share ? peer_share : share;
-		printf(",\"peer_idle\":%.3f,\"round_trip_ns\":%.0f", (double)worker.idle / (double)(worker.idle + worker.busy),
-		       (double)worker.round_trip / hertz * 1e9);
+		printf(",\"peer_idle\":%.3f", (double)worker.idle / (double)(worker.idle + worker.busy));
 		worker_stop(&worker);
 	}
-	printf(",\"share\":%.3f,\"noise\":%llu", share, (unsigned long long)least_noise);
-	print_times(p, groups, quiet >= LEAST_GROUPS ? quiet : count);
+	if (two)
+		printf(",\"round_trip_ns\":[%.0f,%.0f]", (double)far_before / setting.hertz * 1e9,
+		       (double)round_trip(setting.peer_core) / setting.hertz * 1e9);
+	printf(",\"share\":%.3f,\"noise\":%llu,\"resident_kib\":%ld", share, (unsigned long long)setting.least_noise,
+	       resident_kib() - setting.resident_before);
+	if (moves)
+		print_times(p, groups, quiet >= LEAST_GROUPS ? quiet : count);
 	printf("}\n");
 	fflush(stdout);
 }
-
-#include "measure_main.h"

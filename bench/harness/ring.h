@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { HEADER_BYTES = 12, MAX_REGIONS = 16 };
+enum { HEADER_BYTES = 12, MAX_REGIONS = 16, AHEAD = 8 };
 
 /* Memory the driver shares: what it calls `start` lies here at start + shift. */
 struct region {
@@ -58,6 +58,14 @@ static inline void write_header(const struct ring *r, uint64_t address)
 		memcpy(at, &header, HEADER_BYTES);
 }
 
+/* The line of a header soon to be written, asked for in time: it is with the front-end. */
+static inline void expect_header(const struct ring *r, uint64_t address)
+{
+	void *at = ring_at(r, address);
+	if (at != NULL)
+		__builtin_prefetch(at, 1);
+}
+
 /* ---- split ------------------------------------------------------------------------------------------------------- */
 
 static inline uint32_t split_waiting(const struct ring *r)
@@ -74,97 +82,152 @@ static inline void split_publish(struct ring *r, uint32_t count)
 	__atomic_store_n(&r->used->idx, (uint16_t)r->next, __ATOMIC_RELEASE);
 }
 
+/* The loops work on copies of what they need: a store to a ring could be one to *r as far as the compiler knows. */
 static inline void split_fill(struct ring *r, uint32_t count, uint32_t length)
 {
-	const uint32_t mask = r->size - 1;
+	const uint32_t mask = r->size - 1, next = r->next;
+	const int headers = r->headers;
+	const uint16_t *entries = r->available + 2;
+	struct vring_used_elem *used = r->used->ring;
 	for (uint32_t i = 0; i < count; i++) {
-		uint32_t id = r->available[2 + ((r->next + i) & mask)];
-		if (r->headers)
+		uint32_t id = entries[(next + i) & mask];
+		if (headers) {
+			if (i + AHEAD < count)
+				expect_header(r, r->descriptors[entries[(next + i + AHEAD) & mask] & mask].addr);
 			write_header(r, r->descriptors[id & mask].addr);
-		r->used->ring[(r->next + i) & mask] = (struct vring_used_elem){id, length};
+		}
+		used[(next + i) & mask] = (struct vring_used_elem){id, length};
 	}
 	split_publish(r, count);
 }
 
 static inline void split_drain(struct ring *r, uint32_t count)
 {
-	const uint32_t mask = r->size - 1;
-	if (r->in_order) { /* one entry, that of the last, for all of them (2.7.9) */
-		uint32_t last = r->available[2 + ((r->next + count - 1) & mask)];
-		r->used->ring[r->next & mask] = (struct vring_used_elem){last, 0};
-	} else {
-		for (uint32_t i = 0; i < count; i++) {
-			uint32_t id = r->available[2 + ((r->next + i) & mask)];
-			r->used->ring[(r->next + i) & mask] = (struct vring_used_elem){id, 0};
-		}
-	}
+	const uint32_t mask = r->size - 1, next = r->next;
+	const uint16_t *entries = r->available + 2;
+	struct vring_used_elem *used = r->used->ring;
+	if (r->in_order) /* one entry, that of the last, for all of them (2.7.9) */
+		used[next & mask] = (struct vring_used_elem){entries[(next + count - 1) & mask], 0};
+	else
+		for (uint32_t i = 0; i < count; i++)
+			used[(next + i) & mask] = (struct vring_used_elem){entries[(next + i) & mask], 0};
 	split_publish(r, count);
 }
 
 /* ---- packed ------------------------------------------------------------------------------------------------------ */
 
-/* Whether the slot this far ahead is available; drivers make slots available in order, so all before it are too. */
-static inline int packed_is_available(const struct ring *r, uint32_t ahead)
+/* Where a loop is, apart from *r for the reason above. */
+struct place {
+	struct vring_packed_desc *ring;
+	uint32_t slot, size;
+	uint16_t wrap; /* AVAIL and USED bits of a used descriptor in this round */
+};
+
+static inline struct place place_of(const struct ring *r)
 {
-	uint32_t slot = r->next + ahead;
-	uint16_t wrap = r->wrap;
-	if (slot >= r->size) {
-		slot -= r->size;
-		wrap ^= AVAIL_BIT | USED_BIT;
+	return (struct place){r->packed_ring, r->next, r->size, r->wrap};
+}
+
+static inline void step(struct place *p, uint32_t slots)
+{
+	p->slot += slots;
+	if (p->slot >= p->size) {
+		p->slot -= p->size;
+		p->wrap ^= AVAIL_BIT | USED_BIT;
 	}
-	uint16_t flags = __atomic_load_n(&r->packed_ring[slot].flags, __ATOMIC_ACQUIRE);
-	return (flags & (AVAIL_BIT | USED_BIT)) == (wrap & AVAIL_BIT) + (~wrap & USED_BIT);
 }
 
-static inline void packed_advance(struct ring *r, uint32_t slots)
+/* Length, id and flags of a descriptor are one aligned word: one load reads, one store shows all three. */
+static inline uint64_t load_word(const struct place *p)
 {
-	r->next += slots;
-	if (r->next >= r->size) {
-		r->next -= r->size;
-		r->wrap ^= AVAIL_BIT | USED_BIT;
-	}
+	return __atomic_load_n((uint64_t *)(void *)&p->ring[p->slot].len, __ATOMIC_ACQUIRE);
 }
 
-/* Length, id and flags are one aligned word, so that one store shows all three. */
-static inline void packed_use(struct ring *r, uint32_t slot, uint16_t wrap, uint32_t length, uint16_t id)
+static inline int is_available(const struct place *p, uint64_t word)
 {
-	uint64_t word = (uint64_t)length | (uint64_t)id << 32 |
-	                (uint64_t)(uint16_t)(wrap | (length > 0 ? VRING_DESC_F_WRITE : 0)) << 48;
-	__atomic_store_n((uint64_t *)(void *)&r->packed_ring[slot].len, word, __ATOMIC_RELEASE);
+	return (word >> 48 & (AVAIL_BIT | USED_BIT)) == (uint64_t)((p->wrap & AVAIL_BIT) + (~p->wrap & USED_BIT));
 }
 
+static inline void use(const struct place *p, uint32_t length, uint16_t id)
+{
+	uint16_t flags = (uint16_t)(p->wrap | (length > 0 ? VRING_DESC_F_WRITE : 0));
+	uint64_t word = (uint64_t)length | (uint64_t)id << 32 | (uint64_t)flags << 48;
+	__atomic_store_n((uint64_t *)(void *)&p->ring[p->slot].len, word, __ATOMIC_RELEASE);
+}
+
+static inline void packed_leave(struct ring *r, const struct place *p, uint32_t done)
+{
+	r->next = p->slot;
+	r->wrap = p->wrap;
+	r->frames += done;
+}
+
+/*
+ * The first of a lot is shown last, as back-ends that work in batches do: a driver that polls would otherwise fight
+ * for each line of the ring while it is being written.
+ */
 static inline uint32_t packed_fill(struct ring *r, uint32_t most, uint32_t length)
 {
+	struct place p = place_of(r), first = p;
+	const int headers = r->headers;
 	uint32_t done = 0;
-	for (; done < most && packed_is_available(r, 0); done++) {
-		if (r->headers)
-			write_header(r, r->packed_ring[r->next].addr);
-		packed_use(r, r->next, r->wrap, length, r->packed_ring[r->next].id);
-		packed_advance(r, 1);
+	uint16_t first_id = 0;
+	for (; done < most; done++) {
+		uint64_t word = load_word(&p);
+		if (!is_available(&p, word))
+			break;
+		if (headers) {
+			if (p.slot + AHEAD < p.size)
+				expect_header(r, p.ring[p.slot + AHEAD].addr);
+			write_header(r, p.ring[p.slot].addr);
+		}
+		if (done == 0)
+			first_id = (uint16_t)(word >> 32);
+		else
+			use(&p, length, (uint16_t)(word >> 32));
+		step(&p, 1);
 	}
-	r->frames += done;
+	if (done > 0)
+		use(&first, length, first_id);
+	packed_leave(r, &p, done);
 	return done;
 }
 
 /* A buffer of several descriptors has its id in the last and is used in the slot of the first (2.8.6). */
 static inline uint32_t packed_drain(struct ring *r, uint32_t most)
 {
-	uint32_t done = 0, batch = r->next;
-	uint16_t batch_wrap = r->wrap, id = 0;
-	for (; done < most && packed_is_available(r, 0); done++) {
-		uint32_t head = r->next, slots = 1;
-		uint16_t head_wrap = r->wrap;
-		while (r->packed_ring[r->next].flags & VRING_DESC_F_NEXT && slots++ < r->size)
-			packed_advance(r, 1);
-		id = r->packed_ring[r->next].id;
-		packed_advance(r, 1);
-		if (!r->in_order)
-			packed_use(r, head, head_wrap, 0, id);
+	struct place p = place_of(r), first = p;
+	const int in_order = r->in_order;
+	uint32_t done = 0;
+	uint16_t first_id = 0, id = 0;
+	for (; done < most; done++) {
+		struct place head = p;
+		uint64_t word = load_word(&p);
+		if (!is_available(&p, word))
+			break;
+		for (uint32_t slots = 1; word >> 48 & VRING_DESC_F_NEXT && slots < p.size; slots++) {
+			step(&p, 1);
+			word = load_word(&p);
+		}
+		id = (uint16_t)(word >> 32);
+		step(&p, 1);
+		if (done == 0)
+			first_id = id;
+		else if (!in_order)
+			use(&head, 0, id);
 	}
-	if (r->in_order && done > 0) /* one used descriptor, that of the last, for all of them (2.8.8) */
-		packed_use(r, batch, batch_wrap, 0, id);
-	r->frames += done;
+	if (done > 0) /* in order: one used descriptor, that of the last buffer, for all of them (2.8.8) */
+		use(&first, 0, in_order ? id : first_id);
+	packed_leave(r, &p, done);
 	return done;
+}
+
+/* Whether so many slots are available; drivers make them available in order, so that the last tells. */
+static inline int packed_has(const struct ring *r, uint32_t slots)
+{
+	struct place p = place_of(r);
+	step(&p, slots - 1);
+	return is_available(&p, load_word(&p));
 }
 
 /* ---- either ------------------------------------------------------------------------------------------------------ */
@@ -194,7 +257,7 @@ static inline uint32_t ring_drain(struct ring *r, uint32_t most)
 /* At least so many wait. */
 static inline int ring_has(const struct ring *r, uint32_t count)
 {
-	return r->packed ? packed_is_available(r, count - 1) : split_waiting(r) >= count;
+	return r->packed ? packed_has(r, count) : split_waiting(r) >= count;
 }
 
 #endif

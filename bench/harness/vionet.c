@@ -61,7 +61,7 @@ void front_start(const struct wish *w)
 		char device[256];
 		config.pool = pool;
 		snprintf(device, sizeof(device), "vhost-user:%s,queues=%u,queue_size=%u,packed_vq=%d,mrg_rxbuf=%d,in_order=%d",
-		         w->backend[port_count].path, w->pairs, w->ring, w->packed, w->mergeable, w->in_order);
+		         w->path[port_count], w->pairs, w->ring, w->packed, w->mergeable, w->in_order);
 		check(vionet_probe(device, &ports[port_count]));
 		check(vionet_init(ports[port_count], &config));
 		check(vionet_start(ports[port_count]));
@@ -73,6 +73,13 @@ void front_stop(void)
 	while (port_count > 0)
 		vionet_close(ports[--port_count]);
 	check(vionet_pool_destroy(pool));
+}
+
+uint64_t front_features(void)
+{
+	struct vionet_info info = VIONET_SIZED(struct vionet_info);
+	check(vionet_info(ports[0], &info));
+	return info.negotiated[0];
 }
 
 void front_describe(FILE *out)

@@ -47,28 +47,39 @@ static uint32_t turn(struct worker *w, int impatient)
 static _Alignas(256) _Atomic uint32_t there;
 static _Alignas(256) _Atomic uint32_t back;
 
-static void throw_back(void)
+static void *throw_back(void *argument)
 {
-	for (uint32_t i = 1; i <= THROWS * GAMES; i++) {
+	struct sched_param ahead_of_testpmd = {.sched_priority = 2};
+	pin_to(*(const int *)argument);
+	(void)!pthread_setschedparam(pthread_self(), SCHED_FIFO, &ahead_of_testpmd);
+	for (uint32_t i = 0; i <= THROWS * GAMES; i++) {
 		while (there < i)
 			_mm_pause();
-		back = i;
+		back = i + 1;
 	}
+	return NULL;
 }
 
-static uint64_t quickest_throw(void)
+uint64_t round_trip(int core)
 {
+	pthread_t other;
 	uint64_t least = ~0ull;
+	there = back = 0;
+	if (pthread_create(&other, NULL, throw_back, &core) != 0)
+		errx(1, "no thread");
+	while (back == 0) /* it must have left our core */
+		sched_yield();
 	for (uint32_t i = 1; i <= THROWS * GAMES;) {
 		uint64_t begin = cycles();
 		for (uint32_t end = i + THROWS; i < end; i++) {
 			there = i;
-			while (back < i)
+			while (back <= i)
 				_mm_pause();
 		}
 		uint64_t took = (cycles() - begin) / THROWS;
 		least = took < least ? took : least;
 	}
+	pthread_join(other, NULL);
 	return least;
 }
 
@@ -79,7 +90,6 @@ static void *work(void *argument)
 	pin_to(w->core);
 	hurry(1);
 	w->running = 1;
-	throw_back();
 	uint64_t last = cycles();
 	while (!w->stop) {
 		uint32_t done = turn(w, in_vain > IMPATIENCE);
@@ -90,7 +100,8 @@ static void *work(void *argument)
 		} else {
 			w->idle += now - last;
 			in_vain++;
-			_mm_pause();
+			for (int i = 0; i < 4; i++) /* each look takes a line away from the front-end */
+				_mm_pause();
 		}
 		last = now;
 	}
@@ -100,14 +111,12 @@ static void *work(void *argument)
 void worker_start(struct worker *w)
 {
 	w->stop = w->running = 0;
-	there = back = 0;
 	w->idle = w->busy = 0;
 	if (pthread_create(&w->thread, NULL, work, w) != 0)
 		errx(1, "no thread");
 	pthread_getcpuclockid(w->thread, &w->clock);
 	while (!w->running) /* it must have left our core before we hurry */
 		sched_yield();
-	w->round_trip = quickest_throw();
 }
 
 void worker_stop(struct worker *w)

@@ -14,12 +14,13 @@ struct worker {
 	_Atomic int stop, running;
 	_Atomic uint64_t idle, busy; /* cycles without and with work, so that it shows which side waits for which */
 	clockid_t clock;             /* of its processor time */
-	uint64_t round_trip;         /* cycles a line takes there and back: how far apart the two cores are */
 };
 
 void pin_to(int core);
 /* Ahead of every ordinary program on this core, if we have the right to; or an ordinary one again. */
 void hurry(int on);
+/* Cycles a cache line takes to another core and back, at its quickest: how far apart the two are. */
+uint64_t round_trip(int core);
 void worker_start(struct worker *w);
 void worker_stop(struct worker *w);
 

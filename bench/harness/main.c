@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a front-end costs per packet, against a back-end in the same process that copies nothing.
+ *
+ *   measure-NAME [options] FORM/DIRECTION/BURST/BYTES...
+ *
+ * With --socket PATH, once for each port, the back-end is another program that listens there, and FORM is peer.
+ *
+ * FORM       inline  one thread: the back-end does its part between two timed stretches of bursts
+ *            cores   the back-end on a core of its own: the cache lines travel, both sides run at once
+ *            parts   as inline, each call timed by itself, what the clock takes subtracted
+ * DIRECTION  rx, tx; or io, macswap: forwarding both ways between two back-ends
+ *
+ * Prints one line of JSON about the front-end, and one for each point: nanoseconds per packet, the median over groups
+ * of packets and the tenths at both ends. A group is long enough for a ring to go round a few times and short enough
+ * to be undisturbed most of the time. Only groups count whose core was not shared while they ran (cycles.h); when
+ * there are too few of them the point takes up to eight times as long, and then says how few there were.
+ */
+#define _GNU_SOURCE 1
+#include "cycles.h"
+#include "measure.h"
+#include "worker.h"
+
+#include <err.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct point parse_point(const char *text)
+{
+	static const char *const forms[] = {"inline", "cores", "parts", "peer"}, *const directions[] = {"rx", "tx", "io", "macswap"};
+	char form[16], direction[16];
+	unsigned int burst, bytes;
+	struct point p = {.text = text, .form = FORMS, .direction = DIRECTIONS};
+	if (sscanf(text, "%15[a-z]/%15[a-z]/%u/%u", form, direction, &burst, &bytes) != 4 || burst < 1 || burst > MAX_BURST)
+		errx(1, "%s is not FORM/DIRECTION/BURST/BYTES with a burst of 1 to %d", text, MAX_BURST);
+	for (unsigned int i = 0; i < FORMS; i++)
+		if (strcmp(form, forms[i]) == 0)
+			p.form = i;
+	for (unsigned int i = 0; i < DIRECTIONS; i++)
+		if (strcmp(direction, directions[i]) == 0)
+			p.direction = i;
+	if (p.form == FORMS || p.direction == DIRECTIONS)
+		errx(1, "%s: no such form or direction", text);
+	if (p.direction >= IO)
+		setting.wish.ports = 2;
+	p.burst = (uint16_t)burst;
+	p.bytes = bytes;
+	return p;
+}
+
+static uint32_t number(const char *text, uint32_t most)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+	if (*end != 0 || end == text || value > most)
+		errx(1, "%s is not a number up to %u", text, most);
+	return (uint32_t)value;
+}
+
+static void stranger(const char *path)
+{
+	if (setting.strangers == MAX_PORTS || strlen(path) >= sizeof(setting.wish.path[0]))
+		errx(1, "--socket %s: too many, or too long", path);
+	strcpy(setting.wish.path[setting.strangers++], path);
+}
+
+static void parse_options(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"packed", 0, &setting.wish.packed, 1}, {"mergeable", 0, &setting.wish.mergeable, 1}, {"in-order", 0, &setting.wish.in_order, 1},
+		{"vectorized", 0, &setting.wish.vectorized, 1}, {"ring", 1, NULL, 'r'}, {"pairs", 1, NULL, 'q'},
+		{"packets", 1, NULL, 'p'}, {"core", 1, NULL, 'c'}, {"peer-core", 1, NULL, 'b'}, {"milliseconds", 1, NULL, 'm'},
+		{"groups", 1, NULL, 'g'}, {"noise", 1, NULL, 'n'},
+		{"socket", 1, NULL, 's'}, {0},
+	};
+	for (int key; (key = getopt_long(argc, argv, "", options, NULL)) != -1;)
+		switch (key) {
+		case 0: break;
+		case 'r': setting.wish.ring = number(optarg, 32768); break;
+		case 'q': setting.wish.pairs = number(optarg, MAX_PAIRS); break;
+		case 'p': setting.wish.packets = number(optarg, 1 << 24); break;
+		case 'c': setting.wish.core = (int)number(optarg, 1023); break;
+		case 'b': setting.peer_core = (int)number(optarg, 1023); break;
+		case 'm': setting.milliseconds = number(optarg, 1000000); break;
+		case 'g': setting.fixed_groups = number(optarg, 20000); break;
+		case 'n': setting.least_noise = number(optarg, 1000000); break;
+		case 's': stranger(optarg); break;
+		default: exit(1);
+		}
+}
+
+long resident_kib(void)
+{
+	long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+	if (f == NULL || fscanf(f, "%*d %ld", &pages) != 1)
+		errx(1, "cannot read /proc/self/statm");
+	fclose(f);
+	return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static void listen_ourselves(const char *folder)
+{
+	const struct wish *w = &setting.wish;
+	uint64_t offer = (w->packed ? BIT(F_RING_PACKED) : 0) | (w->mergeable ? BIT(F_MRG_RXBUF) : 0) |
+	                 (w->in_order ? BIT(F_IN_ORDER) : 0) | BIT(F_INDIRECT_DESC);
+	for (uint32_t port = 0; port < w->ports; port++) {
+		snprintf(setting.wish.path[port], sizeof(w->path[port]), "%s/%u", folder, port);
+		backend_open(&setting.backends[port], w->path[port], offer, w->pairs, 1);
+	}
+	setting.wish.backend = setting.backends;
+}
+
+/* The front-end brought up, and a line about it. */
+static void start(void)
+{
+	setting.resident_before = resident_kib();
+	double begin = seconds(CLOCK_MONOTONIC);
+	front_start(&setting.wish);
+	for (uint32_t port = 0; port < setting.wish.ports && setting.strangers == 0; port++)
+		if (backend_wait(&setting.backends[port], 10) < 0)
+			errx(2, "%s does not use the rings of port %u", front_name, port);
+	double took = seconds(CLOCK_MONOTONIC) - begin;
+	uint64_t features = setting.strangers > 0 ? front_features() : setting.backends[0].negotiated;
+	printf("{\"front\":\"%s\",\"start_ms\":%.3f,\"resident_kib\":%ld,\"negotiated\":%llu,\"hertz\":%.0f,", front_name,
+	       took * 1e3, resident_kib() - setting.resident_before, (unsigned long long)features, setting.hertz);
+	front_describe(stdout);
+	printf("}\n");
+	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	static struct point points[256];
+	char folder[] = "/tmp/vionet-bench-XXXXXX";
+	int count = 0;
+	parse_options(argc, argv);
+	if (argc - optind > 256 || mkdtemp(folder) == NULL)
+		errx(1, "too many points, or no folder in /tmp");
+	for (int i = optind; i < argc; i++)
+		points[count++] = parse_point(argv[i]);
+	for (int i = 0; i < count; i++)
+		if ((points[i].form == PEER) != (setting.strangers > 0))
+			errx(1, "%s: form peer goes with --socket", points[i].text);
+	if (setting.wish.packets == 0)
+		setting.wish.packets = 16384;
+	find_frequency();
+	if (setting.strangers == 0)
+		listen_ourselves(folder);
+	else if (setting.strangers != (int)setting.wish.ports)
+		errx(1, "%u sockets are wanted", setting.wish.ports);
+	start();
+	pin_to(setting.wish.core);
+	for (int i = 0; i < 1000; i++) {
+		uint64_t noise = cycles_of_additions();
+		setting.least_noise = noise < setting.least_noise ? noise : setting.least_noise;
+	}
+	for (int i = 0; i < count; i++)
+		measure(&points[i]);
+	front_stop();
+	for (uint32_t port = 0; port < setting.wish.ports && setting.strangers == 0; port++)
+		backend_close(&setting.backends[port]);
+	rmdir(folder);
+	return 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What main.c sets up and measure.c measures with. */
+#ifndef BENCH_MEASURE_H
+#define BENCH_MEASURE_H
+
+#include "front.h"
+
+enum form { INLINE, CORES, PARTS, PEER, FORMS };
+enum direction { RX, TX, IO, MACSWAP, DIRECTIONS };
+
+struct point {
+	enum form form;
+	enum direction direction;
+	uint16_t burst;
+	uint32_t bytes;
+	const char *text;
+};
+
+struct setting {
+	struct wish wish;
+	struct backend backends[MAX_PORTS];
+	int peer_core, strangers; /* strangers: back-ends that are other programs, their number */
+	uint32_t milliseconds, fixed_groups; /* how long a point lasts, or of how many groups it is */
+	uint64_t least_noise;                /* the quietest moment so far, in cycles_of_additions() */
+	long resident_before;                /* KiB without the front-end */
+	double hertz;                        /* of the time stamp counter */
+};
+extern struct setting setting;
+
+double seconds(clockid_t clock);
+long resident_kib(void);
+void find_frequency(void);
+/* Measures a point and prints its line. */
+void measure(const struct point *p);
+
+#endif

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The tables and the chart of docs/performance.md, from the files in build/bench/."""
+import json
+import pathlib
+
+import chart
+import figures
+import machine
+import rows
+
+PAGE = machine.ROOT / "docs/performance.md"
+BEGIN, END = "<!-- begin: written by bench/run.py -->", "<!-- end -->"
+
+
+def load(name):
+    path = machine.BUILD / f"bench/{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def table(head, lines):
+    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head)] +
+                     ["| " + " | ".join(line) + " |" for line in lines]) + "\n"
+
+
+def rate(front):
+    """Mpps and, behind it, nanoseconds."""
+    return "-" if front is None else f"{figures.mpps(front['median']):.1f} ({front['median']:.2f})"
+
+
+def best(one):
+    front = one["fronts"].get(one["best"])
+    return rate(front) + (" v" if one["best"] == "dpdk-vectorized" else "")
+
+
+def ratio(one, name="ratio"):
+    return "-" if one is None or one[name] is None else f"{one[name]:.2f}"
+
+
+def only(found, **wanted):
+    return [one for one in found if all(one[key] == value for key, value in wanted.items())]
+
+
+def first(found, **wanted):
+    return next(iter(only(found, **wanted)), None)
+
+
+def headline(content):
+    """A row for each direction and kind, both forms."""
+    lines = []
+    for name in dict.fromkeys(one["row"] for one in content["rows"]):
+        chosen = [one for one in content["rows"] if one["row"] == name and figures.is_headline(one)]
+        inline, cores = first(chosen, form="inline"), first(chosen, form="cores")
+        if inline is None:
+            continue
+        lines.append([name, rate(inline["fronts"].get("vionet")), best(inline), ratio(inline),
+                      rate(cores["fronts"].get("vionet")) if cores else "-", best(cores) if cores else "-",
+                      ratio(cores), rate(cores["fronts"].get("lean")) if cores else "-", ratio(cores, "of_limit")])
+    return ("64-byte frames, bursts of 32, rings of 1024 (255), one queue pair. Mpps, and nanoseconds per packet in "
+            "brackets; `v`: DPDK's vectorized path was its best.\n\n" +
+            table(["row", "vionet `inline`", "DPDK `inline`", "ratio", "vionet `cores`", "DPDK `cores`", "ratio", "limit",
+                   "of limit"], lines))
+
+
+def variations(content):
+    """How the ratio of the inline form holds for other bursts, lengths, rings and two queue pairs."""
+    lines = []
+    for name in dict.fromkeys(one["row"] for one in content["rows"]):
+        chosen = only(content["rows"], row=name, form="inline")
+        ring = chosen[0]["ring"] if name.endswith("-255") else rows.HEADLINE["ring"]
+        cells = [ratio(first(chosen, burst=burst, bytes=64, ring=ring, pairs=1)) for burst in rows.BURSTS]
+        cells += [ratio(first(chosen, burst=32, bytes=length, ring=ring, pairs=1)) for length in rows.LENGTHS[1:]]
+        cells += [ratio(first(chosen, burst=32, bytes=64, ring=256, pairs=1)),
+                  ratio(first(chosen, burst=32, bytes=64, ring=ring, pairs=2))]
+        lines.append([name] + cells)
+    return ("How many times faster than DPDK's best, form `inline`, one thing changed at a time:\n\n" +
+            table(["row"] + [f"burst {burst}" for burst in rows.BURSTS] + [f"{length} bytes" for length in rows.LENGTHS[1:]] +
+                  ["ring 256", "2 pairs"], lines))
+
+
+def forwarding(content):
+    lines = []
+    for one in only(content["rows"], form="inline"):
+        cores = first(content["rows"], row=one["row"], form="cores")
+        lines.append([one["row"], rate(one["fronts"].get("vionet")), best(one), ratio(one),
+                      rate(cores["fronts"].get("vionet")) if cores else "-", best(cores) if cores else "-", ratio(cores)])
+    return ("Two ports on one thread, both ways; `io` leaves frames alone, `macswap` swaps their addresses.\n\n" +
+            table(["row", "vionet `inline`", "DPDK `inline`", "ratio", "vionet `cores`", "DPDK `cores`", "ratio"], lines))
+
+
+def whole_programs(content):
+    lines = [[one["row"], rate(one["fronts"].get("vionet")), rate(one["fronts"].get("dpdk")), ratio(one)]
+             for one in content["rows"]]
+    text = ("`vionet-fwd` and `dpdk-testpmd` between two sockets of a back-end that copies nothing, 64-byte frames:\n\n" +
+            table(["row", "vionet-fwd", "testpmd", "ratio"], lines))
+    if content["af_packet"]:
+        text += ("\nWithout either: a forwarder between two TAP interfaces over AF_PACKET sockets, 64 frames a call: " +
+                 ", ".join(f"{rate(one)} Mpps (ns) at {length} bytes" for length, one in content["af_packet"].items()) + ".\n")
+    return text
+
+
+def copied(content):
+    lines = []
+    for name in dict.fromkeys(one["row"] for one in content["rows"]):
+        cells = []
+        for length in rows.LENGTHS:
+            one = first(content["rows"], row=name, bytes=length)
+            cells += [rate(one["fronts"].get("vionet")), best(one), ratio(one)] if one else ["-", "-", "-"]
+        lines.append([name] + cells)
+    head = ["row"] + [f"{who} {length} B" for length in rows.LENGTHS for who in ("vionet", "DPDK", "ratio")]
+    return "Bursts of 32, rings of 1024; the peer is a testpmd that makes (rx) or takes (tx) frames.\n\n" + table(head, lines)
+
+
+def grown(content):
+    lines = []
+    for name in dict.fromkeys(one["row"] for one in content["rows"]):
+        for who in ("vionet", "dpdk"):
+            def nanoseconds(**wanted):
+                one = first(content["rows"], row=name, **wanted)
+                return f"{one['fronts'][who]['median']:.2f}" if one and who in one["fronts"] else "-"
+            lines.append([f"{name}, {who}"] + [nanoseconds(ring=ring, pairs=1) for ring in rows.GROWTH_RINGS] +
+                         [nanoseconds(ring=rows.HEADLINE["ring"], pairs=pairs) for pairs in rows.GROWTH_PAIRS[1:]])
+    return ("Nanoseconds per packet, form `inline`, 64 bytes, bursts of 32; queue pairs on one thread, rings of 1024.\n\n" +
+            table(["row"] + [f"ring {ring}" for ring in rows.GROWTH_RINGS] +
+                  [f"{pairs} pairs" for pairs in rows.GROWTH_PAIRS[1:]], lines))
+
+
+def footprint(content):
+    lines = []
+    for key, what in (("start_ms", "from nothing to a started port, ms"), ("resident_kib", "resident memory after traffic, KiB"),
+                      ("pair_kib", "each further queue pair, KiB")):
+        def cell(who):
+            value = content.get(who, {}).get(key)
+            return "-" if value is None else f"{value['median']:.1f}" if isinstance(value, dict) else f"{value:.0f}"
+        lines.append([what, cell("vionet"), cell("dpdk")])
+    return ("One port, one queue pair, rings of 1024, 32768 packets in the pool, no hugepages. Start-up counts the "
+            "library's own set-up (DPDK: its environment layer) and the handshake. Resident memory is that of the "
+            "process less what the measuring program itself took; of the pool's packets only those that were touched "
+            "count.\n\n" + table(["", "vionet", "DPDK"], lines))
+
+
+PARTS = [("nocopy", "Each path", headline), ("nocopy", "Bursts, lengths, rings", variations),
+         ("forward", "Forwarding", forwarding), ("programs", "Whole programs", whole_programs),
+         ("net_vhost", "Against a peer that copies", copied), ("growth", "Growth", grown),
+         ("footprint", "Start-up and memory", footprint)]
+
+
+def missing(contents):
+    found = [finding for content in contents.values() if content for finding in content["findings"]]
+    lines = dict.fromkeys(f"* {one['front']}, {one['kind']}, ring {one['ring']}, {one['pairs']} queue pairs: {one['reason']}"
+                          for one in found)
+    return "## Not measured\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def write():
+    contents = {name: load(name) for name in dict.fromkeys(name for name, *_ in PARTS)}
+    if contents["nocopy"] is None:
+        print("nothing to report: build/bench/nocopy.json is missing")
+        return
+    about = contents["nocopy"]["machine"]
+    text = (f"Measured {about['time'][:10]} on {about['cpu']}, {about['cores']} cores, kernel {about['kernel']}, "
+            f"{'with' if contents['nocopy']['hugepages'] else 'without'} hugepages.\n\n"
+            "![packets per second, each path](performance.svg)\n\n")
+    for name, title, part in PARTS:
+        if contents[name]:
+            text += f"## {title}\n\n{part(contents[name])}\n"
+    text += missing(contents)
+    page = PAGE.read_text()
+    head, tail = page.split(BEGIN)[0], page.split(END)[-1]
+    PAGE.write_text(f"{head}{BEGIN}\n\n{text}\n{END}{tail}")
+    chart.draw(contents["nocopy"]["rows"], [PAGE.with_suffix(".svg"), PAGE.with_suffix(".png"),
+                                            machine.BUILD / "bench/chart.svg", machine.BUILD / "bench/chart.png"])
+    print(f"written: {PAGE.relative_to(machine.ROOT)} and its chart")

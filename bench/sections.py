@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The parts of a run. Each takes what was wished for and returns a dictionary for its JSON file, with what could not be
+measured under "findings"."""
+import os
+import statistics
+
+import copies
+import figures
+import machine
+import nocopy
+import programs
+import rows
+
+HEADLINE_RING = rows.HEADLINE["ring"]
+
+
+def wanted(wish, kind, directions):
+    return [direction for direction in directions if wish.rows.search(f"{direction}-{kind.name}")]
+
+
+def result(bench, unit="ns per packet"):
+    return {"unit": unit, "rows": figures.summaries(bench), "findings": bench.findings}
+
+
+def nocopy_section(wish):
+    """Every row: bursts, lengths, rings; and two queue pairs on one thread."""
+    jobs = []
+    for kind in rows.KINDS:
+        directions = wanted(wish, kind, ("rx", "tx"))
+        if not directions:
+            continue
+        for ring in kind.rings[:1] if wish.quick else kind.rings:
+            jobs.append((kind, ring, 1, rows.points(directions, wish.quick), rows.fronts(kind), ()))
+        if not wish.quick:
+            two = [rows.point("inline", direction) for direction in directions]
+            jobs.append((kind, kind.rings[0], 2, two, rows.fronts(kind), ()))
+    if not jobs:
+        return None
+    bench = nocopy.Bench(wish.rounds, 40 if wish.quick else 25)
+    bench.all(jobs, "no-copy back-end")
+    found = result(bench)
+    figures.print_table(one for one in found["rows"] if figures.is_headline(one) or wish.all)
+    return found
+
+
+def forward_section(wish):
+    """Two ports on one thread, each packet received on one and sent on the other."""
+    jobs = []
+    for kind in rows.KINDS:
+        directions = wanted(wish, kind, rows.FORWARDED)
+        points = [rows.point(form, direction) for direction in directions for form in ("inline", "cores")]
+        if points:
+            jobs.append((kind, kind.rings[0], 1, points, [one for one in rows.fronts(kind) if one != "lean"], ()))
+    if not jobs:
+        return None
+    bench = nocopy.Bench(wish.rounds, 40)
+    bench.all(jobs, "forwarding")
+    found = result(bench)
+    figures.print_table(found["rows"])
+    return found
+
+
+def growth_section(wish):
+    """From small rings to the largest, and from one queue pair to eight on one thread."""
+    jobs = []
+    for kind in map(rows.kind_of, rows.GROWTH_KINDS):
+        points = [rows.point("inline", direction) for direction in wanted(wish, kind, ("rx", "tx"))]
+        sizes = [(ring, 1) for ring in rows.GROWTH_RINGS] + [(HEADLINE_RING, pairs) for pairs in rows.GROWTH_PAIRS[1:]]
+        if points:
+            jobs += [(kind, ring, pairs, points, ("vionet", "dpdk"), ("--packets", 2 * ring * pairs + 8192))
+                     for ring, pairs in sizes]
+    if wish.quick or not jobs:
+        return None
+    bench = nocopy.Bench(wish.rounds, 40)
+    bench.all(jobs, "growth")
+    found = result(bench)
+    figures.print_table(found["rows"])
+    return found
+
+
+def net_vhost_section(wish):
+    """Against testpmd, which copies."""
+    chosen = [(kind, wanted(wish, kind, ("rx", "tx"))) for kind in rows.KINDS if HEADLINE_RING in kind.rings]
+    chosen = [(kind, directions) for kind, directions in chosen if directions]
+    if wish.quick or not chosen:
+        return None
+    bench = copies.Copying(min(wish.rounds, 3), 150)
+    bench.run(chosen)
+    found = result(bench)
+    figures.print_table(found["rows"])
+    return found
+
+
+def programs_section(wish):
+    """Forwarders as whole programs, on the no-copy back-end in a program of its own; and AF_PACKET."""
+    chosen = [(mode, kind) for kind in map(rows.kind_of, rows.GROWTH_KINDS) for mode in wanted(wish, kind, rows.FORWARDED)]
+    if wish.quick or not chosen:
+        return None
+    findings, rounds, found = [], min(wish.rounds, 3), []
+    for (mode, kind), samples in programs.forwarders(rounds, chosen, findings).items():
+        one = {"row": f"{mode}-{kind}", "fronts": {who: figures.spread(values) for who, values in samples.items()}}
+        figures.compare(one)
+        found.append(one)
+        print(f"{one['row']:<24} vionet-fwd {figures.told(one['fronts'].get('vionet')):>22}   "
+              f"testpmd {figures.told(one['fronts'].get('dpdk')):>22}   ns per packet, ratio {one['ratio'] or 0:.2f}")
+    kernel = {str(length): figures.spread(values) for length, values in programs.af_packet(rounds).items()}
+    for length, one in kernel.items():
+        print(f"AF_PACKET over TAP, {length} bytes: {figures.told(one)} ns per packet")
+    return {"unit": "ns per packet", "rows": found, "af_packet": kernel, "findings": findings}
+
+
+def footprint_section(wish):
+    """Start-up time and memory, without hugepages: those are not seen in what a process holds."""
+    if wish.quick or wish.filtered:
+        return None
+    os.environ.pop("BENCH_HUGEPAGES", None)
+    found = {"findings": []}
+    bench = nocopy.Bench(1, 20)
+    kind, points = rows.KINDS[0], [rows.point("inline", direction) for direction in ("rx", "tx")]
+    for front in ("vionet", "dpdk"):
+        starts, resident = [], {}
+        for pairs in (1, 8):
+            for _ in range(wish.rounds):
+                try:
+                    life = bench.life(front, kind, HEADLINE_RING, pairs, points, "--packets", 32768)
+                except nocopy.NotMeasured as reason:
+                    bench.finding(front, kind, HEADLINE_RING, pairs, str(reason))
+                    break
+                if pairs == 1:
+                    starts.append(life[0]["front"]["start_ms"])
+                resident.setdefault(pairs, []).append(life[-1]["resident_kib"])
+        resident = {pairs: statistics.median(values) for pairs, values in resident.items()}
+        found[front] = {"start_ms": figures.spread(starts), "resident_kib": resident[1]}
+        if 8 in resident:
+            found[front]["pair_kib"] = (resident[8] - resident[1]) / 7
+        print(f"{front:<7} " + "  ".join(f"{key} {figures.told(value) if isinstance(value, dict) else round(value)}"
+                                        for key, value in found[front].items()))
+    found["findings"] = bench.findings
+    return found
+
+
+# In this order; those of the second list want the machine without our hugepages.
+WITH_HUGEPAGES = {"nocopy": nocopy_section, "forward": forward_section, "growth": growth_section,
+                  "net_vhost": net_vhost_section, "programs": programs_section}
+WITHOUT = {"footprint": footprint_section}
