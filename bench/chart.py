@@ -23,7 +23,7 @@ def panel(axes, found, direction):
         if ratio:
             axes.text(max(value(forms["inline"], who) for who, *_ in FRONTS) * 1.01, place, f"{ratio:.1f} x", va="center",
                       fontsize=8)
-    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.set_yticks(range(len(names)), [name[3:] for name in names], fontsize=8)
     axes.invert_yaxis()
     axes.margins(x=0.12)
     axes.set_xlabel("million packets per second")
@@ -36,7 +36,7 @@ def draw(found, paths):
     matplotlib.rcParams.update({"svg.hashsalt": "vionet", "svg.fonttype": "none", "font.size": 9})
     import matplotlib.pyplot as plot
     figure, (left, right) = plot.subplots(1, 2, figsize=(11, 5.4))
-    figure.subplots_adjust(left=0.16, right=0.98, top=0.88, bottom=0.17, wspace=0.5)
+    figure.subplots_adjust(left=0.15, right=0.98, top=0.88, bottom=0.17, wspace=0.42)
     panel(left, found, "rx")
     panel(right, found, "tx")
     left.set_title("receive")

@@ -44,6 +44,7 @@ class Copying(nocopy.Bench):
                             self.setting(mode, length)
                             self.lives(chosen, direction, length, number)
                     print(f"net_vhost: round {number + 1} of {self.rounds}", flush=True)
+        self.sort_out()
 
     def wait_prompt(self, seen):
         self.peer.wait_for(lambda: self.peer.text().count("testpmd> ") > seen, "testpmd gives no prompt", 60)

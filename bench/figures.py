@@ -15,16 +15,20 @@ def mpps(nanoseconds):
 
 def summaries(bench):
     """One dictionary for each thing measured, with everybody's nanoseconds per packet."""
-    found = {}
+    found, clock = {}, statistics.median(bench.clocks)
     for (front, row, form, burst, length, ring, pairs), samples in bench.samples.items():
         key = (row, form, burst, length, ring, pairs)
         one = found.setdefault(key, {"row": row, "form": form, "burst": burst, "bytes": length, "ring": ring,
                                      "pairs": pairs, "fronts": {}})
-        one["fronts"][front] = spread([sample["ns"] for sample in samples])
+        if form in ("inline", "parts"):
+            one["ghz"] = clock
+        # Cycles of the core become nanoseconds at its usual clock.
+        by = one.get("ghz", 1)
+        one["fronts"][front] = spread([sample["all"] / by for sample in samples])
         one["fronts"][front]["path"] = bench.paths[front, row]
         for part in ("receive", "free", "allocate", "send"):
             if part in samples[0]:
-                one["fronts"][front][part] = statistics.median(sample[part] for sample in samples)
+                one["fronts"][front][part] = statistics.median(sample[part] / by for sample in samples)
         if form == "cores":
             one["fronts"][front]["peer_idle"] = statistics.median(sample["peer_idle"] for sample in samples)
     for one in found.values():
@@ -49,25 +53,26 @@ def is_headline(one):
                if not (name == "ring" and one["row"].endswith("-255")))
 
 
-HEADING = (f"{'row':<34} {'form':<7} {'burst':>5} {'bytes':>5} {'ring':>5} {'q':>2}   {'vionet':>22}   "
-           f"{'DPDK, its best':>26}   {'limit':>6}   ratio  of limit      ns per packet: median (min-max)")
+HEADING = (f"{'row':<34} {'form':<7} {'burst':>5} {'bytes':>5} {'ring':>5} {'q':>2}   {'vionet':>20}   "
+           f"{'DPDK, its best':>22}   {'limit':>6}   ratio  of limit      per packet: cycles (cores, peer: ns)")
 
 
-def told(front, marked=""):
+def told(front, by=1, marked=""):
     if front is None:
         return "-"
-    return f"{front['median']:.2f} ({front['min']:.2f}-{front['max']:.2f}){marked}"
+    return f"{front['median'] * by:.2f} ({front['min'] * by:.2f}-{front['max'] * by:.2f}){marked}"
 
 
 def line(one):
-    fronts = one["fronts"]
-    best = told(fronts.get(one["best"]), " v" if one["best"] == "dpdk-vectorized" else "  ")
-    limit = f"{fronts['lean']['median']:.2f}" if "lean" in fronts else "-"
+    """Where one core works alone in cycles of it, which are the same whatever its clock; else nanoseconds."""
+    fronts, by = one["fronts"], one.get("ghz", 1)
+    best = told(fronts.get(one["best"]), by, " v" if one["best"] == "dpdk-vectorized" else "  ")
+    limit = f"{fronts['lean']['median'] * by:.2f}" if "lean" in fronts else "-"
     ratio = f"{one['ratio']:.2f}" if one["ratio"] else "-"
     share = f"{one['of_limit']:.2f}" if one["of_limit"] else "-"
     text = (f"{one['row']:<34} {one['form']:<7} {one['burst']:>5} {one['bytes']:>5} {one['ring']:>5} "
-            f"{one['pairs']:>2}   {told(fronts.get('vionet')):>22}   {best:>26}   {limit:>6}   {ratio:>5}  {share:>5}")
-    parts = [f"{name} " + " + ".join(f"{part} {front[part]:.2f}" for part in
+            f"{one['pairs']:>2}   {told(fronts.get('vionet'), by):>20}   {best:>22}   {limit:>6}   {ratio:>5}  {share:>5}")
+    parts = [f"{name} " + " + ".join(f"{part} {front[part] * by:.1f}" for part in
                                     ("allocate", "receive", "send", "free") if part in front)
              for name, front in fronts.items() if one["form"] == "parts" and name != "lean"]
     return text + ("   " + "; ".join(parts) if parts else "")

@@ -7,9 +7,9 @@ import subprocess
 import machine
 import rows
 
-ATTEMPTS, ENOUGH, LEAST_QUIET = 3, 0.9, 15  # the kernel keeps a twentieth for others
+ATTEMPTS, ENOUGH, LEAST_QUIET = 2, 0.9, 15  # the kernel keeps a twentieth for others
 SAME_DISTANCE = 1.6  # cores of a virtual machine move about: only samples of the usual distance are compared
-SAME_NOISE = 17 / 16  # a life whose quietest moment was worse than this knew no quiet moment at all
+SAME_CROWD = 1.05  # a life whose quietest moment was worse than this knew no quiet moment at all
 
 
 class Bench:
@@ -18,9 +18,15 @@ class Bench:
     def __init__(self, rounds, milliseconds):
         self.rounds, self.milliseconds = rounds, milliseconds
         self.front_core, self.back_core = machine.cores()
-        self.samples, self.paths, self.findings, self.starts, self.distances = {}, {}, [], [], []
+        self.samples, self.paths, self.findings, self.starts, self.distances, self.clocks = {}, {}, [], [], [], []
+        self.left_out, self.disturbed, self.asked = [], [], set()
         first = "lean", rows.KINDS[0], rows.HEADLINE["ring"], 1, [rows.point("inline", "rx")]
-        self.noise = min(Bench.life(self, *first)[0]["noise"] for _ in range(5))
+        # Counted in the core's own cycles, so that it is the processor's and not the moment's: an earlier run helps.
+        known = machine.BUILD / "bench/quiet.json"
+        model = machine.description()["cpu"]
+        self.crowd = json.loads(known.read_text()).get(model, 1e9) if known.exists() else 1e9
+        self.crowd = min(self.crowd, *(Bench.life(self, *first)[0]["crowd"] for _ in range(5)))
+        known.write_text(json.dumps({model: self.crowd}))
 
     def life(self, front, kind, ring, pairs, points, *more):
         """One process: its points as dictionaries, the line about the front-end in the first as "front"."""
@@ -29,12 +35,12 @@ class Bench:
                    self.front_core, "--peer-core", self.back_core, "--milliseconds", self.milliseconds, *more]
         if vectorized:
             command.append("--vectorized")
-        if getattr(self, "noise", None):
-            command += ["--noise", self.noise]
+        command += ["--crowd", f"{self.crowd:.4f}"]
         machine.Hugepages.renew()
         done = subprocess.run([str(part) for part in command + points], capture_output=True, text=True, timeout=120)
         if done.returncode:
-            raise NotMeasured((done.stderr.strip() or done.stdout.strip()).split("\n")[0])
+            said = (done.stderr.strip() or done.stdout.strip()).split("\n")[0]
+            raise NotMeasured(said.removeprefix(f"measure-{program}: "))
         about, *found = [json.loads(line) for line in done.stdout.splitlines()]
         for one in found:
             one["front"] = about
@@ -42,7 +48,7 @@ class Bench:
 
     def negotiated(self, front, kind, about):
         """What was asked for is what is in use; anything else would be a figure of another row."""
-        got, want = about["negotiated"] & rows.KIND_BITS, kind.features()
+        got, want = about["negotiated"] & rows.KIND_BITS, kind.features(front)
         if got != want:
             raise NotMeasured(f"not negotiated: wanted {want:#x}, in use are {got:#x}")
         for direction in ("rx", "tx"):
@@ -51,8 +57,9 @@ class Bench:
             self.paths[front, f"{direction}-{kind.name}"] = f"{about['rx_path']}, {about['tx_path']}"
 
     def good(self, one):
-        self.noise = min(self.noise, one["noise"])
-        good = one["quiet"] >= LEAST_QUIET and one["noise"] <= self.noise * SAME_NOISE
+        self.crowd = min(self.crowd, one["crowd"])
+        self.clocks.append(one["ghz"])
+        good = one["quiet"] >= LEAST_QUIET
         if not one["point"].startswith(("inline", "parts")):
             good = good and one["share"] >= ENOUGH
         if "round_trip_ns" in one:
@@ -66,13 +73,16 @@ class Bench:
 
     def sort_out(self):
         """What turned out not to be usual when all was known."""
-        for key, samples in self.samples.items():
-            if "round_trip_ns" in samples[0]:
-                samples[:] = filter(self.usual, samples)
+        for samples in self.samples.values():
+            samples[:] = [one for one in samples if one["crowd"] <= self.crowd * SAME_CROWD and
+                          ("round_trip_ns" not in one or self.usual(one))]
         self.samples = {key: samples for key, samples in self.samples.items() if samples}
+        for key in sorted(self.asked):
+            if key not in self.samples:
+                self.disturbed.append(dict(zip(("front", "row", "form", "burst", "bytes", "ring", "pairs"), key)))
 
     def measure(self, front, kind, ring, pairs, points, *more):
-        """All points once; those that were disturbed again, twice at most."""
+        """All points once; those that were disturbed once again."""
         left = list(points)
         for _ in range(ATTEMPTS):
             try:
@@ -83,15 +93,20 @@ class Bench:
                 return
             self.starts.append((front, found[0]["front"]))
             for one in found:
-                if "ns" not in one:
+                form, direction, burst, length = one["point"].split("/")
+                key = front, f"{direction}-{kind.name}", form, int(burst), int(length), ring, pairs
+                if "all" not in one:
                     left.remove(one["point"])
                     if front != "dpdk-vectorized":  # its split path takes no burst of less than eight
                         self.finding(front, kind, ring, pairs, f"{one['point']}: no packets")
-                elif self.good(one):
-                    form, direction, burst, length = one["point"].split("/")
-                    key = (front, f"{direction}-{kind.name}", form, int(burst), int(length), ring, pairs)
+                    continue
+                self.asked.add(key)
+                if self.good(one):
                     self.samples.setdefault(key, []).append(one)
                     left.remove(one["point"])
+                else:
+                    self.left_out.append({"front": front, "kind": kind.name, **{
+                        name: one.get(name) for name in ("point", "groups", "quiet", "crowd", "share", "round_trip_ns")}})
             if not left:
                 return
 

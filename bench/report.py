@@ -145,9 +145,16 @@ PARTS = [("nocopy", "Each path", headline), ("nocopy", "Bursts, lengths, rings",
 
 
 def missing(contents):
-    found = [finding for content in contents.values() if content for finding in content["findings"]]
-    lines = dict.fromkeys(f"* {one['front']}, {one['kind']}, ring {one['ring']}, {one['pairs']} queue pairs: {one['reason']}"
-                          for one in found)
+    """By front-end and reason, the kinds."""
+    found = {}
+    for content in contents.values():
+        for one in content["findings"] if content else ():
+            pairs = f" with {one['pairs']} queue pairs" if one["pairs"] > 1 else ""
+            found.setdefault((one["front"], one["reason"]), []).append(one["kind"] + pairs)
+    lines = [f"* {front}: {reason}: {', '.join(dict.fromkeys(kinds))}" for (front, reason), kinds in found.items()]
+    disturbed = sum(len(content.get("disturbed", ())) for content in contents.values() if content)
+    if disturbed:
+        lines.append(f"* {disturbed} points were disturbed each time they were tried.")
     return "## Not measured\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 

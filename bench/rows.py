@@ -2,8 +2,8 @@
 """What is measured: kinds of ring, and the points of each. A row is a direction and a kind, "rx-packed-in-order"."""
 
 # Feature bits by which a row knows that it got what it asked for.
-MRG_RXBUF, VERSION_1, RING_PACKED, IN_ORDER = 1 << 15, 1 << 32, 1 << 34, 1 << 35
-KIND_BITS = MRG_RXBUF | VERSION_1 | RING_PACKED | IN_ORDER
+MRG_RXBUF, EVENT_IDX, VERSION_1, RING_PACKED, IN_ORDER = 1 << 15, 1 << 29, 1 << 32, 1 << 34, 1 << 35
+KIND_BITS = MRG_RXBUF | EVENT_IDX | VERSION_1 | RING_PACKED | IN_ORDER
 
 BURSTS, LENGTHS, RINGS = (1, 4, 32, 64), (64, 512, 1518), (1024, 256)
 HEADLINE = {"burst": 32, "bytes": 64, "ring": 1024, "pairs": 1}
@@ -12,18 +12,21 @@ HEADLINE = {"burst": 32, "bytes": 64, "ring": 1024, "pairs": 1}
 class Kind:
     """One set of negotiated features, and what DPDK's front-end has for it besides its standard path."""
 
-    def __init__(self, name, packed=False, mergeable=False, in_order=False, rings=RINGS, vectorized=False):
+    def __init__(self, name, packed=False, mergeable=False, in_order=False, event_index=False, rings=RINGS,
+                 vectorized=False):
         self.name, self.packed, self.mergeable, self.in_order = name, packed, mergeable, in_order
-        self.rings, self.vectorized = rings, vectorized
+        self.event_index, self.rings, self.vectorized = event_index, rings, vectorized
 
-    def features(self):
+    def features(self, front):
+        """What that front-end must have negotiated. DPDK's knows no EVENT_IDX: its figure there is the one without."""
         return (VERSION_1 | (RING_PACKED if self.packed else 0) | (MRG_RXBUF if self.mergeable else 0) |
-                (IN_ORDER if self.in_order else 0))
+                (IN_ORDER if self.in_order else 0) | (EVENT_IDX if self.event_index and front[:4] != "dpdk" else 0))
 
     def options(self):
         """Of a measuring program."""
         return [option for option, wanted in (("--packed", self.packed), ("--mergeable", self.mergeable),
-                                              ("--in-order", self.in_order)) if wanted]
+                                              ("--in-order", self.in_order),
+                                              ("--event-idx", self.event_index)) if wanted]
 
     def keys(self):
         """Of a device address of ours, and of DPDK's device arguments alike."""
@@ -40,6 +43,8 @@ KINDS = [
     Kind("packed-mergeable", packed=True, mergeable=True),
     Kind("packed-in-order", packed=True, in_order=True, vectorized=True),
     Kind("packed-in-order-mergeable", packed=True, in_order=True, mergeable=True, vectorized=True),
+    Kind("split-event-idx", event_index=True, rings=(1024,), vectorized=True),
+    Kind("packed-event-idx", packed=True, event_index=True, rings=(1024,)),
     Kind("packed-255", packed=True, in_order=True, rings=(255,), vectorized=True),
 ]
 
@@ -63,12 +68,12 @@ def kind_of(name):
 
 
 def points(directions, quick):
-    """What one life of a front-end measures on the no-copy back-end."""
+    """What one life of a front-end measures on the no-copy back-end: bursts at one length, lengths at one burst (the
+    back-end looks at neither, so that the two cannot play together)."""
     chosen = []
     for direction in directions:
         for burst in (HEADLINE["burst"],) if quick else BURSTS:
-            for length in (HEADLINE["bytes"],) if quick else LENGTHS:
-                chosen.append(point("inline", direction, burst, length))
-            chosen.append(point("cores", direction, burst))
+            chosen += [point("inline", direction, burst), point("cores", direction, burst)]
+        chosen += [point("inline", direction, length=length) for length in (() if quick else LENGTHS[1:])]
         chosen.append(point("parts", direction))
     return chosen

@@ -9,7 +9,7 @@
 
 A row is a direction and what is negotiated, "rx-packed-in-order". A file for each section is in build/bench/; a run of
 everything writes the tables and the chart of docs/performance.md too, and so does --report from files already there.
-The status is 1 if a row could not be measured: what it asked for was not negotiated, or the machine was too busy.
+The status is 1 if a row could not be measured because a front-end did not come up, or not with what the row asks for.
 """
 import argparse
 import json
@@ -61,6 +61,8 @@ def run(chosen, wish, pages):
         content = section(wish) if name in wish.sections else None
         if content is not None:
             write(name, content, wish, pages)
+            if content.get("disturbed"):
+                print(f"{len(content['disturbed'])} points were disturbed each time and are missing; the file lists them\n")
             findings += content["findings"]
     return findings
 

@@ -27,18 +27,39 @@ static inline uint64_t cycles_of_nothing(void)
 }
 
 /*
- * What 4800 additions take that need not wait for one another. On a core that is shared with a neighbour unseen from
- * here (the other hyperthread, which may be another machine's) they take half as long again, and so does everything
- * else: this tells such a moment from a quiet one.
+ * What a moment on this core is like. A chain of multiplications, each of which waits for the one before for three
+ * cycles of the core's own clock, tells how fast that clock goes. Additions that wait for nothing tell whether the core
+ * is shared with a neighbour unseen from here: the other hyperthread, which may be another machine's. Then they take
+ * half as long again, and so does everything else.
  */
-static inline uint64_t cycles_of_additions(void)
+struct moment {
+	double clock; /* ticks of the time stamp counter in one cycle of the core */
+	double crowd; /* cycles of the core for an addition */
+};
+
+enum { CHAIN = 800, ADDITIONS = 19200 };
+
+static inline uint64_t chain(void)
 {
-	uint64_t begin = cycles();
-	for (int i = 0; i < 600; i++)
+	uint64_t product = 3, begin = cycles();
+	for (int i = 0; i < CHAIN / 8; i++)
+		__asm__ volatile("imul %0, %0\n\timul %0, %0\n\timul %0, %0\n\timul %0, %0\n\t"
+		                 "imul %0, %0\n\timul %0, %0\n\timul %0, %0\n\timul %0, %0" : "+r"(product) : : "cc");
+	return cycles() - begin;
+}
+
+static inline struct moment look_around(void)
+{
+	uint64_t one = chain(), two = chain(), begin = cycles();
+	for (int i = 0; i < ADDITIONS / 8; i++)
 		__asm__ volatile("add $1, %%rax\n\tadd $1, %%rcx\n\tadd $1, %%rdx\n\tadd $1, %%rsi\n\t"
 		                 "add $1, %%r8\n\tadd $1, %%r9\n\tadd $1, %%r10\n\tadd $1, %%r11"
 		                 : : : "rax", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "cc");
-	return cycles() - begin;
+	uint64_t end = cycles();
+	/* An interrupt makes a chain longer, never shorter. */
+	struct moment m = {.clock = (double)(one < two ? one : two) / (3 * CHAIN)};
+	m.crowd = (double)(end - begin) / ADDITIONS / m.clock;
+	return m;
 }
 
 #endif

@@ -11,8 +11,8 @@
  *            parts   as inline, each call timed by itself, what the clock takes subtracted
  * DIRECTION  rx, tx; or io, macswap: forwarding both ways between two back-ends
  *
- * Prints one line of JSON about the front-end, and one for each point: nanoseconds per packet, the median over groups
- * of packets and the tenths at both ends. A group is long enough for a ring to go round a few times and short enough
+ * Prints one line of JSON about the front-end, and one for each point: time per packet ("all"; cycles of the core for
+ * inline and parts, nanoseconds for the others), the median over groups of packets and the tenths at both ends. A group is long enough for a ring to go round a few times and short enough
  * to be undisturbed most of the time. Only groups count whose core was not shared while they ran (cycles.h); when
  * there are too few of them the point takes up to eight times as long, and then says how few there were.
  */
@@ -70,9 +70,9 @@ static void parse_options(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"packed", 0, &setting.wish.packed, 1}, {"mergeable", 0, &setting.wish.mergeable, 1}, {"in-order", 0, &setting.wish.in_order, 1},
-		{"vectorized", 0, &setting.wish.vectorized, 1}, {"ring", 1, NULL, 'r'}, {"pairs", 1, NULL, 'q'},
+		{"event-idx", 0, &setting.wish.event_index, 1}, {"vectorized", 0, &setting.wish.vectorized, 1}, {"ring", 1, NULL, 'r'}, {"pairs", 1, NULL, 'q'},
 		{"packets", 1, NULL, 'p'}, {"core", 1, NULL, 'c'}, {"peer-core", 1, NULL, 'b'}, {"milliseconds", 1, NULL, 'm'},
-		{"groups", 1, NULL, 'g'}, {"noise", 1, NULL, 'n'},
+		{"groups", 1, NULL, 'g'}, {"crowd", 1, NULL, 'n'},
 		{"socket", 1, NULL, 's'}, {0},
 	};
 	for (int key; (key = getopt_long(argc, argv, "", options, NULL)) != -1;)
@@ -85,7 +85,7 @@ static void parse_options(int argc, char **argv)
 		case 'b': setting.peer_core = (int)number(optarg, 1023); break;
 		case 'm': setting.milliseconds = number(optarg, 1000000); break;
 		case 'g': setting.fixed_groups = number(optarg, 20000); break;
-		case 'n': setting.least_noise = number(optarg, 1000000); break;
+		case 'n': setting.quiet_crowd = atof(optarg); break;
 		case 's': stranger(optarg); break;
 		default: exit(1);
 		}
@@ -105,7 +105,8 @@ static void listen_ourselves(const char *folder)
 {
 	const struct wish *w = &setting.wish;
 	uint64_t offer = (w->packed ? BIT(F_RING_PACKED) : 0) | (w->mergeable ? BIT(F_MRG_RXBUF) : 0) |
-	                 (w->in_order ? BIT(F_IN_ORDER) : 0) | BIT(F_INDIRECT_DESC);
+	                 (w->in_order ? BIT(F_IN_ORDER) : 0) | (w->event_index ? BIT(F_EVENT_IDX) : 0) |
+	                 BIT(F_INDIRECT_DESC);
 	for (uint32_t port = 0; port < w->ports; port++) {
 		snprintf(setting.wish.path[port], sizeof(w->path[port]), "%s/%u", folder, port);
 		backend_open(&setting.backends[port], w->path[port], offer, w->pairs, 1);
@@ -153,10 +154,7 @@ int main(int argc, char **argv)
 		errx(1, "%u sockets are wanted", setting.wish.ports);
 	start();
 	pin_to(setting.wish.core);
-	for (int i = 0; i < 1000; i++) {
-		uint64_t noise = cycles_of_additions();
-		setting.least_noise = noise < setting.least_noise ? noise : setting.least_noise;
-	}
+	find_quiet();
 	for (int i = 0; i < count; i++)
 		measure(&points[i]);
 	front_stop();

@@ -8,11 +8,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { GROUP_PACKETS = 8192, MAX_GROUPS = 20000, LEAST_GROUPS = 15, PROLONGED = 8 };
+enum { GROUP_PACKETS = 8192, MAX_GROUPS = 20000, LEAST_GROUPS = 15, PROLONGED = 4 };
 
 struct setting setting = {
 	.wish = {.ring = 1024, .pairs = 1, .ports = 1, .core = -1}, .peer_core = -1, .milliseconds = 60,
-	.least_noise = ~0ull,
+	.quiet_crowd = 1e9,
 };
 static uint64_t nothing; /* cycles between two looks at the clock */
 
@@ -31,6 +31,23 @@ void find_frequency(void)
 		;
 	setting.hertz = (double)(cycles() - first) / (seconds(CLOCK_MONOTONIC_RAW) - begin);
 	nothing = cycles_of_nothing();
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+	return x < y ? -1 : x > y;
+}
+
+/* A tenth of the moments are as quiet as that, unless the option --crowd knows of quieter ones. */
+void find_quiet(void)
+{
+	double crowds[300];
+	for (int i = 0; i < 300; i++)
+		crowds[i] = look_around().crowd;
+	qsort(crowds, 300, sizeof(*crowds), by_size);
+	if (crowds[30] < setting.quiet_crowd)
+		setting.quiet_crowd = crowds[30];
 }
 
 /* ---- one stretch ------------------------------------------------------------------------------------------------- */
@@ -58,8 +75,9 @@ static uint64_t bursts(const struct point *p, uint32_t count, struct parts *part
 }
 
 struct group {
-	uint64_t packets, cycles, noise; /* noise: cycles of additions before or after, whichever took longer */
+	uint64_t packets, cycles;
 	struct parts parts;
+	double crowd, clock; /* before or after, whichever was worse; the mean of both */
 };
 
 /* Stretches of a quarter of a ring, or 256 packets, until the group is full. */
@@ -68,10 +86,12 @@ static struct group measure_group(const struct point *p)
 	uint32_t lot = setting.wish.ring / 4 < 256 ? setting.wish.ring / 4 : 256, count = lot / p->burst > 0 ? lot / p->burst : 1;
 	uint64_t least = (setting.wish.ring > 4096 ? 1ull : 4ull) * setting.wish.ring * setting.wish.pairs;
 	const int waits = p->form == CORES || p->form == PEER;
-	struct group g = {.noise = cycles_of_additions()};
+	struct group g = {0};
+	struct moment before = look_around();
 	if (least < GROUP_PACKETS)
 		least = GROUP_PACKETS;
-	for (uint32_t in_vain = 0; g.packets < least && in_vain <= (waits ? 10000000 : 100); in_vain++) {
+	double patience = 0;
+	for (uint32_t in_vain = 0; g.packets < least; in_vain++) {
 		if (!waits)
 			device_step(p, count * p->burst);
 		uint64_t begin = cycles();
@@ -80,22 +100,18 @@ static struct group measure_group(const struct point *p)
 		g.packets += moved;
 		if (moved > 0)
 			in_vain = 0;
+		if (in_vain == 1)
+			patience = seconds(CLOCK_MONOTONIC) + 0.3;
+		if (in_vain > 100 && (!waits || seconds(CLOCK_MONOTONIC) > patience))
+			break;
 	}
-	uint64_t noise = cycles_of_additions();
-	if (noise > g.noise)
-		g.noise = noise;
-	if (g.noise < setting.least_noise)
-		setting.least_noise = g.noise;
+	struct moment after = look_around();
+	g.crowd = before.crowd > after.crowd ? before.crowd : after.crowd;
+	g.clock = (before.clock + after.clock) / 2;
 	return g;
 }
 
 /* ---- one point --------------------------------------------------------------------------------------------------- */
-
-static int by_size(const void *a, const void *b)
-{
-	const double x = *(const double *)a, y = *(const double *)b;
-	return x < y ? -1 : x > y;
-}
 
 static void print_quantiles(const char *name, double *samples, uint32_t count)
 {
@@ -104,21 +120,25 @@ static void print_quantiles(const char *name, double *samples, uint32_t count)
 	       samples[count - 1 - count / 10]);
 }
 
-/* How one of a group's times is told: 0 all of it, 1 the first part, 2 the second. */
-static double nanoseconds(const struct point *p, const struct group *g, int part)
+/*
+ * One of a group's times per packet: 0 all of it, 1 the first part, 2 the second. Where one core works alone it is told
+ * in cycles of that core, whose clock is not always the same; else in nanoseconds.
+ */
+static double time_of(const struct point *p, const struct group *g, int part)
 {
 	uint64_t spent = part == 0 ? g->cycles : part == 1 ? g->parts.first : g->parts.second;
 	double clock = part == 0 ? 0 : (double)nothing / p->burst;
-	return ((double)spent / (double)g->packets - clock) / setting.hertz * 1e9;
+	double ticks = (double)spent / (double)g->packets - clock;
+	return p->form == INLINE || p->form == PARTS ? ticks / g->clock : ticks / setting.hertz * 1e9;
 }
 
 static void print_times(const struct point *p, const struct group *groups, uint32_t count)
 {
-	static const char *const names[2][3] = {{"ns", "receive", "free"}, {"ns", "allocate", "send"}};
+	static const char *const names[2][3] = {{"all", "receive", "free"}, {"all", "allocate", "send"}};
 	static double samples[MAX_GROUPS];
 	for (int part = 0; part < (p->form == PARTS ? 3 : 1); part++) {
 		for (uint32_t i = 0; i < count; i++)
-			samples[i] = nanoseconds(p, &groups[i], part);
+			samples[i] = time_of(p, &groups[i], part);
 		print_quantiles(names[p->direction == TX][part], samples, count);
 	}
 }
@@ -128,7 +148,7 @@ static uint32_t sort_out(struct group *groups, uint32_t count)
 {
 	uint32_t quiet = 0;
 	for (uint32_t i = 0; i < count; i++)
-		if (groups[i].noise * 8 <= setting.least_noise * 9) {
+		if (groups[i].crowd <= setting.quiet_crowd * 1.125) {
 			struct group g = groups[i];
 			groups[i] = groups[quiet];
 			groups[quiet++] = g;
@@ -174,21 +194,21 @@ void measure(const struct point *p)
 	}
 	uint32_t count = moves ? collect(p, groups, &packets) : 0;
 	hurry(0);
-	double took = seconds(CLOCK_MONOTONIC) - begin, share = (seconds(CLOCK_THREAD_CPUTIME_ID) - own) / took;
+	double took = seconds(CLOCK_MONOTONIC) - begin + 1e-9, share = (seconds(CLOCK_THREAD_CPUTIME_ID) - own) / took;
 	uint32_t quiet = sort_out(groups, count);
 	printf("{\"point\":\"%s\",\"groups\":%u,\"quiet\":%u,\"packets\":%llu", p->text, count, quiet,
 	       (unsigned long long)packets);
 	if (p->form == CORES) {
 		double peer_share = (seconds(worker.clock) - peer) / took;
 		share = peer_share < share ? peer_share : share;
-		printf(",\"peer_idle\":%.3f", (double)worker.idle / (double)(worker.idle + worker.busy));
+		printf(",\"peer_idle\":%.3f", (double)worker.idle / (double)(worker.idle + worker.busy + 1));
 		worker_stop(&worker);
 	}
 	if (two)
 		printf(",\"round_trip_ns\":[%.0f,%.0f]", (double)far_before / setting.hertz * 1e9,
 		       (double)round_trip(setting.peer_core) / setting.hertz * 1e9);
-	printf(",\"share\":%.3f,\"noise\":%llu,\"resident_kib\":%ld", share, (unsigned long long)setting.least_noise,
-	       resident_kib() - setting.resident_before);
+	printf(",\"share\":%.3f,\"crowd\":%.4f,\"ghz\":%.3f,\"resident_kib\":%ld", share, setting.quiet_crowd,
+	       moves ? setting.hertz / groups[0].clock / 1e9 : 0, resident_kib() - setting.resident_before);
 	if (moves)
 		print_times(p, groups, quiet >= LEAST_GROUPS ? quiet : count);
 	printf("}\n");

@@ -21,7 +21,7 @@ struct setting {
 	struct backend backends[MAX_PORTS];
 	int peer_core, strangers; /* strangers: back-ends that are other programs, their number */
 	uint32_t milliseconds, fixed_groups; /* how long a point lasts, or of how many groups it is */
-	uint64_t least_noise;                /* the quietest moment so far, in cycles_of_additions() */
+	double quiet_crowd;                  /* of a quiet moment (cycles.h) */
 	long resident_before;                /* KiB without the front-end */
 	double hertz;                        /* of the time stamp counter */
 };
@@ -30,6 +30,7 @@ extern struct setting setting;
 double seconds(clockid_t clock);
 long resident_kib(void);
 void find_frequency(void);
+void find_quiet(void);
 /* Measures a point and prints its line. */
 void measure(const struct point *p);
 
