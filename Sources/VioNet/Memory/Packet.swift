@@ -33,7 +33,10 @@ struct Packet {
   /// Where the device finds the data of a packet at home, whose headroom nobody has changed.
   @inline(__always) var deviceAddressAtHome: UInt64 { deviceBuffer &+ UInt64(VIONET_HEADROOM) }
   @inline(__always) var length: UInt32 { unsafe pointer.pointee.length }
-  @inline(__always) var totalLength: UInt32 { unsafe pointer.pointee.total_length }
+  @inline(__always) var totalLength: UInt32 {
+    get { unsafe pointer.pointee.total_length }
+    nonmutating set { unsafe pointer.pointee.total_length = newValue }
+  }
   @inline(__always) var flags: UInt32 {
     get { unsafe pointer.pointee.flags }
     nonmutating set { unsafe pointer.pointee.flags = newValue }
@@ -111,8 +114,8 @@ struct Packet {
     unsafe raw.storeBytes(of: UInt64(size) | UInt64(holding) << 32, toByteOffset: 56, as: UInt64.self)
   }
 
-  /// Zeroes the bytes before the data: the header of a frame that asks for nothing, 12 of them even for a shorter one, 20
-  /// for one with a hash. The 12 are not written if they are zero already, so that the line stays in the device's cache.
+  /// Zeroes the bytes before the data: the header of a frame that asks for nothing, 12 of them, or 20 for one with a hash.
+  /// The 12 are not written if they are zero already, so that the line stays in the device's cache.
   @inline(__always)
   func clearHeader(_ size: UInt32) {
     if size > 12 {

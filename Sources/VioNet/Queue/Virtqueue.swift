@@ -18,7 +18,7 @@ enum RingFault: UInt8 {
   case badID
   /// A used id of a descriptor that the device did not have.
   case notOutstanding
-  /// A frame in more buffers than a packet has segments.
+  /// A frame in no buffer, or in more than a packet has segments or the ring descriptors.
   case badCount
 
   var text: StaticString {
@@ -27,7 +27,7 @@ enum RingFault: UInt8 {
     case .indexJump: "the used index moved by more than was outstanding"
     case .badID: "a used id lies beyond the ring"
     case .notOutstanding: "a used id names a descriptor that the device did not have"
-    case .badCount: "num_buffers is zero or more than a packet has segments"
+    case .badCount: "num_buffers is zero, or more than the ring or a packet can have"
     }
   }
 }

@@ -112,7 +112,7 @@ extension ReceiveQueue {
     }
     if marks & HeaderReading.needsChecksum != 0 {
       let end = UInt32(offloads.checksumStart) + UInt32(offloads.checksumOffset) + 2
-      if !reading.hasChecksum || end > packet.length { return false }
+      if !reading.hasChecksum || end > packet.totalLength { return false }
       flags |= HeaderReading.needsChecksum
     } else {
       offloads.checksumStart = 0
@@ -143,12 +143,12 @@ extension Packet {
       bigEndian: UnsafeRawPointer(pointer.pointee.data).loadUnaligned(fromByteOffset: 14, as: UInt16.self))
     unsafe memmove(pointer.pointee.data + 4, pointer.pointee.data, 12)
     unsafe pointer.pointee.data += 4
-    unsafe pointer.pointee.headroom += 4
-    unsafe pointer.pointee.length -= 4
-    unsafe pointer.pointee.total_length -= 4
+    unsafe pointer.pointee.headroom &+= 4
+    unsafe pointer.pointee.length &-= 4
+    unsafe pointer.pointee.total_length &-= 4
     var offloads = self.offloads
-    if flags & HeaderReading.needsChecksum != 0 && offloads.checksumStart >= 18 { offloads.checksumStart -= 4 }
-    if offloads.headerLength >= 18 { offloads.headerLength -= 4 }
+    if flags & HeaderReading.needsChecksum != 0 && offloads.checksumStart >= 18 { offloads.checksumStart &-= 4 }
+    if offloads.headerLength >= 18 { offloads.headerLength &-= 4 }
     self.offloads = offloads
     flags |= VIONET_PACKET_VLAN.rawValue
   }

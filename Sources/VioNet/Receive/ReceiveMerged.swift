@@ -59,13 +59,14 @@ extension ReceiveQueue {
       // A buffer named twice would be joined to itself: its slot is emptied only later, so it is compared here.
       if found.count == ring.pending || !ring.look() { return .notYet }
       let used = ring.nextOfBatch(full: bufferLength)
-      if !ring.accepts(used.id) { return .fault(.badID) }
+      // A batch ends where the device has got to.
+      if !ring.accepts(used.id) || ring.batchLeft > ring.pending &- found.count { return .fault(.badID) }
       let id = UInt16(truncatingIfNeeded: used.id)
       guard let packet = core.slots[Int(id)] else { return .fault(.notOutstanding) }
       if found.has(id) { return .fault(.notOutstanding) }
       if found.count == 0 {
         wanted = Int(packet.headerMarks(headerSize) >> 16)
-        if wanted == 0 || wanted > Int(VIONET_MAX_SEGMENTS) { return .fault(.badCount) }
+        if wanted == 0 || wanted > min(Int(VIONET_MAX_SEGMENTS), Int(core.ring.size)) { return .fault(.badCount) }
       }
       found.ids[found.count & 63] = id
       found.lengths[found.count & 63] = used.length

@@ -92,8 +92,10 @@ extension ReceiveQueue {
     if reading.isMerged && !reading.isAlone(packet.headerMarks(headerSize)) {
       return receiveMerged(R.self, packets, at: place)
     }
-    // The pool is empty, or the entry one of a batch: the packet goes to the caller, and its descriptor waits.
+    // The pool is empty, or the entry one of a batch, or the burst larger than the cache: the packet goes to the caller,
+    // and its descriptor waits.
     take(id, &ring)
+    if cache.count == 0 { cache.fill(1) }
     if cache.count == 0 { core.counters.noBuffer &+= 1 }
     packet.deliver(length: used.length &- headerSize, port: core.port, flags: 0)
     if reading.isNeeded && !settle(packet) { return finish(&ring, .dropped) }
@@ -128,7 +130,7 @@ extension ReceiveQueue {
     if core.fault == .none {
       var ring = R(core.ring)
       var left = ring.pending
-      while left > 0 && ring.look() {
+      while left > 0 && ring.look() && ring.accepts(ring.nextOfBatch(full: 0).id) {
         count(VIONET_DROP_STOPPED)
         ring.passUsed(1)
         left -= 1

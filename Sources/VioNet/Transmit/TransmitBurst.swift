@@ -55,7 +55,9 @@ private func sendRun<R: Ring & ~Copyable>(
   let pool = queue.value.cache.view
   let header = queue.value.headerSize
   let span = queue.value.longest &- TransmitQueue.shortest
-  let held = Packet.heldAlone(pool: pool.number, owner: Owner.caller)
+  // A header of 10 bytes (before virtio 1.0, buffers not merged) is written by transmitOdd: here 12 would be cleared,
+  // and the two before them may be another packet's. 0 is what no packet has.
+  let held = header < 12 ? 0 : Packet.heldAlone(pool: pool.number, owner: Owner.caller)
   let stop = min(end, begin &+ ring.idleCount)
   var sent = begin
   var bytes: UInt64 = 0

@@ -23,11 +23,13 @@ extension TransmitQueue {
       count(VIONET_DROP_FOREIGN)
       return .taken
     }
-    if let reason = flaw(packet) {
+    var total: UInt32 = 0
+    if let reason = flaw(packet, &total) {
       count(reason)
       PacketCalls.free(packet, assuming: pool)
       return .taken
     }
+    packet.totalLength = total
     let isIndirect = packet.segments > 1 && packet.segments <= RingLayout.indirectDescriptors && indirect != nil
     if !isIndirect && packet.segments > core.ring.idle.count { return .full }
     if packet.flags & VIONET_PACKET_VLAN.rawValue != 0 && !packet.insertVLAN(header: headerSize) {
@@ -49,13 +51,12 @@ extension TransmitQueue {
     cache = PacketCache(table: cache.table, pool: pool)
   }
 
-  /// Why a packet of the caller's cannot be sent; nil if it can. Every segment is looked at, so that nothing but the
-  /// memory of a shared pool is ever named to the device.
-  private func flaw(_ head: Packet) -> vionet_drop? {
+  /// Why a packet of the caller's cannot be sent; nil if it can, and then its length is in `total`. Every segment is
+  /// looked at, so that nothing but the memory of a shared pool is ever named to the device.
+  private func flaw(_ head: Packet, _ total: inout UInt32) -> vionet_drop? {
     if head.segments == 0 || head.segments > core.ring.size || head.segments > UInt16(VIONET_MAX_SEGMENTS) {
       return VIONET_DROP_SEGMENTS
     }
-    var total: UInt32 = 0
     var segment: Packet? = head
     for place in 0..<head.segments {
       guard let packet = segment else { return VIONET_DROP_SEGMENTS }

@@ -46,19 +46,22 @@ struct TransmitOffers {
 }
 
 extension Packet {
-  /// Puts the tag into the frame, before a header of `header` bytes; false if there is no room or the data is shared.
+  /// Puts the tag into the frame, before a header of `header` bytes; false if there is no room, if the data is shared, or
+  /// if checksum_start would not fit its field. The caller's numbers may be anything: none of them may trap.
   func insertVLAN(header: UInt32) -> Bool {
-    if UInt32(headroom) < header + 4 || length < 14 || references != 1 { return false }
+    if UInt32(headroom) < header &+ 4 || length < 14 || references != 1 { return false }
+    var offloads = self.offloads
+    let hasChecksum = flags & Offloads.needsChecksum != 0
+    if hasChecksum && offloads.checksumStart > UInt16.max - 4 { return false }
     unsafe pointer.pointee.data -= 4
     unsafe memmove(pointer.pointee.data, pointer.pointee.data + 4, 12)
     let tag: UInt32 = unsafe 0x8100 << 16 | UInt32(pointer.pointee.vlan)
     unsafe pointer.pointee.data.storeBytes(of: tag.bigEndian, toByteOffset: 12, as: UInt32.self)
-    unsafe pointer.pointee.headroom -= 4
-    unsafe pointer.pointee.length += 4
-    unsafe pointer.pointee.total_length += 4
-    var offloads = self.offloads
-    if flags & Offloads.needsChecksum != 0 { offloads.checksumStart += 4 }
-    if offloads.headerLength != 0 { offloads.headerLength += 4 }
+    unsafe pointer.pointee.headroom &-= 4
+    unsafe pointer.pointee.length &+= 4
+    unsafe pointer.pointee.total_length &+= 4
+    if hasChecksum { offloads.checksumStart &+= 4 }
+    if offloads.headerLength != 0 { offloads.headerLength &+= 4 }
     self.offloads = offloads
     flags &= ~VIONET_PACKET_VLAN.rawValue
     return true

@@ -43,7 +43,7 @@ extension TransmitQueue {
         if packet.references != 1 {
           throw Failure(EINVAL, "the packet's data is shared, so no checksum can be written into it")
         }
-        headers.writePseudoSum(packet, total: packet.totalLength)
+        headers.writePseudoSum(packet, payload: isSegmented ? nil : headers.stated)
         offloads.checksumStart = headers.transport
         offloads.checksumOffset = headers.checksumOffset
       }
@@ -83,12 +83,18 @@ struct FrameHeaders {
   let end: UInt16
   let isTCP: Bool
   let isIPv6: Bool
+  /// Bytes from `transport` on, as the IP header has it.
+  let stated: Int
 
   var checksumOffset: UInt16 { isTCP ? 16 : 6 }
 
-  /// Puts the sum over addresses, protocol and length into the checksum field, not complemented.
-  fileprivate func writePseudoSum(_ packet: Packet, total: UInt32) {
-    let length = total &- UInt32(transport)
+  /// Puts the sum over addresses, protocol and length into the checksum field, not complemented. The length is that of
+  /// the IP header if it can be right, since a short frame may be padded, and else all the rest of the packet.
+  fileprivate func writePseudoSum(_ packet: Packet, payload: Int?) {
+    var length = packet.totalLength &- UInt32(transport)
+    if let payload, payload >= Int(end &- transport), payload < Int(length) {
+      length = UInt32(truncatingIfNeeded: payload)
+    }
     var sum = UInt64(length >> 16) + UInt64(length & 0xffff) + (isTCP ? 6 : 17)
     let first = Int(network) + (isIPv6 ? 8 : 12)
     for place in 0..<(isIPv6 ? 16 : 4) { sum += UInt64(packet.word(first + place * 2)) }
@@ -119,30 +125,34 @@ extension Packet {
       let transport = network + Int(byte(network) & 15) * 4
       // Of a fragment nobody has the whole payload.
       if word(network + 6) & 0x3fff != 0 { return nil }
-      return transportHeaders(network, transport, byte(network + 9), room, isIPv6: false)
+      let stated = Int(word(network + 2)) - (transport - network)
+      return transportHeaders(network, transport, byte(network + 9), room, isIPv6: false, stated: stated)
     case 0x86dd:
       guard network + 40 <= room else { return nil }
       var kind = byte(network + 6)
       var transport = network + 40
       // Hop-by-hop, routing and destination options; others end the search.
       while kind == 0 || kind == 43 || kind == 60 {
-        guard transport + 8 <= room else { return nil }
+        // Before its last stop a packet bears another address than the one that counts (RFC 8200, 8.1).
+        guard transport + 8 <= room, kind != 43 || byte(transport + 3) == 0 else { return nil }
         kind = byte(transport)
         transport += (Int(byte(transport + 1)) + 1) * 8
       }
-      return transportHeaders(network, transport, kind, room, isIPv6: true)
+      let stated = Int(word(network + 4)) - (transport - network - 40)
+      return transportHeaders(network, transport, kind, room, isIPv6: true, stated: stated)
     default: return nil
     }
   }
 
   private func transportHeaders(
-    _ network: Int, _ transport: Int, _ kind: UInt8, _ room: Int, isIPv6: Bool
+    _ network: Int, _ transport: Int, _ kind: UInt8, _ room: Int, isIPv6: Bool, stated: Int
   ) -> FrameHeaders? {
     let isTCP = kind == 6
     guard isTCP || kind == 17, transport >= network + 20, transport + (isTCP ? 20 : 8) <= room else { return nil }
     let end = transport + (isTCP ? Int(byte(transport + 12) >> 4) * 4 : 8)
     guard end <= room, end >= transport + (isTCP ? 20 : 8) else { return nil }
     return FrameHeaders(
-      network: UInt16(network), transport: UInt16(transport), end: UInt16(end), isTCP: isTCP, isIPv6: isIPv6)
+      network: UInt16(network), transport: UInt16(transport), end: UInt16(end), isTCP: isTCP, isIPv6: isIPv6,
+      stated: stated)
   }
 }
