@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Receiving from a device that behaves, and from one that does not. Names in brackets are rows of a catalogue of what
-// a hostile device may do.
+// Receiving from a device that behaves, on every kind of ring: what arrives, what goes back, laps of rings and counters,
+// a dry pool, a stop. What happens with one that does not behave is in ReceiveLieTests.swift.
 
 import CLinux
 import CVionet
@@ -10,138 +10,158 @@ import Testing
 
 @testable import VioNet
 
+/// A ring that is to go round often enough for every counter in it to overflow.
+struct Lap: Sendable {
+  let kind: RingKind
+  let size: UInt16
+  let buffers: Int
+  /// Packed rings have any size.
+  static let all: [Lap] =
+    [2, 256, 32768].flatMap { size in RingKind.allCases.map { Lap(kind: $0, size: size, buffers: 70000) } }
+    + [7, 255].flatMap { size in
+      RingKind.packedKinds.map { Lap(kind: $0, size: size, buffers: 70000) }
+    }
+}
+
 @Suite(.serialized) struct ReceiveTests {
-  @Test func aFrameArrivesAndItsDescriptorGoesBack() throws {
-    let bench = try RingBench()
-    #expect(bench.receiveDevice.availableIndex == 16)
-    guard let id = bench.receiveDevice.take() else { throw Failure(EIO, "nothing was made available") }
-    #expect(bench.receiveDevice.flags(id) == 2)
-    #expect(bench.receiveDevice.length(id) == 1984 + 12)
-    bench.receiveDevice.use(UInt32(id), length: 12 + 60)
-    #expect(bench.rx() == 1)
-    let packet = try #require(unsafe bench.list[0])
-    unsafe #expect(packet.pointee.length == 60)
-    unsafe #expect(packet.pointee.total_length == 60)
-    unsafe #expect(packet.pointee.port == 7)
-    unsafe #expect(packet.pointee.segments == 1)
-    #expect(bench.receiveDevice.availableIndex == 17)
-    #expect(bench.conserved(held: 1))
-    unsafe PacketCalls.free(packet)
-    #expect(bench.conserved(held: 0))
-  }
-
-  @Test func indicesWrapAt65536() throws {
-    let bench = try RingBench()
-    for _ in 0..<70000 {
-      guard let id = bench.receiveDevice.take() else { throw Failure(EIO, "the ring ran dry") }
-      bench.receiveDevice.use(UInt32(id), length: 72)
-      #expect(bench.rx() == 1)
-      unsafe PacketCalls.free(try #require(bench.list[0]))
-    }
-    #expect(bench.receive.value.core.counters.packets == 70000)
-    #expect(bench.conserved(held: 0))
-  }
-
-  @Test(arguments: [16, 17, 65536, 65539, UInt32.max] as [UInt32])
-  func anIDBeyondTheRingBreaksTheQueue(id: UInt32) throws {
-    // [R01]
-    let bench = try RingBench()
-    _ = bench.receiveDevice.take()
-    bench.receiveDevice.use(id, length: 72)
-    #expect(bench.rx() == 0)
-    #expect(bench.receive.value.core.fault == .badID)
-    #expect(bench.conserved(held: 0))
-  }
-
-  @Test func theSameIDTwiceBreaksTheQueueOnlyIfItWasNotGivenAgain() throws {
-    // [R03] The descriptor is with the device again after each use, so a repeated id is a lie only while the pool is
-    // dry and the descriptor is not.
-    let bench = try RingBench(size: 16, packets: 16)
-    for _ in 0..<2 { bench.receiveDevice.use(3, length: 72) }
-    #expect(bench.rx() == 1)
-    #expect(bench.receive.value.core.fault == .notOutstanding)
-    #expect(bench.conserved(held: 1))
-    unsafe PacketCalls.free(try #require(bench.list[0]))
-  }
-
-  @Test(arguments: [17, 100, 32768, 65535] as [UInt16]) func anIndexThatJumpsBreaksTheQueue(jump: UInt16) throws {
-    // [R06, R07] 65535 is one back.
-    let bench = try RingBench()
-    bench.receiveDevice.ring.used.store16Release(2, jump)
-    #expect(bench.rx() == 0)
-    #expect(bench.receive.value.core.fault == .indexJump)
-    #expect(bench.receive.value.core.counters.packets == 0)
-    #expect(bench.conserved(held: 0))
-  }
-
-  @Test(arguments: [0, 11, 12, 25, 1997, UInt32.max] as [UInt32])
-  func aWrongLengthIsDroppedAndCounted(length: UInt32) throws {
-    // [R27, R28, R29]
-    let bench = try RingBench()
-    guard let bad = bench.receiveDevice.take(), let good = bench.receiveDevice.take() else { return }
-    bench.receiveDevice.use(UInt32(bad), length: length)
-    bench.receiveDevice.use(UInt32(good), length: 72)
-    #expect(bench.rx() == 1)
-    let reason = Int((length < 26 ? VIONET_DROP_SHORT : VIONET_DROP_LONG).rawValue)
-    #expect(bench.receive.value.core.counters.dropped[reason] == 1)
-    #expect(bench.receive.value.core.fault == .none)
-    #expect(bench.receive.value.core.ring.outstanding == 16)
-    #expect(bench.conserved(held: 1))
-    unsafe PacketCalls.free(try #require(bench.list[0]))
-  }
-
-  @Test func aDescriptorTableTheDeviceOverwroteChangesNothing() throws {
-    // [R10, R11]
-    let bench = try RingBench()
-    guard let id = bench.receiveDevice.take() else { return }
-    for place in 0..<16 {
-      bench.receiveDevice.ring.descriptors.store64(place * 16, 0xdead)
-      bench.receiveDevice.ring.descriptors.store64(place * 16 + 8, UInt64.max)
-      bench.receiveDevice.ring.available.store16(4 + place * 2, 0xffff)
-    }
-    bench.receiveDevice.use(UInt32(id), length: 72)
-    #expect(bench.rx() == 1)
-    unsafe PacketCalls.free(try #require(bench.list[0]))
-    #expect(bench.conserved(held: 0))
-  }
-
-  @Test func aDryPoolHoldsDescriptorsBackAndRecoversByItself() throws {
-    let bench = try RingBench(size: 16, packets: 20)
-    var held: [UnsafeMutablePointer<vionet_packet>] = unsafe []
-    for _ in 0..<20 {
-      guard let id = bench.receiveDevice.take() else { break }
-      bench.receiveDevice.use(UInt32(id), length: 72)
-      if bench.rx() == 1 { unsafe held.append(try #require(bench.list[0])) }
-    }
-    unsafe #expect(held.count == 20)
+  @Test(arguments: RingKind.allCases) func aFrameArrivesAndItsDescriptorGoesBack(kind: RingKind) throws {
+    let bench = try RingBench(kind)
+    let offers = try bench.receiveDevice.take(16)
     #expect(bench.receiveDevice.take() == nil)
-    #expect(bench.receive.value.core.counters.noBuffer == 16)
-    unsafe #expect(bench.conserved(held: held.count))
-    for packet in unsafe held { unsafe PacketCalls.free(packet) }
-    #expect(bench.rx() == 0)
-    #expect(bench.receive.value.core.ring.outstanding == 16)
-    #expect(bench.conserved(held: 0))
-  }
-
-  @Test func aFloodOfNonsenseIsBoundedPerCall() throws {
-    let bench = try RingBench(size: 16)
-    for _ in 0..<16 {
-      guard let id = bench.receiveDevice.take() else { break }
-      bench.receiveDevice.use(UInt32(id), length: 0)
+    #expect(Set(offers.map(\.id)).count == 16)
+    for offer in offers {
+      #expect(offer.elements.count == 1 && offer.elements[0].length == 1984 + 12)
+      #expect((kind.isPacked ? offer.elements[0].kind : offer.elements[0].flags) == Element.write)
     }
-    #expect(bench.rx() == 0)
-    #expect(bench.receive.value.core.counters.dropped[Int(VIONET_DROP_SHORT.rawValue)] == 16)
+    bench.write(60, first: 40, to: offers[0])
+    bench.receiveDevice.use(offers[0], length: 12 + 60)
+    let packet = try bench.rxOne()
+    #expect(packet.bytes == .counting(60, from: 40))
+    #expect(packet.totalLength == 60 && packet.segments == 1 && packet.next == nil && packet.port == 7)
+    #expect(packet.flags == 0 && packet.owner == Owner.caller)
+    let again = try bench.receiveDevice.take(1)[0]
+    #expect(again.id == offers[0].id && again.elements[0].address != offers[0].elements[0].address)
+    #expect(bench.receiveDevice.take() == nil)
+    #expect(bench.received.packets == 1 && bench.received.bytes == 60)
+    #expect(bench.conserved(held: 1))
+    bench.free(packet)
+    #expect(bench.conserved())
   }
 
-  @Test func armingTellsOfPacketsThatWait() throws {
-    let bench = try RingBench()
-    #expect(bench.receive.value.core.arm() == false)
-    #expect(bench.receiveDevice.ring.available.load16(0) == 0)
-    guard let id = bench.receiveDevice.take() else { return }
-    bench.receiveDevice.use(UInt32(id), length: 72)
-    #expect(bench.receive.value.core.arm() == true)
-    #expect(bench.receiveDevice.ring.available.load16(0) == 1)
-    #expect(bench.rx() == 1)
-    unsafe PacketCalls.free(try #require(bench.list[0]))
+  @Test(arguments: Lap.all) func everyCounterOverflowsAndNothingIsLost(lap: Lap) throws {
+    let bench = try RingBench(lap.kind, size: lap.size, packets: UInt32(lap.size) + 1024, dataSize: 64)
+    var next: UInt8 = 0
+    var expected: UInt8 = 0
+    var done = 0
+    var burst = 1
+    while done < lap.buffers {
+      // Bursts of all lengths up to 61, so that laps end in the middle of them.
+      burst = burst % 61 + 1
+      let offers = try bench.receiveDevice.take(min(burst, Int(lap.size)))
+      for offer in offers {
+        offer.pieces[0].memory.store8(12, next)
+        next &+= 1
+        bench.receiveDevice.use(offer, length: 12 + 60)
+      }
+      let packets = bench.rx(64)
+      guard packets.count == offers.count else { throw Failure(EIO, "a burst of ").number(packets.count) }
+      for packet in packets {
+        guard unsafe packet.pointer.pointee.data.load(as: UInt8.self) == expected else {
+          throw Failure(EIO, "out of order after ").number(done)
+        }
+        expected &+= 1
+        bench.free(packet)
+      }
+      done += packets.count
+    }
+    #expect(bench.received.packets == done)
+    #expect(bench.receive.value.core.fault == .none)
+    #expect(bench.conserved())
+  }
+
+  @Test(arguments: RingKind.anyOrder) func buffersComeBackInAnyOrder(kind: RingKind) throws {
+    let bench = try RingBench(kind, size: 8)
+    for round in 0..<50 {
+      let offers = try bench.receiveDevice.take(8)
+      let turn = round % 8
+      let mixed = (0..<8).map { offers[($0 * 3 + turn) % 8] }
+      for (place, offer) in mixed.enumerated() {
+        bench.write(60, first: UInt8(place), to: offer)
+        bench.receiveDevice.use(offer, length: 72)
+      }
+      let packets = bench.rx()
+      #expect(packets.map(\.bytes) == (0..<8).map { .counting(60, from: $0) })
+      bench.free(packets)
+    }
+    #expect(bench.received.packets == 400)
+    #expect(bench.conserved())
+  }
+
+  @Test(arguments: RingKind.allCases) func aSmallBurstLeavesTheRestForTheNext(kind: RingKind) throws {
+    let bench = try RingBench(kind)
+    for place in 0..<10 { try bench.deliver(60, first: UInt8(place)) }
+    var firsts: [UInt8] = []
+    for count in [0, 1, 3, 4, 9] as [UInt16] {
+      let packets = bench.rx(count)
+      #expect(packets.count == min(Int(count), 10 - firsts.count))
+      firsts += packets.map { $0.bytes[0] }
+      bench.free(packets)
+    }
+    #expect(firsts == Array(0..<10))
+    #expect(bench.conserved())
+  }
+
+  @Test(arguments: RingKind.allCases) func aBurstOfAWholeLargeRingIsNoShortageOfPackets(kind: RingKind) throws {
+    // More than a queue's cache holds at once.
+    let bench = try RingBench(kind, size: 2048, packets: 8192, dataSize: 64)
+    for _ in 0..<2048 { try bench.deliver(14) }
+    let packets = bench.rx(2048)
+    #expect(packets.count == 2048)
+    #expect(bench.received.noBuffer == 0)
+    #expect(bench.receive.value.core.ring.outstanding == 2048)
+    bench.free(packets)
+    #expect(bench.conserved())
+  }
+
+  @Test(arguments: RingKind.allCases) func aDryPoolHoldsDescriptorsBackAndRecoversByItself(kind: RingKind) throws {
+    let bench = try RingBench(kind, size: 16, packets: 20)
+    for _ in 0..<3 {
+      let before = bench.received
+      var held: [Packet] = []
+      while let offer = bench.receiveDevice.take() {
+        bench.write(60, first: UInt8(held.count), to: offer)
+        bench.receiveDevice.use(offer, length: 72)
+        held += bench.rx()
+      }
+      #expect(held.map { $0.bytes[0] } == Array(0..<20))
+      #expect(bench.received.noBuffer - before.noBuffer == 16)
+      #expect(bench.receive.value.core.ring.outstanding == 0)
+      #expect(bench.conserved(held: 20))
+      #expect(bench.rx().isEmpty)
+      // Some come back, then all.
+      bench.free(Array(held[0..<5]))
+      #expect(bench.rx().isEmpty)
+      #expect(bench.receive.value.core.ring.outstanding == 5)
+      bench.free(Array(held[5...]))
+      #expect(bench.rx().isEmpty)
+      #expect(bench.receive.value.core.ring.outstanding == 16)
+      #expect(bench.conserved())
+    }
+  }
+
+  @Test(arguments: RingKind.allCases) func aStopTakesEverythingBackAndCountsWhatNobodyFetched(kind: RingKind) throws {
+    for unfetched in [0, 1, 5, 16] {
+      let bench = try RingBench(kind)
+      for _ in 0..<7 { try bench.deliver() }
+      let held = bench.rx(3)
+      for _ in 0..<4 { bench.free(bench.rx(1)) }
+      for _ in 0..<unfetched { try bench.deliver() }
+      bench.receive.value.takeBack()
+      #expect(bench.received.dropped(VIONET_DROP_STOPPED) == UInt64(unfetched))
+      #expect((0..<16).allSatisfy { bench.receive.value.core.slots[$0] == nil })
+      #expect(bench.conserved(held: 3))
+      bench.free(held)
+      #expect(bench.conserved())
+    }
   }
 }

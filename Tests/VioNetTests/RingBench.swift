@@ -1,45 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A bench for queues without a device: a ring in ordinary memory, and a hand that writes what a device would, or what
-// it never should.
+// A bench for queues without a device: rings of any kind in ordinary memory, and a hand that writes what a device
+// would, or what it never should (DeviceSide.swift).
 
 import CLinux
 import CVionet
 import Linux
 
 @testable import VioNet
-
-/// One queue's ring as the device sees it.
-struct DeviceSide {
-  let ring: RingState
-  var usedIndex: UInt16 = 0
-  var takenIndex: UInt16 = 0
-
-  init(_ ring: RingState) { self.ring = ring }
-
-  var availableIndex: UInt16 { ring.available.load16(2) }
-
-  /// The next head that the driver made available.
-  mutating func take() -> Int? {
-    if takenIndex == availableIndex { return nil }
-    let head = ring.available.load16(4 + Int(takenIndex & ring.mask) * 2)
-    takenIndex &+= 1
-    return Int(head)
-  }
-
-  func address(_ id: Int) -> UInt64 { ring.descriptors.load64(id * 16) }
-  func length(_ id: Int) -> UInt32 { ring.descriptors.load32(id * 16 + 8) }
-  func flags(_ id: Int) -> UInt16 { ring.descriptors.load16(id * 16 + 12) }
-  func next(_ id: Int) -> Int { Int(ring.descriptors.load16(id * 16 + 14)) }
-
-  mutating func use(_ id: UInt32, length: UInt32) {
-    let at = 4 + Int(usedIndex & ring.mask) * 8
-    ring.used.store32(at, id)
-    ring.used.store32(at + 4, length)
-    usedIndex &+= 1
-    ring.used.store16Release(2, usedIndex)
-  }
-}
 
 /// A receive and a transmit queue on one pool, with the device's hands on both rings.
 final class RingBench {
@@ -50,36 +18,55 @@ final class RingBench {
   let transmit: Cell<TransmitQueue>
   var receiveDevice: DeviceSide
   var transmitDevice: DeviceSide
+  let header: UInt32
   let list: UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>
 
-  init(size: UInt16 = 16, packets: UInt32 = 256) throws {
+  static let longestBurst = 4096
+
+  /// `features` beside VERSION_1, which a device of before 1.0 lacks. `start`: buffers that a split ring has seen.
+  init(
+    _ kind: RingKind = .split, size: UInt16 = 16, packets: UInt32 = 256, dataSize: UInt32 = 0,
+    features bits: [Int32] = [], isLegacy: Bool = false, stripsVLAN: Bool = false, longest: UInt32 = 1518,
+    start: UInt16 = 0
+  ) throws {
+    let all = bits.map { UInt64(1) << UInt64($0) }.reduce(isLegacy ? 0 : 1 << UInt64(VIRTIO_F_VERSION_1), |)
+    let features = FeatureSet(all)
     var request = PacketPools.Request()
     request.packets = packets
+    request.dataSize = dataSize
     request.hugepages = false
     number = try PacketPools.create(request)
     pool = try PacketPools.find(number)
-    let layout = RingLayout(size: Int(size))
+    let hasIndirect = features.has(VIRTIO_RING_F_INDIRECT_DESC)
+    let layout = RingLayout(size: Int(size), isPacked: kind.isPacked, hasIndirect: hasIndirect)
     region = try Region.make(layout.bytes * 2, hugepages: false)
-    let first = try unsafe Virtqueue(
-      port: 7, index: 0, ring: Shared(region.base), layout: layout, shape: RingShape())
-    let second = try unsafe Virtqueue(
-      port: 7, index: 1, ring: Shared(region.base + layout.bytes), layout: layout, shape: RingShape())
-    let none = FeatureSet(0)
+    let shape = RingShape(
+      isPacked: kind.isPacked, isInOrder: kind.isInOrder, hasEventIndex: features.has(VIRTIO_RING_F_EVENT_IDX))
+    let bases = unsafe (Shared(region.base), Shared(region.base + layout.bytes))
+    var first = try Virtqueue(port: 7, index: 0, ring: bases.0, layout: layout, shape: shape)
+    var second = try Virtqueue(port: 7, index: 1, ring: bases.1, layout: layout, shape: shape)
+    first.ring.begin(at: start)
+    second.ring.begin(at: start)
+    let bytes = Negotiation.headerSize(features)
+    header = UInt32(bytes)
+    let tables = bases.1.advanced(layout.indirect)
+    let reading = HeaderReading(features, stripsVLAN: stripsVLAN)
     guard
-      let receive = Cell.make(
-        try ReceiveQueue(
-          core: first, pool: pool, headerSize: 12, reading: HeaderReading(none, stripsVLAN: false))),
+      let receive = Cell.make(try ReceiveQueue(core: first, pool: pool, headerSize: bytes, reading: reading)),
       let transmit = Cell.make(
         try TransmitQueue(
-          core: second, pool: pool, headerSize: 12, longest: 1518, pools: 1 << UInt64(number),
-          offers: TransmitOffers(none), indirect: nil))
+          core: second, pool: pool, headerSize: bytes, longest: longest, pools: 1 << UInt64(number),
+          offers: TransmitOffers(features),
+          indirect: hasIndirect ? IndirectTables(tables, deviceAddress: tables.address, size: Int(size)) : nil))
     else { throw Failure(ENOMEM, "no memory for a test") }
     self.receive = receive
     self.transmit = transmit
-    receiveDevice = DeviceSide(receive.value.core.ring)
-    transmitDevice = DeviceSide(transmit.value.core.ring)
-    unsafe list = .allocate(capacity: 64)
-    unsafe list.initialize(repeating: nil, count: 64)
+    receiveDevice = DeviceSide(receive.value.core.ring, start: Int(start))
+    transmitDevice = DeviceSide(transmit.value.core.ring, start: Int(start))
+    unsafe list = .allocate(capacity: RingBench.longestBurst)
+    unsafe list.initialize(repeating: nil, count: RingBench.longestBurst)
+    unsafe receive.value.core.open(ReceivePath.choose(shape, reading).burst)
+    unsafe transmit.value.core.open(TransmitPath.choose(shape).burst)
     _ = receive.value.fill()
   }
 
@@ -95,39 +82,139 @@ final class RingBench {
     unsafe list.deallocate()
   }
 
-  func rx(_ count: UInt16 = 32) -> Int {
-    let path = ReceivePath.choose(receive.value.core.ring.shape, receive.value.reading)
-    return unsafe Int(path.burst(receive.raw, list, count))
-  }
-  func tx(_ count: UInt16) -> Int {
-    let path = TransmitPath.choose(transmit.value.core.ring.shape)
-    return unsafe Int(path.burst(transmit.raw, list, count))
+  // MARK: Bursts
+
+  func rx(_ count: UInt16 = 32) -> [Packet] {
+    let received = unsafe receive.value.core.burst(receive.raw, list, count)
+    return (0..<Int(received)).compactMap { place in
+      guard let pointer = unsafe list[place] else { return nil }
+      return unsafe Packet(pointer)
+    }
   }
 
-  /// The next head on the transmit ring.
-  func taken() throws -> Int {
-    guard let id = transmitDevice.take() else { throw Failure(EIO, "nothing is on the transmit ring") }
-    return id
+  /// The packet of a burst that finds one.
+  func rxOne() throws -> Packet {
+    let packets = rx()
+    if packets.count == 1 { return packets[0] }
+    throw Failure(EIO, "a burst found ").number(packets.count).text(" packets, not one")
   }
 
-  /// A packet of the bench's pool with `length` bytes of data.
-  func packet(_ length: UInt32) -> UnsafeMutablePointer<vionet_packet> {
-    var packet: UnsafeMutablePointer<vionet_packet>?
-    let made = unsafe PacketCalls.allocate(number, &packet, 1)
-    guard made, let packet = unsafe packet else { preconditionFailure("the test's pool is empty") }
-    unsafe packet.pointee.length = length
-    unsafe packet.pointee.total_length = length
-    return unsafe packet
+  func tx(_ packets: [Packet?]) -> Int {
+    for (place, packet) in packets.enumerated() { unsafe list[place] = packet?.pointer }
+    return unsafe Int(transmit.value.core.burst(transmit.raw, list, UInt16(packets.count)))
   }
 
-  /// free + in ring + with caller must be all there are; `held` is what the test itself holds.
-  func conserved(held: Int) -> Bool {
+  /// As vionet_tx_done().
+  func txDone() -> Int { tx([]) }
+
+  // MARK: The device's part
+
+  /// The next receive buffer gets a frame of that many bytes, and goes back.
+  @discardableResult
+  func deliver(_ length: UInt32 = 60, _ header: [UInt8] = [], first: UInt8 = 0) throws -> Offer {
+    let offer = try receiveDevice.take(1)[0]
+    write(length, header, first: first, to: offer)
+    receiveDevice.use(offer, length: self.header + length)
+    return offer
+  }
+
+  /// Header and frame, as far as they fit. Without a header one that says num_buffers 1.
+  func write(_ length: UInt32, _ header: [UInt8] = [], first: UInt8 = 0, to offer: Offer) {
+    let memory = offer.pieces[0].memory
+    let header = header.isEmpty ? HeaderBytes().bytes(self.header) : header
+    for (place, byte) in header.enumerated() { memory.store8(place, byte) }
+    for place in 0..<Int(length) { memory.store8(header.count + place, first &+ UInt8(truncatingIfNeeded: place)) }
+  }
+
+  /// What the next transmit buffer holds, header included, and the buffer.
+  func takeSent() throws -> (Offer, [UInt8]) {
+    let offer = try transmitDevice.take(1)[0]
+    let bytes = offer.pieces.flatMap { piece in (0..<Int(piece.length)).map { piece.memory.load8($0) } }
+    return (offer, bytes)
+  }
+
+  // MARK: Packets
+
+  /// A packet of the bench's pool with `length` bytes of data, which follow from `first`.
+  func packet(_ length: UInt32, first: UInt8 = 0) throws -> Packet {
+    var pointer: UnsafeMutablePointer<vionet_packet>?
+    let made = unsafe PacketCalls.allocate(number, &pointer, 1)
+    guard made, let pointer = unsafe pointer else { throw Failure(ENOBUFS, "the test's pool is empty") }
+    let packet = unsafe Packet(pointer)
+    for place in 0..<Int(length) {
+      unsafe pointer.pointee.data.storeBytes(
+        of: first &+ UInt8(truncatingIfNeeded: place), toByteOffset: place, as: UInt8.self)
+    }
+    unsafe pointer.pointee.length = length
+    unsafe pointer.pointee.total_length = length
+    return packet
+  }
+
+  func packets(_ count: Int, _ length: UInt32 = 60) throws -> [Packet] {
+    var packets: [Packet] = []
+    for place in 0..<count { packets.append(try packet(length, first: UInt8(truncatingIfNeeded: place))) }
+    return packets
+  }
+
+  /// One packet of several segments.
+  func chain(_ lengths: [UInt32]) throws -> Packet {
+    var first: UInt8 = 0
+    var head: Packet?
+    for length in lengths {
+      let segment = try packet(length, first: first)
+      first &+= UInt8(truncatingIfNeeded: length)
+      guard let head else {
+        head = segment
+        continue
+      }
+      unsafe _ = vionet_packet_chain(head.pointer, segment.pointer)
+    }
+    guard let head else { throw Failure(EINVAL, "no segments") }
+    return head
+  }
+
+  func free(_ packet: Packet) { unsafe PacketCalls.free(packet.pointer) }
+  func free(_ packets: [Packet]) { for packet in packets { free(packet) } }
+
+  /// free + in ring + with caller must be all there are; `held` is what the test itself holds. `refused`: frees that
+  /// should not have been.
+  func conserved(held: Int = 0, refused: UInt64 = 0) -> Bool {
     var inRings = 0
     for id in 0..<Int(receive.value.core.ring.size) {
       if receive.value.core.slots[id] != nil { inRings += 1 }
-      if transmit.value.core.slots[marked: id] != 0 { inRings += 1 }
+      let mark = transmit.value.core.slots[marked: id]
+      if mark & TransmitQueue.indirect != 0, let indirect = transmit.value.indirect {
+        inRings += (id * 8..<id * 8 + 8).filter { indirect.packets[$0] != nil }.count
+      } else if mark != 0 {
+        inRings += 1
+      }
     }
     let caches = receive.value.cache.count + transmit.value.cache.count
-    return pool.value.freeCount + caches + inRings + held == pool.value.packetCount
+    return pool.value.freeCount + caches + inRings + held == pool.value.packetCount && pool.value.refused == refused
+  }
+
+  // MARK: Counters
+
+  var received: QueueCounters { receive.value.core.counters }
+  var sent: QueueCounters { transmit.value.core.counters }
+}
+
+extension QueueCounters {
+  func dropped(_ reason: vionet_drop) -> UInt64 { dropped[Int(reason.rawValue)] }
+  var allDropped: UInt64 { (0..<8).reduce(0) { $0 + dropped[$1] } }
+}
+
+extension RingState {
+  /// As if so many buffers of one descriptor had gone through a split ring.
+  mutating func begin(at start: UInt16) {
+    if start == 0 || shape.isPacked { return }
+    nextAvailable = start
+    lastUsed = start
+    published = start
+    idle.head &+= start
+    idle.tail &+= start
+    available.store16(2, start)
+    used.store16(2, start)
+    refuseSignals()
   }
 }

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What the header of a received frame says, and what of it a packet then says (virtio 1.4, 5.1.9.4): checksums,
+// segmentation, hash, tags. What was not negotiated or does not fit the frame is nonsense.
+
+import CLinux
+import CVionet
+import Linux
+import Testing
+
+@testable import VioNet
+
+@Suite(.serialized) struct ReceiveHeaderTests {
+  private static let checksum = [VIRTIO_NET_F_GUEST_CSUM]
+  private static let all = [
+    VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_ECN,
+    VIRTIO_NET_F_GUEST_USO4,
+  ]
+
+  /// A header on a frame of 100 bytes, and the flags and offloads that come of it; nil: the frame is dropped.
+  struct Case: Sendable {
+    let features: [Int32]
+    let header: HeaderBytes
+    var flags: UInt32?
+    /// header_length, segment_size, checksum_start, checksum_offset.
+    var fields: [UInt16] = [0, 0, 0, 0]
+  }
+
+  private static func checksumCase(_ start: UInt16, _ offset: UInt16, isSound: Bool, flags: UInt8 = 1) -> Case {
+    Case(
+      features: checksum, header: HeaderBytes(flags: flags, checksumStart: start, checksumOffset: offset),
+      flags: isSound ? UInt32(flags & 3) : nil, fields: [0, 0, start, offset])
+  }
+
+  static let checksums: [Case] = [
+    checksumCase(34, 16, isSound: true), checksumCase(98, 0, isSound: true), checksumCase(0, 98, isSound: true),
+    checksumCase(99, 0, isSound: false), checksumCase(60, 39, isSound: false), checksumCase(0, 99, isSound: false),
+    // No sum of 16 bits: 65535 + 3 would be 2.
+    checksumCase(65535, 3, isSound: false), checksumCase(65535, 65535, isSound: false),
+    checksumCase(34, 16, isSound: true, flags: 3), checksumCase(34, 16, isSound: true, flags: 0xfd),
+    // Fields without the flag that gives them a meaning (NRX-07), and flags without one (NRX-06).
+    Case(
+      features: checksum, header: HeaderBytes(flags: 2, segmentSize: 7, checksumStart: 99, checksumOffset: 9), flags: 2),
+    Case(features: checksum, header: HeaderBytes(flags: 0, headerLength: 9, checksumStart: 1), flags: 0),
+    Case(features: checksum, header: HeaderBytes(flags: 0xfc), flags: 0),
+    Case(features: checksum, header: HeaderBytes(flags: 0xfe), flags: 2),
+  ]
+
+  private static func segmentCase(
+    _ type: UInt8, _ features: [Int32], isSound: Bool, size: UInt16 = 1000, length: UInt16 = 54, kept: UInt16? = nil
+  ) -> Case {
+    Case(
+      features: features,
+      header: HeaderBytes(
+        flags: 1, type: type, headerLength: length, segmentSize: size, checksumStart: 34, checksumOffset: 16),
+      flags: isSound ? 1 | UInt32(type) << 8 : nil, fields: [kept ?? length, size, 34, 16])
+  }
+
+  static let segments: [Case] =
+    [1, 4, 5, 0x81, 0x84].map { segmentCase($0, all, isSound: true) }
+    // No such type, two at once, tunnels, UDP fragments, ECN alone.
+    + [2, 3, 6, 7, 8, 9, 16, 0x21, 0x44, 0x7f, 0x80, 0x83, 0xff].map { segmentCase($0, all, isSound: false) }
+    + [1, 4, 5, 0x81].map { segmentCase($0, checksum, isSound: false) }
+    + [
+      segmentCase(1, checksum + [VIRTIO_NET_F_GUEST_TSO4], isSound: true),
+      segmentCase(4, checksum + [VIRTIO_NET_F_GUEST_TSO4], isSound: false),
+      segmentCase(5, checksum + [VIRTIO_NET_F_GUEST_TSO4], isSound: false),
+      segmentCase(0x81, checksum + [VIRTIO_NET_F_GUEST_TSO4], isSound: false),
+      segmentCase(4, checksum + [VIRTIO_NET_F_GUEST_TSO6], isSound: true),
+      segmentCase(1, checksum + [VIRTIO_NET_F_GUEST_TSO6], isSound: false),
+      segmentCase(5, checksum + [VIRTIO_NET_F_GUEST_USO6], isSound: true),
+      segmentCase(1, all, isSound: false, size: 0),
+      // A length that is no more than a hint (NRX-08).
+      segmentCase(1, all, isSound: true, length: 0), segmentCase(4, all, isSound: true, length: 100),
+      segmentCase(1, all, isSound: true, length: 101, kept: 0),
+      segmentCase(1, all, isSound: true, length: 65535, kept: 0),
+      Case(
+        features: all, header: HeaderBytes(type: 1, headerLength: 54, segmentSize: 9, checksumStart: 99), flags: 0x100,
+        fields: [54, 9, 0, 0]),
+    ]
+
+  /// The frame alone, and among others that say nothing.
+  private func check(_ test: Case, _ kind: RingKind, _ more: [Int32]) throws {
+    let bench = try RingBench(kind, features: test.features + more)
+    for place in 0..<9 {
+      try bench.deliver(100, place == 4 ? test.header.bytes(12) : [], first: UInt8(place))
+    }
+    let packets = bench.rx()
+    let isKept = test.flags != nil
+    try #require(packets.count == (isKept ? 9 : 8))
+    #expect(packets.map { $0.bytes[0] } == (isKept ? Array(0..<9) : [0, 1, 2, 3, 5, 6, 7, 8]))
+    for (place, packet) in packets.enumerated() {
+      let isTheOne = isKept && place == 4
+      #expect(packet.flags == (isTheOne ? test.flags : 0))
+      let o = packet.offloads
+      let fields = [o.headerLength, o.segmentSize, o.checksumStart, o.checksumOffset]
+      #expect(fields == (isTheOne && packet.flags != 2 ? test.fields : [0, 0, 0, 0]))
+    }
+    #expect(bench.received.dropped(VIONET_DROP_OFFLOAD) == (isKept ? 0 : 1))
+    #expect(bench.received.packets == packets.count && bench.received.bytes == 100 * packets.count)
+    bench.free(packets)
+    #expect(bench.receive.value.core.ring.outstanding == 16)
+    #expect(bench.conserved())
+  }
+
+  @Test(arguments: RingKind.allCases) func checksumsAreBelievedIfTheyFit(kind: RingKind) throws {
+    for test in ReceiveHeaderTests.checksums {
+      try check(test, kind, [])
+      try check(test, kind, [VIRTIO_NET_F_MRG_RXBUF])
+    }
+  }
+
+  @Test(arguments: RingKind.allCases) func segmentationIsBelievedIfItWasNegotiated(kind: RingKind) throws {
+    for test in ReceiveHeaderTests.segments {
+      try check(test, kind, [])
+      try check(test, kind, [VIRTIO_NET_F_MRG_RXBUF])
+    }
+  }
+
+  @Test(arguments: RingKind.allCases) func withoutTheFeatureNothingIsBelieved(kind: RingKind) throws {
+    // [N04, N08] The header is not read at all: num_buffers may be anything too.
+    let bench = try RingBench(kind)
+    let header = HeaderBytes(flags: 3, type: 1, headerLength: 9, segmentSize: 0, checksumStart: 9999, buffers: 7)
+    try bench.deliver(60, header.bytes(12))
+    let packet = try bench.rxOne()
+    #expect(packet.flags == 0 && packet.offloads.bits == 0)
+    bench.free(packet)
+    // It is where buffers are merged, but a checksum is still not ours to complete.
+    let merging = try RingBench(kind, features: [VIRTIO_NET_F_MRG_RXBUF])
+    try merging.deliver(60, HeaderBytes(flags: 2).bytes(12))
+    try merging.deliver(60, HeaderBytes(flags: 1, checksumStart: 34, checksumOffset: 16).bytes(12))
+    let packets = merging.rx()
+    #expect(packets.map(\.flags) == [0])
+    #expect(merging.received.dropped(VIONET_DROP_OFFLOAD) == 1)
+    merging.free(packets)
+    #expect(merging.conserved())
+  }
+
+  @Test(arguments: RingKind.allCases) func aBurstOfNonsenseIsBounded(kind: RingKind) throws {
+    // [R33]
+    let bench = try RingBench(kind, features: ReceiveHeaderTests.all)
+    for _ in 0..<16 { try bench.deliver(60, HeaderBytes(type: 3).bytes(12)) }
+    #expect(bench.rx().isEmpty)
+    #expect(bench.received.dropped(VIONET_DROP_OFFLOAD) == 16)
+    #expect(bench.received.packets == 0 && bench.received.bytes == 0)
+    #expect(bench.receive.value.core.ring.outstanding == 16)
+    #expect(bench.conserved())
+  }
+
+  @Test(arguments: RingKind.allCases) func aChecksumMayLieBehindTheFirstBuffer(kind: RingKind) throws {
+    let bench = try RingBench(
+      kind, dataSize: 64, features: [VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_MRG_RXBUF])
+    for (end, isSound) in [(134, true), (135, false)] {
+      let offers = try bench.receiveDevice.take(2)
+      let header = HeaderBytes(flags: 1, checksumStart: 54, checksumOffset: UInt16(end - 56), buffers: 2)
+      bench.write(64, header.bytes(12), to: offers[0])
+      bench.receiveDevice.use(offers[0], length: 76)
+      bench.receiveDevice.use(offers[1], length: 70)
+      let packets = bench.rx()
+      #expect(packets.count == (isSound ? 1 : 0))
+      bench.free(packets)
+    }
+    #expect(bench.received.dropped(VIONET_DROP_OFFLOAD) == 1)
+    #expect(bench.conserved())
+  }
+
+  @Test(arguments: RingKind.allCases) func theHashIsBelievedIfItsTypeIsKnown(kind: RingKind) throws {
+    // [N11], NRX-21
+    for more in [[], [VIRTIO_NET_F_MRG_RXBUF]] {
+      let bench = try RingBench(kind, features: [VIRTIO_NET_F_HASH_REPORT, VIRTIO_NET_F_GUEST_CSUM] + more)
+      #expect(bench.header == 20)
+      for report in [0, 1, 2, 9, 10, 255, 256, 257, 65535] as [UInt16] {
+        var header = HeaderBytes(flags: 2)
+        header.hash = 0xdead_beef
+        header.report = report
+        header.padding = 0xffff
+        try bench.deliver(60, header.bytes(20), first: 5)
+        let packet = try bench.rxOne()
+        #expect(packet.bytes == .counting(60, from: 5))
+        let isKnown = (1...9).contains(report)
+        #expect(packet.hash == (isKnown ? 0xdead_beef : 0))
+        #expect(packet.flags == 2 | (isKnown ? VIONET_PACKET_HASH.rawValue | UInt32(report) << 24 : 0))
+        bench.free(packet)
+      }
+      #expect(bench.conserved())
+    }
+  }
+
+  @Test(arguments: RingKind.allCases) func aDeviceFromBefore1HasTenBytesOfHeader(kind: RingKind) throws {
+    let bench = try RingBench(kind, features: ReceiveHeaderTests.checksum, isLegacy: true)
+    #expect(bench.header == 10)
+    for (flags, kept) in [(0, 0), (1, 1), (2, 2)] as [(UInt8, UInt32)] {
+      try bench.deliver(60, HeaderBytes(flags: flags, checksumStart: 34, checksumOffset: 16).bytes(10), first: 7)
+      let packet = try bench.rxOne()
+      #expect(packet.bytes == .counting(60, from: 7) && packet.flags == kept)
+      bench.free(packet)
+    }
+    #expect(bench.conserved())
+  }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Receiving from a device that lies, on every kind of ring. Names in brackets are rows of a catalogue of what a hostile
+// device may do.
+
+import CLinux
+import CVionet
+import Linux
+import Testing
+
+@testable import VioNet
+
+/// An id on a kind of ring. A packed ring has room for 16 bits of it.
+struct WrongID: Sendable {
+  let kind: RingKind
+  let id: UInt32
+  static let beyondSixteen: [WrongID] = RingKind.allCases.flatMap { kind in
+    let ids: [UInt32] = kind.isPacked ? [16, 17, 32768, 65535] : [16, 17, 65535, 65536, 65539, UInt32.max]
+    return ids.map { WrongID(kind: kind, id: $0) }
+  }
+}
+
+@Suite(.serialized) struct ReceiveLieTests {
+  @Test(arguments: WrongID.beyondSixteen) func anIDBeyondTheRingBreaksTheQueue(lie: WrongID) throws {
+    // [R01, R19]
+    let bench = try RingBench(lie.kind)
+    try bench.deliver()
+    bench.receiveDevice.write(lie.id, 72)
+    let packets = bench.rx()
+    #expect(packets.count == 1)
+    #expect(bench.receive.value.core.fault == .badID && bench.receive.value.core.hasNews)
+    // And it stays broken.
+    bench.receiveDevice.write(1, 72)
+    #expect(bench.rx().isEmpty)
+    #expect(bench.conserved(held: 1))
+    bench.free(packets)
+    #expect(bench.conserved())
+  }
+
+  @Test(arguments: RingKind.anyOrder) func theSameIDTwiceBreaksTheQueueOnlyIfItWasNotGivenAgain(kind: RingKind) throws {
+    // [R02, R03, R20] The descriptor is with the device again after each use, so a repeated id is a lie only while the
+    // pool is dry and the descriptor is not.
+    let bench = try RingBench(kind, size: 16, packets: 16)
+    for _ in 0..<2 { bench.receiveDevice.write(3, 72) }
+    let packets = bench.rx()
+    #expect(packets.count == 1)
+    #expect(bench.receive.value.core.fault == .notOutstanding)
+    #expect(bench.conserved(held: 1))
+    bench.free(packets)
+  }
+
+  @Test(arguments: RingKind.inOrder) func anOldIDBreaksAQueueInOrder(kind: RingKind) throws {
+    // [R12] With a dry pool, so that the first buffer is not with the device again.
+    let bench = try RingBench(kind, size: 16, packets: 16)
+    try bench.deliver()
+    bench.receiveDevice.write(0, 72)
+    let packets = bench.rx()
+    #expect(packets.count == 1)
+    #expect(bench.receive.value.core.fault == .badID)
+    #expect(bench.conserved(held: 1))
+    bench.free(packets)
+  }
+
+  @Test(arguments: RingKind.splitKinds, [17, 100, 32768, 65535] as [UInt16])
+  func anIndexThatJumpsBreaksTheQueue(kind: RingKind, jump: UInt16) throws {
+    // [R06, R07] 65535 is one back.
+    for start in [0, 65530, 65535] as [UInt16] {
+      let bench = try RingBench(kind, start: start)
+      bench.receiveDevice.ring.used.store16Release(2, start &+ jump)
+      #expect(bench.rx().isEmpty)
+      #expect(bench.receive.value.core.fault == .indexJump)
+      #expect(bench.received.packets == 0)
+      #expect(bench.conserved())
+    }
+  }
+
+  @Test(arguments: RingKind.allCases, [0, 11, 12, 25, 1997, 65536 + 72, UInt32.max] as [UInt32])
+  func aWrongLengthIsDroppedAndCounted(kind: RingKind, length: UInt32) throws {
+    // [R27, R28, R29]
+    let bench = try RingBench(kind)
+    for _ in 0..<40 {
+      let offers = try bench.receiveDevice.take(3)
+      bench.write(60, first: 1, to: offers[0])
+      bench.write(60, first: 2, to: offers[2])
+      bench.receiveDevice.use(offers[0], length: 72)
+      bench.receiveDevice.use(offers[1], length: length)
+      bench.receiveDevice.use(offers[2], length: 72)
+      let packets = bench.rx()
+      #expect(packets.map { $0.bytes[0] } == [1, 2])
+      bench.free(packets)
+    }
+    #expect(bench.received.dropped(length < 26 ? VIONET_DROP_SHORT : VIONET_DROP_LONG) == 40)
+    #expect(bench.received.allDropped == 40)
+    #expect(bench.received.packets == 80 && bench.received.bytes == 80 * 60)
+    #expect(bench.receive.value.core.fault == .none)
+    #expect(bench.receive.value.core.ring.outstanding == 16)
+    #expect(bench.conserved())
+  }
+
+  @Test(arguments: RingKind.allCases) func shortestAndLongestAreRight(kind: RingKind) throws {
+    let bench = try RingBench(kind)
+    for length in [14, 1984] as [UInt32] {
+      try bench.deliver(length)
+      let packet = try bench.rxOne()
+      #expect(packet.length == length)
+      bench.free(packet)
+    }
+    #expect(bench.received.allDropped == 0)
+  }
+
+  @Test(arguments: RingKind.allCases) func whatTheDeviceOverwroteChangesNothing(kind: RingKind) throws {
+    // [R10, R11, R23] Everything in the ring that the device has no business to write.
+    let bench = try RingBench(kind)
+    let ring = bench.receiveDevice.ring
+    let offers = try bench.receiveDevice.take(16)
+    for place in 0..<16 {
+      ring.descriptors.store64(place * 16, 0xdead)
+      ring.descriptors.store32(place * 16 + 8, UInt32.max)
+      ring.descriptors.store16(place * 16 + 12, 0xffff)
+      if kind.isPacked { continue }
+      ring.descriptors.store16(place * 16 + 14, 0xffff)
+      ring.available.store16(4 + place * 2, 0xffff)
+    }
+    ring.available.store16(0, 0xffff)
+    if !kind.isPacked { ring.available.store16(2, 0xffff) }
+    for (place, offer) in offers.enumerated() {
+      bench.write(60, first: UInt8(place), to: offer)
+      bench.receiveDevice.use(offer, length: 72)
+    }
+    let packets = bench.rx()
+    #expect(packets.map(\.bytes) == (0..<16).map { .counting(60, from: $0) })
+    #expect(Set(packets.map(\.address)).count == 16)
+    bench.free(packets)
+    #expect(bench.rx().isEmpty)
+    #expect(bench.receive.value.core.fault == .none)
+    #expect(bench.conserved())
+  }
+
+  @Test(arguments: RingKind.packedKinds) func marksOfNoUsedDescriptorAreNotUsed(kind: RingKind) throws {
+    // [R17, R18, R24] In the first lap: neither, and the two of them apart.
+    for marks in [0, 0x80, 0x8000] as [UInt16] {
+      let bench = try RingBench(kind)
+      bench.receiveDevice.ring.descriptors.store16(14, marks | 2)
+      #expect(bench.rx().isEmpty)
+      #expect(bench.receive.value.core.fault == .none)
+      #expect(bench.conserved())
+    }
+  }
+
+  @Test(arguments: RingKind.packedKinds) func aDescriptorBehindOneThatIsNotUsedWaits(kind: RingKind) throws {
+    // [R22]
+    let bench = try RingBench(kind)
+    let offers = try bench.receiveDevice.take(2)
+    var second = bench.receiveDevice
+    second.used += 1
+    second.use(offers[1], length: 72)
+    #expect(bench.rx().isEmpty)
+    bench.receiveDevice.use(offers[0], length: 72)
+    let packets = bench.rx()
+    #expect(packets.count == 2)
+    bench.free(packets)
+    #expect(bench.conserved())
+  }
+
+  @Test(arguments: RingKind.allCases) func aFloodOfNonsenseIsBoundedPerCall(kind: RingKind) throws {
+    // [R33]
+    let bench = try RingBench(kind, size: 16)
+    while let offer = bench.receiveDevice.take() { bench.receiveDevice.use(offer, length: 0) }
+    #expect(bench.rx().isEmpty)
+    #expect(bench.received.dropped(VIONET_DROP_SHORT) == 16)
+    #expect(bench.receive.value.core.ring.outstanding == 16)
+    try bench.deliver()
+    bench.free(try bench.rxOne())
+    #expect(bench.conserved())
+  }
+
+  @Test(arguments: RingKind.allCases) func aBrokenQueueKeepsItsBuffersUntilTheStop(kind: RingKind) throws {
+    let bench = try RingBench(kind)
+    for _ in 0..<3 { try bench.deliver() }
+    bench.receiveDevice.write(999, 72)
+    let packets = bench.rx()
+    #expect(packets.count == 3 && bench.receive.value.core.fault == .badID)
+    let quarantined = (0..<16).filter { bench.receive.value.core.slots[$0] != nil }.count
+    #expect(quarantined == 16)
+    #expect(bench.conserved(held: 3))
+    bench.receive.value.takeBack()
+    // Of a liar's ring nobody knows what was delivered.
+    #expect(bench.received.dropped(VIONET_DROP_STOPPED) == 0)
+    bench.free(packets)
+    #expect(bench.conserved())
+    #expect(bench.pool.value.freeCount + bench.receive.value.cache.count == 256)
+  }
+}
