@@ -52,7 +52,7 @@ guide() { # name seconds
 failed=0 parts=3
 [ "$seconds" -lt 60 ] || parts=7
 each=$(((seconds + parts - 1) / parts))
-for target in config_space replies rings restless; do
+for target in ${FUZZ_TARGETS:-config_space replies rings restless}; do
   compile "Tests/fuzz/$target.c" || fail "compiling $target"
   name=${target//_/-}
   if [ "$target" != restless ]; then

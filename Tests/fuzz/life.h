@@ -9,9 +9,10 @@
 #include "backend.h"
 
 enum { PACKETS = 512, RING = 16, BUFFER = 1984, HELD = 400 };
+enum { RING_PACKED = 34, IN_ORDER = 35, MERGED = 15 }; /* feature bits */
 
 static struct {
-	uint16_t port, pool;
+	uint16_t port, pool, size; /* of both rings */
 	int broken_events;
 	struct vionet_packet *held[HELD];
 	uint32_t held_count;
@@ -38,22 +39,27 @@ OK_UNUSED static void life_start(void)
 {
 	struct vionet_config config = VIONET_SIZED(struct vionet_config);
 	config.pool = life.pool;
-	config.rx_descriptors = config.tx_descriptors = RING;
+	config.rx_descriptors = config.tx_descriptors = life.size;
+	config.rx_offloads = VIONET_RX_CHECKSUM | VIONET_RX_LRO;
 	ok(vionet_init(life.port, &config));
 	life.broken_events = 0;
 	ok(vionet_start(life.port));
-	same(backend.peer.ring[RX].size, RING);
-	same(backend.peer.ring[TX].size, RING);
+	same(backend.peer.ring[RX].size, life.size);
+	same(backend.peer.ring[TX].size, life.size);
 	life.starts++;
 }
 
-OK_UNUSED static void life_open(uint64_t more_features)
+/* A back-end that offers more than the usual; a packed ring may have any size. */
+OK_UNUSED static void life_open(uint64_t more_features, uint16_t size)
 {
 	backend_reset(NULL);
 	backend.peer.features |= more_features;
 	life.lives++;
-	ok(vionet_probe(BACKEND, &life.port));
+	life.size = more_features & BIT(RING_PACKED) ? size : RING;
+	ok(vionet_probe(BACKEND ",packed_vq=1,mrg_rxbuf=1", &life.port));
 	life_start();
+	same(backend.peer.negotiated & more_features & (BIT(RING_PACKED) | BIT(IN_ORDER) | BIT(MERGED)),
+	     more_features & (BIT(RING_PACKED) | BIT(IN_ORDER) | BIT(MERGED)));
 }
 
 OK_UNUSED static void life_free(uint32_t count)
@@ -70,7 +76,20 @@ OK_UNUSED static void life_close(void)
 	all_is_back(life.pool, PACKETS);
 }
 
-/* Takes up to count packets and looks at each. */
+/* One segment: inside its buffer, to be read, and of no packet that is still held. */
+static void life_look(const struct vionet_packet *p, uint32_t least, uint32_t most)
+{
+	const uint8_t *data = p->data;
+	for (uint32_t i = 0; i < life.held_count; i++)
+		for (const struct vionet_packet *held = life.held[i]; held != NULL; held = held->next)
+			if (held == p || held->data == p->data)
+				FAILED("a packet was handed out twice");
+	if (p->length < least || p->length > most || p->headroom > p->size || p->size - p->headroom < p->length)
+		FAILED("%u bytes behind %u in a buffer of %u", p->length, p->headroom, p->size);
+	__asm__ volatile("" : : "r"(data[0] ^ data[p->length - 1]));
+}
+
+/* Takes up to count packets and looks at each; the device may claim anything, but not make a packet of it. */
 OK_UNUSED static uint16_t life_receive(uint16_t count)
 {
 	struct vionet_packet *packets[32];
@@ -79,17 +98,18 @@ OK_UNUSED static uint16_t life_receive(uint16_t count)
 	uint16_t got = vionet_rx_burst(life.port, 0, packets, count);
 	yes(got <= count);
 	for (uint16_t n = 0; n < got; n++) {
-		struct vionet_packet *p = packets[n];
-		for (uint32_t i = 0; i < life.held_count; i++)
-			if (life.held[i] == p || life.held[i]->data == p->data)
-				FAILED("a packet was handed out twice");
-		/* The device may claim less than an Ethernet header, or more than was posted: that is no packet. */
-		if (p->length < 14 || p->length > BUFFER || p->total_length < p->length || p->size - p->headroom < p->length)
-			FAILED("a packet of %u bytes in a buffer of %u", p->length, p->size);
-		same(p->port, life.port);
-		const uint8_t *data = p->data; /* which can be read */
-		__asm__ volatile("" : : "r"(data[0] ^ data[p->length - 1]));
-		life.held[life.held_count++] = p;
+		uint32_t total = 0, segments = 0;
+		for (const struct vionet_packet *p = packets[n]; p != NULL; p = p->next, segments++) {
+			life_look(p, segments == 0 ? 14 : 1, segments == 0 ? BUFFER : BUFFER + HEADER);
+			total += p->length;
+			yes(segments < life.size);
+		}
+		same(segments, packets[n]->segments);
+		same(total, packets[n]->total_length);
+		same(packets[n]->port, life.port);
+		if (packets[n]->flags & VIONET_PACKET_CHECKSUM_PARTIAL)
+			yes((uint32_t)packets[n]->checksum_start + packets[n]->checksum_offset + 2 <= total);
+		life.held[life.held_count++] = packets[n];
 	}
 	life.received += got;
 	return got;

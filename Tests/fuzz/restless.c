@@ -5,7 +5,7 @@
  * a PCI function, while the library works with them. What it does no one can repeat, so there is nothing to compare;
  * but no call crashes, hangs or fails without a sentence, no packet is handed out twice, and none is lost.
  */
-#include "life.h"
+#include "side.h"
 #include "space.h"
 
 static const int errors[] = {ENODEV,    ENOTSUP, EIO,      EINVAL, ENOMEM,   EBUSY,
@@ -16,42 +16,65 @@ static struct {
 	_Atomic int wanted, busy, ended; /* what it may do; what it is at */
 	_Atomic uint64_t writes;
 	struct chance chance;
-	struct vring_used *used[2];
-	uint16_t *available[2];
-	struct vring_desc *descriptors[2];
+	struct side side[2];
 	uint8_t *buffers, *registers;
 	size_t buffer_bytes;
 } scribbler;
 enum { NOTHING, RINGS, REGISTERS };
 static uint32_t functions, functions_started, failures;
 
+/* A header for one buffer, if the buffer is where the pool is; addresses are scribbled on, too. */
+static void put_header(const struct buffer *b)
+{
+	uint64_t offset = b->address - backend.peer.region[1].user;
+	if (offset > scribbler.buffer_bytes - HEADER)
+		return;
+	memset(scribbler.buffers + offset, 0, HEADER);
+	scribbler.buffers[offset + 10] = 1;
+}
+
+/* Mostly what an honest device does, or nothing would come after the first lie. */
 static void scribble_rings(struct chance *c)
 {
-	int r = (int)below(c, 2);
-	struct vring_used *u = scribbler.used[r];
-	uint16_t id = (uint16_t)below(c, RING), made = scribbler.available[r][1], index = u->idx;
-	switch (below(c, 12)) {
-	/* An honest device's step; without these nothing would come after the first lie. */
-	case 0: case 1: case 2: case 3:
-		if (index != made) {
-			uint16_t place = index & (RING - 1);
-			u->ring[place] = (struct vring_used_elem){scribbler.available[r][2 + place], 100};
-			__atomic_store_n(&u->idx, (uint16_t)(index + 1), __ATOMIC_RELEASE);
-		}
+	struct side *s = &scribbler.side[below(c, 2)];
+	uint16_t at = (uint16_t)below(c, s->size), odd = (uint16_t)odd_number(c);
+	switch (below(c, 16)) {
+	case 0: case 1: case 2: case 3: case 4: case 5:
+		side_look(s);
+		if (s->waiting_count == 0)
+			break;
+		for (uint16_t n = 0; n < s->waiting_count && s == &scribbler.side[RX]; n++)
+			put_header(&s->waiting[n]);
+		side_give(s, at, HEADER + 60);
 		break;
-	case 4: u->ring[below(c, RING)].len = below(c, 2) ? odd_number(c) : 26 + below(c, 1000); break;
-	case 5: /* seldom, since it is soon over then */
-		if (below(c, 1024) == 0)
-			u->idx = (uint16_t)chance_next(c);
-		else if (below(c, 64) == 0)
-			u->ring[below(c, RING)].id = below(c, 2) ? id : odd_number(c);
+	case 6:
+		if (below(c, 64) == 0)
+			memset(scribbler.buffers + below(c, (uint32_t)scribbler.buffer_bytes - 64), (int)below(c, 3), 64);
 		break;
-	case 6: scribbler.used[r]->flags = (uint16_t)below(c, 4); break;
-	case 7: scribbler.descriptors[r][id % RING].addr = chance_next(c); break;
-	case 8: scribbler.descriptors[r][id % RING].len = odd_number(c); break;
-	case 9: scribbler.descriptors[r][id % RING].next = id; break;
-	case 10: if (below(c, 128) == 0) scribbler.available[r][below(c, 2 + RING)] = id; break;
-	default: memset(scribbler.buffers + below(c, (uint32_t)scribbler.buffer_bytes - 64), (int)id, 64);
+	case 7: s->table[at].addr = chance_next(c); break;
+	case 8: s->table[at].len = odd_number(c); break;
+	case 9: s->device[s->packed ? at & 1 : 0] = below(c, 2) ? odd : at; break;
+	case 10: /* all of the ring that is not read by an honest device, and ids for a packed one */
+		if (below(c, 64) == 0)
+			s->table[at].flags = odd;
+		break;
+	case 11:
+		if (below(c, 64) == 0)
+			s->table[at].next = odd;
+		break;
+	case 12:
+		if (below(c, 64) == 0)
+			s->driver[s->packed ? at & 1 : at] = odd;
+		break;
+	case 13: /* an entry that was given already, maybe under the driver's eyes */
+		if (!s->packed && below(c, 32) == 0)
+			*side_entry(s, at) = (struct vring_used_elem){below(c, 2) ? at : odd, below(c, 2) ? 100 : odd_number(c)};
+		break;
+	case 14:
+		if (!s->packed && below(c, 1024) == 0)
+			s->device[1] = odd;
+		break;
+	default: side_look(s);
 	}
 }
 
@@ -100,12 +123,11 @@ static void scribble(int what)
 
 /* ---- rings ------------------------------------------------------------------------------------------------------ */
 
-static void scribble_here(void)
+static void scribble_here(uint64_t features)
 {
 	for (int r = RX; r <= TX; r++) {
-		scribbler.used[r] = used(&backend.peer, r);
-		scribbler.available[r] = available(&backend.peer, r);
-		scribbler.descriptors[r] = descriptors(&backend.peer, r);
+		side_begin(&scribbler.side[r], r, features);
+		scribbler.side[r].honest = 0;
 	}
 	/* The second region is the pool's. */
 	scribbler.buffers = backend.peer.region[1].mapped + backend.peer.region[1].offset;
@@ -115,9 +137,13 @@ static void scribble_here(void)
 
 static void with_rings(struct input *i)
 {
+	static const uint8_t bits[] = {RING_PACKED, IN_ORDER, MERGED, 29, 28, 1, 7};
+	uint64_t features = 0;
+	for (unsigned int n = 0; n < sizeof(bits); n++)
+		features |= i->bytes[0] >> (n + 1) & 1 ? BIT(bits[n]) : 0;
 	backend_begin();
-	life_open(0);
-	scribble_here();
+	life_open(features, (uint16_t)(2 + i->bytes[1] % (RING - 1)));
+	scribble_here(features);
 	for (int n = 0; n < 300; n++) {
 		uint8_t what = next8(i);
 		life_receive(1 + what % 32);
@@ -133,7 +159,7 @@ static void with_rings(struct input *i)
 		ok(vionet_stop(life.port));
 		scribble(NOTHING);
 		life_start();
-		scribble_here();
+		scribble_here(features);
 	}
 	vionet_close(life.port);
 	scribble(NOTHING);
@@ -214,7 +240,7 @@ static void run(struct input *i)
 
 static void make(struct input *i, struct chance *c)
 {
-	for (i->size = 0; i->size < 64; i->size++)
+	for (i->size = 0; i->size < 320; i->size++)
 		i->bytes[i->size] = (uint8_t)chance_next(c);
 }
 
@@ -228,4 +254,4 @@ static void end(void)
 	yes(life.received > life.lives && life.broken > 0 && functions_started > 0 && failures > 0);
 }
 
-static const struct target target = {"restless", 800, 64, begin, make, NULL, run, end};
+static const struct target target = {"restless", 600, 320, begin, make, NULL, run, end};

@@ -1,89 +1,72 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* deadline: 120 */
 /*
- * A device that writes into the rings what it likes, in between bursts: used indices, ids and lengths, and what is the
- * driver's to write. An honest device is believed, a lie that is certain breaks the queue, any other does no harm.
+ * A device that writes into the rings what it likes, in between bursts: used indices, ids, lengths and flags, headers,
+ * and what is the driver's to write; on rings of every kind. An honest device is believed, a lie that is certain breaks
+ * the queue, any other does no harm.
  */
-#include "life.h"
+#include "side.h"
 
 enum action {
-	TAKE, SEND, DELIVER, FINISH, FREE, SLEEP, CERTAIN_LIE, USED_ENTRY, USED_INDEX, USED_FLAGS, DESCRIPTOR, AVAILABLE,
-	HEADER_BYTES, RESTART, STOP_START, RESET_COUNTERS, ACTIONS,
+	TAKE, SEND, DELIVER, FINISH, FREE, SLEEP, CERTAIN_LIE, USED_ENTRY, USED_INDEX, EVENTS, DESCRIPTOR, AVAILABLE,
+	ODD_HEADER, RESTART, STOP_START, ASK, ACTIONS,
 };
 
-/* The device's idea of a ring; true only as long as it is honest. */
-static struct device_ring {
-	int honest;
-	uint16_t taken, used; /* free-running */
-	uint16_t waiting[RING], waiting_count; /* ids that it has, oldest first */
-	uint8_t has[RING];
-	struct vring_desc descriptor[RING]; /* as they were when they came */
-} device[2];
-static uint32_t certain_lies, delivered;
+static struct side side[2];
+static uint64_t features;
+static uint32_t certain_lies, delivered, kinds[16];
 
-static void devices_restart(void)
-{
-	memset(device, 0, sizeof(device));
-	device[RX].honest = device[TX].honest = 1;
-}
-
-/* Notes what the driver has made available since the last time, before anything can be overwritten. */
 static void look(void)
 {
-	for (int r = RX; r <= TX; r++) {
-		uint16_t *a = available(&backend.peer, r);
-		struct device_ring *d = &device[r];
-		while (d->honest && d->taken != a[1]) {
-			uint16_t id = a[2 + (d->taken++ & (RING - 1))];
-			yes(id < RING && !d->has[id]);
-			d->has[id] = 1;
-			d->waiting[d->waiting_count++] = id;
-			d->descriptor[id] = descriptors(&backend.peer, r)[id];
-		}
-	}
+	for (int r = RX; r <= TX; r++)
+		if (side[r].honest)
+			side_look(&side[r]);
 }
 
-static void write_used(int r, uint16_t at, uint32_t id, uint32_t length)
+static void restarted(void)
 {
-	used(&backend.peer, r)->ring[at & (RING - 1)] = (struct vring_used_elem){id, length};
+	for (int r = RX; r <= TX; r++)
+		side_begin(&side[r], r, features);
+	look();
 }
 
-static void write_index(int r, uint16_t index)
+/* Writes a header, and whatever behind it, into the oldest buffer. */
+static void fill(const struct buffer *b, const uint8_t *header, uint8_t byte)
 {
-	device[r].used = index;
-	__atomic_store_n(&used(&backend.peer, r)->idx, index, __ATOMIC_RELEASE);
+	uint8_t *at = peer_at(&backend.peer, b->address, b->length, 1);
+	memcpy(at, header, HEADER);
+	memset(at + HEADER, byte, 64);
 }
 
-/* The oldest buffer of the device goes back. */
-static void give(int r, uint32_t length)
+/* A frame in one buffer, or in several where they are merged; in order maybe several frames in one entry. */
+static void deliver_frames(uint8_t count, struct input *i)
 {
-	struct device_ring *d = &device[r];
-	uint16_t id = d->waiting[0];
-	memmove(d->waiting, d->waiting + 1, --d->waiting_count * sizeof(d->waiting[0]));
-	d->has[id] = 0;
-	write_used(r, d->used, id, length);
-	write_index(r, (uint16_t)(d->used + 1));
-}
-
-static void deliver_frames(uint8_t count, uint8_t length)
-{
-	static uint8_t bytes[HEADER + 14 + 255];
-	for (; device[RX].honest && count > 0 && device[RX].waiting_count > 0; count--) {
-		struct vring_desc *d = &device[RX].descriptor[device[RX].waiting[0]];
-		yes(d->flags == VRING_DESC_F_WRITE && d->len >= sizeof(bytes));
-		memset(bytes, length, sizeof(bytes));
-		memset(bytes, 0, HEADER);
-		bytes[10] = 1; /* num_buffers */
-		memcpy(peer_at(&backend.peer, d->addr, d->len, 1), bytes, sizeof(bytes));
-		give(RX, HEADER + 14 + (uint32_t)length);
+	struct side *s = &side[RX];
+	uint8_t header[HEADER] = {0}, how = next8(i), parts = features & BIT(MERGED) && how & 1 ? 2 + how % 3 : 1;
+	header[10] = parts;
+	for (; s->honest && count > 0 && s->waiting_count >= parts; count--) {
+		if (how & 64)
+			for (int n = 0; n < 10; n++) /* checksums and segmentation, or nonsense */
+				header[n] = next8(i);
+		fill(&s->waiting[0], header, how);
+		if (s->in_order && parts == 1 && how & 128 && s->waiting_count >= 3) {
+			fill(&s->waiting[1], header, how);
+			fill(&s->waiting[2], header, how);
+			side_give_batch(s, 3, HEADER + 60);
+		} else
+			for (uint8_t n = 0; n < parts; n++)
+				side_give(s, 0, n + 1 < parts ? BUFFER + HEADER : HEADER + 60u);
 		delivered++;
 	}
 }
 
-static void finish_frames(uint8_t count)
+static void finish_frames(uint8_t count, uint8_t how)
 {
-	for (; device[TX].honest && count > 0 && device[TX].waiting_count > 0; count--)
-		give(TX, 0);
+	struct side *s = &side[TX];
+	if (s->in_order && how & 1 && s->honest && s->waiting_count > count)
+		side_give_batch(s, count, 0);
+	for (; s->honest && count > 0 && s->waiting_count > 0; count--)
+		side_give(s, how, next8(&now_running.input));
 }
 
 /* Everything the device has used so far is fetched; honest rings are not broken by that. */
@@ -93,32 +76,48 @@ static void drain(void)
 		life_receive(32);
 	vionet_tx_burst(life.port, 0, NULL, 0);
 	look();
-	if (device[RX].honest && device[TX].honest)
+	if (side[RX].honest && side[TX].honest)
 		same(life_is_broken(), 0);
+}
+
+/* A used entry, or index, that is not to be believed whatever else may be true. False if there is none here. */
+static int tell_lie(int r, struct input *i)
+{
+	static const uint8_t counts[] = {0, RING + 1, 65, 255};
+	struct side *s = &side[r];
+	uint8_t which = next8(i) % 4, header[HEADER] = {0};
+	uint16_t idle = s->size, waiting = s->waiting_count, all = 0;
+	for (uint16_t n = 0; n < waiting; n++)
+		all = (uint16_t)(all + s->waiting[n].descriptors);
+	/* In order, an id between those that are outstanding ends a batch. */
+	for (uint16_t id = 0; id < s->size; id++)
+		if (!s->has[id] && (!s->in_order || !s->packed || (id + s->size - s->used) % s->size >= all))
+			idle = id;
+	if (which == 3 && r == RX && features & BIT(MERGED) && waiting > 0) {
+		header[10] = counts[next8(i) % sizeof(counts)]; /* as many buffers make no frame */
+		fill(&s->waiting[0], header, 0);
+		side_give(s, 0, HEADER + 60);
+	} else if (!s->packed && (which == 0 || waiting == 0 || (r == TX && s->in_order))) {
+		uint16_t jump = (uint16_t)(waiting + 1 + next_number(i) % (0xffffu - waiting));
+		side_use(s, 0, 0, jump);
+	} else if (waiting == 0) {
+		return 0; /* a packed ring that is empty is not looked at */
+	} else if (which == 1 && idle < s->size) {
+		side_use(s, idle, HEADER + 60, 1);
+	} else {
+		uint32_t id = (uint32_t)next_number(i) & (s->packed ? 0xffff : 0xffffffff);
+		side_use(s, id < s->size ? id + s->size : id, HEADER + 60, 1);
+	}
+	return 1;
 }
 
 /* A lie that the very next burst must see. */
 static void lie(int r, struct input *i)
 {
-	struct device_ring *d = &device[r];
-	uint16_t idle = RING;
 	drain();
-	if (!d->honest || life_is_broken() > 0)
+	if (!side[r].honest || life_is_broken() > 0 || !tell_lie(r, i))
 		return;
-	for (uint16_t id = 0; id < RING; id++)
-		if (!d->has[id])
-			idle = id;
-	uint8_t which = next8(i) % 3;
-	if (which == 0 || (which == 1 && d->waiting_count == 0) || (which == 2 && idle == RING)) {
-		uint16_t jump = (uint16_t)(d->waiting_count + 1 + next_number(i) % (0xffffu - d->waiting_count));
-		write_index(r, (uint16_t)(d->used + jump));
-	} else {
-		uint32_t id = which == 2 ? idle : (uint32_t)next_number(i);
-		write_used(r, d->used, id < RING && which == 1 ? id + RING : id, HEADER + 60);
-		/* With nothing at the device one more used entry is a jump, too. */
-		write_index(r, (uint16_t)(d->used + 1));
-	}
-	d->honest = 0;
+	side[r].honest = 0;
 	certain_lies++;
 	if (r == RX)
 		same(life_receive(32), 0);
@@ -132,25 +131,35 @@ static void lie(int r, struct input *i)
 /* Writes that the driver may come to see or not. */
 static void scribble(enum action action, struct input *i)
 {
-	int r = next8(i) & 1;
-	struct peer *p = &backend.peer;
-	uint16_t at = next8(i) & (RING - 1);
+	uint8_t which = next8(i), more = next8(i);
+	struct side *s = &side[which & 1];
+	uint16_t at = more % s->size;
 	uint64_t number = next_number(i);
-	struct vring_desc *d = &descriptors(p, r)[at];
-	if (action != USED_FLAGS && action != HEADER_BYTES)
-		device[r].honest = 0;
+	if (action == EVENTS) { /* at worst signals that are not wanted, or are missed */
+		s->device[s->packed ? more & 1 : 0] = (uint16_t)number;
+		if (!s->packed)
+			s->device[2 + 4 * s->size] = (uint16_t)next_number(i);
+		return;
+	}
+	s->honest = 0;
 	switch (action) {
 	case USED_ENTRY:
-		number &= next8(i) & 1 ? RING - 1 : ~0u;
-		write_used(r, at, (uint32_t)number, (uint32_t)next_number(i));
+		number = which & 2 ? number % s->size : number;
+		if (s->packed)
+			side_use(s, (uint32_t)number, (uint32_t)next_number(i), more % 4);
+		else
+			*side_entry(s, at) = (struct vring_used_elem){(uint32_t)number, (uint32_t)next_number(i)};
 		break;
-	case USED_INDEX: write_index(r, (uint16_t)(next8(i) & 1 ? number : device[r].used + number % (RING + 2))); break;
-	case USED_FLAGS: used(p, r)->flags = (uint16_t)number; break;
-	case DESCRIPTOR: *d = (struct vring_desc){number, (uint32_t)next_number(i), (uint16_t)next_number(i), at}; break;
-	case AVAILABLE: available(p, r)[next8(i) % (2 + RING)] = (uint16_t)number; break;
-	default:
-		if (device[RX].honest && device[RX].waiting_count > 0)
-			memset(peer_at(p, device[RX].descriptor[device[RX].waiting[0]].addr, HEADER, 1), (int)number, HEADER);
+	case USED_INDEX:
+		if (s->packed)
+			s->packed_ring[at].flags = (uint16_t)(which & 2 ? number : number << 7 | number << 15);
+		else
+			s->device[1] = s->used = (uint16_t)(which & 2 ? number : s->used + number % (RING + 2u));
+		break;
+	case DESCRIPTOR:
+		s->table[at] = (struct vring_desc){number, (uint32_t)next_number(i), (uint16_t)next_number(i), at};
+		break;
+	default: s->driver[s->packed ? more & 1 : more % (2 + s->size)] = (uint16_t)number;
 	}
 }
 
@@ -158,42 +167,49 @@ static void act(struct input *i)
 {
 	enum action action = (enum action)(next8(i) % ACTIONS);
 	uint8_t amount = next8(i);
+	int broken = life_is_broken();
 	switch (action) {
 	case TAKE: life_receive(1 + amount % 32); break;
 	case SEND: life_send(1 + amount % 24, next8(i)); break;
-	case DELIVER: deliver_frames(1 + amount % RING, next8(i)); break;
-	case FINISH: finish_frames(1 + amount % RING); break;
+	case DELIVER: deliver_frames(1 + amount % RING, i); break;
+	case FINISH: finish_frames(1 + amount % RING, next8(i)); break;
 	case FREE: life_free(1 + amount % 64); break;
 	case SLEEP: (void)vionet_rx_arm(life.port, 0); break;
 	case CERTAIN_LIE: lie(amount & 1, i); break;
-	case RESTART:
-		if (life_is_broken() > 0) {
+	case RESTART: case STOP_START:
+		if (broken > 0)
 			life_restart();
-			devices_restart();
-		}
-		break;
-	case STOP_START:
-		if (life_is_broken() == 0 && amount % 4 == 0) {
+		else if (action == STOP_START && amount % 4 == 0) {
 			ok(vionet_stop(life.port));
 			ok(vionet_start(life.port));
-			devices_restart();
-		}
+		} else
+			break;
+		restarted();
 		break;
-	case RESET_COUNTERS: life_is_broken(); break;
+	case ASK: vionet_tx_done(life.port, 0); break;
+	case ODD_HEADER:
+		if (side[RX].honest && side[RX].waiting_count > 0)
+			memset(peer_at(&backend.peer, side[RX].waiting[0].address, HEADER, 1), amount, HEADER);
+		break;
 	default: scribble(action, i);
 	}
 	look();
-	int broken = life_is_broken();
-	if (device[RX].honest && device[TX].honest)
+	broken = life_is_broken();
+	if (side[RX].honest && side[TX].honest)
 		same(broken, 0);
 }
 
 static void run(struct input *i)
 {
-	uint8_t more = next8(i);
-	devices_restart();
-	life_open((more & 1 ? BIT(28) : 0) | (more & 2 ? BIT(29) : 0)); /* INDIRECT_DESC, EVENT_IDX */
-	look();
+	/* The first byte chooses the kind of ring; GUEST_CSUM, GUEST_TSO4 and 6, INDIRECT_DESC, EVENT_IDX besides. */
+	static const uint8_t bits[] = {RING_PACKED, IN_ORDER, MERGED, 29, 28, 1, 7, 8};
+	uint8_t kind = next8(i), size = next8(i);
+	features = 0;
+	for (unsigned int n = 0; n < sizeof(bits); n++)
+		features |= kind >> n & 1 ? BIT(bits[n]) : 0;
+	kinds[kind & 15]++;
+	life_open(features, (uint16_t)(2 + size % (RING - 1)));
+	restarted();
 	while (i->at < i->size)
 		act(i);
 	life.broken += (uint32_t)life.broken_events;
@@ -203,8 +219,9 @@ static void run(struct input *i)
 static void make(struct input *i, struct chance *c)
 {
 	/* Traffic more than lies, or no queue would ever get far. */
-	static const uint8_t usual[] = {TAKE, TAKE, SEND, DELIVER, DELIVER, FINISH, FREE, SLEEP};
-	uint32_t steps = 4 + below(c, 60), lies = 1 + below(c, 8);
+	static const uint8_t usual[] = {TAKE, TAKE, SEND, DELIVER, DELIVER, FINISH, FREE, SLEEP, ASK};
+	uint32_t steps = 4 + below(c, 60), lies = below(c, 8);
+	i->bytes[i->size++] = (uint8_t)chance_next(c);
 	i->bytes[i->size++] = (uint8_t)chance_next(c);
 	for (uint32_t n = 0; n < steps; n++) {
 		uint8_t action = below(c, 8) < lies ? (uint8_t)below(c, ACTIONS) : usual[below(c, sizeof(usual))];
@@ -219,6 +236,8 @@ static void end(void)
 	printf("%u lives, %u starts, %u frames delivered, %u packets received, %u certain lies, %u queues broken\n",
 	       life.lives, life.starts, delivered, life.received, certain_lies, life.broken);
 	yes(life.received > life.lives && certain_lies > life.lives / 10 && life.broken > certain_lies);
+	for (int kind = 0; kind < 16; kind++)
+		yes(kinds[kind] > 0);
 }
 
 static const struct target target = {"rings", 6000, 480, life_begin, make, NULL, run, end};
