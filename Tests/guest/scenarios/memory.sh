@@ -33,7 +33,10 @@ own_memory() {
   guest "launch forwarder ports memory pci:$(address apart a)"
   for turn in 1 2; do
     until guest "[ \$(grep -c ready /tmp/forwarder.out) -ge $turn ]"; do
-      guest 'running forwarder' && [ $SECONDS -lt $limit ] || { forwarder_said "turn $turn"; return; }
+      if ! guest 'running forwarder' || [ $SECONDS -ge $limit ]; then
+        forwarder_said "turn $turn"
+        return
+      fi
       sleep 0.1
     done
     in_space a timeout 60 ping -q -b -c 1000 -i 0.05 "$(network apart).255" >/dev/null 2>&1 &
@@ -62,7 +65,9 @@ gone_and_back() {
     guest "printf '\\0\\0' | dd of=/sys/bus/pci/devices/$device/config bs=1 seek=4 conv=notrunc 2>&1 &&
       echo gone >/tmp/forwarder.in"
   done
-  guest 'finish forwarder 20' && guest 'grep -q revived /tmp/forwarder.out' || forwarder_said "it ended with ${line##* }"
+  if ! guest 'finish forwarder 20' || ! guest 'grep -q revived /tmp/forwarder.out'; then
+    forwarder_said "it ended with ${line##* }"
+  fi
 }
 
 check half-bound half_bound

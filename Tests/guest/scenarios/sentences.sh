@@ -34,13 +34,14 @@ kernels() {
 }
 nobodys() {
   guest "echo $device >$sysfs/driver/unbind; echo '' >$sysfs/driver_override"
-  info "$device" "PCI function $device has no driver" && mends ': ' && guest "vionet-info pci:$device" || no "$(last_said)"
+  info "$device" "PCI function $device has no driver" && mends ': ' || return
+  guest "vionet-info pci:$device" || no "$(last_said)"
 }
 no_node() {
   guest "rm /dev/vfio/$group"
   info "$device" "cannot open /dev/vfio/$group: No such file or directory; modprobe vfio-pci" &&
-    bound modern vfio-pci && guest "vionetctl unbind $device && vionetctl bind vfio-pci $device && vionet-info pci:$device" ||
-    no "$(last_said)"
+    bound modern vfio-pci || return
+  guest "vionetctl unbind $device && vionetctl bind vfio-pci $device && vionet-info pci:$device" || no "$(last_said)"
 }
 no_permission() {
   says "ports as 1000 64 vionet-info pci:$device" "cannot open /dev/vfio/$group: Permission denied" && mends 'as root: '
