@@ -144,7 +144,8 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
  * -EINVAL the address, a key or a value is wrong; -ENOTSUP this version does not serve the scheme, key or device;
  * -ENOENT, -ECONNREFUSED, -EACCES, -ENOTSOCK, -ENAMETOOLONG, -EMFILE the socket or interface cannot be opened;
  * -ETIMEDOUT, -EPROTO, -ECONNRESET the back-end is silent, talks nonsense, or left; -ENFILE no port is free; -ENOMEM;
- * -ENODEV no such PCI function, or none for us; -EBUSY another driver or process has it. Any thread. Since 0.1.
+ * -ENODEV no such PCI function, or none for us; -EBUSY another driver, process or port has it; -EACCES, -EPERM this user
+ * may not have it. Any thread. Since 0.1.
  */
 int vionet_probe(const char *VIONET_NULLABLE device, uint16_t *VIONET_NULLABLE port);
 
@@ -171,9 +172,11 @@ enum vionet_rx_offload {
  * on a stopped port, with other settings. After any failure but -EBUSY the port is as after vionet_probe().
  *
  * -EINVAL config is wrong or the device refused what was agreed; -E2BIG config is newer than the library; -ENOTSUP the
- * device lacks a required feature (the sentence names the bit); -EBUSY the port is started; -ENOBUFS the pool is too
- * small for the rings of all ports that use it; -ENOMEM; -EBADF no such pool; -ENOSPC more pools are shared
- * than a back-end takes; -EIO the device asks for a reset; -ENODEV no such port; or as vionet_probe(). Since 0.1.
+ * device lacks a required feature (the sentence names the bit); -EBUSY the port is started, or the device refuses an
+ * interrupt; -ENOBUFS the pool is too small for the rings of all ports that use it; -ENOMEM, also for a limit of locked
+ * memory; -ERANGE memory out of the IOMMU's reach; -EBADF no such pool; -ENOSPC more pools are shared than a back-end
+ * takes; -EIO the device asks for a reset, shows none (see vionet_stop), or contradicts itself; -ENODEV no such port, or
+ * its device is gone; or as vionet_probe(). Since 0.1.
  */
 int vionet_init(uint16_t port, const struct vionet_config *VIONET_NULLABLE config);
 
@@ -189,7 +192,10 @@ int vionet_start(uint16_t port);
  * Stops the device and takes every buffer back, those still unsent included (they go to their pools). Bursts on other
  * threads return 0 from then on. Statistics stay. A port that is not started is left as it is, which is no error.
  *
- * -ENODEV no such port; -ETIMEDOUT a thread stayed inside a burst for 3 s and nothing was changed. Since 0.1.
+ * -ENODEV no such port; -ETIMEDOUT a thread stayed inside a burst for 3 s and nothing was changed; -EIO a PCI device
+ * shows no reset, by its own registers or by way of the bus: the port is stopped, and what the device has of it is kept
+ * from everybody until vionet_init() or vionet_start() finds it reset, or vionet_close() takes the function away from it.
+ * (Where no IOMMU guards its memory that stays for as long as the process does.) Since 0.1.
  */
 int vionet_stop(uint16_t port);
 
@@ -392,7 +398,7 @@ struct vionet_pool_config {
 	uint32_t packets;
 	uint32_t data_size; /* bytes after VIONET_HEADROOM, 64 to 65536; 0: 1984 */
 	uint32_t flags;     /* enum vionet_pool_flag */
-	int memory_fd;      /* the file behind memory; -1 only for a pool that no other process may see */
+	int memory_fd;      /* the file behind memory; -1 for a pool that no other process may see: for PCI devices alone */
 	/*
 	 * The caller's own memory, page-aligned and shared; NULL: the library makes it. Seal its file against shrinking
 	 * (F_SEAL_SHRINK): a back-end that cuts it short would end the process with SIGBUS.

@@ -10,10 +10,22 @@
 #ifndef KERNEL_H
 #define KERNEL_H
 
+#ifdef KERNEL_ALONE /* for a test that is no fuzzer */
+#include "../abi/peer.h"
+#include <sys/syscall.h>
+static uint64_t real_nanoseconds(clockid_t clock)
+{
+	struct timespec t;
+	syscall(SYS_clock_gettime, clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+#else
 #include "fuzz.h"
+#endif
 
 #include <dirent.h>
 #include <stdarg.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
@@ -36,6 +48,7 @@ static struct kernel {
 	int (*receive)(int file, struct msghdr *message, ssize_t *result);
 	int (*wait)(struct pollfd *file, int milliseconds); /* true: something may be ready now */
 	int (*map)(int file, size_t length, off_t *offset);
+	void (*mapped)(int file, void *address, size_t length);
 	void (*close)(int file);
 	DIR *(*folder)(const char *path);
 } kernel;
@@ -144,7 +157,15 @@ void *KERNEL(mmap)(void *hint, size_t length, int protection, int flags, int fil
 	if (kernel.now != 0 && kernel.map != NULL && file >= 0 && !kernel.map(file, length, &offset))
 		return fails(ENOMEM), MAP_FAILED;
 	long result = syscall(SYS_mmap, hint, length, protection, flags, file, offset);
+	if (kernel.now != 0 && kernel.mapped != NULL && file >= 0)
+		kernel.mapped(file, (void *)result, length);
 	return (void *)result; // NOLINT: -1 is MAP_FAILED
+}
+
+/* All files that are made here for a device's are one to the real kernel. */
+int KERNEL(flock)(int file, int operation)
+{
+	return kernel.now != 0 ? 0 : (int)syscall(SYS_flock, file, operation);
 }
 
 int KERNEL(stat)(const char *restrict path, struct stat *restrict s)

@@ -11,7 +11,8 @@ import difflib
 import re
 import sys
 
-# One queue pair, no control queue; virtio_negotiate_features() reads the MTU, and the functions are called as listed.
+# One queue pair and, on PCI, the control queue, which is queue 2. virtio_negotiate_features() reads the MTU; the functions
+# are called as listed.
 SEED = [
     "reset",               # vtpci_reset
     "acknowledge",         # vtpci_set_status(VIRTIO_CONFIG_STATUS_ACK)
@@ -21,11 +22,15 @@ SEED = [
     "accepted features",
     "FEATURES_OK",         # ... of a modern device
     "MAC",                 # virtio_get_hwaddr
-    "link",                # vtpci_read_dev_config
+    "MAC again",           # vtpci_read_dev_config, if there is a control queue ...
+    "link",
+    "MTU again",           # ... to here
     "queue 0 size",        # virtio_alloc_queues, a queue after the other ...
     "queue 0 set-up",
     "queue 1 size",
-    "queue 1 set-up",      # ... to the last
+    "queue 1 set-up",
+    "queue 2 size",
+    "queue 2 set-up",      # ... to the last
     "interrupts",          # virtio_configure_intr
     "DRIVER_OK",           # vtpci_reinit_complete
 ]
@@ -42,12 +47,15 @@ MODERN = {
                           "write driver_feature_select 0x1", "write driver_feature *"],
     "FEATURES_OK": ["read device_status 0x3", "write device_status 0xb", "read device_status 0xb"],
     "MAC": ["read config 0x0 0x6"],
+    "MAC again": ["read config 0x0 0x6"],
     "link": ["read config 0x6 0x2"],
+    "MTU again": ["read config 0xa 0x2"],
     "interrupts": ["write config_msix_vector 0x0", "read config_msix_vector 0x0"],
     "DRIVER_OK": ["read device_status 0xb", "write device_status 0xf"],
 }
 LEGACY = {
-    **{step: MODERN[step] for step in ("reset", "acknowledge", "driver", "MTU", "MAC", "link", "interrupts")},
+    **{step: MODERN[step] for step in ("reset", "acknowledge", "driver", "MTU", "MAC", "MAC again", "link", "MTU again",
+                                            "interrupts")},
     "offered features": ["read device_feature *"],
     "accepted features": ["write driver_feature *"],
     "FEATURES_OK": [],
@@ -62,29 +70,35 @@ VHOST_USER = {
     "accepted features": ["write SET_FEATURES *"],
     "FEATURES_OK": ["read GET_STATUS 0x3", "write SET_STATUS 0xb", "read GET_STATUS 0xb"],
     "MAC": ["read GET_CONFIG 0x0 0x6"],
-    "link": ["read GET_CONFIG 0x6 0x2"],
+    "MAC again": [], "link": [], "MTU again": [],  # no control queue
     "interrupts": [],  # a descriptor for each queue, told with it
     "DRIVER_OK": ["read GET_STATUS 0xb", "write SET_STATUS 0xf"],
 }
-for queue in (0, 1):
+for queue in (0, 1, 2):
     select = f"write queue_select {queue:#x}"
     size = {f"queue {queue} size": [select, "read queue_size *"]}
     MODERN |= size | {f"queue {queue} set-up": [
         select, "write queue_desc *", "write queue_driver *", "write queue_device *", "read queue_notify_off *",
         "write queue_enable 0x1"]}
     LEGACY |= size | {f"queue {queue} set-up": [select, "write queue_address *"]}
-    VHOST_USER |= {f"queue {queue} size": [], f"queue {queue} set-up": [
+    VHOST_USER |= {f"queue {queue} size": [], f"queue {queue} set-up": [] if queue == 2 else [
         f"write {name} {queue:#x}{more}" for name, more in (
             ("SET_VRING_CALL", ""), ("SET_VRING_NUM", " *"), ("SET_VRING_BASE", " 0x0"), ("SET_VRING_ADDR", " *"),
             ("SET_VRING_KICK", ""))]}
 
 ALL = ("pci-modern", "pci-legacy", "vhost-user")
 PCI = ALL[:2]
-# Of these buses, do this, for this reason. move: a step behind another. before, after: more accesses in a step.
+# Of these buses, do this, for this reason. move: a step behind another. drop: a step. before, after: more accesses in one.
 DIFFERENCES = [
+    (PCI, "drop", "MAC again", None, "what was read is not read again"),
+    (PCI, "drop", "MTU again", None, "what was read is not read again"),
+    (("vhost-user",), "after", "link", ["read GET_CONFIG 0x6 0x2"],
+     "whether the link is up is of interest without a control queue, too"),
     (PCI, "move", "queue 1 size", "queue 0 size",
      "all rings lie in one region of memory, which is made when their sizes are known"),
-    (PCI, "move", "interrupts", "queue 1 size",
+    (PCI, "move", "queue 2 size", "queue 1 size",
+     "all rings lie in one region of memory, which is made when their sizes are known"),
+    (PCI, "move", "interrupts", "queue 2 size",
      "MSI-X moves a legacy device's registers, and a vector is to be set before its queue is enabled (4.1.5.1.3)"),
     (("pci-modern",), "after", "offered features",
      ["write device_feature_select 0x2", "read device_feature *", "write device_feature_select 0x3",
@@ -98,11 +112,14 @@ DIFFERENCES = [
      "a back-end may fill a ring as soon as it is enabled, so that happens when receive buffers are there"),
 ] + [
     (("pci-modern",), "size", f"queue {queue} set-up", ["write queue_size *"],
-     "our rings may be smaller than the largest that the device can do") for queue in (0, 1)
+     "our rings may be smaller than the largest that the device can do") for queue in (0, 1, 2)
 ] + [
     (PCI, "vector", f"queue {queue} set-up", [f"write queue_msix_vector {queue + 1:#x}",
                                               f"read queue_msix_vector {queue + 1:#x}"],
      "each queue has its vector from its set-up on, not only when a program asks for interrupts") for queue in (0, 1)
+] + [
+    (PCI, "vector", "queue 2 set-up", ["write queue_msix_vector 0xffff"],
+     "and the control queue has none, which is said, since a legacy device's register may hold anything"),
 ]
 
 
@@ -116,6 +133,9 @@ def expected(bus):
         if deed == "move":
             steps.remove(step)
             steps.insert(steps.index(what) + 1, step)
+            continue
+        if deed == "drop":
+            steps.remove(step)
             continue
         status = "GET_STATUS" if bus == "vhost-user" else "device_status"
         what = [line.replace("STATUS", status) for line in what] if "STATUS" in what[0].split() else what

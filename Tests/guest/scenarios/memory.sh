@@ -65,9 +65,7 @@ gone_and_back() {
     guest "printf '\\0\\0' | dd of=/sys/bus/pci/devices/$device/config bs=1 seek=4 conv=notrunc 2>&1 &&
       echo gone >/tmp/forwarder.in"
   done
-  if ! guest 'finish forwarder 20' || ! guest 'grep -q revived /tmp/forwarder.out'; then
-    forwarder_said "it ended with ${line##* }"
-  fi
+  guest 'finish forwarder 20 && grep -q revived /tmp/forwarder.out' || forwarder_said "it ended with ${line##* }"
 }
 
 check half-bound half_bound

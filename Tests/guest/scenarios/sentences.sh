@@ -19,11 +19,13 @@ says() {
   fi
 }
 info() { says "vionet-info pci:$1" "$2"; }
+# works COMMAND
+works() { guest "$1" || no "$1: $(last_said)"; }
 # mends PATTERN: what stands behind that in the last sentence is a command, which works.
 mends() {
   local command
   command=$(sed -n "s|.*$1\(.*\)|\1|p" "$work/said")
-  guest "$command" || no "$command: $(last_said)"
+  works "$command"
 }
 
 not_there() { info 0000:00:1e.0 "there is no PCI function 0000:00:1e.0"; }
@@ -34,14 +36,12 @@ kernels() {
 }
 nobodys() {
   guest "echo $device >$sysfs/driver/unbind; echo '' >$sysfs/driver_override"
-  info "$device" "PCI function $device has no driver" && mends ': ' || return
-  guest "vionet-info pci:$device" || no "$(last_said)"
+  info "$device" "PCI function $device has no driver" && mends ': ' && works "vionet-info pci:$device"
 }
 no_node() {
   guest "rm /dev/vfio/$group"
   info "$device" "cannot open /dev/vfio/$group: No such file or directory; modprobe vfio-pci" &&
-    bound modern vfio-pci || return
-  guest "vionetctl unbind $device && vionetctl bind vfio-pci $device && vionet-info pci:$device" || no "$(last_said)"
+    works "vionetctl unbind $device && vionetctl bind vfio-pci $device && vionet-info pci:$device"
 }
 no_permission() {
   says "ports as 1000 64 vionet-info pci:$device" "cannot open /dev/vfio/$group: Permission denied" && mends 'as root: '
@@ -49,7 +49,7 @@ no_permission() {
 no_memory() {
   says "ports as 1000 64 vionet-info pci:$device" "this process may lock 64 KiB: ulimit -l unlimited as root"
 }
-no_root() { guest "ports as 1000 -1 vionet-info pci:$device" || no "$(last_said)"; }
+no_root() { works "ports as 1000 -1 vionet-info pci:$device"; }
 busy() {
   guest "launch forwarder ports revive pci:$device"
   until guest "grep -q take /tmp/forwarder.out"; do

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A modern PCI function whose registers do something: the kernel and the function are those of Tests/fuzz, and the
+ * library's mapping of the registers may not be touched, so that each access of the library's ends in a signal handler. It
+ * lets the access happen, one instruction long, and the device answers before or after it. Time is made up, too: nobody
+ * sleeps. x86-64 alone can be made to take a single step.
+ */
+#ifndef TRAPPED_H
+#define TRAPPED_H
+
+#define KERNEL_ALONE
+#include "../fuzz/function.h"
+
+#include <signal.h>
+#include <sys/ucontext.h>
+
+#if !defined(__x86_64__)
+#error "tests that include this say so themselves: skip()"
+#endif
+
+enum { BAR = 4, COMMON = 0, STATUS = 0x1000, DEVICE = 0x2000, NOTIFY = 0x3000, BAR_LENGTH = 0x4000 };
+enum { SELECT = 0, OFFERED = 4, DRIVER_SELECT = 8, ACCEPTED = 12, CONFIG_VECTOR = 16, QUEUES = 18, DEVICE_STATUS = 20,
+       GENERATION = 21, QUEUE_SELECT = 22, QUEUE_SIZE = 24, QUEUE_VECTOR = 26, QUEUE_ENABLE = 28, NOTIFY_OFFSET = 30 };
+enum { F_ACCESS_PLATFORM = 33, F_NOTIFICATION_DATA = 38 };
+
+/* What it is told to do, and what it was told. */
+static struct {
+	uint64_t offered[2], accepted[2];
+	int deaf;             /* a write of status 0 does nothing */
+	int deaf_to_bus;      /* nor does VFIO_DEVICE_RESET */
+	int slow;             /* looks at the status after which a reset is done */
+	int gone;             /* nothing answers, on the bus neither */
+	int off;              /* registers read as all ones until the function is told to answer */
+	int restless;         /* the configuration changes all the time */
+	int refused;          /* this queue's vector is refused; -1: that of the configuration; -2: none */
+	int vectors_left;     /* that the system can connect */
+	uint64_t reach;       /* the highest address in the IOMMU; 0: it does not say */
+	/* told */
+	int bus_resets, vectors, groups_opened, mapped_at_reset;
+	int wide_words;       /* accepted words above the second that were written */
+	uint32_t notified, notifications;
+} made;
+
+static uint8_t *trapped_base, *trapped_registers;
+static size_t trapped_length;
+static uint32_t trapped_at;
+static int trapped_wrote;
+
+static uint64_t trapped_get(unsigned int at, unsigned int bytes)
+{
+	uint64_t value = 0;
+	memcpy(&value, trapped_registers + at, bytes);
+	return value;
+}
+static void trapped_put(unsigned int at, uint64_t value, unsigned int bytes)
+{
+	memcpy(trapped_registers + at, &value, bytes);
+}
+
+/* A whole reset: the registers are as at first. */
+static void made_reset(void)
+{
+	made.mapped_at_reset = function.mapped_count;
+	trapped_put(DEVICE_STATUS, 0, 1);
+	trapped_put(CONFIG_VECTOR, 0xffff, 2);
+	trapped_put(QUEUE_VECTOR, 0xffff, 2);
+	made.slow = 0;
+}
+
+static uint8_t status_before;
+
+static void before_access(unsigned int at, int write)
+{
+	if (made.gone || made.off)
+		memset(trapped_registers + (at & ~7u), 0xff, 8);
+	else if (at == OFFERED) {
+		uint64_t select = trapped_get(SELECT, 4);
+		/* Windows that nobody knows of read as anything. */
+		trapped_put(OFFERED, select < 4 ? made.offered[select / 2] >> (select % 2 * 32) : 0x5a5a5a5a, 4);
+	} else if (at == GENERATION && made.restless)
+		trapped_put(GENERATION, trapped_get(GENERATION, 1) + 1, 1);
+	else if (at == DEVICE_STATUS && write)
+		status_before = (uint8_t)trapped_get(DEVICE_STATUS, 1);
+	else if (at == DEVICE_STATUS && made.slow > 0 && --made.slow == 0)
+		made_reset();
+}
+
+static void after_access(unsigned int at, int write)
+{
+	if (!write || made.gone || made.off)
+		return;
+	if (at == DEVICE_STATUS && trapped_get(DEVICE_STATUS, 1) == 0) {
+		if (made.deaf || made.slow > 0)
+			trapped_put(DEVICE_STATUS, status_before, 1);
+		else
+			made_reset();
+	} else if (at == ACCEPTED && trapped_get(DRIVER_SELECT, 4) < 4) {
+		uint32_t *words = (uint32_t *)(void *)made.accepted;
+		made.wide_words += trapped_get(DRIVER_SELECT, 4) > 1;
+		words[trapped_get(DRIVER_SELECT, 4)] = (uint32_t)trapped_get(ACCEPTED, 4);
+	} else if (at == CONFIG_VECTOR && made.refused == -1)
+		trapped_put(CONFIG_VECTOR, 0xffff, 2);
+	else if (at == QUEUE_VECTOR && made.refused == (int)trapped_get(QUEUE_SELECT, 2))
+		trapped_put(QUEUE_VECTOR, 0xffff, 2);
+	else if (at >= NOTIFY) {
+		made.notified = (uint32_t)trapped_get(at, 4);
+		made.notifications++;
+		trapped_put(at, 0xeeeeeeee, 4);
+	}
+}
+
+static void on_access(int signal, siginfo_t *info, void *context)
+{
+	ucontext_t *c = context;
+	uint8_t *address = info->si_addr;
+	if (signal == SIGTRAP) {
+		c->uc_mcontext.gregs[REG_EFL] &= ~0x100ll;
+		after_access(trapped_at, trapped_wrote);
+		mprotect(trapped_base, trapped_length, PROT_NONE);
+		return;
+	}
+	if (address < trapped_base || address >= trapped_base + trapped_length)
+		FAILED("an access to %p, which is no register", (void *)address);
+	trapped_at = (uint32_t)(address - trapped_base);
+	trapped_wrote = (c->uc_mcontext.gregs[REG_ERR] & 2) != 0;
+	before_access(trapped_at, trapped_wrote);
+	mprotect(trapped_base, trapped_length, PROT_READ | PROT_WRITE);
+	c->uc_mcontext.gregs[REG_EFL] |= 0x100;
+}
+
+static void trap_registers(int file, void *address, size_t length)
+{
+	if (address == MAP_FAILED || file >= FILES || function.role[file] != ROLE_DEVICE)
+		return;
+	trapped_base = address;
+	trapped_length = length;
+	same(mprotect(address, length, PROT_NONE), 0);
+}
+
+/* ---- the kernel's side ------------------------------------------------------------------------------------------- */
+
+static int made_ranges(struct vfio_iommu_type1_info *info)
+{
+	struct vfio_iommu_type1_info_cap_iova_range *ranges = (void *)((char *)info + sizeof(*info));
+	if (made.reach == 0)
+		return 0;
+	info->flags |= VFIO_IOMMU_INFO_CAPS;
+	info->cap_offset = sizeof(*info);
+	ranges->header.id = VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE;
+	ranges->nr_iovas = 2;
+	ranges->iova_ranges[0] = (struct vfio_iova_range){0, 0xfedfffff};
+	ranges->iova_ranges[1] = (struct vfio_iova_range){0xfef00000, made.reach};
+	return 0;
+}
+
+static int made_vectors(const struct vfio_irq_set *set)
+{
+	if ((int)set->count > made.vectors_left)
+		return made.vectors_left > 0 ? made.vectors_left : fails(ENOSPC);
+	made.vectors = (int)set->count;
+	return 0;
+}
+
+static int made_control(int file, unsigned long request, void *argument, int *result)
+{
+	if (file < 0 || file >= FILES || function.role[file] == ROLE_NONE)
+		return 0;
+	switch (request) {
+	case VFIO_DEVICE_RESET:
+		made.bus_resets++;
+		if (!made.deaf_to_bus && !made.gone)
+			made_reset();
+		*result = 0;
+		return 1;
+	case VFIO_IOMMU_GET_INFO: *result = made_ranges(argument); return 1;
+	case VFIO_DEVICE_SET_IRQS: *result = made_vectors(argument); return 1;
+	case VFIO_GROUP_GET_DEVICE_FD: made.groups_opened++; break;
+	default: break;
+	}
+	return function_control(file, request, argument, result);
+}
+
+static uint16_t made_command(void)
+{
+	uint16_t command = 0;
+	same(pread(function.memory, &command, 2, (off_t)(REGION(CONFIG_REGION) + 4)), 2);
+	return command;
+}
+
+static void put_structure(unsigned int at, uint8_t kind, uint8_t next, uint32_t offset, uint8_t size)
+{
+	const uint8_t head[] = {9, next, size, kind, BAR};
+	const uint32_t place[] = {offset, 0x1000};
+	memcpy(function.config + at, head, sizeof(head));
+	memcpy(function.config + at + 8, place, sizeof(place));
+}
+
+/* A function as it should be, with MSI-X vectors. Whatever is to be wrong with it is said in `made` after that. */
+static void made_begin(void)
+{
+	static const uint8_t head[] = {0xf4, 0x1a, 0x41, 0x10, 0, 0, 0x10, 0};
+	static const uint8_t msix[] = {0x11, 0, 7, 0};
+	static const uint8_t config[] = "\x02\xaa\xbb\xcc\xdd\xee\x01\x00\x01\x00\xdc\x05";
+	struct sigaction action = {.sa_sigaction = on_access, .sa_flags = SA_SIGINFO};
+
+	memcpy(function.config, head, sizeof(head));
+	function.config[0x34] = 0x40;
+	put_structure(0x40, 1, 0x50, COMMON, 16);
+	put_structure(0x50, 3, 0x60, STATUS, 16);
+	put_structure(0x60, 4, 0x70, DEVICE, 16);
+	put_structure(0x70, 2, 0x90, NOTIFY, 20);
+	function.config[0x80] = 4; /* notify_off_multiplier */
+	memcpy(function.config + 0x90, msix, sizeof(msix));
+	function.bar[BAR].kind = BAR_MEMORY;
+	function.bar[BAR].length = BAR_LENGTH;
+	function_begin();
+	function_reset();
+	kernel.control = made_control;
+	kernel.mapped = trap_registers;
+	trapped_registers = mmap(NULL, BAR_LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED, function.memory, (off_t)REGION(BAR));
+	yes(trapped_registers != MAP_FAILED);
+	memcpy(trapped_registers + DEVICE, config, 12);
+	same(sigaction(SIGSEGV, &action, NULL), 0);
+	same(sigaction(SIGTRAP, &action, NULL), 0);
+}
+
+/* An honest one again. */
+static void made_honest(void)
+{
+	memset(&made, 0, sizeof(made));
+	made.offered[0] = BIT(F_VERSION_1) | BIT(F_ACCESS_PLATFORM) | BIT(F_MAC) | BIT(F_STATUS) | BIT(F_MTU);
+	made.refused = -2;
+	made.vectors_left = 257;
+	made_reset();
+	trapped_put(QUEUES, 3, 2);
+	trapped_put(QUEUE_SIZE, 256, 2);
+	trapped_put(NOTIFY_OFFSET, 1, 2);
+}
+
+#endif
