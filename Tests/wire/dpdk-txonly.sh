@@ -8,7 +8,7 @@
 
 traffic=$(program traffic) || exit 1
 testpmd back "net_vhost0,iface=$work/s,queues=1" --forward-mode=txonly --txpkts=200
-background front "$traffic" "vhost-user:$work/s" rx
+background front taskset -c 0 "$traffic" "vhost-user:$work/s" rx
 say back start
 sleep 3
 say back stop

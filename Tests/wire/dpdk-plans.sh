@@ -1,0 +1,262 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# deadline: 600
+# The loopback, port-restart and payload tables of DPDK's test plans, with our library in the place of its virtio-user:
+# each path's frames go round through testpmd's net_vhost, six sizes of them, and every byte is compared.
+#
+#   Tests/wire/dpdk-plans.sh [full] [PATH...]
+#
+# Without "full" there are fewer frames, and a restart of testpmd on four paths only.
+# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
+. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source=../scripts/testpmd.sh
+. "$(dirname "$0")/../scripts/testpmd.sh"
+
+# Name, device keys, settings, functions that must be in use. DPDK's vectorised paths are those of the same features.
+paths="\
+P1 packed_vq=1,mrg_rxbuf=1,in_order=0,vlan_strip=1 vlan rx-packed-mergeable tx-packed-plain
+P2 packed_vq=1,mrg_rxbuf=0,in_order=0,vlan_strip=1 vlan rx-packed-offload tx-packed-plain
+P3 packed_vq=1,mrg_rxbuf=1,in_order=1,vlan_strip=1 vlan rx-packed-in-order-mergeable tx-packed-in-order
+P4 packed_vq=1,mrg_rxbuf=0,in_order=1,lro=1 - rx-packed-in-order-offload tx-packed-in-order
+P5 packed_vq=1,mrg_rxbuf=0,in_order=1 - rx-packed-in-order tx-packed-in-order
+P6 packed_vq=1,mrg_rxbuf=0,in_order=1 - rx-packed-in-order tx-packed-in-order
+P7 packed_vq=1,mrg_rxbuf=1,in_order=1 - rx-packed-in-order-mergeable tx-packed-in-order
+S1 packed_vq=0,mrg_rxbuf=1,in_order=1,vlan_strip=1 vlan rx-split-in-order-mergeable tx-split-in-order
+S2 packed_vq=0,mrg_rxbuf=0,in_order=1,vlan_strip=1 vlan rx-split-in-order-offload tx-split-in-order
+S3 packed_vq=0,mrg_rxbuf=1,in_order=0,vlan_strip=1 vlan rx-split-mergeable tx-split-plain
+S4 packed_vq=0,mrg_rxbuf=0,in_order=0,vlan_strip=1 vlan rx-split-offload tx-split-plain
+S5 packed_vq=0,mrg_rxbuf=0,in_order=0 - rx-split-plain tx-split-plain"
+tests="256 1024 255 2-queues 8-queues peer-stop own-stop restart chains no-tables 288 284 too-long"
+sizes="64 128 256 512 1024 1518"
+no_tables=0x10000000 # INDIRECT_DESC, not to be accepted
+
+frames=300 longs=300 rounds=2 restarted=" P1 P5 S1 S5 "
+if [ "${1-}" = full ]; then
+  shift
+  frames=5000 longs=1000 rounds=10 restarted=
+fi
+wanted=" $* "
+
+# ---- our side: the program plan, which answers line by line --------------------------------------------------------------
+
+plan=$(program plan) || exit 1
+trap : PIPE
+declare -A result
+
+leave_front() {
+  [ -n "${front-}" ] || return 0
+  exec {to_front}>&- {from_front}<&-
+  end "$front"
+  front=
+}
+
+# begin [LINE...]: a new one, with these settings.
+begin() {
+  leave_front
+  coproc FRONT { exec taskset -c 0 "$plan"; }
+  front=$FRONT_PID
+  children+=("$front")
+  exec {to_front}>&"${FRONT[1]}" {from_front}<&"${FRONT[0]}"
+  ask "$@"
+}
+
+# ask LINE...: what the last of them is answered is in "answer", or why there is none in "reason".
+ask() {
+  local line said
+  for line; do
+    [ "$line" != - ] || continue
+    echo "$line" 2>/dev/null >&"$to_front" || true
+    IFS= read -r -t 300 said <&"$from_front" || said="no answer"
+    answer=${said#ok }
+    [ "$answer" != "$said" ] || { reason="$line: $said"; return 1; }
+  done
+}
+
+# asked NUMBER LINE: that is the answer.
+asked() {
+  ask "$2" || return
+  [ "$answer" = "$1" ] || { reason="$2: $answer, not $1"; return 1; }
+}
+
+device() { echo "vhost-user:$work/$1,$keys,queue_size=${2:-$ring},queues=${3:-1}"; }
+is_merged() { [[ $keys == *mrg_rxbuf=1* ]]; }
+
+# ---- their side ----------------------------------------------------------------------------------------------------------
+
+# One port that gives back what it gets. What waits in the rings is not thrown away when forwarding starts.
+start_back() {
+  testpmd back "net_vhost0,iface=$work/s,queues=8" --forward-mode=io --no-flush-rx --rxq=8 --txq=8
+  say back start
+}
+
+# Two ports, each of which sends what the other gets.
+start_pair() {
+  testpmd pair "net_vhost0,iface=$work/a,queues=1 net_vhost1,iface=$work/b,queues=1" --forward-mode=io --no-flush-rx
+}
+
+# ---- the tests: each leaves in "answer" how many frames came, or in "reason" what went wrong -------------------------------
+
+# Six sizes round a ring, on so many queues.
+round() { # RING QUEUES FRAMES
+  local size
+  begin "$settings" "tx $(device s "$1" "$2") $rx $tx" || return
+  for size in $sizes; do ask "echo $3 $size" || return; done
+  asked 0 lost && ask close
+}
+
+# testpmd stops forwarding, then the whole port: nothing comes, and nothing is lost.
+peer_stop() {
+  local size
+  begin "$settings" "tx $(device s) $rx $tx" || return
+  for size in $sizes; do ask "echo 50 $size" || return; done
+  ask run && say back stop && ask still || return
+  say back "port stop 0" && ask still && say back "port start 0" && ask still || return
+  say back start && ask "echo 100 64" && asked 0 lost && ask close
+}
+
+# We stop under traffic, and start with and without vionet_init.
+own_stop() {
+  local i size again
+  begin "$settings" "tx $(device s) $rx $tx" || return
+  for ((i = 0; i < rounds; i++)); do
+    for size in 64 1518; do
+      again=$([ "$size" = 64 ] && echo init || echo -)
+      ask "echo 50 $size" run || return
+      sleep 0.05
+      ask stop "$again" start "echo 50 $size" || return
+    done
+  done
+  ask close
+}
+
+# testpmd ends under traffic; the port says so, and goes on when there is another.
+restart() {
+  local again
+  begin "$settings" "tx $(device s) $rx $tx" || return
+  for again in init -; do
+    ask "echo 50 512" run || return
+    leave back
+    ask gone || return
+    start_back
+    ask "$again" start "echo $longs 1024" || return
+  done
+  ask close
+}
+
+# Frames of 8000 bytes in four pieces, which arrive in several buffers or in one large one.
+chains() { # [SETTING]
+  local large=-
+  is_merged || large="buffers 9000"
+  begin "$settings" "$large" "window 24" "${1:--}" "tx $(device s) $rx $tx" "echo $longs 8000 4" || return
+  local came=$answer
+  asked "$(is_merged && echo "$came" || echo 0)" joined && ask "echo 50 64 1" "echo 50 8000 4" && ask close
+}
+
+# Into a ring of twice the size, before testpmd begins: 27 frames alone, 7 bursts of 32, and a burst of chains of 4 × 2000 bytes, of which the ring takes
+# as many as it has room for, in "chains". Then it begins.
+send_before() { # BUFFERS PLACES-OF-A-CHAIN [SETTING]
+  local i
+  begin "$settings" "buffers $1" "${3:--}" "tx $(device a) $rx $tx" "rx $(device b $((2 * ring))) $rx $tx" || return
+  for ((i = 0; i < 27; i++)); do asked 1 "burst 1 64" || return; done
+  for ((i = 0; i < 7; i++)); do asked 32 "burst 32 64" || return; done
+  chains=$(((ring - 251) / $2))
+  asked "$chains" "burst 32 8000 4" && ask listen || return
+  say pair start
+}
+
+# All of them come, and 32 of 2000 bytes that are sent later: 288, where a chain takes one place in a ring of 256.
+payload() { # [SETTING]
+  local places=1 status
+  [ -z "${1-}" ] || places=4
+  send_before "$(is_merged && echo 2048 || echo 9000)" $places "$@" && asked $((251 + chains)) drain &&
+    asked "$(is_merged && echo "$chains" || echo 0)" joined &&
+    asked 32 "burst 32 2000" && asked $((283 + chains)) drain && asked 0 lost && ask close
+  status=$?
+  say pair stop
+  return $status
+}
+
+# Receive buffers that are too small for a chain, and may not be joined: the chains are lost, and nothing else.
+too_long() {
+  local status
+  send_before 2048 1 && ask "come 251" forgive && asked 32 "burst 32 2000" && ask "come 283" &&
+    asked "$chains" lost && ask close
+  status=$?
+  say pair stop
+  return $status
+}
+
+# ---- the table -----------------------------------------------------------------------------------------------------------
+
+# cell TEST COMMAND...: runs it on this path.
+cell() {
+  local test=$1 began=$EPOCHREALTIME
+  shift
+  reason='' answer=''
+  if "$@"; then
+    result[$path,$test]=$answer
+    printf '%s %-10s %7s frames  %s ms\n' "$path" "$test" "$answer" $(((${EPOCHREALTIME/./} - ${began/./}) / 1000))
+  else
+    result[$path,$test]=FAIL
+    failed=$((failed + 1))
+    echo "$path $test FAIL: ${reason:-$*}"
+    # What it left undone would spoil the next.
+    if grep -q '^Bye' "$work/back.out"; then start_back; else say back start; fi
+  fi
+}
+
+# A test that finds nothing wrong, whatever is, is no test: changed frames are seen, and a peer that goes on. On a busy
+# machine that one may be silent for a while.
+can_fail() {
+  local try
+  say back stop && say back "set fwd macswap" && say back start
+  if round 256 1 10; then reason="changed addresses went unseen"; return 1; fi
+  say back stop && say back "set fwd io" && say back start
+  begin "tx $(device s) $rx $tx" "echo 10 64" || return
+  for try in {1..40}; do ask still || return 0; done
+  reason="a peer that goes on went unseen in $try looks"
+  return 1
+}
+
+run_path() {
+  local size test
+  cell 256 round 256 1 $frames
+  cell 1024 round 1024 1 $((2 * frames))
+  [[ $keys != packed_vq=1* ]] || cell 255 round 255 1 $frames
+  for test in 2 8; do cell $test-queues round "$ring" $test $((frames / test)); done
+  cell peer-stop peer_stop
+  cell own-stop own_stop
+  [[ -n $restarted && $restarted != *" $path "* ]] || cell restart restart
+  cell chains chains
+  cell no-tables chains "off $no_tables"
+  cell 288 payload
+  cell 284 payload "off $no_tables"
+  is_merged || cell too-long too_long
+}
+
+print_table() {
+  local test name
+  printf '\n%-4s' ''
+  for test in $tests; do printf '%10s' "$test"; done
+  echo
+  for name in $done_paths; do
+    printf '%-4s' "$name"
+    for test in $tests; do printf '%10s' "${result[$name,$test]:--}"; done
+    echo
+  done
+}
+
+failed=0 done_paths=
+start_back
+start_pair
+while read -r path keys settings rx tx; do
+  [[ $wanted = "  " || $wanted = *" $path "* ]] || continue
+  ring=256
+  [ "$path" != P6 ] || ring=255
+  [ -n "$done_paths" ] || can_fail || fail "$reason"
+  done_paths+=" $path"
+  run_path
+done <<<"$paths"
+print_table
+echo "$SECONDS s, $failed failed"
+[ "$failed" -eq 0 ]
