@@ -117,7 +117,7 @@ shown() {
 held() {
   start_forwarder new || return
   prints 1 "vionetctl info $a" <<END || return
-Error: cannot open /dev/vfio/$(group_of "$a"): Device or resource busy; another process or port has its IOMMU group
+Error: cannot open /dev/vfio/$(group_of "$a"): Device or resource busy; another process has its IOMMU group
 END
   stop_forwarder new
 }
