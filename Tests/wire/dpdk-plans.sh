@@ -65,7 +65,7 @@ ask() {
   local line said
   for line; do
     [ "$line" != - ] || continue
-    echo "$line" 2>/dev/null >&"$to_front" || true
+    { printf "%s\n" "$line" 1>&"$to_front"; } 2>/dev/null || true
     IFS= read -r -t 300 said <&"$from_front" || said="no answer"
     answer=${said#ok }
     [ "$answer" != "$said" ] || { reason="$line: $said"; return 1; }
