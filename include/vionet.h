@@ -124,7 +124,9 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
  *     packed_vq=0|1              packed rings if offered; without the key only on PCI
  *     in_order=0|1               buffers used in order if offered; without the key yes
  *     mrg_rxbuf=0|1              frames in several buffers if offered; without the key if they do not fit into one
- *     rx_csum, lro, vlan_strip=0|1   as VIONET_RX_CHECKSUM, _LRO, _VLAN_STRIP of vionet_config
+ *     rx_csum, lro, vlan_strip, vlan_filter=0|1   as VIONET_RX_CHECKSUM, _LRO, _VLAN_STRIP, _VLAN_FILTER of
+ *                                vionet_config
+ *     rss, rx_hash=0|1           as VIONET_RX_RSS, _HASH
  *     cq=0|1                     a back-end has a control queue that answers; without the key only on PCI
  *     recover=auto|0             vionet_event_handle() restarts a port that broke
  *     server=0|1; speed=Mbit/s
@@ -165,6 +167,9 @@ enum vionet_rx_offload {
 	VIONET_RX_CHECKSUM = 1,   /* checksums checked by the device, or left for us to complete; see the packet's flags */
 	VIONET_RX_LRO = 2,        /* packets of one flow joined to one of up to 64 KiB; brings VIONET_RX_CHECKSUM with it */
 	VIONET_RX_VLAN_STRIP = 4, /* the tag taken out of the frame, in software */
+	VIONET_RX_VLAN_FILTER = 8, /* without promiscuous mode no tagged frames but of vionet_vlan_filter()'s VLANs */
+	VIONET_RX_RSS = 16,       /* the queue of a packet follows from a hash over its addresses: vionet_rss_set() */
+	VIONET_RX_HASH = 32,      /* that hash in vionet_packet.hash */
 };
 
 /*
@@ -630,6 +635,134 @@ int vionet_stats_reset(uint16_t port);
 
 /* The name of a drop reason, "short"; NULL if it has none. Any thread. Since 0.1. */
 const char *VIONET_NULLABLE vionet_drop_name(unsigned int reason);
+
+/* ---- settings of a port ------------------------------------------------------------------------------------------ */
+
+/*
+ * Settings may be changed while packets flow; bursts are not held up, while vionet_rx_arm() and vionet_rx_wait() wait
+ * like every other call. All of them are of the device's making, and go to it as commands on its control queue, for
+ * whose answer each call waits at most 3 s. They are legal from vionet_init()
+ * on. vionet_stop() and a lost connection do not undo them: each vionet_start() tells the device anew, and fails if it
+ * does not take them. On a stopped port they are noted for the next vionet_start(). vionet_init() forgets them.
+ *
+ * All return, besides what their own comments say: -ENODEV no such port, or its PCI function is gone; -EINVAL the port
+ * is not initialised, or an argument is wrong; -ENOTSUP the device lacks a feature, which the sentence names, or it was
+ * not asked for; -EIO the device refused the command; -ETIMEDOUT it does not answer, and will be told nothing more
+ * before the next vionet_start(); -ENOTCONN the back-end is gone. After a failure the setting is what it was.
+ * Any thread, and one call at a time on a port: others wait.
+ */
+
+/*
+ * Receives all frames, or only those for us: to the port's address, to those of vionet_mac_list(), broadcast. Until the
+ * first call a device does as it likes, which for most is to pass everything. VIRTIO_NET_F_CTRL_RX. Since 0.1.
+ */
+int vionet_promiscuous(uint16_t port, int on);
+
+/* Receives every multicast frame, or only those listed. VIRTIO_NET_F_CTRL_RX. Since 0.1. */
+int vionet_all_multicast(uint16_t port, int on);
+
+enum vionet_filter {
+	VIONET_FILTER_ALL_UNICAST = 1 << 2,  /* every unicast frame passes */
+	VIONET_FILTER_NO_MULTICAST = 1 << 3, /* no multicast frame passes */
+	VIONET_FILTER_NO_UNICAST = 1 << 4,
+	VIONET_FILTER_NO_BROADCAST = 1 << 5,
+};
+
+/* Sets these four, flags being those that are on, of enum vionet_filter. VIRTIO_NET_F_CTRL_RX_EXTRA. Since 0.1. */
+int vionet_rx_filter(uint16_t port, uint32_t flags);
+
+/*
+ * Gives the port another address of 6 bytes: no group's, not all zero. VIRTIO_NET_F_CTRL_MAC_ADDR; a legacy PCI device
+ * does without. Since 0.1.
+ */
+int vionet_mac_set(uint16_t port, const uint8_t *VIONET_NULLABLE mac);
+
+/*
+ * Sets the addresses besides the port's own whose frames it receives, in place of the last list: count of them, 6 bytes
+ * each and nothing in between, unicast and multicast in any order, at most 65535; 0 and NULL for none. Where the device
+ * has no room for them, all unicast frames are let pass, or all multicast ones, or both, which the log tells.
+ * VIRTIO_NET_F_CTRL_RX. -ENOMEM. Since 0.1.
+ */
+int vionet_mac_list(uint16_t port, const uint8_t *VIONET_NULLABLE list, size_t count);
+
+/*
+ * Lets frames of VLAN id (0 to 4095) pass, or no more. VIRTIO_NET_F_CTRL_VLAN, which is negotiated only with
+ * VIONET_RX_VLAN_FILTER, since with it a device passes no tagged frame that it was not told of; as a rule it passes all
+ * in promiscuous mode. Since 0.1.
+ */
+int vionet_vlan_filter(uint16_t port, uint16_t id, int on);
+
+/*
+ * How many of the port's queue pairs are in use: 1 to as many as it was initialised with. With fewer than before
+ * nothing new is received on the last ones, though what is there can still be fetched, and vionet_tx_burst() on them
+ * takes no packets; it first waits up to 100 ms for those it took to be sent. -ETIMEDOUT also: a thread stayed inside a
+ * burst for 3 s. Since 0.1.
+ */
+int vionet_queue_pairs(uint16_t port, uint16_t pairs);
+
+/*
+ * The largest packet that is sent, after the Ethernet header: 68 to what the device gives with VIRTIO_NET_F_MTU, or else
+ * to what receive buffers hold. vionet_info.mtu is the one in force. Since 0.1.
+ */
+int vionet_mtu_set(uint16_t port, uint16_t mtu);
+
+enum vionet_hash {
+	VIONET_HASH_IPV4 = 1 << 0, /* addresses of IPv4 packets without one of the next two */
+	VIONET_HASH_TCP4 = 1 << 1, /* addresses and ports */
+	VIONET_HASH_UDP4 = 1 << 2,
+	VIONET_HASH_IPV6 = 1 << 3,
+	VIONET_HASH_TCP6 = 1 << 4,
+	VIONET_HASH_UDP6 = 1 << 5,
+	VIONET_HASH_IPV6_EX = 1 << 6, /* the three of IPv6 with its extension headers looked into */
+	VIONET_HASH_TCP6_EX = 1 << 7,
+	VIONET_HASH_UDP6_EX = 1 << 8,
+};
+
+struct vionet_rss {
+	size_t size;
+	uint8_t *VIONET_NULLABLE key;    /* of the Toeplitz hash; only read by vionet_rss_set() */
+	uint16_t *VIONET_NULLABLE table; /* receive queues, by the lowest bits of the hash; likewise */
+	uint32_t hash_types;           /* enum vionet_hash; set: 0 for all that the device knows */
+	uint16_t table_length;         /* entries, a power of two; set: 0 for the queues in use in turns */
+	uint16_t unclassified_queue;   /* for packets that have no hash */
+	uint8_t key_length;            /* bytes; set: 0 to keep the key there is, a random one at first */
+	uint8_t max_key_length;        /* these three are what the device knows, filled by vionet_rss_get() */
+	uint16_t max_table_length;
+	uint32_t supported_hash_types;
+};
+
+/*
+ * Sets which received packets have a hash and how it chooses their queue. VIRTIO_NET_F_RSS, which is negotiated with
+ * VIONET_RX_RSS; for key and hash_types VIRTIO_NET_F_HASH_REPORT is enough, negotiated with VIONET_RX_HASH. From the
+ * start all that the device knows is hashed. A table names queues in use only: set another before vionet_queue_pairs()
+ * leaves one of them out. -E2BIG *rss is newer than the library; -ENOMEM. Since 0.1.
+ */
+int vionet_rss_set(uint16_t port, const struct vionet_rss *VIONET_NULLABLE rss);
+
+/*
+ * Fills *rss, whose size must be set, with what is in use. key_length and table_length say beforehand how much room key
+ * and table have, which may be 0, and afterwards how much there is: more than was copied if the room is less. Since 0.1.
+ */
+int vionet_rss_get(uint16_t port, struct vionet_rss *VIONET_NULLABLE rss);
+
+/*
+ * Switches VIONET_RX_CHECKSUM and VIONET_RX_LRO, as far as vionet_init() got them, off and on again; the other bits as
+ * in vionet_config. Packets that are already on their way come as before. VIRTIO_NET_F_CTRL_GUEST_OFFLOADS. Since 0.1.
+ */
+int vionet_rx_offloads_set(uint16_t port, uint32_t offloads);
+
+#define VIONET_ALL_QUEUES 0xffff
+
+/*
+ * Lets the device delay interrupts of receive queues until so many packets have come or so many microseconds have
+ * passed since the first of them, whichever is earlier; 0 and 0 for none. queue is a number, for which it takes
+ * VIRTIO_NET_F_VQ_NOTF_COAL, or VIONET_ALL_QUEUES, which undoes what was set for single ones: VIRTIO_NET_F_NOTF_COAL.
+ * Since 0.1.
+ */
+int vionet_rx_coalesce(uint16_t port, uint16_t queue, uint32_t packets, uint32_t microseconds);
+
+/* The same for transmit queues and packets sent. Since 0.1. */
+int vionet_tx_coalesce(uint16_t port, uint16_t queue, uint32_t packets, uint32_t microseconds);
 
 /* ---- a device of our own ----------------------------------------------------------------------------------------- */
 

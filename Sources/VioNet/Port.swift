@@ -63,6 +63,7 @@ package struct Port {
   private var probeNanoseconds: UInt64 = 0
   var startNanoseconds: UInt64 = 0
   var statistics = PortStatistics()
+  var settings = Settings()
 }
 
 // MARK: Probe
@@ -180,6 +181,8 @@ extension Port {
     if isHeld { return }
     if let pool { PacketPools.letGo(pool, promised) }
     pool = nil
+    settings.destroy()
+    settings = Settings()
     features = FeatureSet(0)
     startNanoseconds = probeNanoseconds
   }
@@ -196,7 +199,7 @@ extension Port {
       features = try Negotiation.agree(bus, options, room: pool.value.dataSize, &config)
       try makeQueues()
       try Negotiation.finish(bus)
-      if queuePairs > 1 && control != nil { try usePairs(queuePairs) }
+      try restoreSettings()
     } catch {
       // The device gives up its queues before their memory goes.
       Negotiation.fail(bus)
@@ -247,7 +250,7 @@ extension Port {
     do throws(Failure) {
       for pair in 0..<queuePairs { try makeWake(pair) }
       try makeNews()
-      for index in 0..<queuePairs * 2 { try bus.enable(index, true) }
+      for index in 0..<pairsEnabled * 2 { try bus.enable(index, true) }
     } catch {
       tearDown()
       throw error
@@ -262,7 +265,7 @@ extension Port {
     receiveName = receivePath.name
     transmitName = transmitPath.name
     Registry.ports[number].receiveCount = queuePairs
-    Registry.ports[number].transmitCount = queuePairs
+    Registry.ports[number].transmitCount = pairsInUse
   }
 
   package mutating func stop() throws(Failure) {

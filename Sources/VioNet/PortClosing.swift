@@ -18,6 +18,7 @@ extension Port {
     if isLost { abandonQueues() } else if isHeld { unmakeQueues() }
     Registry.ports[number].news = 0
     if isQuiet { poke.close() }
+    settings.destroy()
     statistics.destroy()
     companion?.finish()
     if let pool, !isLost { PacketPools.letGo(pool, promised) }

@@ -6,9 +6,14 @@ import CLinux
 import Linux
 
 extension Port {
-  /// Ring and page, each on pages of its own, and what the first may lie off one.
-  static var controlBytes: Int { 4096 + controlRingBytes + ControlQueue.pageBytes }
+  /// Ring and commands, each on pages of its own, and what the first may lie off one.
+  var controlBytes: Int { features.has(VIRTIO_NET_F_CTRL_VQ) ? 4096 + Port.controlRingBytes + commandBytes : 0 }
   static let controlRingBytes = 4 * 4096
+  /// With RSS there has to be room for the largest table.
+  private var commandBytes: Int {
+    let table = features.has(VIRTIO_NET_F_RSS) ? Int(config.hashing.table) : 0
+    return ControlQueue.pageBytes(data: HashLimits.commandBytes(table: table, key: 255))
+  }
 
   /// Its number: 2N, N pairs being what the device has with MQ or RSS, else one (virtio 1.4, 5.1.2).
   private var controlIndex: UInt16 {
@@ -24,15 +29,10 @@ extension Port {
     }
     let page = begin + Port.controlRingBytes
     var devicePage = unsafe Shared(region.base + page).address
-    if bus.usesPhysicalAddresses { devicePage = try physical(page, ControlQueue.pageBytes, region) }
+    if bus.usesPhysicalAddresses { devicePage = try physical(page, commandBytes, region) }
     let core = try Virtqueue(
       port: number, index: controlIndex, ring: unsafe Shared(region.base + begin), layout: layout, shape: shape)
-    control = unsafe ControlQueue(core: core, page: Shared(region.base + page), devicePage: devicePage)
-  }
-
-  /// Tells the device how many pairs there are from now on; until then it uses only the first (5.1.9.5.6).
-  mutating func usePairs(_ pairs: UInt16) throws(Failure) {
-    var count = pairs.littleEndian
-    try unsafe control?.send(ControlCommand.pairs, &count, 2)
+    control = unsafe ControlQueue(
+      core: core, page: Shared(region.base + page), devicePage: devicePage, bytes: commandBytes)
   }
 }

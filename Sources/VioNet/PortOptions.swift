@@ -36,6 +36,7 @@ package struct PortOptions {
 
   private static let knownOffloads =
     VIONET_RX_CHECKSUM.rawValue | VIONET_RX_LRO.rawValue | VIONET_RX_VLAN_STRIP.rawValue
+    | VIONET_RX_VLAN_FILTER.rawValue | VIONET_RX_RSS.rawValue | VIONET_RX_HASH.rawValue
 
   func receives(_ offload: vionet_rx_offload) -> Bool { receiveOffloads & offload.rawValue != 0 }
 
@@ -65,6 +66,12 @@ package struct PortOptions {
       try setOffload(VIONET_RX_LRO, key, value)
     } else if key.equals("vlan_strip") {
       try setOffload(VIONET_RX_VLAN_STRIP, key, value)
+    } else if key.equals("rss") {
+      try setOffload(VIONET_RX_RSS, key, value)
+    } else if key.equals("rx_hash") {
+      try setOffload(VIONET_RX_HASH, key, value)
+    } else if key.equals("vlan_filter") {
+      try setOffload(VIONET_RX_VLAN_FILTER, key, value)
     } else if key.equals("cq") {
       control = try PortOptions.isOn(key, value) ? .on : .off
     } else if key.equals("recover") {

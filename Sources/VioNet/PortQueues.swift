@@ -36,7 +36,7 @@ extension Port {
     if pairs > config.pairs {
       throw Failure(EINVAL, "queues: ").number(pairs).text(" were asked for, and the device has ").number(config.pairs)
     }
-    if pairs > 1 && bus.isPCI && !features.has(VIRTIO_NET_F_MQ) {
+    if pairs > 1 && bus.isPCI && !features.has(VIRTIO_NET_F_MQ) && !features.has(VIRTIO_NET_F_RSS) {
       throw Failure(EINVAL, "queues: ").number(pairs).text(" take VIRTIO_NET_F_MQ, which features_off forbids")
     }
     let receive = try layout(0, options.receiveDescriptors)
@@ -47,7 +47,7 @@ extension Port {
     // One hugepage holds the rings in one piece, which a device without an IOMMU needs.
     let hasControl = features.has(VIRTIO_NET_F_CTRL_VQ)
     let region = try Region.make(
-      Int(pairs) * (receive.bytes + transmit.bytes) + (hasControl ? Port.controlBytes : 0),
+      Int(pairs) * (receive.bytes + transmit.bytes) + controlBytes,
       hugepages: bus.usesPhysicalAddresses)
     rings = region
     if bus.usesPhysicalAddresses { try region.lock() }
@@ -160,10 +160,7 @@ extension Port {
       unsafe receiveQueue(pair).value.core.burst = Virtqueue.idleBurst
       unsafe transmitQueue(pair).value.core.burst = Virtqueue.idleBurst
     }
-    if sys_membarrier() < 0 && (sys_membarrier_register() < 0 || sys_membarrier() < 0) {
-      // A kernel without it: any store of another processor is visible long before this is over.
-      sys_sleep_microseconds(10000)
-    }
+    Port.makeAllSee()
     let deadline = Deadline(milliseconds: 3000)
     for pair in 0..<queuePairs {
       while receiveQueue(pair).value.core.isBusy || transmitQueue(pair).value.core.isBusy {
@@ -173,12 +170,25 @@ extension Port {
             unsafe transmitQueue(pair).value.core.open(bursts.1)
           }
           Registry.ports[slot].receiveCount = queuePairs
-          Registry.ports[slot].transmitCount = queuePairs
-          throw Failure(ETIMEDOUT, "a thread stayed inside a burst of port ").number(slot).text(" for 3 s")
+          Registry.ports[slot].transmitCount = pairsInUse
+          throw Port.staysInside(slot)
         }
         sys_sleep_microseconds(20)
       }
     }
+  }
+
+  /// What this processor has stored, every other one sees from here on.
+  @inline(never)
+  static func makeAllSee() {
+    if sys_membarrier() < 0 && (sys_membarrier_register() < 0 || sys_membarrier() < 0) {
+      // A kernel without it: any store of another processor is visible long before this is over.
+      sys_sleep_microseconds(10000)
+    }
+  }
+
+  static func staysInside(_ number: UInt16) -> Failure {
+    Failure(ETIMEDOUT, "a thread stayed inside a burst of port ").number(number).text(" for 3 s")
   }
 
   /// Makes the device let go of its queues, takes every packet back, and unmakes the queues. Each is done for what

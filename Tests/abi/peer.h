@@ -25,6 +25,7 @@ enum {
 };
 enum { PROTOCOL_MQ = 1 << 0, PROTOCOL_REPLY_ACK = 1 << 3, PROTOCOL_CONFIG = 1 << 9, PROTOCOL_STATUS = 1 << 16 };
 enum { F_MTU = 3, F_MAC = 5, F_STATUS = 16, F_PROTOCOL = 30, F_VERSION_1 = 32 };
+enum { PEER_RINGS = 16 };
 #define BIT(n) (1ull << (n))
 
 /* What the peer does at message number `at`. */
@@ -66,7 +67,12 @@ struct peer {
 	uint8_t replied[512];
 	uint64_t negotiated, agreed;
 	_Atomic uint32_t status;
-	struct ring ring[2];
+	uint32_t pairs; /* that it says it has */
+	struct ring ring[PEER_RINGS];
+	/* What is done in the peer's thread when this ring is kicked while it is enabled: control.h. */
+	int served;
+	void (*serve)(struct peer *p);
+	void *context;
 	struct { uint64_t guest, length, user, offset; unsigned char *mapped; size_t mapped_length; int seals; } region[8];
 	uint32_t regions;
 };
@@ -105,18 +111,18 @@ static void peer_keep_fd(int *place, int fd)
 /* Does what a message asks. Returns the bytes of the reply's payload, -1 for none. */
 static int peer_obey(struct peer *p, struct message *m, int *fds, int fd_count)
 {
-	struct ring *ring = &p->ring[m->u.state.index & 1];
+	struct ring *ring = &p->ring[m->u.state.index % PEER_RINGS];
 	switch (m->request) {
 	case GET_FEATURES: m->u.u64 = p->features; return 8;
 	case SET_FEATURES: p->negotiated = m->u.u64; return -1;
 	case GET_PROTOCOL_FEATURES: m->u.u64 = p->protocol; return 8;
 	case SET_PROTOCOL_FEATURES: p->agreed = m->u.u64; return -1;
-	case GET_QUEUE_NUM: m->u.u64 = 1; return 8;
+	case GET_QUEUE_NUM: m->u.u64 = p->pairs; return 8;
 	case SET_MEM_TABLE: peer_memory(p, m, fds, fd_count); return -1;
 	case SET_VRING_NUM: ring->size = m->u.state.number; return -1;
 	case SET_VRING_BASE: ring->taken = (uint16_t)m->u.state.number; return -1;
 	case SET_VRING_ADDR:
-		ring = &p->ring[m->u.address.index & 1];
+		ring = &p->ring[m->u.address.index % PEER_RINGS];
 		ring->descriptors = m->u.address.descriptors;
 		ring->used = m->u.address.used;
 		ring->available = m->u.address.available;
@@ -133,8 +139,8 @@ static int peer_obey(struct peer *p, struct message *m, int *fds, int fd_count)
 		return (int)m->size;
 	case SET_STATUS:
 		p->status = (uint32_t)(p->drop_features_ok ? m->u.u64 & ~8ull : m->u.u64);
-		if (m->u.u64 == 0)
-			p->ring[0].enabled = p->ring[1].enabled = 0;
+		for (int i = 0; i < PEER_RINGS && m->u.u64 == 0; i++)
+			p->ring[i].enabled = 0;
 		return -1;
 	case GET_STATUS: m->u.u64 = p->status; return 8;
 	default: return -1;
@@ -225,6 +231,20 @@ static int peer_message(struct peer *p, int s)
 	return peer_reply(p, s, &m, length, now);
 }
 
+/* Waits a moment for a message or a kick, and does what either asks. Returns 0 when the connection is over. */
+static int peer_turn(struct peer *p, int s)
+{
+	struct ring *served = &p->ring[p->served];
+	struct pollfd waiting[2] = {{.fd = s, .events = POLLIN}, {.fd = p->serve ? served->kick : -1, .events = POLLIN}};
+	uint64_t kicks;
+
+	if (poll(waiting, 2, 20) <= 0)
+		return 1;
+	if (waiting[1].revents & POLLIN && read(served->kick, &kicks, 8) == 8 && served->started && served->enabled)
+		p->serve(p);
+	return waiting[0].revents == 0 || peer_message(p, s);
+}
+
 static void *peer_thread(void *argument)
 {
 	struct peer *p = argument;
@@ -234,11 +254,8 @@ static void *peer_thread(void *argument)
 			continue;
 		int s = accept4(p->listener, NULL, NULL, SOCK_CLOEXEC);
 		p->connections++;
-		while (!p->stop) {
-			waiting = (struct pollfd){.fd = s, .events = POLLIN};
-			if (poll(&waiting, 1, 20) > 0 && !peer_message(p, s))
-				break;
-		}
+		while (!p->stop && peer_turn(p, s))
+			;
 		close(s);
 		p->gone++;
 	}
@@ -250,11 +267,11 @@ OK_UNUSED static void peer_start(struct peer *p)
 {
 	static _Atomic int number;
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	*p = (struct peer){.at = -1};
+	*p = (struct peer){.at = -1, .pairs = 1};
 	p->features = BIT(F_VERSION_1) | BIT(F_PROTOCOL) | BIT(F_MAC) | BIT(F_STATUS) | BIT(F_MTU);
 	p->protocol = PROTOCOL_MQ | PROTOCOL_REPLY_ACK | PROTOCOL_CONFIG | PROTOCOL_STATUS;
 	memcpy(p->config, "\x02\xaa\xbb\xcc\xdd\xee\x01\x00\x01\x00\xdc\x05", 12);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < PEER_RINGS; i++)
 		p->ring[i].kick = p->ring[i].call = -1;
 	snprintf(p->path, sizeof(p->path), "/tmp/vionet-peer-%d-%d.sock", getpid(), number++);
 	snprintf(at.sun_path, sizeof(at.sun_path), "%s", p->path);
@@ -270,7 +287,7 @@ OK_UNUSED static void peer_end(struct peer *p)
 	pthread_join(p->thread, NULL);
 	close(p->listener);
 	unlink(p->path);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < PEER_RINGS; i++) {
 		peer_keep_fd(&p->ring[i].kick, -1);
 		peer_keep_fd(&p->ring[i].call, -1);
 	}

@@ -263,13 +263,13 @@ OK_UNUSED static void backend_begin(void)
 OK_UNUSED static void backend_reset(struct input *script)
 {
 	backend_leave();
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < PEER_RINGS; i++) {
 		peer_keep_fd(&backend.peer.ring[i].kick, -1);
 		peer_keep_fd(&backend.peer.ring[i].call, -1);
 	}
 	peer_forget_memory(&backend.peer);
-	backend.peer = (struct peer){.at = -1};
-	for (int i = 0; i < 2; i++)
+	backend.peer = (struct peer){.at = -1, .pairs = 1};
+	for (int i = 0; i < PEER_RINGS; i++)
 		backend.peer.ring[i].kick = backend.peer.ring[i].call = -1;
 	backend.peer.features = BIT(F_VERSION_1) | BIT(F_PROTOCOL) | BIT(F_MAC) | BIT(F_STATUS) | BIT(F_MTU);
 	backend.peer.protocol = PROTOCOL_MQ | PROTOCOL_REPLY_ACK | PROTOCOL_CONFIG | PROTOCOL_STATUS;

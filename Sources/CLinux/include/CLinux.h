@@ -46,6 +46,9 @@
 #include <sys/un.h>
 
 /* Feature bits that kernel headers before 6.2 have no name for. */
+#ifndef VIRTIO_NET_F_VQ_NOTF_COAL
+#define VIRTIO_NET_F_VQ_NOTF_COAL 52
+#endif
 #ifndef VIRTIO_NET_F_GUEST_USO4
 #define VIRTIO_NET_F_GUEST_USO4 54
 #define VIRTIO_NET_F_GUEST_USO6 55

@@ -166,6 +166,7 @@ enum Bus {
     }
   }
 
+  @inline(never)
   var isGone: Bool {
     switch self {
     case .vhostUser(let bus): bus.value.socket.hasHungUp()
@@ -175,6 +176,7 @@ enum Bus {
 
   // MARK: Handshake
 
+  @inline(never)
   func status() throws(Failure) -> UInt8 {
     switch self {
     case .vhostUser(let bus): try bus.value.status()
@@ -182,6 +184,7 @@ enum Bus {
     }
   }
 
+  @inline(never)
   func setStatus(_ status: UInt8) throws(Failure) {
     switch self {
     case .vhostUser(let bus): try bus.value.setStatus(status)
@@ -197,6 +200,7 @@ enum Bus {
     }
   }
 
+  @inline(never)
   func readConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) throws(Failure) {
     switch self {
     case .vhostUser(let bus): try unsafe bus.value.readConfig(offset, target, count)
@@ -204,7 +208,14 @@ enum Bus {
     }
   }
 
+  /// Only a legacy device lets its configuration be written.
+  @inline(never)
+  func writeConfig(_ offset: Int, _ source: UnsafeRawPointer, _ count: Int) {
+    if case .pci(let bus) = self { unsafe bus.value.writeConfig(offset, source, count) }
+  }
+
   /// Writes status 0 and waits until the device shows it (virtio 1.4, 2.4.2).
+  @inline(never)
   func reset() throws(Failure) {
     try setStatus(0)
     let deadline = Deadline(milliseconds: 3000)
@@ -226,6 +237,7 @@ enum Bus {
   // MARK: Queues
 
   /// The ring size to use for a wish.
+  @inline(never)
   func queueSize(_ index: UInt16, _ wanted: UInt16) throws(Failure) -> UInt16 {
     switch self {
     case .vhostUser: wanted
@@ -247,6 +259,7 @@ enum Bus {
   }
 
   /// Returns how the queue is notified.
+  @inline(never)
   func setUp(_ ring: RingSetUp) throws(Failure) -> Notifier {
     switch self {
     case .vhostUser(let bus):
@@ -257,11 +270,13 @@ enum Bus {
   }
 
   /// On PCI a queue runs from DRIVER_OK on.
+  @inline(never)
   func enable(_ index: UInt16, _ on: Bool) throws(Failure) {
     if case .vhostUser(let bus) = self { try bus.value.enable(index, on) }
   }
 
   /// Makes a back-end let go of one ring; a PCI device lets go of all by its reset.
+  @inline(never)
   func stop(_ index: UInt16) throws(Failure) {
     if case .vhostUser(let bus) = self { try bus.value.stop(index) }
   }

@@ -109,6 +109,14 @@ struct LegacyPCI {
     throw Failure(EIO, "the device's configuration changes faster than it can be read")
   }
 
+  /// Byte by byte, as it is read.
+  func writeConfig(_ offset: Int, _ source: UnsafeRawPointer, _ count: Int) {
+    for place in 0..<count {
+      let byte = unsafe source.load(fromByteOffset: place, as: UInt8.self)
+      write(PCIRegister(configStart + offset + place, "config"), byte)
+    }
+  }
+
   // MARK: Queues
 
   /// Changes of the configuration are announced by this vector. Only while MSI-X is on.

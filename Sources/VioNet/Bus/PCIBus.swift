@@ -175,6 +175,11 @@ struct PCIBus {
     }
   }
 
+  /// Only a legacy device's (virtio 1.4, 5.1.4.2).
+  func writeConfig(_ offset: Int, _ source: UnsafeRawPointer, _ count: Int) {
+    if case .legacy(let legacy) = registers { unsafe legacy.writeConfig(offset, source, count) }
+  }
+
   private static func letGo() -> Failure { Failure(ENODEV, "the PCI function was let go") }
 
   // MARK: Queues

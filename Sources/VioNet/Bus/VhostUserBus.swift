@@ -126,6 +126,7 @@ struct VhostUserBus {
     try tellFile(VhostRequest.setVringKick, index, ring.kick)
   }
 
+  @inline(never)
   mutating func enable(_ index: UInt16, _ on: Bool) throws(Failure) {
     guard offered & VhostUserBus.protocolFeaturesBit != 0 else { return }
     try tell(VhostRequest.setVringEnable, UInt32(index), on ? 1 : 0)
@@ -133,6 +134,7 @@ struct VhostUserBus {
   }
 
   /// Stops a ring; when the answer is here the back-end has let go of it.
+  @inline(never)
   mutating func stop(_ index: UInt16) throws(Failure) {
     var state = (UInt32(index), UInt32(0))
     try unsafe socket.send(VhostRequest.getVringBase, flags: 0, payload: &state, count: 8)
@@ -145,6 +147,7 @@ struct VhostUserBus {
 
   // MARK: Messages
 
+  @inline(never)
   private mutating func askNumber(_ request: UInt32) throws(Failure) -> UInt64 {
     var answer: UInt64 = 0
     try unsafe socket.send(request, flags: 0, payload: nil, count: 0)
@@ -155,6 +158,7 @@ struct VhostUserBus {
 
   private mutating func barrier() throws(Failure) { _ = try askNumber(VhostRequest.getFeatures) }
 
+  @inline(never)
   private mutating func tell(_ request: UInt32, number: UInt64) throws(Failure) {
     var number = number
     note(request, number)
@@ -167,12 +171,14 @@ struct VhostUserBus {
   }
 
   /// Something about one ring that is a number.
+  @inline(never)
   private mutating func tell(_ request: UInt32, _ index: UInt32, _ number: UInt32) throws(Failure) {
     var state = (index, number)
     note(request, UInt64(index), UInt64(number))
     try unsafe tell(request, &state, 8)
   }
 
+  @inline(never)
   private mutating func tellFile(_ request: UInt32, _ index: UInt32, _ file: Int32) throws(Failure) {
     var number = UInt64(index)
     var file = file

@@ -62,6 +62,14 @@ package enum Features {
     1 << UInt64(VIRTIO_NET_F_CTRL_VQ)
     // The device says when its peers should hear of us anew: VIONET_EVENT_ANNOUNCE.
     | 1 << UInt64(VIRTIO_NET_F_GUEST_ANNOUNCE)
+    // Which frames are received: modes, a table of addresses, the port's own one.
+    | 1 << UInt64(VIRTIO_NET_F_CTRL_RX) | 1 << UInt64(VIRTIO_NET_F_CTRL_RX_EXTRA)
+    | 1 << UInt64(VIRTIO_NET_F_CTRL_MAC_ADDR)
+    // What is done for received packets, changed without a reset; when the device interrupts.
+    | 1 << UInt64(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) | coalescing
+
+  private static let coalescing: UInt64 =
+    1 << UInt64(VIRTIO_NET_F_NOTF_COAL) | 1 << UInt64(VIRTIO_NET_F_VQ_NOTF_COAL)
 
   /// Received packets may have been checked already, or not been checked at all.
   static let receiveChecksum: UInt64 = 1 << UInt64(VIRTIO_NET_F_GUEST_CSUM)
@@ -83,16 +91,21 @@ package enum Features {
   /// And of bits 64 to 127: nothing that this version can do.
   static let wantedAbove: UInt64 = 0
 
+  /// What is done by commands, and is nothing without CTRL_VQ.
+  static let throughControl: UInt64 =
+    1 << UInt64(VIRTIO_NET_F_CTRL_RX) | 1 << UInt64(VIRTIO_NET_F_CTRL_RX_EXTRA) | 1 << UInt64(VIRTIO_NET_F_CTRL_VLAN)
+    | 1 << UInt64(VIRTIO_NET_F_CTRL_MAC_ADDR) | 1 << UInt64(VIRTIO_NET_F_GUEST_ANNOUNCE)
+    | 1 << UInt64(VIRTIO_NET_F_MQ) | 1 << UInt64(VIRTIO_NET_F_RSS) | 1 << UInt64(VIRTIO_NET_F_HASH_REPORT)
+    | 1 << UInt64(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) | coalescing
+
   /// What no device may offer, and no driver accept, without the feature beside it (5.1.3.1).
   static func dropOrphans(_ features: inout FeatureSet) {
-    let needs: InlineArray<14, (Int32, Int32)> = [
+    if !features.has(VIRTIO_NET_F_CTRL_VQ) { features.bits &= ~throughControl }
+    let needs: InlineArray<8, (Int32, Int32)> = [
       (VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_CSUM), (VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_CSUM),
       (VIRTIO_NET_F_GUEST_USO4, VIRTIO_NET_F_GUEST_CSUM), (VIRTIO_NET_F_GUEST_USO6, VIRTIO_NET_F_GUEST_CSUM),
       (VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_CSUM), (VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_CSUM),
-      (VIRTIO_NET_F_HOST_USO, VIRTIO_NET_F_CSUM), (VIRTIO_NET_F_CTRL_RX, VIRTIO_NET_F_CTRL_VQ),
-      (VIRTIO_NET_F_CTRL_VLAN, VIRTIO_NET_F_CTRL_VQ), (VIRTIO_NET_F_CTRL_MAC_ADDR, VIRTIO_NET_F_CTRL_VQ),
-      (VIRTIO_NET_F_MQ, VIRTIO_NET_F_CTRL_VQ), (VIRTIO_NET_F_RSS, VIRTIO_NET_F_CTRL_VQ),
-      (VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_CTRL_VQ), (VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_STATUS),
+      (VIRTIO_NET_F_HOST_USO, VIRTIO_NET_F_CSUM), (VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_STATUS),
     ]
     for index in 0..<needs.count where !features.has(needs[index].1) { features.remove(needs[index].0) }
     let guest = features.has(VIRTIO_NET_F_GUEST_TSO4) || features.has(VIRTIO_NET_F_GUEST_TSO6)
@@ -169,6 +182,19 @@ package enum Features {
     case 69: "VIRTIO_NET_F_OUT_NET_HEADER"
     case 70: "VIRTIO_NET_F_IPSEC"
     default: nil
+    }
+  }
+
+  /// How a bit is asked for that is not accepted unasked.
+  static func key(_ bit: Int32) -> StaticString {
+    switch bit {
+    case VIRTIO_NET_F_CTRL_VQ: "cq=1"
+    case VIRTIO_NET_F_CTRL_VLAN: "vlan_filter=1"
+    case VIRTIO_NET_F_MQ: "queues=2"
+    case VIRTIO_NET_F_RSS: "rss=1"
+    case VIRTIO_NET_F_HASH_REPORT: "rx_hash=1"
+    case VIRTIO_NET_F_GUEST_CSUM: "rx_csum=1"
+    default: "lro=1"
     }
   }
 

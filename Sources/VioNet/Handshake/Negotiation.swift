@@ -90,6 +90,11 @@ enum Negotiation {
       }
     }
     settleMerging(&features, options, isLarge: isLarge, room: room)
+    try config.readHashing(bus, &features)
+    config.largestMTU = config.mtu
+    if features.has(VIRTIO_NET_F_MRG_RXBUF) && !features.has(VIRTIO_NET_F_MTU) {
+      config.largestMTU = UInt16(clamping: room * 60 - NetConfig.frameOverhead)
+    }
     // Back-ends are told of each ring by the front-end: there, several pairs need no control queue.
     let hasPairs = features.has(VIRTIO_NET_F_MQ)
     Features.dropOrphans(&features)
@@ -97,7 +102,8 @@ enum Negotiation {
     config.pairs = bus.maximumQueuePairs
     // The field can be read as soon as the feature is offered (2.5).
     let may = FeatureSet(offered)
-    if bus.isPCI && may.has(VIRTIO_NET_F_MQ) && may.has(VIRTIO_NET_F_CTRL_VQ) && bus.configLength >= 10 {
+    let hasMany = may.has(VIRTIO_NET_F_MQ) || may.has(VIRTIO_NET_F_RSS)
+    if bus.isPCI && hasMany && may.has(VIRTIO_NET_F_CTRL_VQ) && bus.configLength >= 10 {
       config.pairs = try NetConfig.pairs(bus)
     }
     return features
@@ -115,6 +121,9 @@ enum Negotiation {
     if options.receives(VIONET_RX_LRO) { wanted |= Features.receiveSegments }
     if options.queuePairs > 1 { wanted |= 1 << UInt64(VIRTIO_NET_F_MQ) }
     if bus.isPCI || options.control == .on { wanted |= Features.wantedControl }
+    if options.receives(VIONET_RX_VLAN_FILTER) { wanted |= 1 << UInt64(VIRTIO_NET_F_CTRL_VLAN) }
+    if options.receives(VIONET_RX_RSS) { wanted |= 1 << UInt64(VIRTIO_NET_F_RSS) }
+    if options.receives(VIONET_RX_HASH) { wanted |= 1 << UInt64(VIRTIO_NET_F_HASH_REPORT) }
     return wanted
   }
 

@@ -9,10 +9,13 @@ import Linux
 
 struct NetConfig {
   /// Field offsets of struct virtio_net_config.
-  private static let addressOffset = 0
+  static let addressOffset = 0
   private static let statusOffset = 6
   private static let pairsOffset = 8
   private static let mtuOffset = 10
+  private static let keyOffset = 17
+  private static let tableOffset = 18
+  private static let hashTypesOffset = 20
   /// 5.1.4.1: what a device must at least carry.
   static let smallestMTU: UInt16 = 68
 
@@ -22,14 +25,22 @@ struct NetConfig {
     if length < statusOffset + 2 { features.remove(VIRTIO_NET_F_STATUS) }
     if length < pairsOffset + 2 { features.remove(VIRTIO_NET_F_MQ) }
     if length < mtuOffset + 2 { features.remove(VIRTIO_NET_F_MTU) }
+    if length < hashTypesOffset + 4 {
+      features.remove(VIRTIO_NET_F_RSS)
+      features.remove(VIRTIO_NET_F_HASH_REPORT)
+    }
   }
 
   var address = MACAddress((0, 0, 0, 0, 0, 0))
+  /// What the device says; all zero without MAC.
+  private(set) var deviceAddress = MACAddress((0, 0, 0, 0, 0, 0))
   /// Neither the device nor the user gave an address.
   var addressIsRandom = false
   private var randomAddress = MACAddress((0, 0, 0, 0, 0, 0))
   var linkUp = true
   var mtu: UInt16 = 0
+  /// What the device gives, else what receive buffers hold.
+  var largestMTU: UInt16 = 0
   /// Queue pairs the device has; up to 0x8000.
   var pairs: UInt16 = 1
 
@@ -53,6 +64,25 @@ struct NetConfig {
     return pairs < 1 || pairs > 0x8000 ? 1 : pairs
   }
 
+  private(set) var hashing = HashLimits()
+
+  /// Reads what the device can hash with, and gives up the features of one that can less than it must (5.1.4.1).
+  mutating func readHashing(_ bus: Bus, _ features: inout FeatureSet) throws(Failure) {
+    if !features.has(VIRTIO_NET_F_RSS) && !features.has(VIRTIO_NET_F_HASH_REPORT) { return }
+    var types: UInt32 = 0
+    try unsafe bus.readConfig(NetConfig.keyOffset, &hashing.key, 1)
+    try unsafe bus.readConfig(NetConfig.hashTypesOffset, &types, 4)
+    hashing.table = try NetConfig.number(bus, NetConfig.tableOffset)
+    hashing.types = UInt32(littleEndian: types) & HashLimits.knownTypes
+    let canHash = hashing.key >= 40 && hashing.types != 0
+    if !canHash { features.remove(VIRTIO_NET_F_HASH_REPORT) }
+    if !canHash || hashing.table < 128 { features.remove(VIRTIO_NET_F_RSS) }
+    if Log.wanted(.info) {
+      Log.line("hashing: key of").number(hashing.key).text("table of").number(hashing.table).text("types")
+        .hex(hashing.types).text(canHash ? "" : "not used: the specification wants more").send(.info)
+    }
+  }
+
   static let frameHeader: UInt32 = 14
   /// Ethernet header and one VLAN tag.
   static let frameOverhead: UInt32 = 18
@@ -61,6 +91,7 @@ struct NetConfig {
   mutating func read(_ bus: Bus, _ features: FeatureSet, wish: MACAddress?) throws(Failure) {
     var given = MACAddress((0, 0, 0, 0, 0, 0))
     if features.has(VIRTIO_NET_F_MAC) { try unsafe bus.readConfig(NetConfig.addressOffset, &given.bytes, 6) }
+    deviceAddress = given
     // Without the feature the link is believed to be up (5.1.4.2).
     linkUp = true
     if features.has(VIRTIO_NET_F_STATUS) {
@@ -82,4 +113,17 @@ struct NetConfig {
     try unsafe bus.readConfig(offset, &field, 2)
     return UInt16(littleEndian: field)
   }
+}
+
+/// What a device with RSS or HASH_REPORT can do (5.1.4).
+struct HashLimits {
+  /// Bytes of the longest key, entries of the longest table.
+  var key: UInt8 = 0
+  var table: UInt16 = 0
+  var types: UInt32 = 0
+
+  static let knownTypes: UInt32 = 0x1ff
+
+  /// What a command with all of it takes at most.
+  static func commandBytes(table: Int, key: Int) -> Int { 16 + 2 * table + key }
 }

@@ -11,23 +11,28 @@ struct ControlQueue {
   private var core: Virtqueue
   private let page: Shared
   private let devicePage: UInt64
+  /// Bytes of data that a command may have.
+  let room: Int
   /// A command was not answered in time.
   private(set) var isLost = false
 
-  static let pageBytes = 4096
   static let descriptors: UInt16 = 64
   private static let dataOffset = 64
-  private static let answerOffset = pageBytes - 1088
-  /// Bytes of data that a command may have, and of an answer behind the first byte.
-  static let room = answerOffset - dataOffset
+  /// Bytes of an answer behind the first byte.
   static let answerRoom = 1024
+  /// Whole pages, as few as hold a command with so many bytes of data.
+  static func pageBytes(data: Int) -> Int { (dataOffset + data + 64 + answerRoom + 4095) & ~4095 }
   private static let deadline = 3000
 
-  init(core: Virtqueue, page: Shared, devicePage: UInt64) {
+  /// `bytes` of `page`.
+  init(core: Virtqueue, page: Shared, devicePage: UInt64, bytes: Int) {
+    room = bytes - ControlQueue.dataOffset - 64 - ControlQueue.answerRoom
     self.core = core
     self.page = page
     self.devicePage = devicePage
   }
+
+  private var answerOffset: Int { ControlQueue.dataOffset + room }
 
   var setUp: RingSetUp { core.setUp }
   var index: UInt16 { core.index }
@@ -40,32 +45,29 @@ struct ControlQueue {
     into target: UnsafeMutableRawPointer? = nil, _ answer: Int = 0
   ) throws(Failure) {
     if isLost { throw Failure(ETIMEDOUT, "the device left an earlier control command unanswered; start the port anew") }
-    if count > ControlQueue.room || answer > ControlQueue.answerRoom {
+    if count > room || answer > ControlQueue.answerRoom {
       throw Failure(E2BIG, "control command ").plain(Text(command.name)).text(" takes at most ")
-        .number(ControlQueue.room).text(" bytes")
+        .number(room).text(" bytes")
     }
     page.store8(0, command.group)
     page.store8(1, command.number)
     if let data = unsafe data { unsafe (page.base + ControlQueue.dataOffset).copyMemory(from: data, byteCount: count) }
     // Neither OK nor an error: what the device has not written is no answer.
-    page.store8(ControlQueue.answerOffset, 0xff)
+    page.store8(answerOffset, 0xff)
+    // With one command at a time all ids come back before others go out, so that they are in order in any case.
     let isDone =
-      switch (core.ring.shape.isPacked, core.ring.shape.isInOrder) {
-      case (false, false): exchange(SplitRing<AnyOrder>.self, count, answer)
-      case (false, true): exchange(SplitRing<InOrder>.self, count, answer)
-      case (true, false): exchange(PackedRing<AnyOrder>.self, count, answer)
-      case (true, true): exchange(PackedRing<InOrder>.self, count, answer)
-      }
+      core.ring.shape.isPacked
+      ? exchange(PackedRing<AnyOrder>.self, count, answer) : exchange(SplitRing<AnyOrder>.self, count, answer)
     if !isDone {
       isLost = true
       throw Failure(ETIMEDOUT, "the device did not answer control command ").plain(Text(command.name)).text(" within ")
         .number(ControlQueue.deadline).text(" ms")
     }
-    let verdict = page.load8(ControlQueue.answerOffset)
+    let verdict = page.load8(answerOffset)
     if Log.wanted(.debug) { Log.line("control:").text(command.name).text("answered").number(verdict).send(.debug) }
     if verdict != 0 { throw Failure(EIO, "the device refused control command ").plain(Text(command.name)) }
     if let target = unsafe target {
-      unsafe target.copyMemory(from: page.base + ControlQueue.answerOffset + 1, byteCount: answer)
+      unsafe target.copyMemory(from: page.base + answerOffset + 1, byteCount: answer)
     }
   }
 
@@ -83,7 +85,7 @@ struct ControlQueue {
         flags: UInt16(VRING_DESC_F_NEXT), next: last)
     }
     ring.link(
-      third, place: pieces - 1, head: head, address: devicePage &+ UInt64(ControlQueue.answerOffset),
+      third, place: pieces - 1, head: head, address: devicePage &+ UInt64(answerOffset),
       length: UInt32(1 + answer), flags: UInt16(VRING_DESC_F_WRITE), next: 0)
     ring.post(
       head, address: devicePage, length: 2, flags: UInt16(VRING_DESC_F_NEXT),

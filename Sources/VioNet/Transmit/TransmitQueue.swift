@@ -13,7 +13,7 @@ struct TransmitQueue {
   var cache: PacketCache
   let headerSize: UInt32
   /// Bytes of the longest frame, Ethernet header included.
-  let longest: UInt32
+  var longest: UInt32
   /// Pools whose memory the device sees, one bit per number.
   let pools: UInt64
   /// What packets may ask of the device.

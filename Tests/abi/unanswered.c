@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A device that does not answer its control queue: the call comes back in its time, and packets flow as if nothing were. */
+#include "control.h"
+
+static const unsigned char frame[60] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 0};
+static uint16_t port;
+static _Atomic int done;
+static int answer;
+static uint64_t took;
+
+static void *ask(void *unused)
+{
+	(void)unused;
+	uint64_t began = microseconds();
+	answer = vionet_promiscuous(port, 1);
+	took = microseconds() - began;
+	if (answer == -ETIMEDOUT)
+		says("PROMISC");
+	done = 1;
+	return NULL;
+}
+
+/* One frame in, and the same one out again. Returns the longest that a burst took. */
+static uint64_t round_trip(struct peer *p)
+{
+	struct vionet_packet *packet;
+	unsigned char back[60];
+	uint64_t longest = 0, began, now;
+	deliver(p, frame, sizeof(frame));
+	for (;;) {
+		began = microseconds();
+		uint16_t got = vionet_rx_burst(port, 0, &packet, 1);
+		now = microseconds();
+		longest = now - began > longest ? now - began : longest;
+		if (got == 1)
+			break;
+	}
+	began = microseconds();
+	same(vionet_tx_burst(port, 0, &packet, 1), 1);
+	now = microseconds();
+	same(collect(p, back, sizeof(back)), sizeof(frame));
+	yes(memcmp(back, frame, sizeof(frame)) == 0);
+	return now - began > longest ? now - began : longest;
+}
+
+static void silent(void)
+{
+	pthread_t thread;
+	struct control c;
+	uint64_t trips = 0, slow = 0, before = 0, end;
+
+	control_start(&c, BIT(F_CTRL_RX), 1);
+	port = control_port(&c, ",cq=1");
+	ok(vionet_start(port));
+	ok(vionet_all_multicast(port, 1));
+	for (end = microseconds() + 1000000; microseconds() < end; before++)
+		round_trip(&c.peer);
+	commands(&c, "00 01 01\n");
+
+	c.silent = 1;
+	same(pthread_create(&thread, NULL, ask, NULL), 0);
+	while (!done) {
+		slow += round_trip(&c.peer) > 500000;
+		trips++;
+	}
+	pthread_join(thread, NULL);
+	same(answer, -ETIMEDOUT);
+	printf("%" PRIu64 " frames in the second before, %" PRIu64 " in the %" PRIu64 " ms of the call\n", before, trips,
+	       took / 1000);
+	yes(took > 2900000 && took < 4500000);
+	/* Whoever took the port's lock would stand still for three seconds. */
+	same(slow, 0);
+	yes(trips * 1000000 / took > before / 4);
+
+	/* Nothing more is asked of a device that still has a command. */
+	took = microseconds();
+	err(vionet_all_multicast(port, 0), -ETIMEDOUT);
+	says("unanswered");
+	yes(microseconds() - took < 500000);
+	c.silent = 0;
+	ok(vionet_stop(port));
+	ok(vionet_start(port));
+	commands(&c, "00 01 01\n");
+	round_trip(&c.peer);
+	vionet_close(port);
+	control_end(&c);
+}
+
+/* A device that says something, but nothing that makes sense, has not answered either. */
+static uint8_t neither(const uint8_t *command, uint32_t length)
+{
+	return (uint8_t)(command[0] + length * 0 + 0xff);
+}
+
+static void nonsense(void)
+{
+	struct control c;
+	control_start(&c, BIT(F_CTRL_RX), 1);
+	port = control_port(&c, ",cq=1");
+	c.answer = neither;
+	err(vionet_promiscuous(port, 1), -EIO);
+	c.answer = NULL;
+	ok(vionet_promiscuous(port, 1));
+	vionet_close(port);
+	control_end(&c);
+}
+
+int main(void)
+{
+	silent();
+	nonsense();
+	return 0;
+}
