@@ -104,11 +104,13 @@ make_system() {
 
 # The tree of build/ is kept, because the examples look for the library beside them.
 make_vionet() {
-  local folder=$work/vionet
+  local folder=$work/vionet name
   mkdir -p "$folder/vionet/examples" "$folder/vionet/bin"
-  # shellcheck disable=SC2016 # $ORIGIN is the loader's
-  compile Tests/guest/ports.c -I"$root/Tests/abi" -Wl,-rpath,'$ORIGIN/..' || fail "compiling ports.c"
-  cp "$build/test-bin/guest-ports" "$folder/vionet/bin/ports"
+  for name in ports tuner; do
+    # shellcheck disable=SC2016 # $ORIGIN is the loader's
+    compile "Tests/guest/$name.c" -I"$root/Tests/abi" -Wl,-rpath,'$ORIGIN/..' || fail "compiling $name.c"
+    cp "$build/test-bin/guest-$name" "$folder/vionet/bin/$name"
+  done
   cp -a "$build"/libvionet.so* "$folder/vionet/"
   cp -a "$examples"/* "$folder/vionet/examples/"
   with_libraries "$folder" "$examples"/* "$build"/libvionet.so

@@ -144,11 +144,12 @@ power_on() {
   shift 3
   # The emulated IOMMU wants the interrupt controller in QEMU; with KVM some of it may stay in the kernel.
   [ "$accelerator" != kvm ] || irqchip="split"
-  rm -f "$work"/{command.in,command.out,console,monitor,qemu.out}
+  rm -f "$work"/{command.in,command.out,console,monitor,qmp,qemu.out}
   mkfifo "$work/command.in" "$work/command.out"
   exec {to_guest}<>"$work/command.in" {from_guest}<>"$work/command.out"
   "$here/taps.py" "${taps[@]}" -- qemu-system-x86_64 -accel "$accelerator" -machine q35,kernel-irqchip=$irqchip -cpu max \
     -smp 2 -nodefaults -display none -no-reboot -monitor "unix:$work/monitor,server=on,wait=off" \
+    -qmp "unix:$work/qmp,server=on,wait=off" \
     -serial "file:$work/console" -chardev "pipe,id=command,path=$work/command" -serial chardev:command \
     -kernel "$store/vmlinuz" -initrd "$initrd" -append "console=ttyS0 panic=-1 no_timer_check ipv6.disable=1 $append" "$@" \
     >>"$work/qemu.out" 2>&1 &
@@ -241,6 +242,25 @@ with socket.socket(socket.AF_UNIX) as s:
         while not said.endswith(b"(qemu) "):
             said += s.recv(4096)
     print("\n".join(said.decode().replace("\r", "").split("\n")[1:-1]))
+END
+}
+
+# qmp COMMAND: the same in QEMU's other tongue, such as '{"execute": "query-status"}'; what it returns is printed as JSON.
+qmp() {
+  python3 - "$work/qmp" "$1" <<'END'
+import json, socket, sys
+with socket.socket(socket.AF_UNIX) as s:
+    s.settimeout(5)
+    s.connect(sys.argv[1])
+    lines = s.makefile("rw")
+    for command in ('{"execute": "qmp_capabilities"}', sys.argv[2]):
+        lines.write(command + "\n")
+        lines.flush()
+        # The greeting and events are none of ours.
+        answer = {}
+        while "return" not in answer and "error" not in answer:
+            answer = json.loads(lines.readline())
+    print(json.dumps(answer["return"]) if "return" in answer else answer["error"]["desc"])
 END
 }
 

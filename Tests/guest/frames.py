@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Sends frames out of an interface, for tuner.c to count.
+
+    frames.py INTERFACE marks [MARK=ADDRESS[,VLAN]]...   five frames of EtherType 0x88b5 each, with that mark
+    frames.py INTERFACE flows ADDRESS COUNT              one TCP and one UDP packet of each of so many flows
+"""
+import socket
+import struct
+import sys
+
+SOURCE = bytes.fromhex("020000000099")
+
+
+def address(text):
+    return bytes.fromhex(text.replace(":", ""))
+
+
+def marked(item):
+    mark, where = item.split("=")
+    target, _, vlan = where.partition(",")
+    tag = struct.pack("!HH", 0x8100, int(vlan)) if vlan else b""
+    return address(target) + SOURCE + tag + struct.pack("!H", 0x88B5) + bytes([int(mark)] * 46)
+
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def packet(target, flow, protocol):
+    transport = struct.pack("!HH", 1024 + flow * 7 % 50000, 80 + flow % 3) + (
+        struct.pack("!IIBBHHH", flow, 0, 0x50, 0x10, 1000, 0, 0) if protocol == 6 else struct.pack("!HH", 8 + 12, 0) + bytes(12))
+    ends = struct.pack("!II", 0x0A000001 + flow * 65537 % 0x00FFFFFF, 0xC0A80001 + flow % 200)
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(transport), flow & 0xFFFF, 0, 64, protocol, 0) + ends
+    head = head[:10] + struct.pack("!H", checksum(head)) + head[12:]
+    place = 16 if protocol == 6 else 6
+    total = checksum(ends + struct.pack("!HH", protocol, len(transport)) + transport)
+    transport = transport[:place] + struct.pack("!H", total) + transport[place + 2:]
+    return (target + SOURCE + b"\x08\x00" + head + transport).ljust(60, b"\0")
+
+
+def main():
+    out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    out.bind((sys.argv[1], 0))
+    if sys.argv[2] == "marks":
+        for item in sys.argv[3:]:
+            for _ in range(5):
+                out.send(marked(item))
+    else:
+        for flow in range(int(sys.argv[4])):
+            for protocol in (6, 17):
+                out.send(packet(address(sys.argv[3]), flow, protocol))
+
+
+main()

@@ -1,0 +1,193 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# deadline: 240
+# Settings of a running port, seen from the other side: what QEMU says of its filter, which frames pass, on which queue
+# they come and with which hash, what the TAP is asked to do for them. Modern devices, packed ones, and legacy.
+# shellcheck source-path=SCRIPTDIR source=../guest.sh
+. "$(dirname "$0")/../guest.sh"
+modern=disable-legacy=on,iommu_platform=on
+pair plain $modern
+pair packed $modern,packed=on
+pair old disable-modern=on,ctrl_mac_addr=off
+queues=4
+pair spread $modern,mq=on,vectors=10,rss=on,hash=on
+boot iommu hugepages=64
+
+# launch_tuner PAIR [keys]
+launch_tuner() {
+  dones=0
+  guest "launch forwarder tuner pci:$(address "$1" a)${2-}; i=0;
+    until grep -q '^ready' /tmp/forwarder.out || [ \$i -gt 200 ]; do i=\$((i + 1)); usleep 50000; done;
+    tail -n 1 /tmp/forwarder.out; grep -q '^ready' /tmp/forwarder.out" || no "the tuner does not start: $(last_said)"
+}
+
+# tell COMMAND: to the tuner; what it answers is in $work/said, the result of its call in "done".
+tell() {
+  guest "echo '$*' >/tmp/forwarder.in; i=0;
+    until [ \$(grep -c 'done ' /tmp/forwarder.out) -gt $dones ] || [ \$i -gt 250 ]; do i=\$((i + 1)); usleep 20000; done;
+    tail -n 2 /tmp/forwarder.out"
+  dones=$((dones + 1))
+  done=$(sed -n '$ s/.*done //p' "$work/said")
+}
+obeys() { { tell "$@" && [ "$done" = 0 ]; } || no "$*: $(last_said)"; }
+
+# denies NAME COMMAND...: it cannot be done, for want of that feature.
+denies() {
+  local name=$1
+  shift
+  tell "$@"
+  { [ "$done" = -95 ] && grep -q "$name" "$work/said"; } || no "$* was to be denied for want of $name: $(last_said)"
+}
+
+# filter PAIR: what QEMU says of its receive filter, as "key=value" in one line.
+filter() {
+  qmp '{"execute": "query-rx-filter", "arguments": {"name": "nic-'"$1"'-a"}}' | python3 -c 'import json, sys
+for key, value in sorted(json.load(sys.stdin)[0].items()):
+    if isinstance(value, list):
+        value = ",".join(str(v) for v in sorted(value)) if len(value) < 100 else "all"
+    print(f"{key}={value}" if isinstance(value, str) else f"{key}={str(value).lower()}", end=" ")'
+}
+
+# shows PAIR key=value...: QEMU's filter says so.
+shows() {
+  local name=$1 said wanted
+  shift
+  said=" $(filter "$name") "
+  for wanted; do
+    case $said in *" $wanted "*) ;; *) no "QEMU does not say $wanted:$said"; return ;; esac
+  done
+}
+
+# passes PAIR "MARK=ADDRESS..." "MARK:5 ...": of the frames sent, these come through.
+passes() {
+  # shellcheck disable=SC2086
+  in_space a "$here/frames.py" "$1-a" marks $2 || { no "cannot send"; return; }
+  sleep 0.2
+  tell marks
+  [ "$(sed -n '1 s/ *$//p' "$work/said")" = "$3" ] || no "of $2 came through: $(head -n 1 "$work/said"), not $3"
+}
+
+own() { echo "52:54:00:00:$(address "$1" a | cut -c9-10):0a"; }
+broadcast=ff:ff:ff:ff:ff:ff other=02:00:00:00:00:77 station=02:00:00:00:01:00 last=02:00:00:00:01:63
+group=03:00:00:00:01:00 stranger=03:00:00:00:00:77
+
+modes() {
+  local name=$1 all
+  all="1=$(own "$name") 2=$broadcast 3=$other 4=$station 5=$group 6=$stranger"
+  launch_tuner "$name" || return
+  # As a device is after its reset.
+  passes "$name" "$all" "1:5 2:5 3:5 4:5 5:5 6:5" || return
+  obeys promiscuous 0 && shows "$name" promiscuous=false multicast=normal "main-mac=$(own "$name")" &&
+    passes "$name" "$all" "1:5 2:5" || return
+  obeys list 1 1 && shows "$name" unicast-table=$station multicast-table=$group unicast-overflow=false &&
+    passes "$name" "$all" "1:5 2:5 4:5 5:5" || return
+  obeys all-multicast 1 && shows "$name" multicast=all && passes "$name" "$all" "1:5 2:5 4:5 5:5 6:5" || return
+  # This version of QEMU says of broadcast the contrary of what it does.
+  obeys all-multicast 0 && shows "$name" broadcast-allowed=false && obeys filter 32 &&
+    shows "$name" broadcast-allowed=true &&
+    passes "$name" "$all" "1:5 4:5 5:5" || return
+  obeys filter 8 && shows "$name" multicast=none broadcast-allowed=false && passes "$name" "$all" "1:5 2:5 4:5" || return
+  obeys filter 16 && shows "$name" unicast=none && passes "$name" "$all" "2:5 5:5" || return
+  obeys filter 4 && shows "$name" unicast=all && passes "$name" "$all" "1:5 2:5 3:5 4:5 5:5" || return
+  obeys filter 0 || return
+  # More than it has room for: it passes all.
+  obeys list 100 0 && shows "$name" unicast-overflow=true && passes "$name" "$all 7=$last" "1:5 2:5 3:5 4:5 7:5" || return
+  obeys list 1 1 && obeys mac "$other" && shows "$name" "main-mac=$other" &&
+    passes "$name" "$all" "2:5 3:5 4:5 5:5" || return
+  denies VIRTIO_NET_F_CTRL_VLAN vlan 5 1 && denies VIRTIO_NET_F_RSS rss 2 0 1 &&
+    denies VIRTIO_NET_F_NOTF_COAL coalesce 65535 1 1 || return
+  # A restart of the port is a reset of the device: afterwards all is as before.
+  local before after
+  before=$(filter "$name")
+  obeys restart || return
+  after=$(filter "$name")
+  [ "$before" = "$after" ] || { no "after a restart QEMU says $after, before it said $before"; return; }
+  passes "$name" "$all" "2:5 3:5 4:5 5:5"
+}
+
+vlans() {
+  local name=$1 all="1=$broadcast 2=$broadcast,5 3=$broadcast,6 4=$broadcast,4000"
+  launch_tuner "$name" || return
+  passes "$name" "$all" "1:5 2:5 3:5 4:5" || return
+  guest 'put_away forwarder'
+  launch_tuner "$name" ,vlan_filter=1 || return
+  obeys promiscuous 0 && passes "$name" "$all" "1:5" || return
+  obeys vlan 5 1 && obeys vlan 4000 1 && shows "$name" vlan=normal vlan-table=5,4000 &&
+    passes "$name" "$all" "1:5 2:5 4:5" || return
+  obeys vlan 4000 0 && obeys vlan 6 1 && obeys restart && shows "$name" vlan-table=5,6 &&
+    passes "$name" "$all" "1:5 2:5 3:5"
+}
+
+# A legacy device without the command has its configuration written.
+written_address() {
+  launch_tuner old || return
+  shows old "main-mac=$(own old)" && obeys mac "$other" && shows old "main-mac=$other" && obeys promiscuous 0 &&
+    passes old "1=$(own old) 2=$other" "2:5" && obeys restart && shows old "main-mac=$other" promiscuous=false
+}
+
+# hashed "WORDS OF THE TUNER": 200 flows of TCP and UDP come as these say, on so many queues.
+hashed() {
+  local wanted=$1 used
+  in_space a "$here/frames.py" spread-a flows "$(own spread)" 200 || { no "cannot send"; return; }
+  sleep 0.5
+  tell flows
+  case $(head -n 1 "$work/said") in "$wanted"*) ;; *) no "of 400 packets: $(head -n 1 "$work/said")"; return ;; esac
+  used=$(sed -n '1 s/.*queues//p' "$work/said" | tr ' ' '\n' | grep -c '[1-9]')
+  [ "$used" -eq "$2" ] || no "they came by $used queues, not $2: $(head -n 1 "$work/said")"
+}
+
+hashing() {
+  local sound="good 400 bad-hash 0 bad-queue 0 without 0"
+  launch_tuner spread ,queues=4,rss=1,rx_hash=1 || return
+  # Both kinds of packets are hashed over addresses and ports, by whatever key the port made up.
+  hashed "$sound" 4 || return
+  obeys rss 0 6 5 && hashed "$sound" 4 || return
+  obeys rss 64 6 0 && hashed "$sound" 4 || return
+  obeys rss 2 6 9 && hashed "$sound" 2 || return
+  obeys restart && hashed "$sound" 2 || return
+  obeys rss 0 0 0 && obeys pairs 2 && obeys know && hashed "$sound" 2 || return
+  obeys pairs 4 && obeys know && hashed "$sound" 4 || return
+  # TCP alone: UDP comes on the first queue and says nothing.
+  obeys rss 0 2 0 && hashed "good 200 bad-hash 0" 4
+}
+
+# The hash alone, of a port that does not spread by it.
+reported() {
+  launch_tuner spread ,rx_hash=1 || return
+  obeys know && hashed "good 400 bad-hash 0 bad-queue 0 without 0" 1 || return
+  obeys rss 0 6 3 && hashed "good 400 bad-hash 0 bad-queue 0 without 0" 1
+}
+
+# offloaded PAIR CHECKSUM TSO: what the TAP may leave undone, by its own words.
+offloaded() {
+  in_space a python3 - "$1-a" "$2 $3" <<'END' || no "the TAP $1-a does not have $2 for checksums and $3 for TSO"
+import fcntl, socket, struct, sys
+def has(command):
+    value = bytearray(struct.pack("II", command, 2))
+    import ctypes
+    room = (ctypes.c_char * 8).from_buffer(value)
+    request = struct.pack("16sP16x", sys.argv[1].encode(), ctypes.addressof(room))
+    fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8946, request)
+    return struct.unpack_from("I", value, 4)[0]
+said = f"{has(0x16)} {has(0x1e)}"
+print(f"  {sys.argv[1]}: checksum and TSO {said}")
+sys.exit(said != sys.argv[2])
+END
+}
+
+offloads() {
+  launch_tuner "$1" ,lro=1,rx_csum=1,mrg_rxbuf=1 || return
+  offloaded "$1" 1 1 && obeys offloads 1 && offloaded "$1" 1 0 && obeys offloads 0 && offloaded "$1" 0 0 &&
+    obeys restart && offloaded "$1" 0 0 && obeys offloads 3 && offloaded "$1" 1 1
+}
+
+for name in "${pairs[@]}"; do check "$name-bind" bound "$name" vfio-pci; done
+for name in plain packed; do
+  check "$name-modes" modes "$name"
+  check "$name-vlans" vlans "$name"
+  check "$name-offloads" offloads "$name"
+done
+check old-address written_address
+check hashing hashing
+check reported reported
+done_here

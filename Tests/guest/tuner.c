@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A port in the guest that does as it is told, one line at a time, and counts what it receives meanwhile:
+ *
+ *     tuner DEVICE
+ *
+ * Frames of EtherType 0x88b5 carry a mark in their first byte; "marks" says how many of each came since the last time.
+ * TCP and UDP packets over IPv4 are the flows whose hash and queue are compared with what the port's key and table make
+ * of them; "flows" says what became of them. Every command ends with a line "done N", the result of its call.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <vionet.h>
+
+enum { MARKS = 256, QUEUES = 8, TABLE = 1024 };
+
+static uint16_t port, queues;
+static unsigned marks[MARKS], per_queue[QUEUES], good, bad_hash, bad_queue, without;
+static uint8_t key[255];
+static uint16_t table[TABLE], table_length;
+
+/* ---- what comes -------------------------------------------------------------------------------------------------- */
+
+/* Toeplitz: the key's bits from each set bit of the input on, added up (virtio 1.4, 5.1.9.4.4.3). */
+static uint32_t toeplitz(const uint8_t *input, unsigned length)
+{
+	uint32_t sum = 0, window = (uint32_t)key[0] << 24 | (uint32_t)key[1] << 16 | (uint32_t)key[2] << 8 | key[3];
+	for (unsigned bit = 0; bit < 8 * length; bit++) {
+		if (input[bit / 8] >> (7 - bit % 8) & 1)
+			sum ^= window;
+		window = window << 1 | (key[4 + bit / 8] >> (7 - bit % 8) & 1);
+	}
+	return sum;
+}
+
+static void flow(const struct vionet_packet *packet, uint16_t queue)
+{
+	const uint8_t *ip = (const uint8_t *)packet->data + 14;
+	/* Addresses and ports lie as the hash wants them. */
+	uint32_t wanted = toeplitz(ip + 12, 12), report = packet->flags >> 24;
+	per_queue[queue]++;
+	if (table_length != 0 && queue != table[wanted & (table_length - 1u)])
+		bad_queue++;
+	if (!(packet->flags & VIONET_PACKET_HASH))
+		without++;
+	else if (packet->hash != wanted || report != (ip[9] == 6 ? 2 : 3))
+		bad_hash++;
+	else
+		good++;
+}
+
+static void look(const struct vionet_packet *packet, uint16_t queue)
+{
+	const uint8_t *frame = packet->data;
+	unsigned type = (unsigned)frame[12] << 8 | frame[13], at = 14;
+	if (type == 0x8100) {
+		type = (unsigned)frame[16] << 8 | frame[17];
+		at = 18;
+	}
+	if (type == 0x88b5 && packet->length > at)
+		marks[frame[at]]++;
+	else if (type == 0x0800 && packet->length >= 42 && (frame[23] == 6 || frame[23] == 17))
+		flow(packet, queue);
+}
+
+static void receive(void)
+{
+	struct vionet_packet *packets[32];
+	for (uint16_t queue = 0; queue < queues; queue++) {
+		uint16_t count;
+		while ((count = vionet_rx_burst(port, queue, packets, 32)) > 0)
+			for (uint16_t i = 0; i < count; i++) {
+				look(packets[i], queue);
+				vionet_packet_free(packets[i]);
+			}
+	}
+}
+
+/* ---- what is said ------------------------------------------------------------------------------------------------ */
+
+static void say_marks(void)
+{
+	for (int i = 0; i < MARKS; i++)
+		if (marks[i] != 0)
+			printf("%d:%u ", i, marks[i]);
+	printf("\n");
+	memset(marks, 0, sizeof(marks));
+}
+
+static void say_flows(void)
+{
+	printf("good %u bad-hash %u bad-queue %u without %u queues", good, bad_hash, bad_queue, without);
+	for (uint16_t queue = 0; queue < queues; queue++)
+		printf(" %u", per_queue[queue]);
+	printf("\n");
+	good = bad_hash = bad_queue = without = 0;
+	memset(per_queue, 0, sizeof(per_queue));
+}
+
+static int mac(const char *text)
+{
+	unsigned b[6];
+	uint8_t bytes[6];
+	if (sscanf(text, "%x:%x:%x:%x:%x:%x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]) != 6)
+		return -EINVAL;
+	for (int i = 0; i < 6; i++)
+		bytes[i] = (uint8_t)b[i];
+	return vionet_mac_set(port, bytes);
+}
+
+/* 02:00:00:00:01:00 and on, and as many of 03:00:00:00:01:00 and on as is said. */
+static int list(unsigned stations, unsigned groups)
+{
+	uint8_t bytes[512][6];
+	unsigned count = 0;
+	for (unsigned i = 0; i < stations + groups && i < 512; i++) {
+		unsigned group = i >= stations, number = group ? i - stations : i;
+		memcpy(bytes[count++], (uint8_t[6]){(uint8_t)(2 + group), 0, 0, 0, (uint8_t)(1 + number / 256), (uint8_t)number},
+		       6);
+	}
+	return vionet_mac_list(port, bytes[0], count);
+}
+
+/* What the port has now, for the comparison. */
+static int know(void)
+{
+	struct vionet_rss rss = VIONET_SIZED(struct vionet_rss);
+	rss.key = key;
+	rss.key_length = sizeof(key);
+	rss.table = table;
+	rss.table_length = TABLE;
+	int result = vionet_rss_get(port, &rss);
+	table_length = result == 0 ? rss.table_length : 0;
+	return result;
+}
+
+/* A table of so many entries that skips from queue to queue, types of packets, another key: by a number, 0 for its own. */
+static int rss(unsigned length, unsigned types, unsigned seed)
+{
+	struct vionet_rss wish = VIONET_SIZED(struct vionet_rss);
+	uint8_t bytes[40];
+	uint16_t entries[TABLE];
+	for (unsigned i = 0; i < 40; i++)
+		bytes[i] = (uint8_t)(seed * 2654435761u >> (i % 17) ^ i * 37);
+	for (unsigned i = 0; i < length && i < TABLE; i++)
+		entries[i] = (uint16_t)((i * 7 + i / 5) % queues);
+	wish.hash_types = types;
+	wish.key = bytes;
+	wish.key_length = seed != 0 ? 40 : 0;
+	wish.table = entries;
+	wish.table_length = (uint16_t)length;
+	int result = vionet_rss_set(port, &wish);
+	return result == 0 ? know() : result;
+}
+
+static int restart(void)
+{
+	int result = vionet_stop(port);
+	return result == 0 ? vionet_start(port) : result;
+}
+
+static int obey(const char *word, const char *rest)
+{
+	unsigned a = 0, b = 0, c = 0;
+	sscanf(rest, "%u %u %u", &a, &b, &c);
+	if (strcmp(word, "promiscuous") == 0)
+		return vionet_promiscuous(port, (int)a);
+	if (strcmp(word, "all-multicast") == 0)
+		return vionet_all_multicast(port, (int)a);
+	if (strcmp(word, "filter") == 0)
+		return vionet_rx_filter(port, a);
+	if (strcmp(word, "mac") == 0)
+		return mac(rest);
+	if (strcmp(word, "list") == 0)
+		return list(a, b);
+	if (strcmp(word, "vlan") == 0)
+		return vionet_vlan_filter(port, (uint16_t)a, (int)b);
+	if (strcmp(word, "pairs") == 0)
+		return vionet_queue_pairs(port, (uint16_t)a);
+	if (strcmp(word, "rss") == 0)
+		return rss(a, b, c);
+	if (strcmp(word, "know") == 0)
+		return know();
+	if (strcmp(word, "offloads") == 0)
+		return vionet_rx_offloads_set(port, a);
+	if (strcmp(word, "coalesce") == 0)
+		return vionet_rx_coalesce(port, (uint16_t)a, b, c);
+	if (strcmp(word, "restart") == 0)
+		return restart();
+	if (strcmp(word, "marks") == 0)
+		return say_marks(), 0;
+	if (strcmp(word, "flows") == 0)
+		return say_flows(), 0;
+	return -EOPNOTSUPP;
+}
+
+static int fail(const char *what)
+{
+	printf("tuner: %s: %s\n", what, vionet_error());
+	return 1;
+}
+
+int main(int argc, char **argv)
+{
+	struct vionet_info info = VIONET_SIZED(struct vionet_info);
+	char line[256], word[32];
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc != 2 || vionet_open(argv[1], &port) != 0 || vionet_info(port, &info) != 0)
+		return fail("open");
+	queues = info.queue_pairs;
+	know();
+	printf("ready with %u queues\n", queues);
+	for (;;) {
+		struct pollfd input = {.fd = 0, .events = POLLIN};
+		receive();
+		if (poll(&input, 1, 1) == 0)
+			continue;
+		ssize_t length = read(0, line, sizeof(line) - 1);
+		if (length <= 0)
+			continue;
+		line[length] = 0;
+		if (sscanf(line, "%31s", word) != 1)
+			continue;
+		if (strcmp(word, "end") == 0)
+			break;
+		int result = obey(word, line + strlen(word));
+		printf("%sdone %d\n", result < 0 ? vionet_error() : "", result);
+	}
+	vionet_close(port);
+	return 0;
+}
