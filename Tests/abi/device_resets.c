@@ -186,6 +186,9 @@ static void refuses(int result, int code, const char *words)
 static void refusals(void)
 {
 	uint16_t port = probed();
+	struct vionet_config without = {.size = sizeof(without), .pool = pool};
+	without.features_off = BIT(F_ACCESS_PLATFORM); /* would make it take addresses in the IOMMU for physical ones */
+	refuses(vionet_init(port, &without), -EINVAL, "VIRTIO_F_ACCESS_PLATFORM");
 	made.refused = -1;
 	refuses(initialised(port), -EBUSY, "vector 0 for changes of its configuration; it says 0xffff");
 	made.refused = 1;

@@ -35,6 +35,9 @@ package enum Features {
     // The header in front of the data, in one descriptor with it (5.1.9.8).
     1 << UInt64(VIRTIO_F_ANY_LAYOUT)
 
+  /// And this of a PCI device that offers it: it is told addresses in the IOMMU then, and physical ones otherwise (6.1).
+  static let requiredWhenOffered: UInt64 = 1 << UInt64(VIRTIO_F_ACCESS_PLATFORM)
+
   /// Accepted when offered.
   static let wanted: UInt64 =
     required

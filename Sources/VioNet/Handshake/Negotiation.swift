@@ -71,6 +71,9 @@ enum Negotiation {
       throw Failure(ENOTSUP, "the device does not offer ").plain(Features.firstName(missing))
         .text(", which is required; it offers ").hex(offered)
     }
+    if offered & options.featuresOff & Features.requiredWhenOffered != 0 && bus.isPCI {
+      throw Failure(EINVAL, "features_off: VIRTIO_F_ACCESS_PLATFORM is required of a device that offers it")
+    }
     var features = FeatureSet(
       offered & (wishes(bus, options) & ~options.featuresOff | required),
       above: bus.offeredAbove & Features.wantedAbove)
@@ -89,15 +92,15 @@ enum Negotiation {
         features.remove(VIRTIO_NET_F_MTU)
       }
     }
-    settleMerging(&features, options, isLarge: isLarge, room: room)
     try config.readHashing(bus, &features)
+    // Back-ends are told of each ring by the front-end: there, several pairs need no control queue.
+    let hasPairs = features.has(VIRTIO_NET_F_MQ)
+    Features.dropOrphans(&features)
+    settleMerging(&features, options, isLarge: isLarge, room: room)
     config.largestMTU = config.mtu
     if features.has(VIRTIO_NET_F_MRG_RXBUF) && !features.has(VIRTIO_NET_F_MTU) {
       config.largestMTU = UInt16(clamping: room * 60 - NetConfig.frameOverhead)
     }
-    // Back-ends are told of each ring by the front-end: there, several pairs need no control queue.
-    let hasPairs = features.has(VIRTIO_NET_F_MQ)
-    Features.dropOrphans(&features)
     if hasPairs && !bus.isPCI { features.bits |= 1 << UInt64(VIRTIO_NET_F_MQ) }
     config.pairs = bus.maximumQueuePairs
     // The field can be read as soon as the feature is offered (2.5).
