@@ -107,6 +107,9 @@ final class RingBench {
   /// As vionet_tx_done().
   func txDone() -> Int { tx([]) }
 
+  /// As vionet_rx_arm().
+  func arm() -> Bool { receive.value.core.arm() }
+
   // MARK: The device's part
 
   /// The next receive buffer gets a frame of that many bytes, and goes back.

@@ -94,7 +94,8 @@ struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
     let used = nextUsed()
     var ahead = Int(used.id) &- lastUsed
     if ahead < 0 { ahead &+= size }
-    if Int(used.id) >= size || ahead >= pending { return false }
+    // Not `pending`, which has those that this burst has already given back.
+    if Int(used.id) >= size || ahead >= size &- idleCount { return false }
     batchLeft = ahead &+ 1
     batchLength = used.length
     return true
