@@ -149,7 +149,7 @@ static void gone(void)
 	static const uint8_t nobody[] = {0xff, 0xff, 0xff, 0xff};
 	uint8_t before[4];
 	uint16_t port = running();
-	const off_t config = (off_t)REGION(CONFIG_REGION);
+	const off_t config = (off_t)REGION(VFIO_PCI_CONFIG_REGION_INDEX);
 	same(pread(function.memory, before, 4, config), 4);
 	same(pwrite(function.memory, nobody, 4, config), 4);
 	made.gone = 1;

@@ -50,7 +50,8 @@ struct ring {
 	uint32_t size, enabled, started;
 	uint64_t descriptors, used, available;
 	int kick, call;
-	uint16_t taken; /* of the available ring, by the device side: device.h */
+	uint16_t taken;              /* of the available ring, by the device side: device.h */
+	uint32_t taken_all, used_all; /* entries or packed descriptors since the start: rings.h */
 };
 
 struct peer {
@@ -120,7 +121,7 @@ static int peer_obey(struct peer *p, struct message *m, int *fds, int fd_count)
 	case GET_QUEUE_NUM: m->u.u64 = p->pairs; return 8;
 	case SET_MEM_TABLE: peer_memory(p, m, fds, fd_count); return -1;
 	case SET_VRING_NUM: ring->size = m->u.state.number; return -1;
-	case SET_VRING_BASE: ring->taken = (uint16_t)m->u.state.number; return -1;
+	case SET_VRING_BASE: ring->taken = (uint16_t)m->u.state.number, ring->taken_all = ring->used_all = 0; return -1;
 	case SET_VRING_ADDR:
 		ring = &p->ring[m->u.address.index % PEER_RINGS];
 		ring->descriptors = m->u.address.descriptors;

@@ -183,7 +183,7 @@ static int made_control(int file, unsigned long request, void *argument, int *re
 static uint16_t made_command(void)
 {
 	uint16_t command = 0;
-	same(pread(function.memory, &command, 2, (off_t)(REGION(CONFIG_REGION) + 4)), 2);
+	same(pread(function.memory, &command, 2, (off_t)(REGION(VFIO_PCI_CONFIG_REGION_INDEX) + 4)), 2);
 	return command;
 }
 

@@ -15,7 +15,7 @@ enum { ANSWER_SECONDS = 5 }; /* what vionet_probe() promises to wait for at most
 enum answer {
 	HONEST, LEAVE, STAY_SILENT, OTHER_REQUEST, OTHER_FLAGS, OTHER_SIZE, OTHER_LENGTH, OTHER_VALUE, ONE_BIT,
 	CUT_AND_LEAVE, CUT, MANY_FILES, LATE, TWICE, NOISE_FIRST, ANSWER_AND_LEAVE, UNASKED, SINGLE_BYTES, INTERRUPTED,
-	FULL_SOCKET, SHORT_SENDS, SAY_NO, ANSWERS,
+	FULL_SOCKET, SHORT_SENDS, SAY_NO, DRIBBLE, ANSWERS,
 };
 
 static struct {
@@ -24,14 +24,16 @@ static struct {
 	int front, back;      /* the library's end and ours; -1 */
 	uint64_t patience;    /* milliseconds that the answers so far may have made the library wait */
 	uint32_t messages, lies;
+	int wrong; /* it has given an answer on this connection that can be none, so the library must leave */
+	int ahead; /* more came before than was asked for: the library may not have read as far as the last answer */
 	/* A message in the making. */
 	uint8_t bytes[12 + 600];
 	size_t count;
 	int fds[8], fd_count;
-	/* An answer in the making: sent when the library has waited that long. */
-	uint64_t late;
+	/* An answer in the making: sent when the library has waited that long, or then one byte and so on. */
+	uint64_t late, step;
 	struct message answer;
-	size_t answer_length;
+	size_t answer_length, answered;
 	/* Troubles of the socket. */
 	int full, interruptions;
 	size_t most_sent, most_received; /* at once; 0: no limit */
@@ -73,6 +75,7 @@ static void backend_answer(struct message *m, int length, struct input *script)
 {
 	enum answer how = script != NULL ? (enum answer)next8(script) : HONEST;
 	int file_count = 0;
+	uint32_t request = m->request;
 	m->flags = 5;
 	m->size = (uint32_t)length;
 	size_t bytes = length < 0 ? 0 : 12 + (size_t)length;
@@ -95,11 +98,14 @@ static void backend_answer(struct message *m, int length, struct input *script)
 	case ONE_BIT: ((uint8_t *)m)[next8(script) % 24] ^= (uint8_t)(1 << next8(script) % 8); break;
 	case CUT_AND_LEAVE: case CUT: bytes = bytes == 0 ? 0 : next8(script) % bytes; break;
 	case MANY_FILES: file_count = 1 + next8(script) % 16; break;
-	case LATE:
-		if (bytes > 0)
-			backend.late = next_bytes(script, 2) % (2 * ANSWER_SECONDS * 1000) + 1;
+	case LATE: case DRIBBLE:
+		if (bytes == 0)
+			break;
+		backend.late = next_bytes(script, 2) % (2 * ANSWER_SECONDS * 1000) + 1;
+		backend.step = how == DRIBBLE ? backend.late % 1000 : 0;
 		break;
 	case TWICE: case UNASKED: case NOISE_FIRST: {
+		backend.ahead = 1;
 		uint64_t noise[3] = {how == NOISE_FIRST ? next_number(script) : 5ull << 32 | next8(script), 8, 0};
 		if (how == NOISE_FIRST)
 			backend_send(noise, 1 + next8(script) % 24, 0);
@@ -113,9 +119,12 @@ static void backend_answer(struct message *m, int length, struct input *script)
 	case SHORT_SENDS: backend.most_sent = 1 + next8(script) % 16; break;
 	default: break;
 	}
+	backend.wrong |= !backend.ahead && length >= 0 && bytes >= 12 &&
+	                 (m->request != request || m->flags != 5 || m->size != (uint32_t)length);
 	if (backend.late > 0) {
 		backend.answer = *m;
 		backend.answer_length = bytes;
+		backend.answered = 0;
 		return;
 	}
 	backend_send(m, bytes, file_count);
@@ -185,6 +194,7 @@ static int backend_connect(int file, const char *path, int *result)
 	syscall(SYS_close, pair[0]);
 	backend.front = file;
 	backend.back = pair[1];
+	backend.wrong = backend.ahead = 0;
 	backend.full = backend.interruptions = 0;
 	backend.most_sent = backend.most_received = 0;
 	*result = 0;
@@ -246,8 +256,10 @@ static int backend_wait(struct pollfd *file, int milliseconds)
 		return 0;
 	}
 	kernel.now += backend.late * 1000000u;
-	backend.late = 0;
-	backend_send(&backend.answer, backend.answer_length, 0);
+	size_t left = backend.answer_length - backend.answered, now = backend.step > 0 ? 1 : left;
+	backend.late = left > now ? backend.step : 0;
+	backend_send((uint8_t *)&backend.answer + backend.answered, now, 0);
+	backend.answered += now;
 	return 1;
 }
 

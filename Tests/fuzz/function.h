@@ -12,7 +12,7 @@
 
 enum bar_kind { BAR_ABSENT, BAR_MEMORY, BAR_PORTS, BAR_UNMAPPABLE };
 enum role { ROLE_NONE, ROLE_CONTAINER, ROLE_GROUP, ROLE_DEVICE, ROLE_BAR };
-enum { CONFIG_REGION = 7, FILES = 1024 };
+enum { FILES = 1024 };
 #define REGION(n) ((uint64_t)(n) << 40)
 /* Longer than this no BAR can be mapped by a process; a real one cannot be either. */
 #define LONGEST_BAR ((uint64_t)1 << 46)
@@ -135,7 +135,7 @@ static int function_map(int file, size_t length, off_t *offset)
 
 static int region_info(struct vfio_region_info *info)
 {
-	if (info->index == CONFIG_REGION) {
+	if (info->index == VFIO_PCI_CONFIG_REGION_INDEX) {
 		info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
 		info->size = 256;
 	} else if (info->index < 6 && function.bar[info->index].kind != BAR_ABSENT) {
@@ -143,6 +143,9 @@ static int region_info(struct vfio_region_info *info)
 		info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE
 		              | (is_memory ? VFIO_REGION_INFO_FLAG_MMAP : 0);
 		info->size = function.bar[info->index].length;
+	} else if (info->index == VFIO_PCI_ROM_REGION_INDEX) { /* which is no BAR, however it looks */
+		info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_MMAP;
+		info->size = 1 << 20;
 	} else
 		return info->index > 8 ? fails(EINVAL) : 0;
 	info->offset = REGION(info->index);
@@ -213,7 +216,7 @@ OK_UNUSED static void function_reset(void)
 {
 	const int hole = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 	same(fallocate(function.memory, hole, 0, (off_t)(REGION(8) + LONGEST_BAR)), 0);
-	same(pwrite(function.memory, function.config, 256, (off_t)REGION(CONFIG_REGION)), 256);
+	same(pwrite(function.memory, function.config, 256, (off_t)REGION(VFIO_PCI_CONFIG_REGION_INDEX)), 256);
 }
 
 OK_UNUSED static void function_put(int bar, uint64_t offset, const void *bytes, size_t length)

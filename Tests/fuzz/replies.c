@@ -31,6 +31,8 @@ static int ended(const char *call, int result, uint64_t began)
 	right_failure(call, result > 0 ? 0 : result, errors);
 	if (result < 0 && backend.lies == 0)
 		FAILED("%s failed (%d) though the back-end was honest", call, result);
+	if (backend.wrong && backend.front >= 0)
+		FAILED("%s took an answer for one that cannot be", call);
 	failures += result < 0;
 	return result;
 }

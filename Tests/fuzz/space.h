@@ -125,10 +125,22 @@ static void spoil_space(struct input *i, struct chance *c)
 	}
 }
 
+/* Each structure in a BAR of its own. */
+static void spread(struct input *i)
+{
+	static const uint8_t at[] = {COMMON, STATUS, DEVICE, NOTIFY};
+	for (uint8_t n = 0; n < 4; n++) {
+		i->bytes[at[n] + 4] = (uint8_t)(n + 1);
+		put_bar(i, n + 1, BAR_MEMORY, 0x4000);
+	}
+}
+
 /* Mostly honest with up to eight things wrong with it. */
 OK_UNUSED static void make_space(struct input *i, struct chance *c)
 {
 	honest_space(i);
+	if (below(c, 4) == 0)
+		spread(i);
 	switch (below(c, 64)) {
 	case 0: memset(i->bytes, 0xff, 256); break;
 	case 1: memset(i->bytes, 0, 256); break;

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A device that lies on packed rings, in order and not, and in the headers of merged frames: the queue is broken and
+ * says so, no packet is handed out twice, nothing is lost, and the port comes back when it is asked to.
+ */
+#include "frame.h"
+#include "rings.h"
+
+enum { PACKETS = 1024, RING = 61 };
+
+static struct peer p;
+static uint16_t port, pool;
+static int broken_events;
+static unsigned char frame[2000], bytes[4096];
+static const unsigned char no_header[HEADER];
+
+static void on_event(uint16_t which, int event, void *user)
+{
+	(void)user;
+	if (which == port && event == VIONET_EVENT_BROKEN)
+		broken_events++;
+}
+
+static void up(uint64_t features)
+{
+	struct vionet_config config = VIONET_SIZED(struct vionet_config);
+	char address[160];
+	peer_start(&p);
+	p.features |= features | BIT(F_PACKED);
+	snprintf(address, sizeof(address), "vhost-user:%s,queue_size=%d,packed_vq=1,mrg_rxbuf=1", p.path, RING);
+	ok(vionet_probe(address, &port));
+	config.pool = pool;
+	ok(vionet_init(port, &config));
+	ok(vionet_start(port));
+	soon(p.ring[TX].enabled && p.ring[RX].enabled, 1000);
+	broken_events = 0;
+}
+
+static void down(void)
+{
+	vionet_close(port);
+	soon(pool_of(pool).available == PACKETS, 100);
+	same(pool_of(pool).refused, 0);
+	peer_end(&p);
+}
+
+static uint16_t receive(void)
+{
+	struct vionet_packet *packets[32];
+	uint16_t n = vionet_rx_burst(port, 0, packets, 32);
+	for (uint16_t i = 0; i < n; i++)
+		for (uint16_t j = 0; j < i; j++)
+			yes(packets[i] != packets[j] && packets[i]->data != packets[j]->data);
+	vionet_packet_free_bulk(packets, n);
+	return n;
+}
+
+/* The port is broken, stays so, and comes back. */
+static void is_broken(const char *lie, int direction)
+{
+	for (int i = 0; i < 3; i++) {
+		receive();
+		struct vionet_packet *one = frame_packet(pool, 60, 1);
+		if (vionet_tx_burst(port, 0, &one, 1) == 0)
+			vionet_packet_free(one);
+		vionet_tx_done(port, 0);
+	}
+	struct vionet_stats stats = stats_of(port);
+	if ((direction == RX ? stats.rx.broken : stats.tx.broken) != 1 || broken_events != 1)
+		FAILED("%s: the queue is not broken, or said so %d times", lie, broken_events);
+	same(info_of(port).state, VIONET_STATE_BROKEN);
+	for (int i = 0; i < 100; i++)
+		same(direction == RX ? receive() : vionet_tx_done(port, 0), 0);
+	ok(vionet_stop(port));
+	ok(vionet_start(port));
+	soon(p.ring[TX].enabled && p.ring[RX].enabled, 1000);
+	frame_fill(frame, 100, 7);
+	deliver_in(&p, RX, 1, no_header, frame, 100);
+	same(receive(), 1);
+	same(info_of(port).state, VIONET_STATE_STARTED);
+	broken_events = 0;
+}
+
+static void lies_about_ids(uint64_t features)
+{
+	static const uint32_t ids[] = {RING, RING + 1, 0x7fff, 0x8000, 0xffff};
+	for (unsigned int i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		up(features);
+		deliver_in(&p, RX, 1, no_header, frame, 60);
+		use_entry(&p, RX, ids[i], 100, 1);
+		is_broken("a received id beyond the ring", RX);
+		for (uint32_t n = 0; n < 4; n++) {
+			struct vionet_packet *one = frame_packet(pool, 60, n);
+			send_all(port, &one, 1);
+		}
+		use_entry(&p, TX, ids[i], 0, 1);
+		is_broken("a sent id beyond the ring", TX);
+		down();
+	}
+}
+
+/* Sent: the same id twice, and one that was not sent. */
+static void lies_about_sending(uint64_t features)
+{
+	for (int lie = 0; lie < 2; lie++) {
+		struct buffer b;
+		up(features);
+		for (uint32_t n = 0; n < 4; n++) {
+			struct vionet_packet *one = frame_packet(pool, 60, n);
+			send_all(port, &one, 1);
+			yes(collect_in(&p, TX, &b, bytes, sizeof(bytes)) == HEADER + 60);
+			yes(frame_right(bytes + HEADER, 60, n));
+			if (n == 0)
+				use_buffers(&p, TX, &b, 1, 0);
+		}
+		same(vionet_tx_done(port, 0), 1);
+		use_entry(&p, TX, lie == 0 ? 0 : 30, 0, 1);
+		is_broken(lie == 0 ? "an id given back twice" : "an id that was not sent", TX);
+		down();
+	}
+}
+
+/* num_buffers of none, more than a packet has, more than the ring. */
+static void lies_about_frames(uint64_t features)
+{
+	static const uint16_t counts[] = {0, RING + 1, 64, 65, 65535};
+	for (unsigned int i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		struct buffer b;
+		up(features | BIT(F_MRG_RXBUF));
+		yes(next_buffer(&p, RX, &b));
+		memset(b.piece[0].at, 0, HEADER);
+		memcpy(b.piece[0].at + 10, &counts[i], 2);
+		use_buffers(&p, RX, &b, 1, 100);
+		is_broken("a wrong number of buffers", RX);
+		down();
+	}
+}
+
+/* Marks that are no used descriptor's, a skipped descriptor, lengths: nothing of it is a packet. */
+static void nonsense(uint64_t features)
+{
+	static const uint32_t lengths[] = {0, HEADER - 1, HEADER + 13, 1997, 65536 + 100, UINT32_MAX};
+	struct buffer b;
+	up(features);
+	struct vring_packed_desc *d = packed_ring(&p, RX);
+	for (uint32_t marks = 0; marks < 3; marks++) {
+		uint16_t before = d[0].flags;
+		d[0].flags = (uint16_t[]){0, 0x80, 0x8000}[marks];
+		same(receive(), 0);
+		d[0].flags = before;
+	}
+	for (unsigned int i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+		yes(next_buffer(&p, RX, &b));
+		use_buffers(&p, RX, &b, 1, lengths[i]);
+		same(receive(), 0);
+		same(stats_of(port).rx.dropped[VIONET_DROP_SHORT] + stats_of(port).rx.dropped[VIONET_DROP_LONG], i + 1);
+	}
+	frame_fill(frame, 100, 7);
+	deliver_in(&p, RX, 1, no_header, frame, 100);
+	same(receive(), 1);
+	same(info_of(port).state, VIONET_STATE_STARTED);
+	down();
+}
+
+int main(void)
+{
+	pool = pool_made(PACKETS);
+	ok(vionet_event_add(on_event, NULL));
+	for (int i = 0; i < 4; i++) {
+		uint64_t features = (i & 1 ? BIT(F_IN_ORDER) : 0) | (i & 2 ? BIT(F_EVENT_IDX) : 0);
+		lies_about_ids(features);
+		lies_about_sending(features);
+		lies_about_frames(features);
+		nonsense(features);
+	}
+	ok(vionet_event_remove(on_event, NULL));
+	ok(vionet_pool_destroy(pool));
+	return 0;
+}

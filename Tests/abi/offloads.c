@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Checksums and segmentation through the door: which wishes lead to which features, what a device's header becomes in a
+ * packet and a packet's flags in a header, vionet_tx_prepare and its sentences.
+ */
+#include "frame.h"
+#include "rings.h"
+
+enum { PACKETS = 1024 };
+#define SENDING (BIT(F_CSUM) | BIT(F_HOST_TSO4) | BIT(F_HOST_TSO6) | BIT(F_HOST_ECN) | BIT(F_HOST_USO))
+#define JOINED (BIT(F_GUEST_TSO4) | BIT(F_GUEST_TSO6) | BIT(F_GUEST_USO4))
+
+static struct peer p;
+static uint16_t port, pool;
+static unsigned char bytes[4096];
+
+static void up(const char *options, uint64_t features, uint32_t rx_offloads)
+{
+	struct vionet_config config = VIONET_SIZED(struct vionet_config);
+	char address[160];
+	peer_start(&p);
+	p.features |= features;
+	snprintf(address, sizeof(address), "vhost-user:%s,queue_size=64%s", p.path, options);
+	ok(vionet_probe(address, &port));
+	config.pool = pool;
+	config.rx_offloads = rx_offloads;
+	ok(vionet_init(port, &config));
+	ok(vionet_start(port));
+	soon(p.ring[TX].enabled && p.ring[RX].enabled, 1000);
+}
+
+static void down(void)
+{
+	vionet_close(port);
+	soon(pool_of(pool).available == PACKETS, 100);
+	same(pool_of(pool).refused, 0);
+	peer_end(&p);
+}
+
+/* Features for receiving are accepted if they are wished for, and only as far as they make sense together. */
+static void wishes(void)
+{
+	static const struct { const char *options; uint64_t offered; uint32_t wish; uint64_t negotiated; } rows[] = {
+		{"", BIT(F_GUEST_CSUM) | JOINED | BIT(F_MRG_RXBUF), 0, 0},
+		{"", BIT(F_GUEST_CSUM) | JOINED | BIT(F_MRG_RXBUF), VIONET_RX_CHECKSUM, BIT(F_GUEST_CSUM)},
+		{",rx_csum=1", BIT(F_GUEST_CSUM) | JOINED, 0, BIT(F_GUEST_CSUM)},
+		{"", BIT(F_GUEST_CSUM) | JOINED | BIT(F_MRG_RXBUF), VIONET_RX_LRO, BIT(F_GUEST_CSUM) | JOINED | BIT(F_MRG_RXBUF)},
+		{",lro=1", BIT(F_GUEST_CSUM) | BIT(F_GUEST_TSO6) | BIT(F_MRG_RXBUF), VIONET_RX_VLAN_STRIP,
+		 BIT(F_GUEST_CSUM) | BIT(F_GUEST_TSO6) | BIT(F_MRG_RXBUF)},
+		/* Joined packets fit into no buffer of these, and need the checksum. */
+		{"", BIT(F_GUEST_CSUM) | JOINED, VIONET_RX_LRO, BIT(F_GUEST_CSUM)},
+		{",mrg_rxbuf=0", BIT(F_GUEST_CSUM) | JOINED | BIT(F_MRG_RXBUF), VIONET_RX_LRO, BIT(F_GUEST_CSUM)},
+		{"", JOINED | BIT(F_MRG_RXBUF), VIONET_RX_LRO, 0},
+	};
+	struct vionet_config config = VIONET_SIZED(struct vionet_config);
+	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		up(rows[i].options, rows[i].offered, rows[i].wish);
+		uint64_t about = BIT(F_GUEST_CSUM) | JOINED | BIT(F_MRG_RXBUF);
+		if ((p.negotiated & about) != rows[i].negotiated)
+			FAILED("row %u: %#" PRIx64 " were accepted", i, p.negotiated & about);
+		down();
+	}
+	peer_start(&p);
+	ok(vionet_probe((snprintf((char *)bytes, 100, "vhost-user:%s", p.path), (char *)bytes), &port));
+	config.pool = pool;
+	for (int bit = 6; bit < 32; bit++) {
+		config.rx_offloads = 1u << bit | 1;
+		err(vionet_init(port, &config), -EINVAL);
+		says("rx_offloads");
+	}
+	vionet_close(port);
+	peer_end(&p);
+}
+
+/* A header on a frame of 100 bytes, and what comes of it. */
+static void received(uint8_t flags, uint8_t type, uint16_t size, uint16_t start, uint32_t expected)
+{
+	struct vionet_packet *packets[4];
+	unsigned char header[HEADER] = {flags, type, 54, 0}, frame[100];
+	memcpy(header + 4, &size, 2);
+	memcpy(header + 6, &start, 2);
+	header[8] = 16;
+	frame_fill(frame, 100, start);
+	uint64_t before = stats_of(port).rx.dropped[VIONET_DROP_OFFLOAD];
+	deliver_in(&p, RX, 1, header, frame, 100);
+	uint16_t n = vionet_rx_burst(port, 0, packets, 4);
+	same(stats_of(port).rx.dropped[VIONET_DROP_OFFLOAD] - before, expected == UINT32_MAX);
+	same(n, expected != UINT32_MAX);
+	if (n == 0)
+		return;
+	same(packets[0]->flags, expected);
+	same(packets[0]->checksum_start, flags & 1 ? start : 0);
+	same(packets[0]->segment_size, type || flags & 1 ? size : 0);
+	yes(frame_right(packets[0]->data, 100, start));
+	vionet_packet_free(packets[0]);
+}
+
+static void receives(void)
+{
+	up(",lro=1", BIT(F_GUEST_CSUM) | BIT(F_GUEST_TSO4) | BIT(F_MRG_RXBUF), 0);
+	received(0, 0, 9, 9, 0);
+	received(2, 0, 9, 9, VIONET_PACKET_CHECKSUM_GOOD);
+	received(1, 0, 0, 34, VIONET_PACKET_CHECKSUM_PARTIAL);
+	received(1, 0, 0, 82, VIONET_PACKET_CHECKSUM_PARTIAL);
+	received(1, 0, 0, 83, UINT32_MAX);
+	received(1, 0, 0, 65535, UINT32_MAX);
+	received(1, 1, 1000, 34, VIONET_PACKET_CHECKSUM_PARTIAL | VIONET_PACKET_TCP4);
+	received(1, 1, 0, 34, UINT32_MAX);
+	received(1, 4, 1000, 34, UINT32_MAX);
+	received(1, 0x81, 1000, 34, UINT32_MAX);
+	received(0x80, 0, 0, 0, 0);
+	down();
+}
+
+/* Ethernet, IPv4 and a TCP header, addresses all 1 but for the last byte. */
+static struct vionet_packet *segment(uint32_t payload, uint32_t flags)
+{
+	struct vionet_packet *one = vionet_packet_alloc(pool);
+	unsigned char *d = vionet_packet_append(one, 54 + payload);
+	yes(d != NULL);
+	memset(d, 1, 54 + payload);
+	memcpy(d + 12, "\x08\x00\x45\x00", 4);
+	d[16] = (unsigned char)((40 + payload) >> 8);
+	d[17] = (unsigned char)(40 + payload);
+	memcpy(d + 18, "\x00\x00\x40\x00\x40\x06\x00\x00\x01\x01\x01\x07\x01\x01\x01\x09", 16);
+	d[46] = 0x50;
+	memset(d + 50, 0xee, 2);
+	one->flags = flags;
+	return one;
+}
+
+static uint32_t sum(const unsigned char *d, uint32_t length)
+{
+	uint32_t s = 0;
+	for (uint32_t i = 0; i < length; i++)
+		s += i & 1 ? d[i] : (uint32_t)d[i] << 8;
+	while (s >> 16)
+		s = (s & 0xffff) + (s >> 16);
+	return s;
+}
+
+/* Sent after vionet_tx_prepare, a packet's checksum is right once the device has completed it. */
+static void prepared_and_sent(void)
+{
+	struct vionet_packet *packets[3] = {segment(11, VIONET_PACKET_CHECKSUM_PARTIAL), segment(400, VIONET_PACKET_TCP4),
+	                                    segment(0, 0)};
+	struct buffer b;
+	packets[1]->segment_size = 100;
+	same(vionet_tx_prepare(port, 0, packets, 3), 3);
+	same(vionet_tx_burst(port, 0, packets, 3), 3);
+	for (int i = 0; i < 3; i++) {
+		uint32_t n = collect_in(&p, TX, &b, bytes, sizeof(bytes));
+		uint32_t payload = i == 0 ? 11 : i == 1 ? 400 : 0;
+		unsigned char *f = bytes + HEADER, pseudo[12];
+		same(n, HEADER + 54 + payload);
+		same(bytes[0], i < 2);
+		same(bytes[1], i == 1);
+		same(bytes[2], i == 1 ? 54 : 0);
+		same(bytes[4], i == 1 ? 100 : 0);
+		same(bytes[6], i < 2 ? 34 : 0);
+		same(bytes[8], i < 2 ? 16 : 0);
+		same(bytes[10] | bytes[11], 0);
+		use_buffers(&p, TX, &b, 1, 0);
+		if (i == 2)
+			continue;
+		uint32_t whole = ~sum(f + 34, n - HEADER - 34) & 0xffff;
+		f[50] = (unsigned char)(whole >> 8);
+		f[51] = (unsigned char)whole;
+		memcpy(pseudo, f + 26, 8);
+		memcpy(pseudo + 8, "\x00\x06", 2);
+		pseudo[10] = (unsigned char)((20 + payload) >> 8);
+		pseudo[11] = (unsigned char)(20 + payload);
+		/* A right packet sums up to all ones. */
+		uint32_t all = sum(f + 34, n - HEADER - 34) + sum(pseudo, 12);
+		same((all & 0xffff) + (all >> 16), 0xffff);
+	}
+	same(vionet_tx_done(port, 0), 3);
+}
+
+/* What was not negotiated is named; what comes before it is prepared, what comes after is not touched. */
+static void sentences(void)
+{
+	static const struct { int bit; uint32_t flags; const char *name; } rows[] = {
+		{F_CSUM, VIONET_PACKET_CHECKSUM_PARTIAL, "VIRTIO_NET_F_CSUM"},
+		{F_HOST_TSO4, VIONET_PACKET_TCP4, "VIRTIO_NET_F_HOST_TSO4"},
+		{F_HOST_TSO6, VIONET_PACKET_TCP6, "VIRTIO_NET_F_HOST_TSO6"},
+		{F_HOST_USO, VIONET_PACKET_UDP, "VIRTIO_NET_F_HOST_USO"},
+		{F_HOST_ECN, VIONET_PACKET_TCP4 | VIONET_PACKET_ECN, "VIRTIO_NET_F_HOST_ECN"},
+	};
+	for (unsigned int i = 0; i < 5; i++) {
+		struct vionet_packet *packets[3];
+		up("", SENDING & ~BIT(rows[i].bit), 0);
+		packets[0] = segment(10, i == 0 ? 0 : VIONET_PACKET_CHECKSUM_PARTIAL);
+		packets[1] = segment(400, rows[i].flags);
+		packets[1]->segment_size = 100;
+		packets[2] = segment(10, VIONET_PACKET_CHECKSUM_PARTIAL);
+		same(vionet_tx_prepare(port, 0, packets, 3), 1);
+		says(rows[i].name);
+		same(packets[0]->checksum_start, i == 0 ? 0 : 34);
+		same(packets[2]->checksum_start, 0);
+		/* Sent all the same it is dropped and counted. */
+		same(vionet_tx_burst(port, 0, packets + 1, 1), 1);
+		same(stats_of(port).tx.dropped[VIONET_DROP_OFFLOAD], 1);
+		vionet_packet_free(packets[0]);
+		vionet_packet_free(packets[2]);
+		down();
+	}
+}
+
+static void refused(void)
+{
+	struct vionet_packet *one = segment(10, VIONET_PACKET_CHECKSUM_PARTIAL), *none = NULL;
+	up("", SENDING, 0);
+	memset((char *)one->data + 12, 0x88, 2);
+	same(vionet_tx_prepare(port, 0, &one, 1), 0);
+	says("TCP or UDP");
+	same(vionet_tx_prepare(port, 0, &none, 1), 0);
+	says("caller holds");
+	same(vionet_tx_prepare(port, 0, NULL, 1), 0);
+	same(vionet_tx_prepare(port, 0, &one, 0), 0);
+	same(vionet_tx_prepare(port, 1, &one, 1), 0);
+	says("queue 1");
+	ok(vionet_stop(port));
+	same(vionet_tx_prepare(port, 0, &one, 1), 0);
+	says("started");
+	vionet_packet_free(one);
+	down();
+	same(vionet_tx_prepare(port, 0, &one, 1), 0);
+	same(vionet_tx_done(port, 0), 0);
+}
+
+int main(void)
+{
+	pool = pool_made(PACKETS);
+	wishes();
+	receives();
+	for (int packed = 0; packed < 2; packed++) {
+		up(packed ? ",packed_vq=1" : "", SENDING | BIT(F_PACKED) | (packed ? BIT(F_IN_ORDER) : 0), 0);
+		prepared_and_sent();
+		down();
+	}
+	sentences();
+	refused();
+	ok(vionet_pool_destroy(pool));
+	return 0;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Two queue pairs of one port: each carries its own packets, is counted by itself, and breaks by itself. */
+#include "frame.h"
+#include "rings.h"
+
+enum { PACKETS = 4096 };
+
+static struct peer p;
+static uint16_t port, pool;
+static const unsigned char no_header[HEADER];
+static unsigned char bytes[4096], frame[4096];
+
+static void up(const char *options, uint64_t features)
+{
+	struct vionet_config config = VIONET_SIZED(struct vionet_config);
+	char address[160];
+	peer_start(&p);
+	p.pairs = 2;
+	p.features |= features | BIT(F_MQ);
+	snprintf(address, sizeof(address), "vhost-user:%s,queues=2,queue_size=64%s", p.path, options);
+	ok(vionet_probe(address, &port));
+	config.pool = pool;
+	ok(vionet_init(port, &config));
+	ok(vionet_start(port));
+	soon(p.ring[0].enabled && p.ring[1].enabled && p.ring[2].enabled && p.ring[3].enabled, 1000);
+	same(info_of(port).queue_pairs, 2);
+	same(info_of(port).max_queue_pairs, 2);
+}
+
+static void down(void)
+{
+	vionet_close(port);
+	soon(pool_of(pool).available == PACKETS, 100);
+	same(pool_of(pool).refused, 0);
+	peer_end(&p);
+}
+
+static struct vionet_queue_stats queue_of(uint16_t queue, int direction)
+{
+	struct vionet_queue_stats stats = VIONET_SIZED(struct vionet_queue_stats);
+	ok(direction == RX ? vionet_rx_queue_stats(port, queue, &stats) : vionet_tx_queue_stats(port, queue, &stats));
+	return stats;
+}
+
+static void receive_on(uint16_t queue, uint32_t number, uint32_t length)
+{
+	struct vionet_packet *packets[4];
+	frame_fill(frame, length, number);
+	deliver_in(&p, 2 * queue, 1, no_header, frame, length);
+	same(vionet_rx_burst(port, !queue, packets, 4), 0);
+	same(vionet_rx_burst(port, queue, packets, 4), 1);
+	same(packets[0]->length, length);
+	yes(frame_right(packets[0]->data, length, number));
+	vionet_packet_free(packets[0]);
+}
+
+static void send_on(uint16_t queue, uint32_t number, uint32_t length)
+{
+	struct vionet_packet *one = frame_packet(pool, length, number);
+	struct buffer b;
+	same(vionet_tx_burst(port, queue, &one, 1), 1);
+	same(collect_in(&p, 2 * !queue + 1, &b, bytes, sizeof(bytes)), 0);
+	same(collect_in(&p, 2 * queue + 1, &b, bytes, sizeof(bytes)), HEADER + length);
+	yes(frame_right(bytes + HEADER, length, number));
+	use_buffers(&p, 2 * queue + 1, &b, 1, 0);
+	same(vionet_tx_done(port, !queue), 0);
+	same(vionet_tx_done(port, queue), 1);
+}
+
+static void counted_apart(void)
+{
+	struct vionet_queue_stats none = VIONET_SIZED(struct vionet_queue_stats);
+	for (uint32_t i = 0; i < 300; i++) {
+		receive_on(i % 3 == 0, i, 60 + i);
+		send_on(i % 4 == 0, i, 60 + i);
+	}
+	same(queue_of(0, RX).packets, 200);
+	same(queue_of(1, RX).packets, 100);
+	same(queue_of(0, TX).packets, 225);
+	same(queue_of(1, TX).packets, 75);
+	same(stats_of(port).rx.packets, 300);
+	same(stats_of(port).tx.packets, 300);
+	same(queue_of(0, RX).bytes + queue_of(1, RX).bytes, stats_of(port).rx.bytes);
+	same(queue_of(1, RX).bytes, 100 * 60 + 3 * 99 * 100 / 2);
+	same(queue_of(0, TX).bytes + queue_of(1, TX).bytes, stats_of(port).tx.bytes);
+	err(vionet_rx_queue_stats(port, 2, &none), -EINVAL);
+	err(vionet_tx_queue_stats(port, 65535, &none), -EINVAL);
+	/* Drops stay with their queue. */
+	struct buffer b;
+	yes(next_buffer(&p, 2, &b));
+	use_buffers(&p, 2, &b, 1, 3);
+	struct vionet_packet *packets[4];
+	same(vionet_rx_burst(port, 1, packets, 4), 0);
+	same(queue_of(1, RX).dropped[VIONET_DROP_SHORT], 1);
+	same(queue_of(0, RX).dropped[VIONET_DROP_SHORT], 0);
+	same(stats_of(port).rx.dropped[VIONET_DROP_SHORT], 1);
+	/* A stop keeps what was counted; a reset begins anew. */
+	ok(vionet_stop(port));
+	same(queue_of(1, RX).packets, 100);
+	same(queue_of(1, TX).packets, 75);
+	ok(vionet_stats_reset(port));
+	same(queue_of(1, RX).packets, 0);
+	same(queue_of(1, TX).packets, 0);
+}
+
+static void no_such_queue(void)
+{
+	struct vionet_packet *packets[4] = {frame_packet(pool, 60, 1)};
+	same(vionet_rx_burst(port, 2, packets + 1, 3), 0);
+	same(vionet_tx_burst(port, 2, packets, 1), 0);
+	same(vionet_tx_prepare(port, 2, packets, 1), 0);
+	says("queue 2");
+	same(vionet_tx_done(port, 65535), 0);
+	err(vionet_rx_fd(port, 2), -EINVAL);
+	err(vionet_rx_arm(port, 2), -EINVAL);
+	yes(vionet_rx_fd(port, 1) >= 0 && vionet_rx_fd(port, 1) != vionet_rx_fd(port, 0));
+	vionet_packet_free(packets[0]);
+}
+
+/* A lie on one queue: that one moves nothing, the others go on. */
+static void breaks_alone(void)
+{
+	struct vionet_packet *packets[4];
+	use_entry(&p, 2, 64, 100, 1);
+	same(vionet_rx_burst(port, 1, packets, 4), 0);
+	same(queue_of(1, RX).broken, 1);
+	same(queue_of(0, RX).broken, 0);
+	same(queue_of(1, TX).broken, 0);
+	same(info_of(port).state, VIONET_STATE_BROKEN);
+	for (uint32_t i = 0; i < 200; i++) {
+		receive_on(0, i, 100);
+		send_on(i & 1, i, 100);
+	}
+	err(vionet_rx_arm(port, 1), -ENOTCONN);
+	ok(vionet_rx_arm(port, 0));
+}
+
+static void more_than_there_are(void)
+{
+	struct vionet_config config = VIONET_SIZED(struct vionet_config);
+	char address[160];
+	peer_start(&p);
+	p.pairs = 2;
+	snprintf(address, sizeof(address), "vhost-user:%s,queues=3", p.path);
+	ok(vionet_probe(address, &port));
+	config.pool = pool;
+	err(vionet_init(port, &config), -EINVAL);
+	says("queues: 3");
+	config.queue_pairs = 2;
+	ok(vionet_init(port, &config));
+	config.queue_pairs = 129;
+	err(vionet_init(port, &config), -EINVAL);
+	says("queue_pairs");
+	down();
+}
+
+int main(void)
+{
+	static const struct { const char *options; uint64_t features; } rows[] = {
+		{"", 0}, {"", BIT(F_IN_ORDER)}, {",packed_vq=1", BIT(F_PACKED)},
+		{",packed_vq=1", BIT(F_PACKED) | BIT(F_IN_ORDER) | BIT(F_EVENT_IDX)},
+	};
+	pool = pool_made(PACKETS);
+	for (unsigned int i = 0; i < 4; i++) {
+		up(rows[i].options, rows[i].features);
+		no_such_queue();
+		counted_apart();
+		down();
+		up(rows[i].options, rows[i].features);
+		breaks_alone();
+		down();
+	}
+	more_than_there_are();
+	ok(vionet_pool_destroy(pool));
+	return 0;
+}
