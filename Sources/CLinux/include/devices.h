@@ -43,10 +43,10 @@ SHIM uint64_t sys_lock_limit(void)
 SHIM int sys_claim(int fd) { return RESULT(flock(fd, LOCK_EX | LOCK_NB)); }
 
 /*
- * VFIO_DEVICE_SET_IRQS for `count` MSI-X vectors from the first on, each signalling one descriptor; count 0 switches
- * MSI-X off. A positive result is how many the system has left: none is connected then.
+ * VFIO_DEVICE_SET_IRQS for `count` interrupts from the first on, of MSI-X or INTx, each signalling one descriptor; count
+ * 0 switches that kind off. A positive result is how many vectors the system has left: none is connected then.
  */
-SHIM int vfio_set_vectors(int device, const int *_Nullable fds, unsigned int count)
+SHIM int vfio_set_interrupts(int device, unsigned int kind, const int *_Nullable fds, unsigned int count)
 {
 	union {
 		struct vfio_irq_set set;
@@ -57,12 +57,19 @@ SHIM int vfio_set_vectors(int device, const int *_Nullable fds, unsigned int cou
 	request.set.argsz = (uint32_t)(sizeof(struct vfio_irq_set) + count * sizeof(int));
 	request.set.flags = count == 0 ? VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER
 	                               : VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
-	request.set.index = VFIO_PCI_MSIX_IRQ_INDEX;
+	request.set.index = kind;
 	request.set.start = 0;
 	request.set.count = count;
 	if (count > 0)
 		memcpy(request.set.data, fds, count * sizeof(int));
 	return RESULT(ioctl(device, VFIO_DEVICE_SET_IRQS, &request.set));
+}
+/* Lets INTx come once more: VFIO masks the line with each. */
+SHIM int vfio_unmask_line(int device)
+{
+	struct vfio_irq_set set = {.argsz = sizeof(set), .flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK,
+	                           .index = VFIO_PCI_INTX_IRQ_INDEX, .count = 1};
+	return RESULT(ioctl(device, VFIO_DEVICE_SET_IRQS, &set));
 }
 
 /*

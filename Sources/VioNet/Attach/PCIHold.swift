@@ -158,31 +158,50 @@ enum PCIHold {
     if case .vfio(let hold) = self { hold.group.value.unmap(address, length) }
   }
 
-  /// Readable after an INTx interrupt, -1 where interrupts come another way.
-  var interruptDescriptor: Int32 {
+  /// Connects INTx: a descriptor that is readable after an interrupt, -1 if there is none to be had.
+  func openLine() -> Int32 {
     switch self {
-    case .vfio: -1
-    case .uio(let hold): hold.interrupt
+    case .vfio(let hold):
+      var event = max(sys_eventfd(0), -1)
+      if unsafe event < 0 || vfio_set_interrupts(hold.device, UInt32(VFIO_PCI_INTX_IRQ_INDEX), &event, 1) == 0 {
+        return event
+      }
+      _ = sys_close(event)
+      return -1
+    case .uio(let hold): return hold.interrupt
     }
   }
 
-  /// Takes note of the last interrupt and lets the next one come: uio_pci_generic masks the line with each.
-  func rearmInterrupt() {
-    guard case .uio(let hold) = self else { return }
-    var pending = pollfd(fd: hold.interrupt, events: Int16(POLLIN), revents: 0)
+  func closeLine(_ line: Int32) {
+    guard case .vfio(let hold) = self else { return }
+    _ = vfio_set_interrupts(hold.device, UInt32(VFIO_PCI_INTX_IRQ_INDEX), nil, 0)
+    _ = sys_close(line)
+  }
+
+  /// Takes note of the last interrupt and lets the next one come: the kernel masks the line with each.
+  func rearmLine(_ line: Int32) {
+    switch self {
+    case .vfio(let hold):
+      _ = sys_eventfd_drain(line)
+      _ = vfio_unmask_line(hold.device)
+    case .uio: rearmLineByCommand(line)
+    }
+  }
+
+  private func rearmLineByCommand(_ line: Int32) {
+    var pending = pollfd(fd: line, events: Int16(POLLIN), revents: 0)
     var count: UInt32 = 0
-    if unsafe sys_poll(&pending, 1, 0) > 0 { unsafe _ = sys_read(hold.interrupt, &count, 4) }
+    if unsafe sys_poll(&pending, 1, 0) > 0 { unsafe _ = sys_read(line, &count, 4) }
     var command: UInt16 = 0
     if unsafe readConfiguration(Int(PCI_COMMAND), &command, 2), command & UInt16(PCI_COMMAND_INTX_DISABLE) != 0 {
-      command &= ~UInt16(PCI_COMMAND_INTX_DISABLE)
-      unsafe _ = writeConfiguration(Int(PCI_COMMAND), &command, 2)
+      _ = changeCommand(set: 0, clear: PCI_COMMAND_INTX_DISABLE)
     }
   }
 
   /// Connects eventfds to the first MSI-X vectors, or with none switches them off. 0 when done; how many could be
   /// connected if that is less; negative where there are none at all.
   func connectVectors(_ files: UnsafePointer<Int32>?, _ count: UInt32) -> Int {
-    if case .vfio(let hold) = self { return unsafe Int(vfio_set_vectors(hold.device, files, count)) }
-    return -1
+    guard case .vfio(let hold) = self else { return -1 }
+    return unsafe Int(vfio_set_interrupts(hold.device, UInt32(VFIO_PCI_MSIX_IRQ_INDEX), files, count))
   }
 }

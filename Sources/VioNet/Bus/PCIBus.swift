@@ -267,7 +267,7 @@ struct PCIBus {
 
   /// Of an interrupt that does not say by its vector what it is about. Reading clears them.
   private func takeCauses() -> UInt8 {
-    if interrupts.plan.count > 0 || hold.interruptDescriptor < 0 { return 0 }
+    if interrupts.line < 0 { return 0 }
     switch registers {
     case .modern(let modern): return modern.takeInterruptStatus()
     case .legacy(let legacy): return legacy.takeInterruptStatus()

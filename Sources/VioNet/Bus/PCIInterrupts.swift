@@ -19,6 +19,8 @@ struct PCIInterrupts {
   /// By pair: the receive queue's call.
   private var calls = InlineArray<128, Int32>(repeating: -1)
   private var pairs = 0
+  /// Where there is no vector: readable after an INTx interrupt, whatever it is about; -1 where there is none either.
+  private(set) var line: Int32 = -1
   /// Signalled on a change of the configuration.
   private var change = Descriptor.none
   /// Readable on a change, however it is announced; -1 while nothing is connected.
@@ -27,7 +29,7 @@ struct PCIInterrupts {
   init(_ hold: PCIHold) { self.hold = hold }
 
   /// There is an interrupt of some kind.
-  var areConnected: Bool { plan.count > 0 || hold.interruptDescriptor >= 0 }
+  var areConnected: Bool { plan.count > 0 || line >= 0 }
   var changeDescriptor: Int32 { changes.number }
 
   /// Connects as many vectors as the function and the system have. `all` has the call descriptor of each queue.
@@ -47,6 +49,7 @@ struct PCIInterrupts {
       room = min(left, plan.count - 1)
       plan = .none
     }
+    if plan.count == 0 { line = hold.openLine() }
     if areConnected { try watchChange() }
   }
 
@@ -55,6 +58,8 @@ struct PCIInterrupts {
     if plan.count > 0 { unsafe _ = hold.connectVectors(nil, 0) }
     closeShared()
     plan = .none
+    if line >= 0 { hold.closeLine(line) }
+    line = -1
     pairs = 0
     changes.close()
   }
@@ -92,7 +97,7 @@ struct PCIInterrupts {
       owning: try check(sys_epoll_create()) { Failure($0, "cannot make an epoll descriptor: ").reason($0) })
     let readable = UInt32(EPOLLIN.rawValue)
     _ = try check(sys_epoll_add(changes.number, change.number, readable, 0)) { Failure($0, "epoll: ").reason($0) }
-    let beside = plan.count > 0 ? shared(vector: 0) : hold.interruptDescriptor
+    let beside = plan.count > 0 ? shared(vector: 0) : line
     if beside < 0 { return }
     _ = try check(sys_epoll_add(changes.number, beside, readable, 1)) { Failure($0, "epoll: ").reason($0) }
   }
@@ -103,7 +108,7 @@ struct PCIInterrupts {
 
   /// What a receive queue's sleeper has to watch beside the queue's own call; -1 for nothing.
   func shared(pair: Int) -> Int32 {
-    guard let vector = plan.vector(queue: 2 * pair) else { return hold.interruptDescriptor }
+    guard let vector = plan.vector(queue: 2 * pair) else { return line }
     return shared(vector: vector)
   }
 
@@ -129,13 +134,13 @@ struct PCIInterrupts {
   /// INTx: the device's and the kernel's notes of the last interrupt are cleared, and the line, which the kernel has
   /// switched off, comes on again (4.1.5.5). Bit 0 of the status is for any queue, bit 1 for the configuration.
   private func passLine(_ causes: UInt8) {
-    if hold.interruptDescriptor < 0 { return }
+    if line < 0 { return }
     // A function that is gone says all at once, and nothing of it is true.
     if causes != 0xff {
       for pair in 0..<pairs where causes & 1 != 0 { _ = sys_eventfd_signal(calls[pair]) }
       if causes & 2 != 0 && change.isOpen { _ = sys_eventfd_signal(change.number) }
     }
-    hold.rearmInterrupt()
+    hold.rearmLine(line)
   }
 }
 

@@ -8,8 +8,9 @@ modern=disable-legacy=on,iommu_platform=on
 pair three $modern,vectors=3
 pair two $modern,vectors=2
 pair one $modern,vectors=1
+pair line $modern,vectors=0
 boot iommu
-for name in three two one; do check $name-bind bound $name vfio-pci; done
+for name in three two one line; do check $name-bind bound $name vfio-pci; done
 check three-config config_vector three
-for name in three two one; do check $name-asleep asleep $name; done
+for name in three two one line; do check $name-asleep asleep $name; done
 done_here
