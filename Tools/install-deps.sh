@@ -10,7 +10,7 @@ vionetctl="$build git ca-certificates g++"
 demo="$build iproute2 iputils-ping iperf3"
 guest="$vionetctl qemu-system-x86 busybox-static cpio kmod xz-utils iproute2 iputils-ping iperf3 python3"
 test="$demo dpdk g++ libmd-dev python3 shellcheck valgrind $guest"
-bench="$build dpdk libdpdk-dev python3 python3-matplotlib"
+bench="$build dpdk libdpdk-dev python3 python3-matplotlib valgrind"
 
 set -eu
 

@@ -124,6 +124,14 @@ def grown(content):
                   [f"{pairs} pairs" for pairs in rows.GROWTH_PAIRS[1:]], lines))
 
 
+def counted(content):
+    lines = [[one["row"]] + [f"{one[front]:.0f}" if one[front] else "-" for front in ("vionet", "dpdk", "lean")]
+             for one in content["rows"]]
+    return ("Instructions per packet of the timed loops, pool included, by callgrind; DPDK without its vectorized paths. "
+            "`Tests/scripts/instructions.txt` has a ceiling for each of ours, which `make test` checks.\n\n" +
+            table(["row", "vionet", "DPDK", "limit"], lines))
+
+
 def footprint(content):
     lines = []
     for key, what in (("start_ms", "from nothing to a started port, ms"), ("resident_kib", "resident memory after traffic, KiB"),
@@ -141,7 +149,7 @@ def footprint(content):
 PARTS = [("nocopy", "Each path", headline), ("nocopy", "Bursts, lengths, rings", variations),
          ("forward", "Forwarding", forwarding), ("programs", "Whole programs", whole_programs),
          ("net_vhost", "Against a peer that copies", copied), ("growth", "Growth", grown),
-         ("footprint", "Start-up and memory", footprint)]
+         ("instructions", "Instructions", counted), ("footprint", "Start-up and memory", footprint)]
 
 
 def missing(contents):

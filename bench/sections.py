@@ -6,6 +6,7 @@ import statistics
 
 import copies
 import figures
+import instructions
 import machine
 import nocopy
 import programs
@@ -110,6 +111,22 @@ def programs_section(wish):
     return {"unit": "ns per packet", "rows": found, "af_packet": kernel, "findings": findings}
 
 
+def instructions_section(wish):
+    """Counted, not timed."""
+    chosen = [(kind, wanted(wish, kind, ("rx", "tx"))) for kind in rows.KINDS]
+    chosen = [(kind, directions) for kind, directions in chosen if directions]
+    if wish.quick or not chosen:
+        return None
+    if not instructions.available():
+        print("instructions: valgrind is not installed (Debian package valgrind)")
+        return None
+    found = instructions.all_of(chosen)
+    for one in found:
+        print(f"{one['row']:<34} " + "  ".join(f"{front} {one[front] or 0:6.1f}" for front in instructions.FRONTS) +
+              "  instructions per packet")
+    return {"unit": "instructions per packet", "rows": found, "findings": []}
+
+
 def footprint_section(wish):
     """Start-up time and memory, without hugepages: those are not seen in what a process holds."""
     if wish.quick or wish.filtered:
@@ -143,4 +160,4 @@ def footprint_section(wish):
 # In this order; those of the second list want the machine without our hugepages.
 WITH_HUGEPAGES = {"nocopy": nocopy_section, "forward": forward_section, "growth": growth_section,
                   "net_vhost": net_vhost_section, "programs": programs_section}
-WITHOUT = {"footprint": footprint_section}
+WITHOUT = {"instructions": instructions_section, "footprint": footprint_section}

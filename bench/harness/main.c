@@ -68,20 +68,20 @@ static void stranger(const char *path)
 
 static void parse_options(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"packed", 0, &setting.wish.packed, 1}, {"mergeable", 0, &setting.wish.mergeable, 1}, {"in-order", 0, &setting.wish.in_order, 1},
-		{"event-idx", 0, &setting.wish.event_index, 1}, {"vectorized", 0, &setting.wish.vectorized, 1}, {"ring", 1, NULL, 'r'}, {"pairs", 1, NULL, 'q'},
-		{"packets", 1, NULL, 'p'}, {"core", 1, NULL, 'c'}, {"peer-core", 1, NULL, 'b'}, {"milliseconds", 1, NULL, 'm'},
-		{"groups", 1, NULL, 'g'}, {"crowd", 1, NULL, 'n'},
-		{"socket", 1, NULL, 's'}, {0},
+	struct wish *w = &setting.wish;
+	const struct option options[] = {
+		{"packed", 0, &w->packed, 1}, {"mergeable", 0, &w->mergeable, 1}, {"in-order", 0, &w->in_order, 1},
+		{"event-idx", 0, &w->event_index, 1}, {"vectorized", 0, &w->vectorized, 1}, {"ring", 1, NULL, 'r'},
+		{"pairs", 1, NULL, 'q'}, {"packets", 1, NULL, 'p'}, {"core", 1, NULL, 'c'}, {"peer-core", 1, NULL, 'b'},
+		{"milliseconds", 1, NULL, 'm'}, {"groups", 1, NULL, 'g'}, {"crowd", 1, NULL, 'n'}, {"socket", 1, NULL, 's'}, {0},
 	};
 	for (int key; (key = getopt_long(argc, argv, "", options, NULL)) != -1;)
 		switch (key) {
 		case 0: break;
-		case 'r': setting.wish.ring = number(optarg, 32768); break;
-		case 'q': setting.wish.pairs = number(optarg, MAX_PAIRS); break;
-		case 'p': setting.wish.packets = number(optarg, 1 << 24); break;
-		case 'c': setting.wish.core = (int)number(optarg, 1023); break;
+		case 'r': w->ring = number(optarg, 32768); break;
+		case 'q': w->pairs = number(optarg, MAX_PAIRS); break;
+		case 'p': w->packets = number(optarg, 1 << 24); break;
+		case 'c': w->core = (int)number(optarg, 1023); break;
 		case 'b': setting.peer_core = (int)number(optarg, 1023); break;
 		case 'm': setting.milliseconds = number(optarg, 1000000); break;
 		case 'g': setting.fixed_groups = number(optarg, 20000); break;
@@ -101,12 +101,24 @@ long resident_kib(void)
 	return pages * (sysconf(_SC_PAGESIZE) / 1024);
 }
 
-static void listen_ourselves(const char *folder)
+static char folder[] = "/tmp/vionet-bench-XXXXXX";
+
+static void leave_nothing(void)
+{
+	for (uint32_t port = 0; port < setting.wish.ports && setting.strangers == 0; port++)
+		unlink(setting.wish.path[port]);
+	rmdir(folder);
+}
+
+static void listen_ourselves(void)
 {
 	const struct wish *w = &setting.wish;
 	uint64_t offer = (w->packed ? BIT(F_RING_PACKED) : 0) | (w->mergeable ? BIT(F_MRG_RXBUF) : 0) |
 	                 (w->in_order ? BIT(F_IN_ORDER) : 0) | (w->event_index ? BIT(F_EVENT_IDX) : 0) |
 	                 BIT(F_INDIRECT_DESC);
+	if (mkdtemp(folder) == NULL)
+		err(1, "cannot make a folder in /tmp");
+	atexit(leave_nothing);
 	for (uint32_t port = 0; port < w->ports; port++) {
 		snprintf(setting.wish.path[port], sizeof(w->path[port]), "%s/%u", folder, port);
 		backend_open(&setting.backends[port], w->path[port], offer, w->pairs, 1);
@@ -135,11 +147,10 @@ static void start(void)
 int main(int argc, char **argv)
 {
 	static struct point points[256];
-	char folder[] = "/tmp/vionet-bench-XXXXXX";
 	int count = 0;
 	parse_options(argc, argv);
-	if (argc - optind > 256 || mkdtemp(folder) == NULL)
-		errx(1, "too many points, or no folder in /tmp");
+	if (argc - optind > 256)
+		errx(1, "too many points");
 	for (int i = optind; i < argc; i++)
 		points[count++] = parse_point(argv[i]);
 	for (int i = 0; i < count; i++)
@@ -149,7 +160,7 @@ int main(int argc, char **argv)
 		setting.wish.packets = 16384;
 	find_frequency();
 	if (setting.strangers == 0)
-		listen_ourselves(folder);
+		listen_ourselves();
 	else if (setting.strangers != (int)setting.wish.ports)
 		errx(1, "%u sockets are wanted", setting.wish.ports);
 	start();
@@ -160,6 +171,5 @@ int main(int argc, char **argv)
 	front_stop();
 	for (uint32_t port = 0; port < setting.wish.ports && setting.strangers == 0; port++)
 		backend_close(&setting.backends[port]);
-	rmdir(folder);
 	return 0;
 }
