@@ -754,6 +754,16 @@ int vionet_rx_offloads_set(uint16_t port, uint32_t offloads);
 #define VIONET_ALL_QUEUES 0xffff
 
 /*
+ * Takes a queue from the device, empties it and gives it back with so many descriptors, 0 for as many as it has: 2 to
+ * what vionet_init() gave it, a power of two unless rings are packed. The others run on. What the queue holds is freed
+ * and counted as VIONET_DROP_STOPPED; one that broke works again; what vionet_rx_fd() returned stays good. Lasts until
+ * vionet_stop(). On PCI it takes VIRTIO_F_RING_RESET. -EINVAL also: the port is not started; -ETIMEDOUT also: the device
+ * keeps the queue, which is broken then, or a thread stayed inside its burst for 3 s, and nothing has changed. Since 0.1.
+ */
+int vionet_rx_queue_restart(uint16_t port, uint16_t queue, uint16_t descriptors);
+int vionet_tx_queue_restart(uint16_t port, uint16_t queue, uint16_t descriptors); /* since 0.1 */
+
+/*
  * Lets the device delay interrupts of receive queues until so many packets have come or so many microseconds have
  * passed since the first of them, whichever is earlier; 0 and 0 for none. queue is a number, for which it takes
  * VIRTIO_NET_F_VQ_NOTF_COAL, or VIONET_ALL_QUEUES, which undoes what was set for single ones: VIRTIO_NET_F_NOTF_COAL.

@@ -72,6 +72,16 @@ public func vionet_rss_get(_ port: UInt16, _ rss: UnsafeMutablePointer<vionet_rs
 @implementation @c(vionet_rx_offloads_set)
 public func vionet_rx_offloads_set(_ port: UInt16, _ offloads: UInt32) -> Int32 { set(port, .offloads(offloads)) }
 
+@implementation @c(vionet_rx_queue_restart)
+public func vionet_rx_queue_restart(_ port: UInt16, _ queue: UInt16, _ descriptors: UInt16) -> Int32 {
+  set(port, .restart(queue: queue, transmit: false, descriptors))
+}
+
+@implementation @c(vionet_tx_queue_restart)
+public func vionet_tx_queue_restart(_ port: UInt16, _ queue: UInt16, _ descriptors: UInt16) -> Int32 {
+  set(port, .restart(queue: queue, transmit: true, descriptors))
+}
+
 @implementation @c(vionet_rx_coalesce)
 public func vionet_rx_coalesce(_ port: UInt16, _ queue: UInt16, _ packets: UInt32, _ microseconds: UInt32) -> Int32 {
   set(port, .coalescing(queue: queue, transmit: false, UInt64(packets) | UInt64(microseconds) << 32))

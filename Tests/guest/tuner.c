@@ -164,6 +164,35 @@ static int restart(void)
 	return result == 0 ? vionet_start(port) : result;
 }
 
+/* So many queues, receive and transmit in turns, are restarted with sizes that come and go while packets are received. */
+static int cycle(unsigned rounds)
+{
+	static const uint16_t sizes[] = {64, 256, 16, 0, 128};
+	int result = 0;
+	for (unsigned i = 0; i < rounds && result == 0; i++) {
+		uint16_t queue = (uint16_t)(i / 2 % queues), size = sizes[i / 3 % 5];
+		result = i % 2 ? vionet_tx_queue_restart(port, queue, size) : vionet_rx_queue_restart(port, queue, size);
+		receive();
+	}
+	return result;
+}
+
+/* After a stop every packet is in the pool. */
+static int whole(void)
+{
+	struct vionet_info info = VIONET_SIZED(struct vionet_info);
+	struct vionet_pool_info pool = VIONET_SIZED(struct vionet_pool_info);
+	int result = vionet_stop(port);
+	if (result == 0)
+		result = vionet_info(port, &info);
+	if (result == 0)
+		result = vionet_pool_info(info.pool, &pool);
+	if (result == 0 && (pool.available != pool.packets || pool.refused != 0))
+		result = -EIO;
+	printf("%u of %u packets in the pool\n", pool.available, pool.packets);
+	return result == 0 ? vionet_start(port) : result;
+}
+
 static int obey(const char *word, const char *rest)
 {
 	unsigned a = 0, b = 0, c = 0;
@@ -192,6 +221,10 @@ static int obey(const char *word, const char *rest)
 		return vionet_rx_coalesce(port, (uint16_t)a, b, c);
 	if (strcmp(word, "restart") == 0)
 		return restart();
+	if (strcmp(word, "cycle") == 0)
+		return cycle(a);
+	if (strcmp(word, "whole") == 0)
+		return whole();
 	if (strcmp(word, "marks") == 0)
 		return say_marks(), 0;
 	if (strcmp(word, "flows") == 0)

@@ -34,6 +34,7 @@ struct ModernPCI {
     static var descriptors: PCIRegister { PCIRegister(32, "queue_desc") }
     static var available: PCIRegister { PCIRegister(40, "queue_driver") }
     static var used: PCIRegister { PCIRegister(48, "queue_device") }
+    static var queueReset: PCIRegister { PCIRegister(58, "queue_reset") }
   }
 
   init(_ hold: PCIHold, _ capabilities: PCICapabilities) throws(Failure) {
@@ -178,6 +179,20 @@ struct ModernPCI {
     write16(At.queueEnable, 1)
     let register = notify.advanced(Int(place))
     return withData ? .memoryWithData(register, ring.index) : .memory(register, ring.index)
+  }
+
+  /// RING_RESET can be accepted: there is the register for it.
+  var resetsQueues: Bool { (capabilities.common?.length ?? 0) >= UInt32(At.queueReset.offset + 2) }
+
+  /// Waits until the device has let go of the queue (4.1.4.3.2).
+  func resetQueue(_ index: UInt16) throws(Failure) {
+    write16(At.queueSelect, index)
+    write16(At.queueReset, 1)
+    let deadline = Deadline(milliseconds: 3000)
+    while common.load16(At.queueReset.offset) != 0 {
+      if deadline.hasPassed { throw Failure(ETIMEDOUT, "the device did not reset queue ").number(index) }
+      sys_sleep_microseconds(20)
+    }
   }
 
   /// NOTIFICATION_DATA can be accepted: there is room for 32 bits (4.1.4.4).

@@ -203,6 +203,15 @@ struct PCIBus {
     }
   }
 
+  var resetsQueues: Bool {
+    if case .modern(let modern) = registers { return modern.resetsQueues }
+    return false
+  }
+
+  func resetQueue(_ index: UInt16) throws(Failure) {
+    if case .modern(let modern) = registers { try modern.resetQueue(index) }
+  }
+
   // MARK: Memory
 
   /// A device that does not offer ACCESS_PLATFORM goes round the IOMMU, if there is one (6.1).

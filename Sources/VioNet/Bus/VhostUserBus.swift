@@ -118,12 +118,16 @@ struct VhostUserBus {
     let index = UInt32(ring.index)
     try tellFile(VhostRequest.setVringCall, index, ring.call)
     try tell(VhostRequest.setVringSize, index, UInt32(ring.size))
-    // Both positions of a packed ring begin in its first lap, whose wrap counter is 1, in bit 15 of each half.
-    try tell(VhostRequest.setVringBase, index, ring.isPacked ? 0x8000_8000 : 0)
+    try begin(index, isPacked: ring.isPacked)
     var addresses = (UInt64(index), ring.descriptors, ring.used, ring.available, UInt64(0))
     note(VhostRequest.setVringAddress, UInt64(index), ring.descriptors)
     try unsafe tell(VhostRequest.setVringAddress, &addresses, 40)
     try tellFile(VhostRequest.setVringKick, index, ring.kick)
+  }
+
+  /// Both positions of a packed ring begin in its first lap, whose wrap counter is 1, in bit 15 of each half.
+  mutating func begin(_ index: UInt32, isPacked: Bool) throws(Failure) {
+    try tell(VhostRequest.setVringBase, index, isPacked ? 0x8000_8000 : 0)
   }
 
   @inline(never)

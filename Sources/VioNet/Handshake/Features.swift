@@ -88,6 +88,8 @@ package enum Features {
     1 << UInt64(VIRTIO_F_ACCESS_PLATFORM)
     // Barriers as for a hardware device, which ours are.
     | 1 << UInt64(VIRTIO_F_ORDER_PLATFORM)
+    // Single queues are reset while the others run (2.6.1).
+    | 1 << UInt64(VIRTIO_F_RING_RESET)
     // A device that learns from the notification where the next entry is need not fetch it (2.9).
     | 1 << UInt64(VIRTIO_F_NOTIFICATION_DATA)
 

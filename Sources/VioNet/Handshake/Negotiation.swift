@@ -77,6 +77,7 @@ enum Negotiation {
     var features = FeatureSet(
       offered & (wishes(bus, options) & ~options.featuresOff | required),
       above: bus.offeredAbove & Features.wantedAbove)
+    if !bus.resetsQueues { features.remove(VIRTIO_F_RING_RESET) }
     if !bus.takesNotificationData { features.remove(VIRTIO_F_NOTIFICATION_DATA) }
     NetConfig.dropUnreadable(&features, bus.configLength)
     config.mtu = UInt16(clamping: room - NetConfig.frameOverhead)

@@ -20,6 +20,8 @@ enum RingFault: UInt8 {
   case notOutstanding
   /// A frame in no buffer, or in more than a packet has segments or the ring descriptors.
   case badCount
+  /// The device does not let go of it, or does not take it again.
+  case notReset
 
   var text: StaticString {
     switch self {
@@ -28,6 +30,7 @@ enum RingFault: UInt8 {
     case .badID: "a used id lies beyond the ring"
     case .notOutstanding: "a used id names a descriptor that the device did not have"
     case .badCount: "num_buffers is zero, or more than the ring or a packet can have"
+    case .notReset: "it was to be restarted, and the device did not go along"
     }
   }
 }

@@ -70,6 +70,11 @@ extension Port {
     }
   }
 
+  /// Of one virtqueue, which was reset.
+  mutating func restoreCoalescing(of index: Int) throws(Failure) {
+    if let value = settings.coalescing[index] { try tellCoalescing(index, value) }
+  }
+
   // MARK: Offloads
 
   /// Bits of enum vionet_rx_offload. Packets that are on their way still have what was negotiated, and so does whatever

@@ -41,6 +41,7 @@ package enum Setting {
   case hashing(HashWish)
   case offloads(UInt32)
   case coalescing(queue: UInt16, transmit: Bool, UInt64)
+  case restart(queue: UInt16, transmit: Bool, UInt16)
 }
 
 extension Ports {
@@ -60,6 +61,8 @@ extension Ports {
       case .offloads(let wish): try port.value.setOffloads(wish)
       case .coalescing(let queue, let transmit, let value):
         try port.value.setCoalescing(queue, transmit: transmit, value)
+      case .restart(let queue, let transmit, let size):
+        try port.value.restart(queue, transmit: transmit, size)
       }
     }
   }
