@@ -15,7 +15,8 @@
 /* Every function the forwarder calls, once; the programs make a table of it. */
 #define VIONET_CALLS(CALL)                                                                                             \
 	CALL(open) CALL(close) CALL(error) CALL(info) CALL(stats) CALL(rx_queue_stats) CALL(tx_queue_stats)                    \
-	CALL(drop_name) CALL(rx_burst) CALL(tx_burst) CALL(rx_fd) CALL(rx_arm) CALL(packet_free_bulk)
+	CALL(drop_name) CALL(rx_burst) CALL(tx_burst) CALL(rx_fd) CALL(rx_arm) CALL(event_fd)                 \
+	CALL(event_handle) CALL(packet_free_bulk)
 
 struct vionet_calls {
 #define MEMBER(name) __typeof__(vionet_##name) *name;
@@ -53,7 +54,7 @@ struct forwarder {
 	int ends; /* 1: packets go back to where they came from */
 	struct end end[2];
 	struct way last[2]; /* as of the last live line */
-	struct pollfd sleep_on[2 * VIONET_MAX_QUEUE_PAIRS];
+	struct pollfd sleep_on[2 + 2 * VIONET_MAX_QUEUE_PAIRS]; /* first the news of each end, then its packets */
 	nfds_t sleep_count;
 };
 
@@ -118,12 +119,25 @@ static void collect_sent(struct forwarder *f)
 			f->vionet->tx_burst(f->end[i].port, queue, none, 0);
 }
 
-/* Arms every queue, then sleeps until packets come or the time is over. A queue that has packets by now forbids it. */
+/* A back-end came or went, a device wants a reset, ...: the library sees to it, but it is for us to say when. */
+static void handle_news(struct forwarder *f)
+{
+	if (poll(f->sleep_on, (nfds_t)f->ends, 0) <= 0)
+		return;
+	for (int i = 0; i < f->ends; i++)
+		if (f->sleep_on[i].revents != 0 && f->vionet->event_handle(f->end[i].port) < 0)
+			warnx("%s: %s", f->end[i].device, f->vionet->error());
+}
+
+/*
+ * Arms every queue, then sleeps until packets or news come or the time is over. A queue that has packets by now forbids
+ * it; one without a back-end cannot be armed.
+ */
 static void sleep_until(struct forwarder *f, double time)
 {
 	for (int i = 0; i < f->ends; i++)
 		for (uint16_t queue = 0; queue < f->end[i].queues; queue++)
-			if (f->vionet->rx_arm(f->end[i].port, queue) != 0)
+			if (f->vionet->rx_arm(f->end[i].port, queue) > 0)
 				return;
 	double left = time - now();
 	if (left > 0 && !stop_asked)

@@ -95,15 +95,17 @@ static void print_summary(struct forwarder *f)
 
 /* ---- the program ------------------------------------------------------------------------------------------------- */
 
-/* Bursts on a broken port return 0 for ever, so somebody has to ask. */
+/* Bursts on a broken port return 0 for ever, so somebody has to ask. One that waits will have a back-end again. */
 static bool all_well(struct forwarder *f)
 {
 	for (int i = 0; i < f->ends; i++) {
 		struct vionet_info info = VIONET_SIZED(struct vionet_info);
-		if (f->vionet->info(f->end[i].port, &info) != 0 || info.state != VIONET_STATE_STARTED) {
+		if (f->vionet->info(f->end[i].port, &info) != 0 ||
+		    (info.state != VIONET_STATE_STARTED && info.state != VIONET_STATE_WAITING)) {
 			warnx("%s: the device is gone or broke the rules", f->end[i].device);
 			return false;
 		}
+		memcpy(f->end[i].mac, info.mac, 6); /* known once a back-end is there */
 	}
 	return true;
 }
@@ -128,6 +130,7 @@ static bool run(struct forwarder *f)
 				continue;
 			collect_sent(f);
 		}
+		handle_news(f);
 		double time = now();
 		if (time < next)
 			continue;
@@ -151,6 +154,7 @@ static bool open_end(struct forwarder *f, struct end *end)
 		return false;
 	end->queues = info.queue_pairs;
 	memcpy(end->mac, info.mac, 6);
+	f->sleep_on[end - f->end] = (struct pollfd){.fd = f->vionet->event_fd(end->port), .events = POLLIN};
 	for (uint16_t queue = 0; f->waiting && queue < end->queues; queue++) {
 		int fd = f->vionet->rx_fd(end->port, queue);
 		if (fd < 0)
@@ -170,7 +174,8 @@ _Noreturn static void usage(int status)
 	        "  -c  run on this core\n"
 	        "  -w  sleep while nothing comes, instead of asking all the time\n"
 	        "  -q  no line each second\n"
-	        "With one device its packets go back into it.\n",
+	        "With one device its packets go back into it. A vhost-user device with recover=auto or server=1 may come\n"
+	        "and go: the program waits for it.\n",
 	        program_invocation_short_name, MAX_BURST);
 	exit(status);
 }
@@ -201,6 +206,7 @@ static void read_arguments(struct forwarder *f, int argc, char **argv)
 	f->ends = argc - optind;
 	if (f->ends < 1 || f->ends > 2)
 		usage(2);
+	f->sleep_count = (nfds_t)f->ends;
 	for (int i = 0; i < f->ends; i++)
 		f->end[i] = (struct end){.device = argv[optind + i], .port = VIONET_PORT_NONE};
 }

@@ -25,7 +25,8 @@ _Noreturn static void usage(int status)
 
 static const char *state_name(uint32_t state)
 {
-	static const char *const names[] = {"unknown", "attached", "initialised", "started", "stopped", "broken"};
+	static const char *const names[] = {"unknown", "attached", "initialised", "started", "stopped", "broken",
+	                                    "waiting"};
 	return names[state < sizeof(names) / sizeof(names[0]) ? state : 0];
 }
 

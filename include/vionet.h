@@ -107,7 +107,8 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
  * device addresses, "scheme:target,key=value,...":
  *
  *     pci:0000:00:05.0           a PCI function bound to vfio-pci or uio_pci_generic; the domain may be left out
- *     vhost-user:/run/x.sock     a vhost-user back-end that listens there (DPDK, Open vSwitch, vionet_device_serve)
+ *     vhost-user:/run/x.sock     a vhost-user back-end that listens there (DPDK, Open vSwitch, vionet_device_serve), or with
+ *                                server=1 goes there
  *     soft:loopback              a device in this process that gives back what it is sent
  *     soft:generate              ... that makes frames: length=64..9000, rate=packets/s (0 = all it can), flows=1..65536
  *     soft:sink                  ... that counts and forgets
@@ -128,8 +129,14 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
  *                                vionet_config
  *     rss, rx_hash=0|1           as VIONET_RX_RSS, _HASH
  *     cq=0|1                     a back-end has a control queue that answers; without the key only on PCI
- *     recover=auto|0             vionet_event_handle() restarts a port that broke
- *     server=0|1; speed=Mbit/s
+ *     recover=auto|0             vionet_event_handle() restarts a port that broke, and meets the next back-end when one
+ *                                is gone
+ *     speed=Mbit/s
+ *
+ * of vhost-user: besides:
+ *
+ *     server=0|1                 1: listens on the socket, which is made here and removed by vionet_close(), for one
+ *                                back-end after another. Nobody waits for it: see vionet_start()
  *
  * of pci: besides:
  *
@@ -189,6 +196,10 @@ int vionet_init(uint16_t port, const struct vionet_config *VIONET_NULLABLE confi
  * Fills the receive rings and lets packets flow. Legal after vionet_init() and, again, after vionet_stop(), which
  * brings the device up anew with the settings of vionet_init().
  *
+ * With server=1, and with recover=auto when a back-end was there before, it succeeds without a back-end too: the port is
+ * in VIONET_STATE_WAITING, bursts return 0, and vionet_event_handle() goes on when one has come. What vionet_init() would
+ * refuse for want of something of the device's is refused there.
+ *
  * -EINVAL the port is not initialised; -EALREADY it is started; -ENODEV; -ENOBUFS; or as vionet_init(). Since 0.1.
  */
 int vionet_start(uint16_t port);
@@ -225,6 +236,7 @@ enum vionet_state {
 	VIONET_STATE_STARTED = 3,
 	VIONET_STATE_STOPPED = 4,
 	VIONET_STATE_BROKEN = 5, /* the device broke the rules or is gone; vionet_stop and vionet_init may revive it */
+	VIONET_STATE_WAITING = 6, /* started, and its back-end is not there yet or no more; vionet_event_handle() meets it */
 };
 
 enum vionet_ring {
@@ -302,13 +314,14 @@ int vionet_devices(struct vionet_device *VIONET_NULLABLE list, size_t count);
 enum vionet_event {
 	VIONET_EVENT_NEW = 1,    /* a port was probed; its state becomes attached after the callbacks return */
 	VIONET_EVENT_BROKEN = 2, /* the device broke the rules on a queue, which moves nothing from now on */
-	VIONET_EVENT_GONE = 3,   /* the back-end closed its connection, as vionet_rx_arm() or vionet_info() noticed */
+	VIONET_EVENT_GONE = 3,   /* the back-end closed its connection, as some call or vionet_event_handle() noticed */
 	VIONET_EVENT_CLOSED = 4, /* the port is about to be forgotten */
 	/* The following are noticed by vionet_event_handle() only. */
 	VIONET_EVENT_LINK = 5,        /* the link went up or down: vionet_info.link_up */
 	VIONET_EVENT_ANNOUNCE = 6,    /* the network should hear of us anew, by a gratuitous ARP or the like */
 	VIONET_EVENT_NEEDS_RESET = 7, /* the device cannot go on: vionet_stop and vionet_start */
 	VIONET_EVENT_RECOVERED = 8,   /* recover=auto: that was done */
+	VIONET_EVENT_CONNECTED = 9,   /* a port that waited has a back-end, the first one or the next: packets flow */
 };
 
 /*
@@ -325,7 +338,7 @@ int vionet_event_remove(vionet_event_callback VIONET_NULLABLE callback, void *VI
 
 /*
  * A file descriptor that becomes readable when something is new about a started port: its configuration changed, the
- * back-end went away, a queue broke. Then call vionet_event_handle(). The library owns it; it stays the same from
+ * back-end went away or another has come, a queue broke. Then call vionet_event_handle(). The library owns it; it stays the same from
  * vionet_start() to vionet_stop(). -ENODEV, -EINVAL not started. Any thread. Since 0.1.
  */
 int vionet_event_fd(uint16_t port);
@@ -334,8 +347,19 @@ int vionet_event_fd(uint16_t port);
  * Looks what is new about a started port and delivers it to the callbacks, on this thread; also where the device cannot
  * tell by itself and somebody has to look now and then. The wish for an announcement is acknowledged after the callbacks.
  * With recover=auto in the address a broken queue or a device that needs a reset is stopped and started again, while
- * bursts on other threads return 0. Returns how many events there were. -ENODEV; -EINVAL not started; -ETIMEDOUT the
- * device does not answer; -EPROTO it came back with other features; or as vionet_start(). Any thread. Since 0.1.
+ * bursts on other threads return 0.
+ *
+ * With recover=auto or server=1 a back-end that is gone is let go, VIONET_EVENT_GONE is delivered, and the port waits for
+ * the next one: VIONET_STATE_WAITING. vionet_event_fd() says when to look for it, and VIONET_EVENT_CONNECTED that it is
+ * there. No call waits for a back-end that does not listen or says nothing. Meanwhile vionet_rx_burst() returns what had
+ * been received, then 0; vionet_tx_burst() returns 0. Every restart keeps what the rings had: packets not shown as sent
+ * go to the next device, in order (those that the one before had taken up without saying so go out twice), received ones
+ * are fetched once. The descriptors of vionet_event_fd() and vionet_rx_fd() stay. The device must offer again what was
+ * negotiated at the start, but for what only rings have (packed, in order, EVENT_IDX, INDIRECT_DESC, MRG_RXBUF).
+ *
+ * Returns how many events there were. -ENODEV; -EINVAL not started; -ETIMEDOUT the device does not answer, or a thread
+ * stayed inside a burst for 3 s; -EPROTO it came back without a feature, which the sentence names (a port that waits goes
+ * on waiting, for one that has it); or as vionet_start(). Any thread. Since 0.1.
  */
 int vionet_event_handle(uint16_t port);
 
@@ -581,7 +605,7 @@ int vionet_rx_fd(uint16_t port, uint16_t queue);
  * vionet_rx_burst() and do not sleep. Clears the descriptor. A burst that finds packets disarms. The queue's
  * receiving thread only; with an empty pool nothing may come until packets are freed, so sleep with a time-out.
  * -ENODEV, -EINVAL, -ENOTSUP as vionet_rx_fd(); -ENOTCONN the back-end is gone, or the queue is broken: nothing more will come
- * before a new vionet_start(). Since 0.1.
+ * before a new vionet_start(), or vionet_event_handle() where that sees to it. Since 0.1.
  */
 int vionet_rx_arm(uint16_t port, uint16_t queue);
 

@@ -51,6 +51,13 @@ package struct Port {
   var poke = Descriptor.none
   /// VIONET_EVENT_NEEDS_RESET was raised.
   var resetIsKnown = false
+  /// Pairs whose doors bursts find, open or shut: those of the queues, and while there are none those of the last ones.
+  var doors: UInt16 = 0
+  /// Started without a back-end, which will come.
+  var isWaiting = false
+  /// What was agreed on at the start, and has to be agreed on with every device that comes later.
+  var settled = FeatureSet(0)
+  var kept: Table<KeptPair>?
   /// The device did not let go of the queues: they are neither in use nor unmade.
   var isHeld = false
   /// A thread is on its way to close it.
@@ -60,7 +67,7 @@ package struct Port {
   var receiveName: StaticString = ""
   var transmitName: StaticString = ""
   /// How long vionet_probe took, and with it the last way to a started port.
-  private var probeNanoseconds: UInt64 = 0
+  private(set) var probeNanoseconds: UInt64 = 0
   var startNanoseconds: UInt64 = 0
   var statistics = PortStatistics()
   var settings = Settings()
@@ -78,7 +85,7 @@ extension Port {
     let bus: Bus
     let number: UInt16
     do throws(Failure) {
-      bus = try connect(address, socket)
+      bus = try connect(address, options, socket)
       do throws(Failure) {
         number = try Ports.take()
       } catch {
@@ -91,6 +98,7 @@ extension Port {
     }
     var port = Port(number: number, scheme: address.scheme, wishes: options, options: options, bus: bus)
     port.companion = companion
+    port.goneIsKnown = options.isServer
     port.config.address = options.address ?? MACAddress((0, 0, 0, 0, 0, 0))
     unsafe withUnsafeMutableBytes(of: &port.name) { room in
       guard let base = room.baseAddress else { return }
@@ -113,9 +121,17 @@ extension Port {
     return number
   }
 
-  private static func connect(_ address: DeviceAddress, _ socket: Descriptor?) throws(Failure) -> Bus {
+  private static func connect(
+    _ address: DeviceAddress, _ options: PortOptions, _ socket: Descriptor?
+  ) throws(Failure) -> Bus {
+    if options.isServer && address.scheme != .vhostUser {
+      var socket = socket
+      socket?.close()
+      throw Failure(EINVAL, "option \"server\" is of vhost-user:, not of device ").quoting(address.whole)
+    }
     if var socket { return try Bus(VhostSocket(adopting: socket.take())) }
     if address.scheme == .pci { return try Bus(pci: address.target) }
+    if options.isServer { return try Bus(VhostMeeting(listeningAt: address.target)) }
     return try Bus(VhostSocket(path: address.target))
   }
 
@@ -124,14 +140,22 @@ extension Port {
     bus.close()
     releaseIfGuarded()
     if scheme == .soft { throw Failure(ECONNRESET, "the port's device is gone") }
-    let whole = unsafe withUnsafeBytes(of: &name) { bytes in
-      unsafe Text(bytes.baseAddress?.assumingMemoryBound(to: CChar.self), limit: bytes.count) ?? Text("")
-    }
-    let anew = try Port.connect(try DeviceAddress(whole), nil)
+    let anew = try withAddress { (address) throws(Failure) in try Port.connect(address, wishes, nil) }
     bus.destroy()
     bus = anew
     goneIsKnown = false
     try release()
+  }
+}
+
+extension Port {
+  /// Calls `body` with the port's own address.
+  func withAddress<Result>(_ body: (DeviceAddress) throws(Failure) -> Result) throws(Failure) -> Result {
+    var name = self.name
+    let whole = unsafe withUnsafeBytes(of: &name) { bytes in
+      unsafe Text(bytes.baseAddress?.assumingMemoryBound(to: CChar.self), limit: bytes.count) ?? Text("")
+    }
+    return try body(try DeviceAddress(whole))
   }
 }
 
@@ -150,7 +174,7 @@ extension Port {
       options = wishes
       if let config { try options.apply(config) }
       try acquirePool()
-      try timed { (port) throws(Failure) in try port.bringUp() }
+      if try isThere() { try timed { (port) throws(Failure) in try port.bringUp() } }
     } catch {
       forgetSettings()
       throw error
@@ -184,6 +208,7 @@ extension Port {
     settings.destroy()
     settings = Settings()
     features = FeatureSet(0)
+    settled = FeatureSet(0)
     startNanoseconds = probeNanoseconds
   }
 
@@ -191,7 +216,7 @@ extension Port {
   var pools: UInt64 { lent | (pool.map { 1 << UInt64($0.value.number) } ?? 0) }
 
   /// Everything from reset to DRIVER_OK, undone on failure.
-  private mutating func bringUp() throws(Failure) {
+  mutating func bringUp() throws(Failure) {
     try revive()
     resetIsKnown = false
     do throws(Failure) {
@@ -212,68 +237,5 @@ extension Port {
     let begin = sys_nanoseconds()
     try body(&self)
     startNanoseconds += sys_nanoseconds() - begin
-  }
-}
-
-// MARK: Start and stop
-
-extension Port {
-  package mutating func start() throws(Failure) {
-    try mustBeProbed()
-    switch state {
-    case VIONET_STATE_INITIALISED: break
-    case VIONET_STATE_STOPPED: startNanoseconds = probeNanoseconds
-    case VIONET_STATE_STARTED: throw Failure(EALREADY, "port ").number(number).text(" is started already")
-    default: throw Failure(EINVAL, "port ").number(number).text(" is not initialised: call vionet_init")
-    }
-    try timed { (port) throws(Failure) in
-      if port.isHeld { try port.revive() }
-      if port.queuePairs == 0 { try port.bringUp() }
-      try port.letFlow()
-    }
-    state = VIONET_STATE_STARTED
-  }
-
-  /// Fills the receive rings, opens the doors, wakes the device.
-  private mutating func letFlow() throws(Failure) {
-    let receivePath = self.receivePath
-    let transmitPath = self.transmitPath
-    for pair in 0..<queuePairs {
-      let receive = receiveQueue(pair)
-      _ = receive.value.fill()
-      if receive.value.core.ring.idle.count != 0 {
-        // What was filled is with the device already.
-        tearDown()
-        throw Failure(ENOBUFS, "the pool has too few packets left to fill receive queue ").number(pair)
-      }
-    }
-    do throws(Failure) {
-      for pair in 0..<queuePairs { try makeWake(pair) }
-      try makeNews()
-      for index in 0..<pairsEnabled * 2 { try bus.enable(index, true) }
-    } catch {
-      tearDown()
-      throw error
-    }
-    for pair in 0..<queuePairs {
-      unsafe receiveQueue(pair).value.core.open(receivePath.burst)
-      unsafe transmitQueue(pair).value.core.open(transmitPath.burst)
-      // The device may have been idle since it saw the ring empty.
-      receiveQueue(pair).value.core.notifyDevice()
-      transmitQueue(pair).value.core.notifyDevice()
-    }
-    receiveName = receivePath.name
-    transmitName = transmitPath.name
-    Registry.ports[number].receiveCount = queuePairs
-    Registry.ports[number].transmitCount = pairsInUse
-  }
-
-  package mutating func stop() throws(Failure) {
-    try mustBeProbed()
-    if state != VIONET_STATE_STARTED { return }
-    try shutDoors()
-    tearDown()
-    state = VIONET_STATE_STOPPED
-    if isHeld { throw held() }
   }
 }

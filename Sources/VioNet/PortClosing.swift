@@ -10,7 +10,10 @@ extension Port {
   /// Frees all; the caller holds the slot's lock and forgets the port afterwards.
   package mutating func close() {
     let isQuiet = state != VIONET_STATE_STARTED || Failure.quietly { () throws(Failure) in try shutDoors() } != nil
-    if isQuiet { tearDown() }
+    if isQuiet {
+      tearDown()
+      endStart()
+    }
     // A thread sits in a burst, or a device that no IOMMU guards writes where it likes: what they may still touch stays,
     // and is lost.
     let isLost = !isQuiet || isHeld && bus.usesPhysicalAddresses

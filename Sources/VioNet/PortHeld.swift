@@ -39,7 +39,11 @@ extension Port {
   /// Makes sure of a device that can be brought up: one that is there, and has let go of the queues it had.
   mutating func revive() throws(Failure) {
     if isHeld { tearDown() }
-    if isHeld || bus.isGone { try reconnect() }
+    if !isHeld && bus.awaitsBackends {
+      if bus.isGone { throw Failure(ECONNRESET, "the back-end of port ").number(number).text(" is gone") }
+    } else if isHeld || bus.isGone {
+      try reconnect()
+    }
   }
 
   /// The function was let go: where an IOMMU stands before it, it has no way to the memory any more.

@@ -31,6 +31,8 @@ package struct PortOptions {
   var control = Choice.best
   /// A broken queue, or a device that needs a reset, is seen to by vionet_event_handle().
   var recovers = false
+  /// Back-ends come to us, instead of our going to one.
+  package private(set) var isServer = false
   /// enum vionet_rx_offload
   var receiveOffloads: UInt32 = 0
 
@@ -80,9 +82,7 @@ package struct PortOptions {
       }
       recovers = value.equals("auto")
     } else if key.equals("server") {
-      if try PortOptions.isOn(key, value) {
-        throw Failure(ENOTSUP, "option ").quoting(key).text("=1 is not served by this version")
-      }
+      isServer = try PortOptions.isOn(key, value)
     } else if key.equals("speed") {
       throw Failure(ENOTSUP, "option \"speed\" is not served by this version")
     } else {

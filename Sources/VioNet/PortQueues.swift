@@ -155,22 +155,16 @@ extension Port {
     let slot = number
     Registry.ports[slot].receiveCount = 0
     Registry.ports[slot].transmitCount = 0
-    let bursts = unsafe (receivePath.burst, transmitPath.burst)
-    for pair in 0..<queuePairs {
+    for pair in 0..<doors {
       unsafe receiveQueue(pair).value.core.burst = Virtqueue.idleBurst
       unsafe transmitQueue(pair).value.core.burst = Virtqueue.idleBurst
     }
     Port.makeAllSee()
     let deadline = Deadline(milliseconds: 3000)
-    for pair in 0..<queuePairs {
+    for pair in 0..<doors {
       while receiveQueue(pair).value.core.isBusy || transmitQueue(pair).value.core.isBusy {
         if deadline.hasPassed {
-          for pair in 0..<queuePairs {
-            unsafe receiveQueue(pair).value.core.open(bursts.0)
-            unsafe transmitQueue(pair).value.core.open(bursts.1)
-          }
-          Registry.ports[slot].receiveCount = queuePairs
-          Registry.ports[slot].transmitCount = pairsInUse
+          openDoors()
           throw Port.staysInside(slot)
         }
         sys_sleep_microseconds(20)
@@ -191,6 +185,25 @@ extension Port {
     Failure(ETIMEDOUT, "a thread stayed inside a burst of port ").number(number).text(" for 3 s")
   }
 
+  /// Lets bursts in: to the queues there are, or, while there are none, to what was kept of those before.
+  mutating func openDoors() {
+    if queuePairs != 0 {
+      doors = queuePairs
+      let bursts = unsafe (receivePath.burst, transmitPath.burst)
+      for pair in 0..<doors {
+        unsafe receiveQueue(pair).value.core.open(receiveDoor(pair, bursts.0))
+        unsafe transmitQueue(pair).value.core.open(bursts.1)
+      }
+    } else {
+      for pair in 0..<doors {
+        unsafe receiveQueue(pair).value.core.burst = receiveDoor(pair, Virtqueue.idleBurst)
+        unsafe transmitQueue(pair).value.core.burst = Virtqueue.idleBurst
+      }
+    }
+    Registry.ports[number].receiveCount = doors
+    Registry.ports[number].transmitCount = queuePairs == 0 ? doors : pairsInUse
+  }
+
   /// Makes the device let go of its queues, takes every packet back, and unmakes the queues. Each is done for what
   /// there is, so that this serves every failed bring-up too. What a device does not let go of is held: PortHeld.swift.
   mutating func tearDown() {
@@ -203,7 +216,6 @@ extension Port {
     takeBackAll()
     control?.destroy()
     control = nil
-    news.close()
     for pair in 0..<queuePairs {
       statistics.absorb(
         pair, receiveQueue(pair).value.core.counters, transmitQueue(pair).value.core.counters)
@@ -220,14 +232,14 @@ extension Port {
   /// Disable and stop each ring, then reset. A back-end that does not answer is cut off: it may still scribble on
   /// packet data, as it always could, but on no ring that is used again, since every start makes new ones. False for a
   /// PCI device that shows no reset, which writes where it likes.
-  private mutating func quiesce() -> Bool {
+  mutating func quiesce() -> Bool {
     // Nothing was given to the device since it last let go of all.
     if rings == nil { return true }
     let rings = queuePairs * 2
     if let control { Failure.quietly { () throws(Failure) in try bus.stop(control.index) } }
     let letGo: Void? = Failure.quietly { () throws(Failure) in try bus.quiesce(rings) }
     if letGo != nil { return true }
-    if !bus.isPCI { bus.close() }
+    bus.cutOff()
     return !bus.isPCI
   }
 

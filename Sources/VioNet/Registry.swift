@@ -52,7 +52,9 @@ struct PortSlot {
   var taken: Bool
   /// One more than the eventfd that tells of news, 0 for none: for queues that are given up in a burst.
   var news: Int32
-  private var padding: (UInt64, UInt64, UInt64)
+  /// What is kept of each pair while the device is away: an array of KeptPair, 0 for none.
+  var kept: UInt
+  private var padding: (UInt64, UInt64)
 }
 
 @safe

@@ -45,7 +45,7 @@ private func parse(_ text: String) throws -> PortOptions {
     #expect(sentence().contains(says), "\(text): \(sentence())")
   }
 
-  @Test(arguments: ["server=1", "speed=10000"])
+  @Test(arguments: ["speed=10000"])
   func whatIsForLaterSaysSo(key: String) {
     let error = #expect(throws: Failure.self) { try parse("vhost-user:/x,\(key)") }
     #expect(error?.code == ENOTSUP)

@@ -103,7 +103,8 @@ static void of_no_use_yet(void)
 {
 	wrong("soft:sink,speed=10000", -ENOTSUP, "speed");
 	wrong("soft:sink,queues=129", -EINVAL, "queues");
-	wrong("vhost-user:/tmp/none.sock,server=1", -ENOTSUP, "server");
+	wrong("vhost-user:/tmp/none.sock,server=2", -EINVAL, "server");
+	wrong("soft:sink,server=1", -EINVAL, "server");
 	wrong("pci:zz", -EINVAL, "\"zz\" is not a PCI address");
 	wrong("pci:ff:1f.8", -EINVAL, "ff:1f.8");
 	wrong("pci:ffff:ff:1f.7", -ENODEV, "ffff:ff:1f.7");

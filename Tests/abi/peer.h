@@ -64,6 +64,8 @@ struct peer {
 	int at;               /* message the mischief happens at, counted over all connections; -1: never */
 	int drop_features_ok; /* the device does not like the features */
 	_Atomic int stop, seen_count, connections, gone;
+	_Atomic int leave, absent; /* end the connection there is; take none meanwhile */
+	int dials;                 /* it goes to a front-end that listens */
 	uint32_t seen[512];
 	uint8_t replied[512];
 	uint64_t negotiated, agreed;
@@ -239,60 +241,13 @@ static int peer_turn(struct peer *p, int s)
 	struct pollfd waiting[2] = {{.fd = s, .events = POLLIN}, {.fd = p->serve ? served->kick : -1, .events = POLLIN}};
 	uint64_t kicks;
 
-	if (poll(waiting, 2, 20) <= 0)
+	if (poll(waiting, 2, 2) <= 0)
 		return 1;
 	if (waiting[1].revents & POLLIN && read(served->kick, &kicks, 8) == 8 && served->started && served->enabled)
 		p->serve(p);
 	return waiting[0].revents == 0 || peer_message(p, s);
 }
 
-static void *peer_thread(void *argument)
-{
-	struct peer *p = argument;
-	while (!p->stop) {
-		struct pollfd waiting = {.fd = p->listener, .events = POLLIN};
-		if (poll(&waiting, 1, 20) <= 0)
-			continue;
-		int s = accept4(p->listener, NULL, NULL, SOCK_CLOEXEC);
-		p->connections++;
-		while (!p->stop && peer_turn(p, s))
-			;
-		close(s);
-		p->gone++;
-	}
-	return NULL;
-}
-
-/* A well-behaved back-end that listens; set mischief and at before the first connection. */
-OK_UNUSED static void peer_start(struct peer *p)
-{
-	static _Atomic int number;
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	*p = (struct peer){.at = -1, .pairs = 1};
-	p->features = BIT(F_VERSION_1) | BIT(F_PROTOCOL) | BIT(F_MAC) | BIT(F_STATUS) | BIT(F_MTU);
-	p->protocol = PROTOCOL_MQ | PROTOCOL_REPLY_ACK | PROTOCOL_CONFIG | PROTOCOL_STATUS;
-	memcpy(p->config, "\x02\xaa\xbb\xcc\xdd\xee\x01\x00\x01\x00\xdc\x05", 12);
-	for (int i = 0; i < PEER_RINGS; i++)
-		p->ring[i].kick = p->ring[i].call = -1;
-	snprintf(p->path, sizeof(p->path), "/tmp/vionet-peer-%d-%d.sock", getpid(), number++);
-	snprintf(at.sun_path, sizeof(at.sun_path), "%s", p->path);
-	p->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	same(bind(p->listener, (struct sockaddr *)&at, sizeof(at)), 0);
-	same(listen(p->listener, 8), 0);
-	same(pthread_create(&p->thread, NULL, peer_thread, p), 0);
-}
-
-OK_UNUSED static void peer_end(struct peer *p)
-{
-	p->stop = 1;
-	pthread_join(p->thread, NULL);
-	close(p->listener);
-	unlink(p->path);
-	for (int i = 0; i < PEER_RINGS; i++) {
-		peer_keep_fd(&p->ring[i].kick, -1);
-		peer_keep_fd(&p->ring[i].call, -1);
-	}
-	peer_forget_memory(p);
-}
+#include "peer-life.h"
 
 #endif

@@ -42,6 +42,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 
@@ -115,6 +116,14 @@ SHIM uint64_t sys_eventfd_drain(int fd)
 {
 	eventfd_t value = 0;
 	return eventfd_read(fd, &value) < 0 ? 0 : value;
+}
+/* A timer, whose count of expirations is drained as an eventfd's; first 0 stops it, every 0 lets it expire once. */
+SHIM int sys_timer(void) { return RESULT(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)); }
+SHIM int sys_timer_set(int fd, unsigned int first_ms, unsigned int every_ms)
+{
+	struct itimerspec when = {{every_ms / 1000, (long)(every_ms % 1000) * 1000000},
+	                          {first_ms / 1000, (long)(first_ms % 1000) * 1000000}};
+	return RESULT(timerfd_settime(fd, 0, &when, NULL));
 }
 SHIM int sys_poll(struct pollfd *fds, unsigned int count, int milliseconds) { return RESULT(poll(fds, count, milliseconds)); }
 SHIM int sys_epoll_create(void) { return RESULT(epoll_create1(EPOLL_CLOEXEC)); }

@@ -22,6 +22,11 @@ SHIM uint32_t shared_exchange32_acquire(void *p, uint32_t v)
 {
 	return __atomic_exchange_n((uint32_t *)p, v, __ATOMIC_ACQUIRE);
 }
+/* Stores v if there is old. */
+SHIM void shared_replace64(void *p, uint64_t old, uint64_t v)
+{
+	(void)__atomic_compare_exchange_n((uint64_t *)p, &old, v, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
 SHIM uint16_t shared_add16(void *p, uint16_t v) { return __atomic_add_fetch((uint16_t *)p, v, __ATOMIC_ACQ_REL); }
 
 /* Store before load: between publishing an index and reading whether the other side wants to hear of it. */

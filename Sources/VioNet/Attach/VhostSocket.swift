@@ -24,11 +24,16 @@ struct VhostSocket {
 
   init(adopting descriptor: Int32) { self.descriptor = descriptor }
 
-  /// Connects to a listening back-end.
-  init(path: Text) throws(Failure) {
+  static func address(_ path: Text) throws(Failure) -> sockaddr_un {
     var address = sockaddr_un()
     let fits = unsafe path.withCString { name in unsafe sys_unix_address(&address, name) } ?? -ENAMETOOLONG
     if fits < 0 { throw Failure(ENAMETOOLONG, "socket path ").quoting(path).text(" is longer than 107 bytes") }
+    return address
+  }
+
+  /// Connects to a listening back-end.
+  init(path: Text) throws(Failure) {
+    var address = try VhostSocket.address(path)
     let isSocket = unsafe path.withCString { name in unsafe sys_is_socket(name) } ?? -EINVAL
     if isSocket < 0 { throw Failure(0 - isSocket, "no socket ").quoting(path).text(": ").reason(0 - isSocket) }
     if isSocket == 0 { throw Failure(ENOTSOCK, "").quoting(path).text(" is not a socket") }

@@ -48,16 +48,6 @@ enum Bus {
   case vhostUser(Cell<VhostUserBus>)
   case pci(Cell<PCIBus>)
 
-  /// Meets a back-end; the socket is closed if that fails.
-  init(_ socket: VhostSocket) throws(Failure) {
-    var state = try VhostUserBus(socket)
-    guard let cell = Cell.make(state) else {
-      state.close()
-      throw Failure(ENOMEM, "no memory for a bus")
-    }
-    self = .vhostUser(cell)
-  }
-
   /// Takes hold of a PCI function.
   init(pci target: Text) throws(Failure) {
     var state = try PCIBus(target)

@@ -13,21 +13,33 @@ struct VhostUserBus {
   static let protocolFeaturesBit: UInt64 = 1 << 30
   static let maximumRegions = 8
 
-  private(set) var socket: VhostSocket
+  private(set) var socket = VhostSocket(adopting: -1)
+  /// Where the next back-end comes from, if one is awaited.
+  var meeting: VhostMeeting?
   private(set) var offered: UInt64 = 0
   private(set) var protocolFeatures: UInt64 = 0
   private(set) var maximumQueuePairs: UInt16 = 1
   private var localStatus: UInt8 = 0
 
-  /// Meets the back-end: its features, its owner, its protocol features, its queues (VHU-02's order).
-  init(_ socket: VhostSocket) throws(Failure) {
+  init(_ socket: VhostSocket) throws(Failure) { try meet(socket, wasAsked: false) }
+
+  /// Without a back-end: it will come.
+  init(_ meeting: VhostMeeting) { self.meeting = meeting }
+
+  /// Meets a back-end: its features, its owner, its protocol features, its queues (VHU-02's order). It may have been
+  /// asked for its features already.
+  mutating func meet(_ socket: VhostSocket, wasAsked: Bool) throws(Failure) {
+    self.socket.close()
     self.socket = socket
+    protocolFeatures = 0
+    maximumQueuePairs = 1
+    localStatus = 0
     do throws(Failure) {
-      offered = try askNumber(VhostRequest.getFeatures)
+      offered = wasAsked ? try answerNumber(VhostRequest.getFeatures) : try askNumber(VhostRequest.getFeatures)
       try tell(VhostRequest.setOwner)
       if offered & VhostUserBus.protocolFeaturesBit != 0 { try agreeOnProtocol() }
     } catch {
-      close()
+      disconnect()
       throw error
     }
   }
@@ -47,7 +59,13 @@ struct VhostUserBus {
 
   func has(_ feature: UInt64) -> Bool { protocolFeatures & feature != 0 }
 
-  mutating func close() { socket.close() }
+  mutating func disconnect() { socket.close() }
+
+  mutating func close() {
+    disconnect()
+    meeting?.close()
+    meeting = nil
+  }
 
   // MARK: The bus verbs
 
@@ -153,8 +171,12 @@ struct VhostUserBus {
 
   @inline(never)
   private mutating func askNumber(_ request: UInt32) throws(Failure) -> UInt64 {
-    var answer: UInt64 = 0
     try unsafe socket.send(request, flags: 0, payload: nil, count: 0)
+    return try answerNumber(request)
+  }
+
+  private mutating func answerNumber(_ request: UInt32) throws(Failure) -> UInt64 {
+    var answer: UInt64 = 0
     try unsafe socket.reply(to: request, into: &answer, count: 8)
     RegisterLog.read(VhostUserBus.log, VhostRequest.name(request), answer)
     return answer

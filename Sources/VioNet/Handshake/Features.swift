@@ -18,6 +18,8 @@ package struct FeatureSet: Sendable, Equatable {
     self.above = above
   }
 
+  package var isEmpty: Bool { bits | above == 0 }
+
   package func has(_ bit: Int32) -> Bool { (bit < 64 ? bits : above) >> UInt64(bit & 63) & 1 != 0 }
   package mutating func remove(_ bit: Int32) {
     if bit < 64 { bits &= ~(1 << UInt64(bit)) } else { above &= ~(1 << UInt64(bit & 63)) }
@@ -202,6 +204,12 @@ package enum Features {
     default: "lro=1"
     }
   }
+
+  /// How the rings are worked, of which a program sees nothing.
+  static let ofRings: UInt64 =
+    1 << UInt64(VIRTIO_F_RING_PACKED) | 1 << UInt64(VIRTIO_F_IN_ORDER) | 1 << UInt64(VIRTIO_RING_F_EVENT_IDX)
+    | 1 << UInt64(VIRTIO_RING_F_INDIRECT_DESC) | 1 << UInt64(VIRTIO_NET_F_MRG_RXBUF)
+    | 1 << UInt64(VIRTIO_F_ORDER_PLATFORM) | 1 << UInt64(VIRTIO_F_NOTIFICATION_DATA)
 
   /// The lowest bit of `bits`, by name, for a sentence.
   static func firstName(_ bits: UInt64) -> Text {

@@ -71,7 +71,7 @@ extension Port {
   // MARK: Those who send
 
   private func openTransmit(_ pairs: UInt16) {
-    if state != VIONET_STATE_STARTED { return }
+    if state != VIONET_STATE_STARTED || queuePairs == 0 { return }
     let burst = unsafe transmitPath.burst
     for pair in 0..<pairs { unsafe transmitQueue(pair).value.core.open(burst) }
     Registry.ports[number].transmitCount = pairs

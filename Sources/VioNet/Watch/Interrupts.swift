@@ -11,14 +11,24 @@ extension Port {
   /// One descriptor for both things a sleeper waits for: the queue's call and the end of the connection.
   func makeWake(_ pair: UInt16) throws(Failure) {
     let queue = receiveQueue(pair)
-    let wake = Descriptor(
-      owning: try check(sys_epoll_create()) { Failure($0, "cannot make an epoll descriptor: ").reason($0) })
+    var wake = Descriptor.none
+    // Sleepers watch the one that there was before the device came back.
+    if let kept, kept[Int(pair)].wake.isOpen {
+      wake = kept[Int(pair)].wake
+      kept[Int(pair)].wake = .none
+    } else {
+      wake = try Port.epoll()
+    }
     queue.value.wake = wake
     let readable = UInt32(EPOLLIN.rawValue)
     try Port.watch(wake, queue.value.core.call, readable, tag: 0)
     try Port.watch(wake, bus.sharedInterrupt(pair: Int(pair)), readable, tag: 2)
     // Nothing arrives on the control connection unasked, so whatever it shows is its end.
     try Port.watch(wake, bus.controlDescriptor, UInt32(EPOLLRDHUP.rawValue | EPOLLIN.rawValue), tag: 1)
+  }
+
+  static func epoll() throws(Failure) -> Descriptor {
+    Descriptor(owning: try check(sys_epoll_create()) { Failure($0, "cannot make an epoll descriptor: ").reason($0) })
   }
 
   static func watch(_ wake: Descriptor, _ file: Int32, _ events: UInt32, tag: UInt64) throws(Failure) {
@@ -28,7 +38,7 @@ extension Port {
 
   private func checkQueue(_ queue: UInt16) throws(Failure) {
     if state != VIONET_STATE_STARTED { throw Failure(EINVAL, "port ").number(number).text(" is not started") }
-    if queue >= queuePairs {
+    if queue >= (isWaiting ? options.queuePairs : queuePairs) {
       throw Failure(EINVAL, "port ").number(number).text(" has no receive queue ").number(queue)
     }
   }
@@ -38,6 +48,7 @@ extension Port {
     if !bus.hasInterrupts {
       throw Failure(ENOTSUP, "the device of port ").number(number).text(" signals no interrupts")
     }
+    if let kept, isWaiting { return kept[Int(queue)].wake.number }
     return receiveQueue(queue).value.wake.number
   }
 
@@ -45,6 +56,10 @@ extension Port {
     try checkQueue(queue)
     if !bus.hasInterrupts {
       throw Failure(ENOTSUP, "the device of port ").number(number).text(" signals no interrupts")
+    }
+    if let kept, kept[Int(queue)].hasReceived { return true }
+    if isWaiting {
+      throw Failure(ENOTCONN, "port ").number(number).text(" waits for its back-end, see vionet_event_fd")
     }
     let receive = receiveQueue(queue)
     if receive.value.core.fault != .none {

@@ -13,6 +13,8 @@ struct PortNews {
   var announce = false
   var needsReset = false
   var gone = false
+  /// The back-end is not there, and awaited.
+  var waits = false
   /// A queue is broken or a reset is needed, and the user wants us to see to it.
   var wantsRecovery = false
 }
@@ -23,10 +25,13 @@ extension Port {
   mutating func makeNews() throws(Failure) {
     if !poke.isOpen { poke = try Descriptor.event() }
     Registry.ports[number].news = poke.number + 1
-    news = Descriptor(
-      owning: try check(sys_epoll_create()) { Failure($0, "cannot make an epoll descriptor: ").reason($0) })
     let readable = UInt32(EPOLLIN.rawValue)
-    try Port.watch(news, poke.number, readable, tag: 0)
+    if !news.isOpen {
+      news = try Port.epoll()
+      try Port.watch(news, poke.number, readable, tag: 0)
+    }
+    if bus.meetingDescriptor >= 0 { _ = sys_epoll_remove(news.number, bus.meetingDescriptor) }
+    if isWaiting && bus.isGone { return try Port.watch(news, bus.meetingDescriptor, readable, tag: 3) }
     try Port.watch(news, bus.changeDescriptor, readable, tag: 1)
     try Port.watch(news, bus.controlDescriptor, UInt32(EPOLLRDHUP.rawValue | EPOLLIN.rawValue), tag: 2)
   }
@@ -35,32 +40,40 @@ extension Port {
   mutating func takeNews() throws(Failure) -> PortNews {
     if state != VIONET_STATE_STARTED { throw Failure(EINVAL, "port ").number(number).text(" is not started") }
     _ = sys_eventfd_drain(poke.number)
-    _ = bus.takeChange()
     var news = PortNews()
-    news.gone = noticeGone()
-    if bus.isGone { return news }
+    if isWaiting {
+      news.waits = true
+      return news
+    }
+    do throws(Failure) {
+      if !bus.isGone { try look(&news) }
+    } catch {
+      if !bus.isGone { throw error }
+      news = PortNews()
+    }
+    if !bus.isGone { return news }
+    let isNew = !goneIsKnown
+    if bus.awaitsBackends {
+      try awaitNext()
+      news.waits = true
+    }
+    goneIsKnown = true
+    news.gone = isNew
+    return news
+  }
+
+  private mutating func look(_ news: inout PortNews) throws(Failure) {
+    _ = bus.takeChange()
     let needsReset = try bus.status() & DeviceStatus.needsReset != 0
     news.needsReset = needsReset && !resetIsKnown
     resetIsKnown = needsReset
     news.wantsRecovery = options.recovers && (needsReset || hasBrokenQueue)
-    if !features.has(VIRTIO_NET_F_STATUS) { return news }
+    if !features.has(VIRTIO_NET_F_STATUS) { return }
     let status = try NetConfig.status(bus)
     let up = status & UInt16(VIRTIO_NET_S_LINK_UP) != 0
     news.link = up != config.linkUp
     config.linkUp = up
     news.announce = features.has(VIRTIO_NET_F_GUEST_ANNOUNCE) && status & UInt16(VIRTIO_NET_S_ANNOUNCE) != 0
-    return news
-  }
-
-  /// Down and up again with the settings there are. The device must agree to the same features.
-  mutating func recover() throws(Failure) {
-    let before = features
-    try stop()
-    try start()
-    if features != before {
-      try stop()
-      throw Failure(EPROTO, "after its reset the device offers other features: ").hex(bus.offered)
-    }
   }
 }
 
@@ -93,8 +106,12 @@ extension Ports {
       }
     }
     if news.wantsRecovery {
-      try with(number) { (port) throws(Failure) in try port.value.recover() }
-      raise(true, VIONET_EVENT_RECOVERED)
+      let isUp = try with(number) { (port) throws(Failure) in try port.value.recover() }
+      raise(isUp, VIONET_EVENT_RECOVERED)
+    }
+    if news.waits {
+      let isUp = try with(number) { (port) throws(Failure) in try port.value.meetNext() }
+      raise(isUp, VIONET_EVENT_CONNECTED)
     }
     return count
   }

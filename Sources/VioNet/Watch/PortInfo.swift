@@ -16,18 +16,19 @@ extension Port {
 
   package func describe(_ info: inout vionet_info) {
     let gone = bus.isGone
-    let shown = gone || isHeld || hasBrokenQueue ? VIONET_STATE_BROKEN : state
     let isInitialised = state.rawValue > VIONET_STATE_ATTACHED.rawValue
+    // Before the first back-end has come nothing is agreed on.
+    let isAgreed = isInitialised && (!bus.awaitsBackends || !features.isEmpty)
     info.offered = (bus.offered, bus.offeredAbove)
-    info.negotiated = isInitialised ? (features.bits, features.above) : (0, 0)
-    info.state = UInt32(shown.rawValue)
+    info.negotiated = isAgreed ? (features.bits, features.above) : (0, 0)
+    info.state = UInt32(shownState(gone).rawValue)
     let ring = features.has(VIRTIO_F_RING_PACKED) ? VIONET_RING_PACKED : VIONET_RING_SPLIT
-    info.ring = UInt32((isInitialised ? ring : VIONET_RING_NONE).rawValue)
+    info.ring = UInt32((isAgreed ? ring : VIONET_RING_NONE).rawValue)
     info.queue_pairs = isInitialised ? options.queuePairs : 0
     info.max_queue_pairs = max(config.pairs, bus.maximumQueuePairs)
     info.rx_descriptors = isInitialised ? options.receiveDescriptors : 0
     info.tx_descriptors = isInitialised ? options.transmitDescriptors : 0
-    info.header_size = isInitialised ? UInt16(Negotiation.headerSize(features)) : 0
+    info.header_size = isAgreed ? UInt16(Negotiation.headerSize(features)) : 0
     info.mtu = config.mtu
     info.pool = pool?.value.number ?? 0
     info.link_up = config.linkUp && !gone ? 1 : 0
@@ -39,6 +40,14 @@ extension Port {
     }
     Port.copy(receiveName, &info.rx_path)
     Port.copy(transmitName, &info.tx_path)
+  }
+
+  private func shownState(_ isGone: Bool) -> vionet_state {
+    if isWaiting { return VIONET_STATE_WAITING }
+    if isHeld || hasBrokenQueue || isGone && !(bus.isServer && state != VIONET_STATE_STARTED) {
+      return VIONET_STATE_BROKEN
+    }
+    return state
   }
 
   private static func copy<Room>(_ text: StaticString, _ room: inout Room) {

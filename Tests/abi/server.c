@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * server=1: the port listens and nobody waits. Back-ends come before or after vionet_start(), leave, and others come;
+ * strangers that connect and say nothing are in nobody's way; the socket's file is made and removed.
+ */
+#include "device.h"
+#include "frame.h"
+
+#include <sys/stat.h>
+
+static int counts[16];
+static char path[64], address[120];
+
+static void count(uint16_t port, int event, void *user)
+{
+	(void)port, (void)user;
+	counts[event]++;
+}
+
+static int is_socket(void)
+{
+	struct stat s;
+	return stat(path, &s) == 0 && S_ISSOCK(s.st_mode);
+}
+
+static void until_started(uint16_t port)
+{
+	struct pollfd news = {.fd = vionet_event_fd(port), .events = POLLIN};
+	uint64_t end = microseconds() + 5000000;
+	while (info_of(port).state != VIONET_STATE_STARTED) {
+		if (microseconds() > end)
+			FAILED("no back-end after 5 s");
+		if (poll(&news, 1, 100) > 0)
+			ok(vionet_event_handle(port));
+	}
+}
+
+static void moves(struct peer *p, uint16_t port, uint32_t number)
+{
+	unsigned char frame[200];
+	struct vionet_packet *packet = frame_packet(0, 100, number);
+	yes(packet != NULL);
+	same(vionet_tx_burst(port, 0, &packet, 1), 1);
+	same(collect(p, frame, sizeof(frame)), 100);
+	same(frame_number(frame), number);
+	(void)deliver(p, frame, 100);
+	same(vionet_rx_burst(port, 0, &packet, 1), 1);
+	same(frame_number(packet->data), number);
+	vionet_packet_free(packet);
+}
+
+/* Nothing takes long and nothing fails while nobody is there. */
+static void waits(void)
+{
+	struct peer p;
+	struct vionet_packet *packet = vionet_packet_alloc(0);
+	memset(counts, 0, sizeof(counts));
+	uint64_t began = microseconds();
+	uint16_t port = opened(address);
+	yes(microseconds() - began < 500000);
+	yes(is_socket());
+	struct vionet_info info = info_of(port);
+	same(info.state, VIONET_STATE_WAITING);
+	same(info.queue_pairs, 1);
+	same(info.negotiated[0], 0);
+	same(info.link_up, 0);
+	same(vionet_rx_burst(port, 0, &packet, 1), 0);
+	yes(vionet_packet_append(packet, 60) != NULL);
+	same(vionet_tx_burst(port, 0, &packet, 1), 0);
+	vionet_packet_free(packet);
+	same(vionet_event_handle(port), 0);
+	struct pollfd news = {.fd = vionet_event_fd(port), .events = POLLIN};
+	int rx_fd = vionet_rx_fd(port, 0);
+	yes(news.fd >= 0 && rx_fd >= 0);
+	err(vionet_rx_fd(port, 1), -EINVAL);
+	err(vionet_rx_arm(port, 0), -ENOTCONN);
+	same(poll(&news, 1, 50), 0);
+	peer_dial(&p, path, 0);
+	same(poll(&news, 1, 2000), 1);
+	until_started(port);
+	same(counts[VIONET_EVENT_CONNECTED], 1);
+	same(counts[VIONET_EVENT_GONE], 0);
+	same(poll(&news, 1, 50), 0);
+	same(vionet_event_fd(port), news.fd);
+	same(vionet_rx_fd(port, 0), rx_fd);
+	same(info_of(port).mac[1], 0xaa);
+	moves(&p, port, 1);
+	for (int i = 2; i < 100; i++) { /* the same one, or another: it is not asked who it is */
+		p.leave = 1;
+		same(poll(&news, 1, 2000), 1);
+		soon(vionet_event_handle(port) > 0, 2000);
+		until_started(port);
+		same(counts[VIONET_EVENT_CONNECTED], i);
+		same(counts[VIONET_EVENT_GONE], i - 1);
+		soon(waiting(&p, RX) > 0, 1000);
+		moves(&p, port, (uint32_t)i);
+	}
+	peer_end(&p);
+	same(poll(&news, 1, 2000), 1);
+	vionet_close(port);
+	yes(!is_socket());
+}
+
+/* Every order of coming and of the port's own life. */
+static void any_order(void)
+{
+	struct peer p;
+	uint16_t port;
+	ok(vionet_probe(address, &port));
+	same(info_of(port).state, VIONET_STATE_ATTACHED);
+	same(info_of(port).offered[0], 0);
+	peer_dial(&p, path, 0);
+	usleep(20000);
+	ok(vionet_init(port, NULL));
+	same(info_of(port).state, VIONET_STATE_INITIALISED);
+	usleep(20000);
+	ok(vionet_start(port)); /* it has answered by now */
+	same(info_of(port).state, VIONET_STATE_STARTED);
+	moves(&p, port, 1);
+	ok(vionet_stop(port));
+	same(info_of(port).state, VIONET_STATE_STOPPED);
+	ok(vionet_init(port, NULL));
+	ok(vionet_start(port));
+	same(info_of(port).state, VIONET_STATE_STARTED);
+	moves(&p, port, 2);
+	ok(vionet_stop(port));
+	p.absent = 1;
+	p.leave = 1;
+	soon(p.gone == 1, 1000);
+	ok(vionet_start(port));
+	same(info_of(port).state, VIONET_STATE_WAITING);
+	ok(vionet_stop(port));
+	ok(vionet_init(port, NULL));
+	ok(vionet_start(port));
+	p.absent = 0;
+	until_started(port);
+	moves(&p, port, 3);
+	vionet_close(port);
+	peer_end(&p);
+}
+
+static int stranger(void)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
+	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	same(connect(s, (struct sockaddr *)&at, sizeof(at)), 0);
+	return s;
+}
+
+/* Whoever connects and leaves, or talks nonsense, or asks for too much, is followed by the next. */
+static void strangers(void)
+{
+	struct peer p;
+	char noise[100];
+	uint16_t port = opened(address);
+	memset(noise, 0xee, sizeof(noise));
+	for (int i = 0; i < 40; i++) {
+		int s = stranger();
+		if (i % 2)
+			same(write(s, noise, sizeof(noise)), sizeof(noise));
+		int result = vionet_event_handle(port);
+		yes(result == 0 || result == -EPROTO);
+		close(s);
+	}
+	same(info_of(port).state, VIONET_STATE_WAITING);
+	peer_dial(&p, path, 0);
+	until_started(port);
+	moves(&p, port, 1);
+	int other = stranger(); /* one is enough: the next is not looked at before this one is gone */
+	struct pollfd news = {.fd = vionet_event_fd(port), .events = POLLIN};
+	same(poll(&news, 1, 50), 0);
+	same(vionet_event_handle(port), 0);
+	moves(&p, port, 2);
+	close(other);
+	vionet_close(port);
+	peer_end(&p);
+
+	snprintf(address + strlen(address), 20, ",queues=4");
+	port = opened(address);
+	address[strlen(address) - 9] = 0;
+	peer_dial(&p, path, 0);
+	int result = 0;
+	soon((result = vionet_event_handle(port)) < 0, 2000);
+	same(result, -EINVAL);
+	says("queues");
+	same(info_of(port).state, VIONET_STATE_WAITING);
+	vionet_close(port);
+	peer_end(&p);
+}
+
+/* A file that a killed program left is replaced; a socket in use, or what is none, is left alone. */
+static void files(void)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	uint16_t port, second;
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
+	int s = socket(AF_UNIX, SOCK_STREAM, 0);
+	same(bind(s, (struct sockaddr *)&at, sizeof(at)), 0);
+	close(s);
+	yes(is_socket());
+	ok(vionet_probe(address, &port));
+	err(vionet_probe(address, &second), -EADDRINUSE);
+	says(path);
+	vionet_close(port);
+	yes(!is_socket());
+	FILE *f = fopen(path, "we");
+	yes(f != NULL);
+	fclose(f);
+	err(vionet_probe(address, &port), -EADDRINUSE);
+	same(access(path, F_OK), 0);
+	unlink(path);
+	err(vionet_probe("vhost-user:/tmp/no/such/folder/s,server=1", &port), -ENOENT);
+	says("/tmp/no/such/folder/s");
+	err(vionet_probe("soft:sink,server=1", &port), -EINVAL);
+	says("server");
+	err(vionet_probe("pci:0000:7f:1f.7,server=1", &port), -EINVAL);
+	says("server");
+}
+
+int main(void)
+{
+	struct holdings before = holdings();
+	snprintf(path, sizeof(path), "/tmp/vionet-server-%d.sock", getpid());
+	snprintf(address, sizeof(address), "vhost-user:%s,server=1", path);
+	ok(vionet_event_add(count, NULL));
+	for (int i = 0; i < 3; i++) {
+		waits();
+		any_order();
+		strangers();
+		files();
+		if (i == 0)
+			before = holdings();
+	}
+	held_as_before(before, 300);
+	ok(vionet_event_remove(count, NULL));
+	return 0;
+}

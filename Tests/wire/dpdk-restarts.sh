@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# testpmd with net_vhost is killed (-9) and started again under traffic, as server and as client, on split and packed
+# rings: no buffer is lost, nothing grows, packets flow again within 100 ms. deadline: 300
+#
+#   dpdk-restarts.sh [TIMES]
+# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
+. "$(dirname "$0")/../scripts/lib.sh"
+need dpdk-testpmd dpdk
+
+restarts=$(program restarts) || exit 1
+export RESTARTS_LOG=$work/testpmd.out
+failed=0
+row() { # client|server split|packed TIMES [further devargs]
+  timeout --foreground 3600 "$restarts" "$1" "$2" "$3" "$work/$1-$2" \
+    dpdk-testpmd --lcores "0@0,1@$(($(nproc) - 1))" --no-pci --no-huge -m 192 --no-shconf --no-telemetry \
+    --log-level=lib.vhost.*:error --file-prefix="$tag" --vdev "net_vhost0,iface=$work/$1-$2,queues=1${4-}" -- \
+    --auto-start --forward-mode=io --no-flush-rx --nb-cores=1 --total-num-mbufs=16384 --no-lsc-interrupt \
+    --disable-link-check || { failed=$((failed + 1)); tail -n 5 "$RESTARTS_LOG"; }
+}
+for rings in split packed; do
+  row client $rings "${1:-10}"
+  row server $rings "${1:-10}" ,client=1
+done
+[ "$failed" -eq 0 ]

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A back-end that is killed (-9) and started again under traffic, so many times, while this program goes on sending and
+ * receiving. Every buffer is accounted for, by its address; every frame that comes is looked at in full; what the process
+ * holds is compared; the time from the back-end's being there to the first frame is taken.
+ *
+ *     restarts client|server split|packed TIMES SOCKET              the back-end is one of our own: no frame may be lost
+ *     restarts client|server split|packed TIMES SOCKET COMMAND...   it is this command; what was in its hands may be lost
+ */
+#include "restarts-keeper.h"
+
+#include "../abi/frame.h"
+
+enum { BUFFERS = 4096, WINDOW = 200, LENGTH = 300, WARM = 3, MOST = 16000000 };
+
+/* ---- traffic -------------------------------------------------------------------------------------------------------- */
+
+static uint16_t port, pool;
+static uint8_t *came; /* how often, by number */
+static uint32_t sent, arrived, twice, strange, forgiven;
+static uint64_t last_arrival;
+static uint32_t events[16];
+
+static void count(uint16_t number, int event, void *user)
+{
+	(void)number, (void)user;
+	events[event]++;
+}
+
+/* Each buffer has one holder: 1 this program, 0 the library. */
+static uint8_t held[65536];
+static void now_held(const struct vionet_packet *p, int by_us)
+{
+	uint8_t *place = &held[((uintptr_t)p / 64) % 65536];
+	if (*place == by_us)
+		FAILED("buffer %p was %s already", (const void *)p, by_us ? "ours" : "the library's");
+	*place = (uint8_t)by_us;
+}
+
+static void send_some(void)
+{
+	struct vionet_packet *packets[32];
+	uint32_t under_way = sent - arrived - forgiven, n = 0;
+	for (; n < 32 && under_way + n < WINDOW && sent + n < MOST; n++) {
+		packets[n] = frame_packet(pool, LENGTH, sent + n);
+		if (packets[n] == NULL)
+			break;
+		now_held(packets[n], 1);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		now_held(packets[i], 0);
+	uint16_t taken = n > 0 ? vionet_tx_burst(port, 0, packets, (uint16_t)n) : 0;
+	for (uint32_t i = taken; i < n; i++)
+		now_held(packets[i], 1);
+	for (uint32_t i = taken; i < n; i++)
+		now_held(packets[i], 0);
+	if (n > taken)
+		vionet_packet_free_bulk(packets + taken, (uint16_t)(n - taken));
+	sent += taken;
+}
+
+static uint32_t receive_some(void)
+{
+	struct vionet_packet *packets[32];
+	uint16_t n = vionet_rx_burst(port, 0, packets, 32);
+	for (uint16_t i = 0; i < n; i++) {
+		now_held(packets[i], 1);
+		const unsigned char *data = packets[i]->data;
+		if (data[12] == 0x80 && data[13] == 0x35) { /* the back-end tells its network of us, and us too */
+			strange++;
+		} else {
+			uint32_t number = frame_number(data);
+			if (packets[i]->length != LENGTH || number >= sent || !frame_right(data, LENGTH, number))
+				FAILED("a frame of %u bytes, number %u of %u", packets[i]->length, number, sent);
+			if (came[number]++ == 0)
+				arrived++;
+			else
+				twice++;
+		}
+		now_held(packets[i], 0);
+	}
+	if (n > 0) {
+		last_arrival = microseconds();
+		vionet_packet_free_bulk(packets, n);
+	}
+	return n;
+}
+
+/* Every buffer is written to once, so that memory which is first touched later is no growth. */
+static void touch_all(void)
+{
+	static struct vionet_packet *all[BUFFERS];
+	same(vionet_packet_alloc_bulk(pool, all, BUFFERS), BUFFERS);
+	for (int i = 0; i < BUFFERS; i++)
+		memset(all[i]->data, 1, all[i]->size - VIONET_HEADROOM);
+	vionet_packet_free_bulk(all, BUFFERS);
+}
+
+/* One turn of a program's loop. */
+static uint32_t turn(void)
+{
+	struct pollfd news = {.fd = vionet_event_fd(port), .events = POLLIN};
+	uint64_t began = microseconds();
+	uint32_t n = receive_some();
+	send_some();
+	if (poll(&news, 1, 0) > 0) {
+		int result = vionet_event_handle(port);
+		if (result < 0)
+			FAILED("vionet_event_handle gave %d", result);
+	}
+	if (!is_own && n == 0 && microseconds() - last_arrival > 100000)
+		forgiven = sent - arrived; /* what the killed one held will not come */
+	if (n == 0)
+		usleep(20);
+	if (microseconds() - began > 2000000)
+		FAILED("one turn took %d ms", (int)((microseconds() - began) / 1000));
+	return n;
+}
+
+static void turns_until(int number_of_frames, double seconds)
+{
+	uint64_t end = microseconds() + (uint64_t)(seconds * 1e6);
+	for (uint32_t got = 0; got < (uint32_t)number_of_frames;) {
+		got += turn();
+		if (microseconds() > end)
+			FAILED("%u frames and not %d came in %.0f s; sent %u, arrived %u", got, number_of_frames, seconds, sent, arrived);
+	}
+}
+
+/* ---- rounds --------------------------------------------------------------------------------------------------------- */
+
+static int by_size(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	return (x > y) - (x < y);
+}
+
+static uint64_t slowest; /* from a command's listening to the first frame */
+
+/* Kills and starts it. Returns the microseconds from its being there to the first frame. */
+static uint32_t one_round(void)
+{
+	uint64_t end = microseconds() + 30000000, there = 0, listened = 0;
+	uint32_t gone = events[VIONET_EVENT_GONE], met = events[VIONET_EVENT_CONNECTED];
+	turns_until(300, 20);
+	for (int n = rand() % 40; n > 0; n--)
+		turn();
+	order('k');
+	if (rand() % 2) /* away for a while, or back before we know */
+		for (uint64_t until = microseconds() + (uint64_t)(rand() % 20000); microseconds() < until;)
+			turn();
+	order('s');
+	while (events[VIONET_EVENT_GONE] == gone)
+		turn(); /* the old one's frames, and the news of its end */
+	for (;;) {
+		if (is_own)
+			there = notes->there;
+		if (there == 0 && !is_own) {
+			int state = socket_state();
+			if (listened == 0 && state != 0)
+				listened = microseconds();
+			if (state & (is_server ? 6 : 2))
+				there = microseconds();
+		}
+		uint32_t n = turn();
+		if (n > 0 && events[VIONET_EVENT_CONNECTED] > met)
+			break;
+		if (microseconds() > end)
+			FAILED("no frame 30 s after the back-end's restart");
+	}
+	if (is_own)
+		there = notes->there;
+	uint64_t now = microseconds();
+	if (listened != 0 && !is_server && now - listened > slowest)
+		slowest = now - listened;
+	yes(there != 0 && now >= there);
+	return (uint32_t)(now - there);
+}
+
+static void finish(void)
+{
+	uint64_t end = microseconds() + 10000000;
+	while (is_own && arrived < sent) {
+		(void)receive_some();
+		(void)vionet_tx_burst(port, 0, NULL, 0);
+		if (microseconds() > end)
+			FAILED("%u of %u frames are lost", sent - arrived, sent);
+	}
+	struct vionet_stats stats = stats_of(port);
+	same(stats.tx.packets, sent);
+	same(stats.rx.packets, arrived + twice + strange);
+	same(stats.rx.broken + stats.tx.broken, 0);
+	for (int reason = 0; reason < VIONET_DROP_REASONS; reason++)
+		same(stats.tx.dropped[reason] + stats.rx.dropped[reason], 0);
+	vionet_close(port);
+	same(pool_of(pool).available, BUFFERS);
+	same(pool_of(pool).refused, 0);
+}
+
+/* The port, with a back-end and traffic. */
+static void begin(void)
+{
+	struct vionet_config config = VIONET_SIZED(struct vionet_config);
+	char device[120];
+	uint64_t end = microseconds() + 30000000;
+	pool = config.pool = pool_made(BUFFERS);
+	touch_all();
+	ok(vionet_event_add(count, NULL));
+	snprintf(device, sizeof(device), "vhost-user:%s,packed_vq=%d,%s", path, is_packed, is_server ? "server=1" : "recover=auto");
+	if (is_server)
+		ok(vionet_probe(device, &port));
+	order('s');
+	if (!is_server) {
+		while (socket_state() == 0)
+			yes(microseconds() < end);
+		ok(vionet_probe(device, &port));
+	}
+	ok(vionet_init(port, &config));
+	ok(vionet_start(port));
+	last_arrival = microseconds();
+	turns_until(100, 30);
+	same(info_of(port).ring, is_packed ? VIONET_RING_PACKED : VIONET_RING_SPLIT);
+}
+
+/* Few samples on a busy machine say little of the slowest. */
+static void judge(uint32_t *took, int times)
+{
+	qsort(took, (size_t)times, sizeof(*took), by_size);
+	uint32_t median = took[times / 2], p99 = took[(times - 1) * 99 / 100];
+	printf("  first frame after %.1f ms (median), %.1f ms (p99), %.1f ms (longest)", median / 1e3, p99 / 1e3,
+	       took[times - 1] / 1e3);
+	if (slowest != 0) /* DPDK looks at a new listening socket when a poll() of 1 s is over */
+		printf("; %.1f ms at most from its listening, which is not its accepting", (double)slowest / 1e3);
+	printf("\n");
+	if ((times >= 100 ? p99 : median) > 100000)
+		FAILED("the first frame took %u ms", (times >= 100 ? p99 : median) / 1000);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 5)
+		FAILED("usage: restarts client|server split|packed TIMES SOCKET [COMMAND...]");
+	is_server = strcmp(argv[1], "server") == 0;
+	is_packed = strcmp(argv[2], "packed") == 0;
+	int times = atoi(argv[3]);
+	yes(times > 0);
+	path = argv[4];
+	is_own = argc == 5;
+	command = argv + 5;
+	srand(7);
+	notes = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	came = malloc(MOST);
+	uint32_t *took = malloc((size_t)times * sizeof(*took));
+	yes(came != NULL && took != NULL);
+	memset(came, 0, MOST);
+	memset(took, 0, (size_t)times * sizeof(*took));
+	start_keeper();
+	begin();
+	struct holdings before = holdings();
+	for (int i = 0; i < times; i++) {
+		took[i] = one_round();
+		if (i < WARM)
+			before = holdings();
+	}
+	turns_until(300, 20);
+	held_as_before(before, 512);
+	struct holdings after = holdings();
+	finish();
+	same(events[VIONET_EVENT_GONE], times);
+	printf("%s, %s rings, %d restarts of %s: %u frames sent, %u came, %u lost with the back-end, %u twice; "
+	       "fds %d -> %d, resident %d -> %d KiB\n",
+	       argv[1], argv[2], times, is_own ? "our own back-end" : command[0], sent, arrived, sent - arrived, twice,
+	       before.fds, after.fds, before.resident_kib, after.resident_kib);
+	judge(took, times);
+	close(to_keeper);
+	waitpid(keeper, NULL, 0);
+	return 0;
+}

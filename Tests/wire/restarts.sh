@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# A back-end of our own is killed (-9) and started again under traffic, as client and as server, on split and packed
+# rings: no frame is lost, no buffer, nothing grows. deadline: 120
+#
+#   restarts.sh [TIMES]
+# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
+. "$(dirname "$0")/../scripts/lib.sh"
+
+restarts=$(program restarts) || exit 1
+failed=0
+for mode in client server; do
+  for rings in split packed; do
+    "$restarts" "$mode" "$rings" "${1:-25}" "$work/$mode-$rings" || failed=$((failed + 1))
+  done
+done
+[ "$failed" -eq 0 ]
