@@ -110,10 +110,11 @@ static void any_order(void)
 	same(info_of(port).state, VIONET_STATE_ATTACHED);
 	same(info_of(port).offered[0], 0);
 	peer_dial(&p, path, 0);
-	usleep(20000);
+	soon(p.connections == 1, 2000);
 	ok(vionet_init(port, NULL));
 	same(info_of(port).state, VIONET_STATE_INITIALISED);
-	usleep(20000);
+	soon(p.seen_count > 0, 2000); /* asked by vionet_init() */
+	usleep(50000);
 	ok(vionet_start(port)); /* it has answered by now */
 	same(info_of(port).state, VIONET_STATE_STARTED);
 	moves(&p, port, 1);

@@ -142,11 +142,11 @@ __attribute__((noreturn)) static void echo_for_ever(const char *path, int dials,
 	p.absent = 0;
 	struct echo_ring rx = {.peer = &p, .index = RX}, tx = {.peer = &p, .index = TX};
 	for (int known = 0;;) {
+		if (dials && p.connections > 0 && !known) {
+			known = 1;
+			notes->there = microseconds();
+		}
 		if (!p.ring[RX].enabled || !p.ring[TX].enabled || !p.ring[RX].started || !p.ring[TX].started) {
-			if (dials && p.connections > 0 && !known) {
-				known = 1;
-				notes->there = microseconds();
-			}
 			usleep(200);
 			rx.packed = tx.packed = (p.negotiated & BIT(F_PACKED)) != 0;
 			rx.read = rx.written = tx.read = tx.written = rx.packed ? 0x8000 : 0;

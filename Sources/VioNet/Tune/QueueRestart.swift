@@ -68,7 +68,7 @@ extension Port {
     if !transmit { _ = receiveQueue(pair).value.fill() }
     if pair < pairsEnabled { try bus.enable(index, true) }
     if !transmit {
-      unsafe queue.value.open(receivePath.burst)
+      unsafe queue.value.open(receiveDoor(pair, receivePath.burst))
     } else if pair < pairsInUse {
       unsafe queue.value.open(transmitPath.burst)
     }
