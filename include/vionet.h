@@ -802,8 +802,18 @@ int vionet_tx_coalesce(uint16_t port, uint16_t queue, uint32_t packets, uint32_t
 
 /*
  * Serves a soft device on a vhost-user socket, for another program's front-end (this library, DPDK, QEMU). wire is
- * what stands after "soft:", keys included. *device is its number, for vionet_device_stop(). The socket file is made
- * here and removed by vionet_device_stop(). -EINVAL, -ENOTSUP, -EADDRINUSE, -EACCES, -ENFILE, -ENOMEM. Since 0.1.
+ * what stands after "soft:", keys included, and besides:
+ *
+ *     queues=1..128              queue pairs; a tap has as many queues
+ *     mac=, mtu=68..65535        what the device says of itself; without the keys a random address, and 1500
+ *     packed_vq, in_order, mrg_rxbuf=0   not offered
+ *     features_off=0x...         the same for any feature bits
+ *     client=1                   connect to a front-end that listens at path, and again when it has gone
+ *     checksum=partial|valid     of generate: for a driver that takes them, UDP checksums that are left to do, or
+ *                                frames that are said to have been checked
+ *
+ * *device is its number, for vionet_device_stop(). The socket file is made here and removed by vionet_device_stop().
+ * -EINVAL, -ENOTSUP, -EADDRINUSE, -EACCES, -ENFILE, -ENOMEM. Since 0.1.
  */
 int vionet_device_serve(const char *VIONET_NULLABLE path, const char *VIONET_NULLABLE wire,
                         uint16_t *VIONET_NULLABLE device);

@@ -21,6 +21,8 @@ package struct Device: ~Copyable {
   private let listening: ListeningSocket?
   /// Its number; -1 if there is none.
   let listener: Int32
+  /// The socket it connects to by itself; empty if it does not.
+  let calling: Name
 
   private let block: Block
   let queues: Table<Queue>
@@ -37,6 +39,10 @@ package struct Device: ~Copyable {
   var terms = Terms()
   var filter: Filter
   var socket: File?
+  /// The buffer for a successor, mapped.
+  var inflight: Bytes?
+  /// Where the device's own messages go; -1 if nowhere.
+  var backend: Int32 = -1
   /// Its number; -1 while no front-end is connected.
   var socketNumber: Int32 = -1
   /// Pairs whose receive queue works.
@@ -46,11 +52,12 @@ package struct Device: ~Copyable {
   /// The control queue runs.
   var hasControl = false
   var isStopping = false
+  var linkIsUp = true
   /// The queue on which the driver broke the rules; -1 if none.
   var fault = -1
   var thread = pthread_t()
 
-  init(_ options: WireOptions, listening: consuming ListeningSocket?) throws(Failure) {
+  init(_ options: WireOptions, listening: consuming ListeningSocket?, calling: Name) throws(Failure) {
     let poller = try Poller()
     let stop = try File.event()
     let layout = Layout(pairs: options.device.pairs)
@@ -75,6 +82,7 @@ package struct Device: ~Copyable {
     self.stop = stop
     self.block = block
     listener = listening.number
+    self.calling = calling
     self.listening = listening
   }
 

@@ -13,7 +13,10 @@ package enum SoftDevice {
   package static func start(_ options: WireOptions) throws(Failure) -> (
     device: Cell<Device>, socket: Descriptor
   ) {
-    let device = try make(try Device(options, listening: nil))
+    if options.device.isClient {
+      throw Failure(EINVAL, "client=1: a soft: device has its driver already; only a served one can look for it")
+    }
+    let device = try make(try Device(options, listening: nil, calling: Name()))
     var ends: (Int32, Int32) = (-1, -1)
     let result = unsafe withUnsafeMutableBytes(of: &ends) { bytes in
       guard let base = bytes.baseAddress else { return -EINVAL }
@@ -33,14 +36,27 @@ package enum SoftDevice {
     return (device, Descriptor(owning: ends.0))
   }
 
-  /// Makes a device that listens on a socket: for one front-end at a time, and after it for the next.
+  /// Makes a device that listens on a socket, or connects to one: for one front-end at a time, and after it for the
+  /// next.
   package static func serve(_ path: Text, _ options: WireOptions) throws(Failure) -> Cell<Device> {
-    let device = try make(try Device(options, listening: try ListeningSocket(path)))
+    let device = try options.device.isClient ? caller(path, options) : listener(path, options)
+    try begin(device)
+    return device
+  }
+
+  @inline(never)
+  private static func caller(_ path: Text, _ options: WireOptions) throws(Failure) -> Cell<Device> {
+    let name = try ListeningSocket.name(path)
+    return try make(try Device(options, listening: nil, calling: name))
+  }
+
+  @inline(never)
+  private static func listener(_ path: Text, _ options: WireOptions) throws(Failure) -> Cell<Device> {
+    let device = try make(try Device(options, listening: try ListeningSocket(path), calling: Name()))
     if !device.value.poller.add(device.value.listener, .listener) {
       device.destroy()
       throw Failure(ENOMEM, "socket ").quoting(path).text(" cannot be waited for")
     }
-    try begin(device)
     return device
   }
 
@@ -61,6 +77,7 @@ package enum SoftDevice {
 
   /// Starts the thread; without it there is no device.
   private static func begin(_ device: Cell<Device>) throws(Failure) {
+    if let bell = device.value.wire.bell { _ = device.value.poller.add(bell, .wire) }
     var thread = pthread_t()
     var result = device.value.poller.add(device.value.stop.number, .stop) ? Int32(0) : -ENOMEM
     if result == 0 {

@@ -176,7 +176,7 @@ final class FrontEnd {
     let index = UInt32(queue)
     send(Request.setVringCall, Self.bytes(UInt64(queue)), files: [calls[queue]])
     #expect(try confirm(Request.setVringNum, Self.state(index, UInt32(size))) == 0)
-    #expect(try confirm(Request.setVringBase, Self.state(index, rings[queue].position)) == 0)
+    #expect(try confirm(Request.setVringBase, Self.state(index, rings[queue].claimed ?? rings[queue].position)) == 0)
     #expect(try confirm(Request.setVringAddr, address(queue)) == 0)
     #expect(try confirm(Request.setVringKick, Self.bytes(UInt64(queue)), files: [kicks[queue]]) == 0)
     if enable { #expect(try confirm(Request.setVringEnable, Self.state(index, 1)) == 0) }
@@ -188,6 +188,7 @@ final class FrontEnd {
   }
 
   /// Stops a ring and returns the index the device stood at.
+  @discardableResult
   func stopRing(_ queue: Int) throws -> UInt32? {
     send(Request.getVringBase, Self.state(UInt32(queue), 0))
     return try reply(Request.getVringBase).map { UInt32(truncatingIfNeeded: Self.number(Array($0[4...]))) }

@@ -85,11 +85,12 @@ extension FrontEnd {
   }
 
   func transmit(
-    _ frame: [UInt8], queue: Int = 1, parts: Int = 1, indirect: Bool = false, asking: [UInt8] = []
+    _ frame: [UInt8], queue: Int = 1, parts: Int = 1, indirect: Bool = false, asking: [UInt8] = [],
+    writable: Bool = false
   ) {
     let index = turn(queue)
     place(frame, index, queue: queue, asking: asking)
-    offer(queue, index, header + frame.count, parts, writable: false, indirect: indirect)
+    offer(queue, index, header + frame.count, parts, writable: writable, indirect: indirect)
   }
 
   /// The next used chain; nil if none comes.

@@ -55,6 +55,23 @@ extension SoftDeviceTests {
       #expect(options.length == 1500)
     }
 
+    /// What a device offers, and what it tells of itself, goes by its keys.
+    @Test func keysOfTheDevice() throws {
+      let gone: [(String, UInt64)] = [
+        ("packed_vq=0", Feature.packed), ("in_order=0", Feature.inOrder), ("mrg_rxbuf=0", Feature.mergeable),
+        ("features_off=0x20000", Feature.controlQueue | Feature.throughControl),
+        ("features_off=1", Feature.hostOffloads), ("features_off=2", Feature.guestOffloads | Feature.controlOffloads),
+        ("features_off=0x1880", Feature.hostTSO4 | Feature.hostTSO6 | Feature.guestTSO4 | Feature.hostECN),
+      ]
+      for (keys, lacking) in gone {
+        let bench = try Bench("sink,queues=2," + keys, pairs: 2)
+        let offered = try bench.front.ask(Request.getFeatures)
+        #expect(offered == Feature.served & ~lacking, "\(keys)")
+      }
+      let bench = try Bench("sink,queues=5,mtu=4000,mac=02:0a:0b:0c:0d:0e", pairs: 5)
+      #expect(try bench.front.config(0, 12) == [2, 10, 11, 12, 13, 14, 1, 0, 5, 0, 0xa0, 0x0f])
+    }
+
     @Test func longValues() {
       #expect(throws: Failure.self) { try WireOptions(text("pipe=" + String(repeating: "x", count: 256))) }
       #expect(throws: Never.self) { try WireOptions(text("pipe=" + String(repeating: "x", count: 255))) }

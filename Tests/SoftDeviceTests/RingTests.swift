@@ -223,5 +223,16 @@ extension SoftDeviceTests {
       #expect(try front.stopRing(0) == 0x8002_0003)
       #expect(try front.confirm(Request.setVringBase, FrontEnd.state(0, 0x8000 | 256)) == 1)
     }
+
+    /// DPDK's driver marks the net header in a packed ring's indirect tables so. Nowhere else is it taken.
+    @Test func aTransmitTableMarkedForWriting() throws {
+      for (extra, indirect, good) in [(Feature.packed, true, true), (Feature.packed, false, false), (0, true, false)] {
+        let bench = try Bench("loopback", wish: FrontEnd.simple | Feature.indirect | extra)
+        try bench.front.start()
+        bench.front.fill(1)
+        bench.front.transmit(frame(200), parts: 4, indirect: indirect, writable: true)
+        if good { try bench.front.expect(frame(200)) } else { #expect(bench.front.isClosed) }
+      }
+    }
   }
 }

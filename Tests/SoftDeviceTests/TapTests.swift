@@ -167,5 +167,67 @@ extension SoftDeviceTests {
         #expect(Neighbour.receive(number)?.count == 40)
       }
     }
+
+    /// What the kernel sends, with the work left to the driver that it has agreed to do.
+    @Test(arguments: [0, Feature.guestChecksum, Feature.guestOffloads])
+    func theKernelLeavesWorkToTheDriver(_ features: UInt64) throws {
+      try inNetworkSpace {
+        let wish = OffloadTests.simple | features | Feature.mergeable
+        let bench = try Bench("tap=vt3", wish: wish)
+        let front = bench.front
+        try Neighbour.settle("vt3")
+        try front.start()
+        front.fill(200)
+        let number = Neighbour.socketAt(99)
+        defer { _ = sys_close(number) }
+        let isDatagram = { (frame: [UInt8]) in frame.count > 42 && frame[23] == 17 && frame[35] == 99 }
+        #expect(Neighbour.send(number, [UInt8](repeating: 5, count: 300), port: 9) == 300)
+        let one = try #require(front.receive(wanted: isDatagram))
+        let expected = features == 0 ? header() : OffloadTests.partial
+        #expect(Array(one.header[..<10]) == expected)
+        let pseudo: [UInt8] = Array(one.frame[26..<34]) + [0, 17, 1, 52]
+        #expect(features != 0 || Datagram.sum(pseudo + one.frame[34...]) == 0xffff)
+        // UDP_SEGMENT: one call, several datagrams.
+        var size: Int32 = 1000
+        #expect(unsafe setsockopt(number, 17, 103, &size, 4) == 0)
+        #expect(Neighbour.send(number, [UInt8](repeating: 6, count: 4500), port: 9) == 4500)
+        let first = try #require(front.receive(wanted: isDatagram))
+        if features == Feature.guestOffloads && bench.device.value.offered & Feature.guestUSO4 != 0 {
+          #expect(first.header[1] == 5 && first.header[4..<6] == [0xe8, 3] && first.frame.count == 4542)
+          #expect(first.buffers == 3)
+        } else {
+          #expect(first.header[1] == 0 && first.frame.count == 1042)
+          for length in [1042, 1042, 1042, 542] {
+            #expect(try #require(front.receive(wanted: isDatagram)).frame.count == length)
+          }
+        }
+      }
+    }
+
+    /// And what the driver leaves to the kernel.
+    @Test
+    func theDriverLeavesWorkToTheKernel() throws {
+      try inNetworkSpace {
+        let bench = try Bench("tap=vt4", wish: OffloadTests.simple | Feature.hostOffloads)
+        let front = bench.front
+        try Neighbour.settle("vt4")
+        try front.start()
+        let number = Neighbour.socketAt(99)
+        defer { _ = sys_close(number) }
+        // With a checksum of its own that is wrong the kernel takes no datagram.
+        let sent = Datagram(to: 99, length: 700, partial: true).bytes
+        front.transmit(sent)
+        front.transmit(sent, asking: OffloadTests.partial)
+        #expect(Neighbour.receive(number)?.count == 700)
+        if bench.device.value.offered & Feature.hostUSO != 0 {
+          let asking = header(flags: 1, kind: 5, length: 42, size: 500, start: 34, offset: 6)
+          front.transmit(Datagram(to: 99, length: 1200, partial: true).bytes, asking: asking)
+          for length in [500, 500, 200] { #expect(Neighbour.receive(number)?.count == length) }
+        }
+        // What the kernel does not understand is lost, and counted.
+        front.transmit(sent, asking: header(flags: 1, start: 900, offset: 6))
+        #expect(bench.until { $0.fromDriver >= 3 && $0.fromDriverDrops == 1 })
+      }
+    }
   }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The front-end's memory as SET_MEM_TABLE gave it: up to eight mapped files. Guest addresses stand in descriptors,
-// user addresses in SET_VRING_ADDR; both are translated with start and length checked inside one region.
+// The front-end's memory as SET_MEM_TABLE gave it, up to eight mapped files at once, or ADD_MEM_REG, one by one. Guest
+// addresses stand in descriptors, user addresses in SET_VRING_ADDR; both are translated with start and length checked
+// inside one region.
 //
 // A file is mapped from its start, not from the region's offset, because a file of huge pages takes no other offset.
 // Its size is checked first: touching a page beyond the end would end the process. A front-end that shrinks an
@@ -21,7 +22,9 @@ struct Region {
 }
 
 struct MemoryMap {
-  static let limit = 8
+  /// Regions at one time, and in one table.
+  static let limit = 128
+  static let tableLimit = 8
 
   private let regions: Table<Region>
   private(set) var count = 0
@@ -40,7 +43,8 @@ struct MemoryMap {
     return true
   }
 
-  private static func map(_ file: Int32, _ length: UInt64) -> Bytes? {
+  /// The beginning of a file, which must have so much.
+  static func map(_ file: Int32, _ length: UInt64) -> Bytes? {
     var status = stat()
     if unsafe fstat(file, &status) < 0 || status.st_size < 0 || UInt64(status.st_size) < length { return nil }
     // munmap() of huge pages wants whole ones.
@@ -59,6 +63,19 @@ struct MemoryMap {
       index += 1
     }
     count = 0
+  }
+
+  /// Unmaps one region; false if there is none with all three numbers.
+  mutating func remove(guest: UInt64, user: UInt64, size: UInt64) -> Bool {
+    for index in 0..<count {
+      let region = regions[index]
+      if region.guestAddress != guest || region.userAddress != user || region.size != size { continue }
+      unsafe _ = sys_unmap(region.mapping.base, region.mapping.count)
+      count -= 1
+      regions[index] = regions[count]
+      return true
+    }
+    return false
   }
 
   /// Memory at a user address, for rings.

@@ -14,6 +14,8 @@ struct DeviceOptions {
   private(set) var mac: UInt64?
   /// Features that are not offered.
   private(set) var without: UInt64 = 0
+  /// A served device connects to a front-end that listens, and again when that has gone.
+  private(set) var isClient = false
 
   /// Sets one key; false if it is not one of these.
   @inline(never)
@@ -29,6 +31,8 @@ struct DeviceOptions {
         throw Failure(EINVAL, "features_off=").quoting(value).text(": wanted is a number, 0x for hexadecimal")
       }
       without |= mask
+    } else if key.equals("client") {
+      isClient = try Self.number(key, value, 0, 1) == 1
     } else if let feature = Self.feature(key) {
       without = without & ~feature | (try Self.number(key, value, 0, 1) == 0 ? feature : 0)
     } else {

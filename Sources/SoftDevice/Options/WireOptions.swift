@@ -24,6 +24,7 @@ package struct WireOptions {
   /// Frames per second; 0: as many as the driver takes.
   private(set) var rate: UInt64 = 0
   private(set) var flows = 1
+  private(set) var checksums = Template.Checksums.complete
   private(set) var device = DeviceOptions()
 
   /// The first element: "loopback", "generate", "sink", "tap=NAME", "pcap=IN" or "pipe=NAME".
@@ -98,6 +99,10 @@ extension WireOptions {
         flows = Int(try DeviceOptions.number(key, value, 1, UInt64(Self.mostFlows)))
         return true
       }
+      if key.equals("checksum") {
+        checksums = try Self.checksums(value)
+        return true
+      }
     case .capture:
       if key.equals("out") {
         output = try Self.name(value, key)
@@ -106,6 +111,13 @@ extension WireOptions {
     default: break
     }
     return try device.set(key, value)
+  }
+
+  private static func checksums(_ value: Text) throws(Failure) -> Template.Checksums {
+    if value.equals("complete") { return .complete }
+    if value.equals("partial") { return .partial }
+    if value.equals("valid") { return .valid }
+    throw Failure(EINVAL, "checksum=").quoting(value).text(": wanted is complete, partial or valid")
   }
 
   /// A whole wire, "wire,key=value,...".

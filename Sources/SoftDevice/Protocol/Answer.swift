@@ -12,6 +12,8 @@ enum Answer {
   case value(UInt64)
   /// The first bytes of the payload, filled in.
   case payload(Int)
+  /// The same with a file that goes along.
+  case file(Int, Int32)
   case refused(StaticString)
   case broken(StaticString)
 }
@@ -30,6 +32,7 @@ extension Device {
     case .done: return !wantsReply || message.answer(socketNumber, value: 0)
     case .value(let value): return message.answer(socketNumber, value: value)
     case .payload(let size): return message.answer(socketNumber, size: size)
+    case .file(let size, let file): return message.answer(socketNumber, size: size, file: file)
     case .refused(let reason):
       Log.refused(message.request, reason)
       return wantsReply && message.answer(socketNumber, value: 1)
@@ -50,7 +53,14 @@ extension Device {
     switch message.request {
     case Request.getFeatures: return .value(offered)
     case Request.setFeatures: return setFeatures(message.double(0))
-    case Request.setOwner, Request.sendRarp: return .done
+    // Nothing is logged, since LOG_ALL is not offered: a log is taken and left alone.
+    case Request.setOwner, Request.setLogBase, Request.setLogFile: return .done
+    case Request.sendRarp: return announce(message)
+    case Request.setBackendFile: return setBackendFile(message)
+    case Request.getInflightFile, Request.setInflightFile: return dispatchInflight(message)
+    case Request.getMaxMemorySlots: return .value(UInt64(MemoryMap.limit))
+    case Request.addMemoryRegion: return addMemory(message)
+    case Request.removeMemoryRegion: return removeMemory(message)
     case Request.resetOwner: return stopRings()
     case Request.setMemTable: return setMemory(message)
     case Request.getProtocolFeatures: return .value(ProtocolFeature.offered)
@@ -81,21 +91,23 @@ extension Device {
   private static func size(_ request: UInt32) -> Int? {
     switch request {
     case Request.getFeatures, Request.setOwner, Request.resetOwner, Request.getProtocolFeatures, Request.getQueueNum,
-      Request.resetDevice, Request.getStatus:
+      Request.resetDevice, Request.getStatus, Request.setBackendFile, Request.getMaxMemorySlots:
       return 0
     case Request.setFeatures, Request.setVringNum, Request.setVringBase, Request.getVringBase, Request.setVringKick,
       Request.setVringCall, Request.setVringErr, Request.setProtocolFeatures, Request.setVringEnable, Request.sendRarp,
       Request.netSetMTU, Request.setStatus:
       return 8
-    case Request.setVringAddr: return 40
+    case Request.setVringAddr, Request.addMemoryRegion, Request.removeMemoryRegion: return 40
     default: return nil
     }
   }
 
   private static func mostFiles(_ request: UInt32) -> Int {
     switch request {
-    case Request.setMemTable: return MemoryMap.limit
-    case Request.setVringKick, Request.setVringCall, Request.setVringErr: return 1
+    case Request.setMemTable: return MemoryMap.tableLimit
+    case Request.setVringKick, Request.setVringCall, Request.setVringErr, Request.setBackendFile, Request.setLogBase,
+      Request.setLogFile, Request.setInflightFile, Request.addMemoryRegion, Request.removeMemoryRegion:
+      return 1
     default: return 0
     }
   }

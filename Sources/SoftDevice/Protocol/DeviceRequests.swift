@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Requests that concern the device as a whole: features, memory, configuration, status, reset.
+// Requests that concern the device as a whole: features, configuration, status, reset, announcement.
 
 import CLinux
 import Linux
@@ -30,32 +30,6 @@ extension Device {
     return .done
   }
 
-  /// Replaces the memory table. Rings that were set up are looked up anew; one that is no longer inside the memory
-  /// stands still until its addresses are given again.
-  mutating func setMemory(_ message: Message) -> Answer {
-    let count = Int(message.word(0))
-    if count < 1 || count > MemoryMap.limit { return .broken("not 1 to 8 memory regions") }
-    if message.size != 8 + 32 * count { return .broken("wrong size") }
-    if message.fileCount != count { return .broken("not one file descriptor for each memory region") }
-    // The rings' addresses are of the old mappings, which go first: nothing runs meanwhile.
-    forgetRings()
-    forgetMemory()
-    for index in 0..<count {
-      let at = 8 + 32 * index
-      let mapped = memory.add(
-        guest: message.double(at), user: message.double(at + 16), size: message.double(at + 8),
-        offset: message.double(at + 24), file: message.file(index))
-      if !mapped {
-        forgetMemory()
-        return .refused("a memory region that cannot be mapped")
-      }
-    }
-    translation = Translation(memory)
-    for index in 0..<queues.count { _ = queues[index].resolve(memory) }
-    refresh()
-    return .done
-  }
-
   mutating func setMTU(_ mtu: UInt64) -> Answer {
     if mtu < 68 || mtu > 65535 { return .refused("MTU out of range") }
     session.mtu = UInt16(mtu)
@@ -71,8 +45,47 @@ extension Device {
     if size == 0 || size > NetConfig.size || offset > NetConfig.size - size {
       return .broken("outside the configuration")
     }
-    for index in 0..<size { message.payload[12 + index] = config.byte(offset + index, session) }
+    for index in 0..<size { message.payload[12 + index] = config.byte(offset + index, session, linkIsUp: isLinkUp) }
     return .payload(message.size)
+  }
+
+  /// SEND_RARP: says for a driver that cannot which address is here now, after it moved.
+  func announce(_ message: Message) -> Answer {
+    let address = UInt64(bigEndian: message.double(0)) >> 16
+    scratch.clear()
+    scratch.store(0, UInt64(0xffff_ffff_ffff_0000).bigEndian | (address >> 32).bigEndian)
+    scratch.store(8, UInt32(truncatingIfNeeded: address).bigEndian)
+    // Reverse ARP of Ethernet and IPv4, a request, and the address twice (RFC 903).
+    scratch.store(12, UInt64(0x8035_0001_0800_0604).bigEndian)
+    scratch.store(20, UInt64(3 << 48 | address).bigEndian)
+    scratch.store(32, (address << 16).bigEndian)
+    _ = wire.write(Frame(scratch.first(60)), 0)
+    wire.settle()
+    return .done
+  }
+
+  /// Where the device's own messages go.
+  mutating func setBackendFile(_ message: Message) -> Answer {
+    if message.fileCount != 1 { return .broken("no file descriptor") }
+    let file = message.takeFile(0)
+    _ = sys_set_nonblocking(file)
+    Self.replace(&backend, file)
+    return .done
+  }
+
+  /// The driver can be told of changes of the configuration.
+  private var canTell: Bool { backend >= 0 && session.protocolFeatures & ProtocolFeature.config != 0 }
+
+  /// As the driver is to know it: one that would not hear of its coming up believes the link to be up.
+  private var isLinkUp: Bool { linkIsUp || !canTell }
+
+  /// Tells the front-end that the configuration has changed. One that does not read its messages is not waited for.
+  func notifyConfigChange() {
+    if !canTell { return }
+    scratch.store(0, UInt32(2))
+    scratch.store(4, UInt32(1))
+    scratch.store(8, UInt32(0))
+    unsafe _ = sys_send(backend, scratch.base, 12, nil, 0)
   }
 
   mutating func setStatus(_ status: UInt64) -> Answer {

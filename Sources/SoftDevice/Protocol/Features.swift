@@ -38,11 +38,13 @@ enum Feature {
   static let guestUSO4: UInt64 = 1 << 54
   static let guestUSO6: UInt64 = 1 << 55
   static let hostUSO: UInt64 = 1 << 56
+  /// The driver says how long headers are. Nothing here relies on it.
+  static let guestHeaderLength: UInt64 = 1 << 59
 
   /// All that this device serves.
   static let served =
     mtu | mac | status | mergeable | anyLayout | indirect | eventIndex | protocolFeatures | version1 | packed | inOrder
-    | controlQueue | throughControl
+    | controlQueue | throughControl | guestOffloads | hostOffloads | guestHeaderLength
 
   /// What can be agreed on only with a control queue.
   static let throughControl =
@@ -68,13 +70,19 @@ enum Feature {
 
 enum ProtocolFeature {
   static let multiqueue: UInt64 = 1 << 0
+  static let announcement: UInt64 = 1 << 2
   static let replyAck: UInt64 = 1 << 3
   static let mtu: UInt64 = 1 << 4
+  static let backendRequests: UInt64 = 1 << 5
   static let config: UInt64 = 1 << 9
+  static let inflight: UInt64 = 1 << 12
   static let resetDevice: UInt64 = 1 << 13
+  static let memorySlots: UInt64 = 1 << 15
   static let status: UInt64 = 1 << 16
 
-  static let offered = multiqueue | replyAck | mtu | config | resetDevice | status
+  static let offered =
+    multiqueue | announcement | replyAck | mtu | backendRequests | config | inflight | resetDevice | memorySlots
+    | status
 }
 
 enum Status {

@@ -13,6 +13,8 @@ enum Request {
   static let setOwner: UInt32 = 3
   static let resetOwner: UInt32 = 4
   static let setMemTable: UInt32 = 5
+  static let setLogBase: UInt32 = 6
+  static let setLogFile: UInt32 = 7
   static let setVringNum: UInt32 = 8
   static let setVringAddr: UInt32 = 9
   static let setVringBase: UInt32 = 10
@@ -26,9 +28,15 @@ enum Request {
   static let setVringEnable: UInt32 = 18
   static let sendRarp: UInt32 = 19
   static let netSetMTU: UInt32 = 20
+  static let setBackendFile: UInt32 = 21
   static let getConfig: UInt32 = 24
   static let setConfig: UInt32 = 25
+  static let getInflightFile: UInt32 = 31
+  static let setInflightFile: UInt32 = 32
   static let resetDevice: UInt32 = 34
+  static let getMaxMemorySlots: UInt32 = 36
+  static let addMemoryRegion: UInt32 = 37
+  static let removeMemoryRegion: UInt32 = 38
   static let setStatus: UInt32 = 39
   static let getStatus: UInt32 = 40
 }
@@ -67,6 +75,12 @@ struct Message {
     let file = files[index]
     files[index] = -1
     return file
+  }
+
+  /// Takes a file over, to be closed with the message's own.
+  mutating func keep(_ file: Int32) {
+    files[fileCount] = file
+    fileCount += 1
   }
 
   func file(_ index: Int) -> Int32 { index < fileCount ? files[index] : -1 }
@@ -111,12 +125,13 @@ struct Message {
 
   private var isSound: Bool { flags & 3 == Self.version && flags & Self.reply == 0 && size <= Self.largestPayload }
 
-  /// Answers with the first `size` bytes of the payload; false if the front-end does not take them.
-  func answer(_ socket: Int32, size: Int) -> Bool {
+  /// Answers with the first `size` bytes of the payload, and perhaps a file; false if the front-end does not take them.
+  func answer(_ socket: Int32, size: Int, file: Int32 = -1) -> Bool {
     bytes.store(4, Self.version | Self.reply)
     bytes.store(8, UInt32(size))
     let length = Self.headerSize + size
-    return unsafe sys_send(socket, bytes.base, length, nil, 0) == length
+    var file = file
+    return unsafe sys_send(socket, bytes.base, length, &file, file < 0 ? 0 : 1) == length
   }
 
   func answer(_ socket: Int32, value: UInt64) -> Bool {

@@ -82,10 +82,10 @@ struct NetConfig {
   private static func randomAddress() -> UInt64 { 0x025e << 32 | UInt64(arc4random()) }
 
   /// One byte of the configuration space; 0 behind its last field.
-  func byte(_ at: Int, _ session: Session) -> UInt8 {
+  func byte(_ at: Int, _ session: Session, linkIsUp: Bool) -> UInt8 {
     switch at {
     case 0..<6: return UInt8(truncatingIfNeeded: session.mac >> UInt64(40 - 8 * at))
-    case 6: return UInt8(VIRTIO_NET_S_LINK_UP) | (session.announces ? UInt8(VIRTIO_NET_S_ANNOUNCE) : 0)
+    case 6: return (linkIsUp ? UInt8(VIRTIO_NET_S_LINK_UP) : 0) | (session.announces ? UInt8(VIRTIO_NET_S_ANNOUNCE) : 0)
     case 8: return UInt8(truncatingIfNeeded: pairs)
     case 10: return UInt8(truncatingIfNeeded: mtu)
     case 11: return UInt8(truncatingIfNeeded: mtu >> 8)

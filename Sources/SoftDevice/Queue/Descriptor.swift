@@ -14,7 +14,7 @@ struct BufferDescriptor {
 
   let address: UInt64
   let length: UInt32
-  let flags: UInt16
+  private(set) var flags: UInt16
   /// Split: the next one's place. Packed: the buffer's id.
   let extra: UInt16
 
@@ -36,6 +36,13 @@ struct BufferDescriptor {
     length = UInt32(truncatingIfNeeded: word)
     extra = UInt16(truncatingIfNeeded: word >> 32)
     flags = UInt16(truncatingIfNeeded: word >> 48)
+  }
+
+  /// The same for reading.
+  var readable: BufferDescriptor {
+    var other = self
+    other.flags &= ~Self.write
+    return other
   }
 }
 
@@ -108,7 +115,7 @@ struct Walk {
     var index = 0
     var left = count
     while left > 0 {
-      let entry = linked ? BufferDescriptor(table.shared, index) : BufferDescriptor(packed: table.shared, index)
+      let entry = linked ? BufferDescriptor(table.shared, index) : packedEntry(table.shared, index)
       if entry.flags & BufferDescriptor.indirect != 0 || !add(entry, &batch) { return false }
       if linked && entry.flags & BufferDescriptor.next == 0 { return true }
       index = linked ? Int(entry.extra) : index &+ 1
@@ -116,5 +123,11 @@ struct Walk {
       if index >= count { return !linked && left == 0 }
     }
     return false
+  }
+
+  /// DPDK's driver says of the header in a table of a transmit queue that it is for writing. We only read there.
+  private func packedEntry(_ table: Shared, _ index: Int) -> BufferDescriptor {
+    let entry = BufferDescriptor(packed: table, index)
+    return direction == .read ? entry.readable : entry
   }
 }

@@ -28,6 +28,8 @@ struct Position: Equatable {
 
   init() {}
 
+  init(index: UInt16) { self.index = index }
+
   init(packed: UInt32) {
     index = UInt16(truncatingIfNeeded: packed & 0x7fff)
     wrap = packed & 0x8000 != 0
@@ -73,6 +75,8 @@ struct Queue {
   var deviceAddress: UInt64 = 0
   var addressed = false
   var rings: Rings?
+  /// What a successor will need to know, if the front-end keeps it.
+  var inflight: Inflight?
 
   var kick: Int32 = -1
   var call: Int32 = -1

@@ -101,6 +101,7 @@ enum SplitRing {
     }
     let end = used &+ UInt16(truncatingIfNeeded: done)
     rings.device.store16Release(2, end)
+    queue.inflight?.confirm(Position(index: end))
     queue.used.index = end
     queue.next.index &+= UInt16(truncatingIfNeeded: done)
   }

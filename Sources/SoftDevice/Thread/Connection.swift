@@ -25,6 +25,27 @@ extension Device {
     if accepted >= 0 { connect(File(owning: accepted)) }
   }
 
+  /// Looks for a front-end that listens, if that is this device's part.
+  mutating func call() {
+    if socketNumber >= 0 || calling.isEmpty { return }
+    var address = sockaddr_un()
+    let file = File(owning: sys_unix_socket())
+    if file.number >= 0, ListeningSocket.fill(&address, calling),
+      unsafe sys_unix_connect(file.number, &address) >= 0
+    {
+      connect(file)
+    }
+  }
+
+  /// Tells the driver when what is at the other end of the wire comes or goes, if it can be told. After a while without
+  /// it, others may have forgotten where the driver is.
+  mutating func checkLink() {
+    if linkIsUp == wire.isUp { return }
+    linkIsUp = !linkIsUp
+    session.announces = linkIsUp && session.has(Feature.announce)
+    notifyConfigChange()
+  }
+
   /// Reads what the front-end sent, a few messages at a time so that frames keep flowing.
   mutating func readMessages() {
     var left = 16
@@ -52,6 +73,8 @@ extension Device {
       queues[index] = Queue(queues[index].direction)
     }
     forgetMemory()
+    forgetInflight()
+    Self.replace(&backend, -1)
     message.clear()
     poller.remove(socketNumber)
     socketNumber = -1
@@ -112,10 +135,27 @@ extension Device {
     if wasReceiving != isReceiving { wire.setReceiving(isReceiving) }
   }
 
+  /// Lets a ring go on where a predecessor stood, if the front-end has kept that for us; false if it cannot.
+  private mutating func goOn(_ index: Int, _ rings: Rings) -> Bool {
+    guard let inflight = queues[index].inflight else { return true }
+    guard let stand = inflight.begin(queues[index], rings) else {
+      queues[index].running = false
+      if queues[index].error >= 0 { _ = sys_eventfd_signal(queues[index].error) }
+      if Log.wanted(.debug) { Log.line("soft device: nothing can be made of the chains in flight").send(.debug) }
+      return false
+    }
+    if queues[index].agreement.isPacked {
+      queues[index].next = stand
+      queues[index].used = stand
+    }
+    return true
+  }
+
   private mutating func setRunning(_ index: Int, _ running: Bool) {
     queues[index].running = running
     if running, let rings = queues[index].rings {
       if !queues[index].agreement.isPacked { queues[index].used.index = rings.device.load16(2) }
+      if !goOn(index, rings) { return }
       queues[index].putBack()
     }
     queues[index].wantKicks(false)

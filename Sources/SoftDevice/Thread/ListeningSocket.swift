@@ -22,13 +22,25 @@ struct ListeningSocket: ~Copyable {
   private let path: Name
   private let socket: File
 
-  init(_ path: Text) throws(Failure) {
+  /// A path that a socket can have.
+  static func name(_ path: Text) throws(Failure) -> Name {
     guard let name = Name(path), !name.isEmpty else {
       throw Failure(EINVAL, "socket path is empty, has a zero inside or is longer than 255 bytes")
     }
     var address = sockaddr_un()
-    let fits = unsafe name.withCString { unsafe sys_unix_address(&address, $0) }
-    if fits < 0 { throw Failure(EINVAL, "socket path ").quoting(name).text(" is longer than 107 bytes") }
+    if !fill(&address, name) { throw Failure(EINVAL, "socket path ").quoting(name).text(" is longer than 107 bytes") }
+    return name
+  }
+
+  /// The address of a path; false if it has no room.
+  static func fill(_ address: inout sockaddr_un, _ name: Name) -> Bool {
+    unsafe name.withCString { unsafe sys_unix_address(&address, $0) } >= 0
+  }
+
+  init(_ path: Text) throws(Failure) {
+    let name = try Self.name(path)
+    var address = sockaddr_un()
+    _ = Self.fill(&address, name)
     let socket = File(owning: try Self.check(sys_unix_socket(), name))
     var bound = unsafe sys_unix_bind(socket.number, &address)
     if bound == -EADDRINUSE, Self.isAbandoned(name, &address) {

@@ -13,11 +13,15 @@ extension Device {
   /// How long it polls in vain, and how long at most between two looks at the control files, in nanoseconds.
   private static let patience: UInt64 = 50_000
   private static let control: UInt64 = 1_000_000
+  /// How long until it looks for a front-end again, in milliseconds.
+  private static let recall: Int32 = 50
   /// Passes in vain before it offers the processor to others.
   private static let stubbornness = 8
 
   mutating func run() {
     while !isStopping {
+      call()
+      checkLink()
       if poll() {
         handle(poller.wait(0))
       } else {
@@ -99,6 +103,7 @@ extension Device {
 
   /// Milliseconds to sleep at most; -1: for ever.
   private func timeout() -> Int32 {
+    if socketNumber < 0 { return calling.isEmpty ? -1 : Self.recall }
     if isReceiving, let wait = wire.wait(sys_nanoseconds()) {
       return Int32(clamping: max(wait / 1_000_000, 1))
     }

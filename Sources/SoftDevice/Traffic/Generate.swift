@@ -53,7 +53,7 @@ extension Device {
         batch.done &+= 1
       } else {
         template.finish(template.frame, port: port, sequence: sequence)
-        if deliver(Frame(template.frame), to: index, &batch) != .placed { break }
+        if deliver(Frame(template.frame, template.asks), to: index, &batch) != .placed { break }
       }
       sequence &+= 1
       flow = flow == last ? 0 : flow &+ 1

@@ -28,6 +28,15 @@ struct NetHeader {
     second = UInt16(littleEndian: bytes.load(8, as: UInt16.self))
   }
 
+  /// The checksum from `start` to the end belongs `offset` behind `start`.
+  init(checksumFrom start: Int, at offset: Int) {
+    first = UInt64(Self.needsChecksum) | UInt64(start) << 48
+    second = UInt16(offset)
+  }
+
+  /// The checksum was found right.
+  init(isValid: Bool) { first = isValid ? UInt64(Self.dataValid) : 0 }
+
   @inline(__always) var isPlain: Bool { first & 0xffff == 0 }
   var flags: UInt8 { UInt8(truncatingIfNeeded: first) }
   var segmentation: UInt8 { UInt8(truncatingIfNeeded: first >> 8) }

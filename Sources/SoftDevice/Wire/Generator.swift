@@ -15,6 +15,7 @@ struct Generator: ~Copyable {
   private(set) var template: Template
   let rate: UInt64
   let flows: UInt32
+  private let checksums: Template.Checksums
   var sequence: UInt64 = 0
   var flow: UInt32 = 0
   /// The receiver that is next.
@@ -24,15 +25,17 @@ struct Generator: ~Copyable {
 
   init(_ options: WireOptions) throws(Failure) {
     block = try Block(Self.longestHeader + options.length)
-    template = Template(block.bytes, header: Self.longestHeader, length: options.length)
+    template = Template(block.bytes, header: Self.longestHeader, length: options.length, .complete)
+    checksums = options.checksums
     rate = options.rate
     flows = UInt32(options.flows)
   }
 
-  /// Makes the template start with a header of this length.
-  mutating func use(header: Int) {
-    if header == template.header || header > Self.longestHeader { return }
-    template = Template(block.bytes, header: header, length: template.length)
+  /// Makes the template as the driver can take it: it has checksums of its own kind only for one that knows them.
+  mutating func use(_ terms: Terms) {
+    let kind = terms.guest & Feature.guestChecksum != 0 ? checksums : .complete
+    if terms.header == template.header && kind == template.checksums || terms.header > Self.longestHeader { return }
+    template = Template(block.bytes, header: terms.header, length: template.length, kind)
   }
 
   /// Begins to count time, when frames can flow again.

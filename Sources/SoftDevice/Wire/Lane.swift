@@ -19,6 +19,7 @@ struct Lane: ~Copyable {
   private static let reading = 72
   private static let asleep = 128
   private static let receiving = 192
+  private static let taken = 196
 
   private let ring: Bytes
   private let block: Block
@@ -48,6 +49,12 @@ struct Lane: ~Copyable {
   func sleep(_ sleeping: Bool) {
     cursors.store32(Self.asleep, sleeping ? 1 : 0)
     shared_fence()
+  }
+
+  /// Whether there is a device at the reader's end.
+  var isTaken: Bool {
+    get { cursors.load32(Self.taken) != 0 }
+    nonmutating set { cursors.store32(Self.taken, newValue ? 1 : 0) }
   }
 
   /// Whether the reader's driver takes frames.

@@ -9,9 +9,8 @@ import Linux
 
 /// What belongs to one end: the lane that it reads, and whether it reads.
 struct PipeSide: ~Copyable {
+  /// Whether it is taken is written under the lock of the list.
   let lane: Lane
-  /// Under the lock of the list.
-  var isTaken = false
 
   init() throws(Failure) { lane = try Lane() }
 }
@@ -67,13 +66,14 @@ struct PipeEnd {
     let pipe = try find(name)
     let first = pipe.value.first
     let second = pipe.value.second
-    let isSecond = first.value.isTaken
-    if isSecond && second.value.isTaken {
+    let isSecond = first.value.lane.isTaken
+    if isSecond && second.value.lane.isTaken {
       throw Failure(EBUSY, "pipe ").quoting(name).text(" has two ends already")
     }
     let mine = isSecond ? second : first
-    mine.value.isTaken = true
-    return PipeEnd(pipe: pipe, mine: mine, other: isSecond ? first : second)
+    let end = PipeEnd(pipe: pipe, mine: mine, other: isSecond ? first : second)
+    end.setTaken(true)
+    return end
   }
 
   private static func find(_ name: Name) throws(Failure) -> Cell<Pipe> {
@@ -92,12 +92,18 @@ struct PipeEnd {
   func leave() {
     setReceiving(false)
     unsafe PipeEnd.lock.lock()
-    mine.value.isTaken = false
-    if !other.value.isTaken {
+    setTaken(false)
+    if !other.value.lane.isTaken {
       PipeEnd.unlink(pipe)
       pipe.destroy()
     }
     unsafe PipeEnd.lock.unlock()
+  }
+
+  /// Takes the end or gives it back, and lets the other one look.
+  private func setTaken(_ taken: Bool) {
+    mine.value.lane.isTaken = taken
+    _ = sys_eventfd_signal(other.value.lane.bell.number)
   }
 
   private static func unlink(_ pipe: Cell<Pipe>) {

@@ -16,27 +16,45 @@ struct Template {
   private static let ip = 14
   private static let udp = 34
 
+  /// Whether frames have their whole checksum, the part that stands for the pseudo-header (NEEDS_CSUM), or are said to
+  /// have been checked (DATA_VALID).
+  enum Checksums { case complete, partial, valid }
+
   /// `header` bytes and then the frame.
   let bytes: Bytes
   let header: Int
   let length: Int
+  let checksums: Checksums
   /// Sum of all that the UDP checksum covers but the source port and the sequence number, in the byte order of memory.
   let sum: UInt64
 
   /// Fills `room`, which must hold header and frame.
-  init(_ room: Bytes, header: Int, length: Int) {
+  init(_ room: Bytes, header: Int, length: Int, _ checksums: Checksums) {
     bytes = room.first(header + length)
     self.header = header
     self.length = length
+    self.checksums = checksums
     bytes.clear()
     if header >= 12 { bytes.store(10, UInt16(1).littleEndian) }
     let frame = bytes.dropping(header)
     Self.fillEthernet(frame)
     Self.fillNetwork(frame, length)
-    sum = Self.pseudoHeader(frame, length) &+ Checksum.sum(frame.dropping(Self.udp))
+    let pseudo = Self.pseudoHeader(frame, length)
+    sum = pseudo &+ Checksum.sum(frame.dropping(Self.udp))
+    asks.store(to: bytes)
+    if checksums == .partial { frame.store(Self.checksum, Checksum.fold(pseudo)) }
   }
 
   var frame: Bytes { bytes.dropping(header) }
+
+  /// What the net header says.
+  var asks: NetHeader {
+    switch checksums {
+    case .complete: NetHeader()
+    case .partial: NetHeader(checksumFrom: Self.udp, at: Self.checksum - Self.udp)
+    case .valid: NetHeader(isValid: true)
+    }
+  }
 
   private static func fillEthernet(_ frame: Bytes) {
     frame.store(0, UInt64(0x0200_5e00_5301_0200).bigEndian)
@@ -81,7 +99,7 @@ struct Template {
     let number = sequence.bigEndian
     let words = (number & 0xffff_ffff) &+ (number >> 32) &+ UInt64(port) &+ sum
     frame.store(Self.sourcePort, port)
-    frame.store(Self.checksum, Checksum.finish(words))
+    if checksums != .partial { frame.store(Self.checksum, Checksum.finish(words)) }
     frame.store(Self.sequence, number)
   }
 }

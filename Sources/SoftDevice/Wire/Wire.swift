@@ -86,8 +86,22 @@ struct Wire: ~Copyable {
   func file(_ pair: Int) -> Int32? {
     switch kind {
     case .tap(let tap): return tap.value.file(pair)
-    case .pipe(let end): return end.mine.value.lane.bell.number
     default: return nil
+    }
+  }
+
+  /// What becomes readable when the wire wants to be looked at; nil if it never does.
+  var bell: Int32? {
+    if case .pipe(let end) = kind { return end.mine.value.lane.bell.number }
+    return nil
+  }
+
+  /// There is something at its other end.
+  var isUp: Bool {
+    switch kind {
+    case .tap(let tap): return !tap.value.isDead
+    case .pipe(let end): return end.other.value.lane.isTaken
+    default: return true
     }
   }
 
@@ -103,7 +117,7 @@ struct Wire: ~Copyable {
   /// Something of what was agreed with the driver has changed.
   func use(_ terms: Terms) {
     switch kind {
-    case .generate(let generator): generator.value.use(header: terms.header)
+    case .generate(let generator): generator.value.use(terms)
     case .tap(let tap): tap.value.use(terms.guest)
     default: break
     }

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// GET_INFLIGHT_FD makes the buffer that outlives this back-end, SET_INFLIGHT_FD brings one of a predecessor's back.
+
+import CLinux
+import Linux
+
+extension Device {
+  /// Both have the same payload: bytes, where they begin in the file, queues, descriptors of each; some front-ends send
+  /// the four bytes that a compiler adds to that, others do not.
+  mutating func dispatchInflight(_ message: Message) -> Answer {
+    if message.size != 20 && message.size != 24 { return .broken("wrong size") }
+    let queueCount = Int(message.word(16) & 0xffff)
+    let size = UInt16(message.word(16) >> 16)
+    if queueCount < 1 || queueCount > queues.count || size == 0 || UInt32(size) > Queue.largest {
+      return .refused("not a number of queues and descriptors that there are")
+    }
+    if isRunning { return .refused("a ring runs") }
+    let each = Inflight.bytes(size, isPacked: session.rings.isPacked)
+    if message.request == Request.getInflightFile { return makeInflight(message, each * queueCount, each) }
+    if message.fileCount != 1 { return .broken("no file descriptor") }
+    let offset = message.double(8)
+    if message.double(0) < UInt64(each * queueCount) || offset > UInt64(Int.max) / 2 {
+      return .refused("too few bytes for the queues")
+    }
+    return map(message.file(0), Int(offset), each * queueCount, each)
+      ? .done : .refused("an inflight buffer that cannot be mapped")
+  }
+
+  private mutating func makeInflight(_ message: Message, _ length: Int, _ each: Int) -> Answer {
+    let file = unsafe sys_memfd("vionet-inflight", UInt32(MFD_CLOEXEC | MFD_ALLOW_SEALING))
+    if file < 0 { return .refused("no memory for an inflight buffer") }
+    // The message closes it.
+    self.message.keep(file)
+    if sys_ftruncate(file, Int64(length)) < 0 || sys_seal(file) < 0 || !map(file, 0, length, each) {
+      return .refused("no memory for an inflight buffer")
+    }
+    message.payload.store(0, UInt64(length))
+    message.payload.store(8, UInt64(0))
+    return .file(message.size, file)
+  }
+
+  /// Maps a buffer in place of the one before and gives each queue its part.
+  private mutating func map(_ file: Int32, _ offset: Int, _ length: Int, _ each: Int) -> Bool {
+    forgetInflight()
+    guard let mapping = MemoryMap.map(file, UInt64(offset + length)) else { return false }
+    inflight = mapping
+    for index in 0..<min(length / each, queues.count) {
+      let part = mapping.dropping(offset + index * each).first(each)
+      queues[index].inflight = Inflight(part, isPacked: session.rings.isPacked)
+    }
+    return true
+  }
+
+  mutating func forgetInflight() {
+    for index in 0..<queues.count { queues[index].inflight = nil }
+    if let mapping = inflight { unsafe _ = sys_unmap(mapping.base, mapping.count) }
+    inflight = nil
+  }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What a front-end keeps for us in case we die (vhost-user, "Inflight I/O tracking"): a buffer that we write and it
+// hands to the back-end that comes next, with a part for each queue.
+//
+// This device gives chains back in the order it took them, so nothing is in flight between two batches, and a split
+// ring's own used index says where to go on. A packed ring has no such index: the part says where the next used
+// descriptor goes, before and after the batch, and the descriptors that the batch is about to overwrite, but for the
+// first, whose change makes it valid. A successor finds either all of a batch done, or puts those descriptors back.
+
+import CLinux
+import Linux
+
+/// One queue's part of the buffer.
+struct Inflight {
+  private static let version: UInt16 = 1
+  // Offsets of the header that both kinds share, and of the packed one.
+  private static let versionAt = 8
+  private static let sizeAt = 10
+  private static let splitUsed = 14
+  private static let newIndex = 16
+  private static let oldIndex = 18
+  private static let newWrap = 20
+  private static let oldWrap = 21
+
+  private let part: Bytes
+  private let isPacked: Bool
+
+  /// Bytes that a queue takes.
+  static func bytes(_ size: UInt16, isPacked: Bool) -> Int {
+    ((isPacked ? 32 + 32 * Int(size) : 16 + 16 * Int(size)) + 63) & ~63
+  }
+
+  init(_ part: Bytes, isPacked: Bool) {
+    self.part = part
+    self.isPacked = isPacked
+  }
+
+  private func position(_ index: Int, _ wrap: Int) -> Position {
+    Position(packed: UInt32(part.load(index, as: UInt16.self) & 0x7fff) | (part[wrap] != 0 ? 0x8000 : 0))
+  }
+
+  private func store(_ position: Position, _ index: Int, _ wrap: Int) {
+    part.store(index, position.index)
+    part[wrap] = position.wrap ? 1 : 0
+  }
+
+  /// The descriptor kept for one place.
+  private func entry(_ place: UInt16) -> Bytes { part.dropping(32 + 32 * Int(place)).first(32) }
+
+  /// Called when a ring begins to run: notes where it stands, or finds where a predecessor stood, and returns that.
+  /// Nil: the buffer is of another ring, or has chains in flight that another back-end took out of their order.
+  func begin(_ queue: borrowing Queue, _ rings: Rings) -> Position? {
+    let size = queue.size
+    if part.load(Self.versionAt, as: UInt16.self) != Self.version {
+      part.clear()
+      part.store(Self.versionAt, Self.version)
+      part.store(Self.sizeAt, size)
+      if isPacked { settle(queue.used) } else { part.store(Self.splitUsed, queue.used.index) }
+      return queue.used
+    }
+    if part.load(Self.sizeAt, as: UInt16.self) != size { return nil }
+    if !isPacked { return isIdle(size) ? queue.used : nil }
+    let before = position(Self.oldIndex, Self.oldWrap)
+    let after = position(Self.newIndex, Self.newWrap)
+    if before.index >= size || after.index >= size { return nil }
+    // Still available in that lap: the batch was not done. The driver may have used the place again if it was.
+    let isDone = before == after || !PackedRing.hasBuffers(rings, before)
+    for place in 0..<size where entry(place)[0] != 0 {
+      if !isDone { rings.descriptors.store64(16 * Int(place) + 8, entry(place).load(8, as: UInt64.self)) }
+      entry(place)[0] = 0
+    }
+    let stand = isDone ? after : before
+    settle(stand)
+    return stand
+  }
+
+  /// Nothing is in flight in a split ring's part.
+  private func isIdle(_ size: UInt16) -> Bool {
+    for place in 0..<Int(size) where part[16 + 16 * place] != 0 { return false }
+    return true
+  }
+
+  private func settle(_ position: Position) {
+    store(position, Self.newIndex, Self.newWrap)
+    store(position, Self.oldIndex, Self.oldWrap)
+  }
+
+  /// Keeps a packed ring's descriptor that a batch is about to overwrite.
+  func keep(_ place: UInt16, _ rings: Rings) {
+    entry(place).store(8, rings.descriptors.load64(16 * Int(place) + 8))
+    entry(place)[0] = 1
+  }
+
+  func forget(_ place: UInt16) { entry(place)[0] = 0 }
+
+  /// Before the first descriptor of a batch, or the used index, is written.
+  func announce(_ after: Position) {
+    if isPacked { store(after, Self.newIndex, Self.newWrap) }
+    compiler_barrier()
+  }
+
+  /// After it was.
+  func confirm(_ after: Position) {
+    compiler_barrier()
+    if isPacked { store(after, Self.oldIndex, Self.oldWrap) } else { part.store(Self.splitUsed, after.index) }
+  }
+}
