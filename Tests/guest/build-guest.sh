@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Makes what a guest is booted from, in build/guest; nothing of it is installed or committed.
 #
-#   Tests/guest/build-guest.sh [--testpmd] [--vionetctl]
+#   Tests/guest/build-guest.sh [--testpmd] [--vionetctl] [--iperf3]
 #
 #   build/guest/vmlinuz      a Debian kernel, downloaded once with apt-get, unpacked, kept
 #   build/guest/system.cpio  busybox, the kernel modules a test may want, init
 #   build/guest/vionet.cpio  our library, examples and the tests' program with what they are linked to
 #   build/guest/testpmd.cpio with --testpmd: DPDK's testpmd with the few drivers it needs here
 #   build/guest/vionetctl.cpio with --vionetctl: the tool
+#   build/guest/iperf3.cpio  with --iperf3: that
 #
 # The kernel unpacks archives that follow one another, so that each test takes the parts it needs. They are not
 # compressed: an emulated CPU takes longer to unpack than QEMU to copy. A part that is newer than its sources is kept.
@@ -143,6 +144,14 @@ make_vionetctl() {
   pack vionetctl
 }
 
+make_iperf3() {
+  local folder=$work/iperf3
+  mkdir -p "$folder/bin"
+  cp -L "$(command -v iperf3)" "$folder/bin/iperf3"
+  with_libraries "$folder" "$folder/bin/iperf3"
+  pack iperf3
+}
+
 # stale ARCHIVE source...: one of the sources is newer.
 stale() {
   local archive=$store/$1.cpio source
@@ -154,12 +163,13 @@ stale() {
   return 1
 }
 
-testpmd=0 vionetctl=0
+testpmd=0 vionetctl=0 iperf3=0
 for argument; do
   case $argument in
     --testpmd) testpmd=1 ;;
     --vionetctl) vionetctl=1 ;;
-    *) echo "usage: Tests/guest/build-guest.sh [--testpmd] [--vionetctl]" >&2; exit 2 ;;
+    --iperf3) iperf3=1 ;;
+    *) echo "usage: Tests/guest/build-guest.sh [--testpmd] [--vionetctl] [--iperf3]" >&2; exit 2 ;;
   esac
 done
 need busybox busybox-static
@@ -182,6 +192,10 @@ stale vionet "$0" "$build"/libvionet.so.*.*.* "$examples"/ "$here"/*.c "$root"/T
 if [ "$vionetctl" -eq 1 ]; then
   [ -x "$build/bin/vionetctl" ] || fail "vionetctl is not built: run make vionetctl first"
   stale vionetctl "$0" "$build/bin/vionetctl" && make_vionetctl
+fi
+if [ "$iperf3" -eq 1 ]; then
+  need iperf3 iperf3
+  stale iperf3 "$0" "$(command -v iperf3)" && make_iperf3
 fi
 if [ "$testpmd" -eq 1 ]; then
   need dpdk-testpmd dpdk
