@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Capture files for the shell tests.
 
-    capture.py make FILE COUNT             random frames of 60 to 1514 bytes, in libpcap's format
+    capture.py make FILE COUNT [LONGEST]   random frames of 60 to 1514 bytes or more, in libpcap's format
     capture.py compare IN OUT [HOW [MAC]]  the same frames in the same order; HOW is io, macswap or mac
 """
 import random
@@ -46,7 +46,8 @@ def changed(frame, how, mac):
 def main():
     if sys.argv[1] == "make":
         chance = random.Random(sys.argv[2])
-        sizes = [60, 61, 1513, 1514] + [chance.randint(60, 1514) for _ in range(int(sys.argv[3]) - 4)]
+        longest = int(sys.argv[4]) if len(sys.argv) > 4 else 1514
+        sizes = [60, 61, longest - 1, longest] + [chance.randint(60, longest) for _ in range(int(sys.argv[3]) - 4)]
         write(sys.argv[2], [chance.randbytes(size) for size in sizes])
         return
     sent, came = read(sys.argv[2]), read(sys.argv[3])

@@ -112,7 +112,7 @@ background() {
   shift
   "$@" >"$work/$name.out" 2>&1 &
   children+=($!)
-  until_true 10 grep -q '^ready' "$work/$name.out" || { cat "$work/$name.out"; fail "$name did not get ready"; }
+  until_true 10 grep -qs '^ready' "$work/$name.out" || { cat "$work/$name.out"; fail "$name did not get ready"; }
 }
 
 # The last process started, ended; its exit status.
