@@ -107,9 +107,9 @@ make_system() {
 make_vionet() {
   local folder=$work/vionet name
   mkdir -p "$folder/vionet/examples" "$folder/vionet/bin"
-  for name in ports tuner; do
+  for name in large ports tuner; do
     # shellcheck disable=SC2016 # $ORIGIN is the loader's
-    compile "Tests/guest/$name.c" -I"$root/Tests/abi" -Wl,-rpath,'$ORIGIN/..' || fail "compiling $name.c"
+    compile "Tests/guest/$name.c" -I"$root/Tests/abi" -Wl,--no-as-needed,-lbsd,-rpath,'$ORIGIN/..' || fail "compiling $name.c"
     cp "$build/test-bin/guest-$name" "$folder/vionet/bin/$name"
   done
   cp -a "$build"/libvionet.so* "$folder/vionet/"

@@ -311,13 +311,13 @@ last_said() { tail -n 1 "$work/said"; }
 # ---- the forwarder, in the guest ---------------------------------------------------------------------------------------
 
 # launch_forwarder PAIR [options of vionet-fwd...]: returns when it has begun to forward. Both polling ones say that.
-# Our device addresses end with $keys.
+# Our device addresses end with $keys, and the program is $our_forwarder, vionet-fwd unless that is set.
 launch_forwarder() {
   local name=$1 one two limit=$((SECONDS + 20)) ready='^->'
   shift
   one=$(address "$name" a) two=$(address "$name" b)
   case $forwarder in
-    ours) guest "launch forwarder vionet-fwd $* pci:$one${keys-} pci:$two${keys-}" ;;
+    ours) guest "launch forwarder ${our_forwarder-vionet-fwd} $* pci:$one${keys-} pci:$two${keys-}" ;;
     testpmd)
       ready='^testpmd>'
       guest "launch forwarder testpmd -l 0,1 --in-memory -m 256 ${testpmd_options-} -a $one -a $two -- -i --nb-cores=1 \

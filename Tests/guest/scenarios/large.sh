@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# deadline: 300
+# Packed rings, jumbo frames, and segmentation left to the devices, through VFIO: one boot, a pair of NICs for each. That
+# frames were longer than a link's MTU allows shows in the counts: they were that long on average.
+# shellcheck source-path=SCRIPTDIR source=../guest.sh
+. "$(dirname "$0")/../guest.sh"
+# shellcheck source=../../scripts/tcp.sh
+. "$root/Tests/scripts/tcp.sh"
+[ "$forwarder" = ours ] || skip "this is about what our library negotiates"
+seconds_of_iperf=${VIONET_GUEST_SECONDS:-2}
+modern=disable-legacy=on,iommu_platform=on
+pair packed $modern,packed=on
+pair jumbo $modern,host_mtu=9000
+pair jumbo_packed $modern,host_mtu=9000,packed=on
+pair jumbo_whole $modern,host_mtu=9000,mrg_rxbuf=off
+pair lro $modern
+pair lro_packed $modern,packed=on
+pair lro_alone $modern,mrg_rxbuf=off
+boot iommu
+
+# agreed PAIR PATTERN...: vionet-info has such lines about the device.
+agreed() {
+  local pattern
+  guest "vionet-info -s pci:$(address "$1" a)${keys-}" || { no "$(last_said)"; return; }
+  for pattern in "${@:2}"; do
+    grep -qE -- "$pattern" "$work/said" || { no "no line \"$pattern\" in what vionet-info says"; return; }
+  done
+}
+
+# average END FROM TO: bytes of a frame on the way from one end to the other, in what the forwarder said last.
+average() {
+  sed -n "s/^pci:$(address "$1" "$2")[^ ]* -> pci:$(address "$1" "$3")[^ ]*: \([0-9]*\) packets, \([0-9]*\) bytes.*/\1 \2/p" \
+    "$work/said" | awk '{ print int($2 / ($1 ? $1 : 1)) }'
+}
+
+# longer PAIR BYTES: the frames that the forwarder has carried from a to b had more on average.
+longer() {
+  local bytes
+  bytes=$(average "$1" a b)
+  echo "  $1: $bytes bytes in a frame from a to b"
+  [ "${bytes:-0}" -gt "$2" ] || no "frames from a to b had ${bytes:-no} bytes on average, which does not show longer ones than $2"
+}
+
+packed_rings() { agreed packed '^ *rings *packed,' '^ *paths *rx-packed'; }
+
+# A frame that one buffer does not hold, each of a thousand bytes more than an IP packet may have without fragments.
+whole_pings() {
+  start_forwarder "$1" || return
+  in_space a ping -q -c 20 -i 0.05 -W 1 -s 8972 -M "do" "$(network "$1").2" >"$work/ping.out" 2>&1 ||
+    { no "pings were lost: $(grep -e loss -e local "$work/ping.out" | head -n 1)"; return; }
+  stop_forwarder "$1" && longer "$1" 2000
+}
+
+jumbo_frames() { carry "$1" && longer "$1" 4000; }
+
+# Segments of a connection go from kernel to kernel as one frame, and their bytes arrive as they were.
+joined_frames() { carry "$1" && longer "$1" 3000; }
+
+unchanged() { # PAIR ADDRESS
+  start_forwarder "$1" || return
+  send_file a b "$2" 10000000 >"$work/transfer" || { no "$(cat "$work/transfer")"; return; }
+  stop_forwarder "$1" && longer "$1" 3000
+}
+
+# The same over IPv6, which these namespaces are made without.
+unchanged6() {
+  local end
+  for end in a b; do
+    in_space $end sysctl -qw "net.ipv6.conf.$1-$end.disable_ipv6=0"
+    ip -n "$tag-$end" address add "fd00::$end/64" dev "$1-$end" nodad
+  done
+  unchanged "$1" fd00::b
+}
+
+# Packets for the device to segment go through as they are, with whatever they ask for.
+through() { # PAIR FROM TO
+  start_forwarder "$1" || return
+  "$here/segments.py" through "$tag-$2/$1-$2" "$tag-$3/$1-$3" 40 >"$work/segments" 2>&1 ||
+    { no "from $2 to $3: $(tail -n 1 "$work/segments")"; return; }
+  sed 's/^/  /' "$work/segments"
+  stop_forwarder "$1" || return
+  [ $((dropped_ab + dropped_ba)) -eq 0 ] || no "$dropped_ab packets from a to b and $dropped_ba from b to a were dropped"
+}
+
+# And those that a program of the guest makes, prepared for a device that joins nothing itself.
+prepared() {
+  local receiver
+  "$here/segments.py" expect "$tag-a/$1-a" 40 >"$work/segments" 2>&1 &
+  receiver=$!
+  children+=("$receiver")
+  until_true 5 grep -q '^ready' "$work/segments" || { no "$(tail -n 1 "$work/segments")"; return; }
+  guest "large segments pci:$(address "$1" a)${keys-} 40" || { no "$(last_said)"; return; }
+  wait "$receiver" || { no "$(tail -n 1 "$work/segments")"; return; }
+  unset 'children[-1]'
+  sed -n '2,$s/^/  /p' "$work/segments"
+}
+
+check packed-bind bound packed vfio-pci
+check packed-agreed packed_rings
+check packed carry packed
+check packed-prepared prepared packed
+
+for name in jumbo jumbo_packed jumbo_whole; do
+  for end in a b; do in_space $end ip link set "$name-$end" mtu 9000; done
+  check $name-bind bound $name vfio-pci
+done
+for name in jumbo jumbo_packed; do
+  check $name-agreed agreed $name '^ *MTU *9000$' 'VIRTIO_NET_F_MRG_RXBUF *in use' '^ *paths *rx-[a-z-]*mergeable'
+  check $name jumbo_frames $name
+done
+check jumbo-ping whole_pings jumbo
+check jumbo-file unchanged jumbo "$(network jumbo).2"
+
+# Without merged buffers each has to hold a whole frame: a pool of larger ones, which is for the program to make.
+our_forwarder=large
+check jumbo_whole-ping whole_pings jumbo_whole
+check jumbo_whole jumbo_frames jumbo_whole
+check jumbo_whole-file unchanged jumbo_whole "$(network jumbo_whole).2"
+unset our_forwarder
+
+keys=,lro=1
+for name in lro lro_packed; do
+  check $name-bind bound $name vfio-pci
+  check $name-agreed agreed $name VIRTIO_NET_F_{GUEST,HOST}_{TSO4,TSO6,ECN}' *in use' 'VIRTIO_NET_F_MRG_RXBUF *in use'
+  check $name joined_frames $name
+  check $name-there through $name a b
+  check $name-back through $name b a
+done
+check lro-file unchanged lro "$(network lro).2"
+check lro-prepared prepared lro
+check lro-file6 unchanged6 lro
+
+# Without merged buffers none is joined, but checksums are still left undone.
+check lro_alone-bind bound lro_alone vfio-pci
+check lro_alone-agreed agreed lro_alone 'VIRTIO_NET_F_GUEST_TSO4 *offered' 'VIRTIO_NET_F_GUEST_CSUM *in use'
+check lro_alone carry lro_alone
+done_here
