@@ -13,10 +13,10 @@ others=$(grep -vxE 'lib(vionet|c|m|gcc_s|stdc\+\+)\.so\.[0-9]+|ld-linux-x86-64\.
 
 prints 0 "$vionetctl" --version <<<"vionetctl with libvionet $(sed -n 's/^VERSION := //p' Makefile)"
 gives 0 "$vionetctl"
-for name in list info bind unbind; do
+for name in list info bind unbind serve; do
   said "^  $name  "
 done
-for name in list info bind unbind; do
+for name in list info bind unbind serve; do
   gives 0 "$vionetctl" "$name" --help
   said "usage: vionetctl $name"
   gives 64 "$vionetctl" "$name" --colour vfio-pci 00:05.0

@@ -9,7 +9,7 @@ import ArgumentParser
 struct Vionetctl: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "vionetctl",
-    abstract: "Find virtio-net devices, hand them over, look into them.",
+    abstract: "Find virtio-net devices, hand them over, look into them, be one.",
     discussion: """
       A PCI function is driven either by the kernel or, once it is bound to vfio-pci or uio_pci_generic, by a program \
       that uses libvionet:
@@ -19,7 +19,11 @@ struct Vionetctl: ParsableCommand {
         vionetctl bind vfio-pci 00:05.0             take it from the kernel
         vionetctl info 00:05.0                      what it offers
         vionetctl bind kernel 00:05.0               give it back
+
+      And it can be such a device for another program:
+
+        vionetctl serve /run/vm.sock tap=vionet0
       """,
     version: "vionetctl with libvionet \(Library.version)",
-    subcommands: [List.self, Info.self, Bind.self, Unbind.self])
+    subcommands: [List.self, Info.self, Bind.self, Unbind.self, Serve.self])
 }

@@ -60,3 +60,20 @@ extension PortInformation: Encodable {
     try object.encode(features, forKey: .features)
   }
 }
+
+extension DeviceCounts: Encodable {
+  private enum Key: String, CodingKey {
+    case socket, wire, to_driver, from_driver, to_driver_drops, from_driver_drops, connections
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var object = encoder.container(keyedBy: Key.self)
+    try object.encode(path, forKey: .socket)
+    try object.encode(wire, forKey: .wire)
+    try object.encode(toDriver, forKey: .to_driver)
+    try object.encode(fromDriver, forKey: .from_driver)
+    try object.encode(toDriverDrops, forKey: .to_driver_drops)
+    try object.encode(fromDriverDrops, forKey: .from_driver_drops)
+    try object.encode(connections, forKey: .connections)
+  }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A device of our own on a vhost-user socket, and what it counts.
+
+import CVionet
+
+struct ServedDevice {
+  let path: String
+  let wire: String
+  private let number: UInt16
+
+  init(path: String, wire: String) throws {
+    var number: UInt16 = 0
+    try Library.check(unsafe vionet_device_serve(path, wire, &number))
+    self.path = path
+    self.wire = wire
+    self.number = number
+  }
+
+  func counts() throws -> DeviceCounts {
+    var stats = vionet_device_stats()
+    stats.size = MemoryLayout<vionet_device_stats>.size
+    try Library.check(unsafe vionet_device_stats(number, &stats))
+    return DeviceCounts(path: path, wire: wire, stats)
+  }
+
+  func stop() { vionet_device_stop(number) }
+}
+
+struct DeviceCounts {
+  let path: String
+  let wire: String
+  let toDriver: UInt64
+  let fromDriver: UInt64
+  let toDriverDrops: UInt64
+  let fromDriverDrops: UInt64
+  let connections: UInt64
+
+  init(path: String, wire: String, _ stats: vionet_device_stats) {
+    self.path = path
+    self.wire = wire
+    toDriver = stats.to_driver
+    fromDriver = stats.from_driver
+    toDriverDrops = stats.to_driver_drops
+    fromDriverDrops = stats.from_driver_drops
+    connections = stats.connections
+  }
+}
