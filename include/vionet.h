@@ -654,6 +654,27 @@ int vionet_rx_queue_stats(uint16_t port, uint16_t queue, struct vionet_queue_sta
 /* One transmit queue. -ENODEV no such port, -EINVAL no such queue. Any thread. Since 0.1. */
 int vionet_tx_queue_stats(uint16_t port, uint16_t queue, struct vionet_queue_stats *VIONET_NULLABLE stats);
 
+/*
+ * Extended statistics, each with a number from 0 on and a name, which stay as they are from one vionet_init() to the
+ * next: of the port, such as rx_good_packets; of each queue, such as tx_q0_ring_full, rx_q1_drop_short (enum
+ * vionet_drop), rx_q0_interrupts, rx_q0_wakeups; and of the device where it negotiated VIRTIO_NET_F_DEVICE_STATS, such as
+ * rx_q0_device_drops. Interrupts and wake-ups are taken note of by the next vionet_rx_arm() or vionet_rx_wait().
+ */
+#define VIONET_XSTAT_NAME 48 /* bytes of the longest name, its end included */
+
+/*
+ * Writes the values of the first count of them and returns how many there are: values may be NULL if count is 0. The
+ * device's own are fetched by a command for each queue, are 0 while there is none to ask, and know no reset.
+ * -ENODEV, -EINVAL; of that command -EIO, -ETIMEDOUT, -ENOTCONN. Any thread. Since 0.1.
+ */
+int vionet_xstats(uint16_t port, uint64_t *VIONET_NULLABLE values, uint32_t count);
+
+/* Writes the name of one of them. -ENODEV; -EINVAL no such number, name is NULL; -ENOSPC. Any thread. Since 0.1. */
+int vionet_xstat_name(uint16_t port, uint32_t id, char *VIONET_NULLABLE name, size_t room);
+
+/* The number of a name. -ENODEV; -EINVAL name is NULL; -ENOENT no such name. Any thread. Since 0.1. */
+int vionet_xstat_id(uint16_t port, const char *VIONET_NULLABLE name);
+
 /* Starts counting from zero again. -ENODEV. Any thread. Since 0.1. */
 int vionet_stats_reset(uint16_t port);
 

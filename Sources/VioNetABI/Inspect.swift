@@ -134,3 +134,26 @@ public func vionet_drop_name(_ reason: UInt32) -> UnsafePointer<CChar>? {
   default: nil
   }
 }
+
+@implementation @c(vionet_xstats)
+public func vionet_xstats(_ port: UInt16, _ values: UnsafeMutablePointer<UInt64>?, _ count: UInt32) -> Int32 {
+  number { () throws(Failure) in
+    try Ports.with(port) { (port) throws(Failure) in try unsafe port.value.extended(values, Int(count)) }
+  }
+}
+
+@implementation @c(vionet_xstat_name)
+public func vionet_xstat_name(
+  _ port: UInt16, _ id: UInt32, _ name: UnsafeMutablePointer<CChar>?, _ room: Int
+) -> Int32 {
+  result { () throws(Failure) in
+    try Ports.with(port) { (port) throws(Failure) in try unsafe port.value.extendedName(id, name, room) }
+  }
+}
+
+@implementation @c(vionet_xstat_id)
+public func vionet_xstat_id(_ port: UInt16, _ name: UnsafePointer<CChar>?) -> Int32 {
+  number { () throws(Failure) in
+    try Ports.with(port) { (port) throws(Failure) in try unsafe port.value.extendedNumber(name) }
+  }
+}

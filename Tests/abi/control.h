@@ -19,6 +19,8 @@ struct control {
 	struct peer peer;
 	/* What it says to a command, the default being 0, which is "done". */
 	uint8_t (*answer)(const uint8_t *command, uint32_t length);
+	/* The same for a device that says more than that. */
+	uint8_t (*result)(const uint8_t *command, uint32_t length, uint8_t *result, uint32_t room);
 	_Atomic int silent;
 	_Atomic int count; /* commands so far */
 	struct { uint8_t *bytes; uint32_t length; } seen[COMMANDS];
@@ -67,6 +69,8 @@ static void control_serve(struct peer *p)
 		uint8_t *answer = peer_at(p, last.addr, last.len, 1);
 		same(answer[0], 0xff);
 		answer[0] = c->answer ? c->answer(bytes, length) : 0;
+		if (c->result)
+			answer[0] = c->result(bytes, length, answer + 1, last.len - 1);
 		give_back(p, p->served, id, 1);
 	}
 }

@@ -73,8 +73,10 @@ package enum Features {
     // What is done for received packets, changed without a reset; when the device interrupts.
     | 1 << UInt64(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) | coalescing
 
+  /// When the device interrupts, and what it counts: both without effect on packets.
   private static let coalescing: UInt64 =
-    1 << UInt64(VIRTIO_NET_F_NOTF_COAL) | 1 << UInt64(VIRTIO_NET_F_VQ_NOTF_COAL)
+    1 << UInt64(VIRTIO_NET_F_DEVICE_STATS) | 1 << UInt64(VIRTIO_NET_F_NOTF_COAL)
+    | 1 << UInt64(VIRTIO_NET_F_VQ_NOTF_COAL)
 
   /// Received packets may have been checked already, or not been checked at all.
   static let receiveChecksum: UInt64 = 1 << UInt64(VIRTIO_NET_F_GUEST_CSUM)

@@ -54,6 +54,7 @@ struct ControlQueue {
     if let data = unsafe data { unsafe (page.base + ControlQueue.dataOffset).copyMemory(from: data, byteCount: count) }
     // Neither OK nor an error: what the device has not written is no answer.
     page.store8(answerOffset, 0xff)
+    if answer > 0 { unsafe memset(page.base + answerOffset + 1, 0, answer) }
     // With one command at a time all ids come back before others go out, so that they are in order in any case.
     let isDone =
       core.ring.shape.isPacked

@@ -42,6 +42,9 @@ struct QueueCounters {
   var ringFull: UInt64 = 0
   var kicks: UInt64 = 0
   var dropped = InlineArray<8, UInt64>(repeating: 0)
+  /// Signals from the device, and arms that found any; taken note of by the next arm.
+  var interrupts: UInt64 = 0
+  var wakeUps: UInt64 = 0
 }
 
 @safe
@@ -160,7 +163,9 @@ extension Virtqueue {
 
   /// Asks for one signal when something is used; true if something already is.
   mutating func arm() -> Bool {
-    _ = sys_eventfd_drain(call)
+    let signals = sys_eventfd_drain(call)
+    counters.interrupts &+= signals
+    if signals != 0 { counters.wakeUps &+= 1 }
     armed = true
     let waiting = ring.wantSignal()
     if waiting { disarm() }

@@ -10,6 +10,8 @@ extension ControlCommand {
   static let setRSS = ControlCommand(group: 4, number: 1, name: "MQ_RSS_CONFIG")
   static let setHash = ControlCommand(group: 4, number: 2, name: "MQ_HASH_CONFIG")
   static let setOffloads = ControlCommand(group: 5, number: 0, name: "GUEST_OFFLOADS_SET")
+  static let queryCounters = ControlCommand(group: 8, number: 0, name: "STATS_QUERY")
+  static let getCounters = ControlCommand(group: 8, number: 1, name: "STATS_GET")
   static let coalesceTransmit = ControlCommand(group: 6, number: 0, name: "NOTF_COAL_TX_SET")
   static let coalesceReceive = ControlCommand(group: 6, number: 1, name: "NOTF_COAL_RX_SET")
   static let coalesceQueue = ControlCommand(group: 6, number: 2, name: "NOTF_COAL_VQ_SET")

@@ -22,6 +22,8 @@ struct Settings {
   /// Feature bits; nil: all that were negotiated.
   var offloads: UInt64?
   var coalescing = Coalescing()
+  /// Kinds of counters that the device keeps, a bit each; nil: not asked for yet.
+  var counters: UInt64?
 
   func destroy() {
     addresses.destroy()

@@ -62,16 +62,22 @@ extension Port {
     return receive ? receiveQueue(pair).value.core.counters : transmitQueue(pair).value.core.counters
   }
 
-  /// The counters of one queue, or of all of them.
-  package func countersOf(_ queue: UInt16?, receive: Bool) -> vionet_queue_stats {
+  func sumOf(_ queue: UInt16?, receive: Bool) -> QueueCounters {
     var sum = QueueCounters()
-    var broken: UInt64 = 0
-    let range = queue.map { $0..<$0 + 1 } ?? 0..<max(statistics.pairs, 1)
-    for pair in range {
+    for pair in queue.map({ $0..<$0 + 1 }) ?? 0..<max(statistics.pairs, 1) {
       if let kept = statistics.of(pair, receive: receive) {
         sum.add(kept.value.now(livingCounters(pair, receive: receive)))
       }
-      if pair >= queuePairs { continue }
+    }
+    return sum
+  }
+
+  /// The counters of one queue, or of all of them.
+  package func countersOf(_ queue: UInt16?, receive: Bool) -> vionet_queue_stats {
+    let sum = sumOf(queue, receive: receive)
+    var broken: UInt64 = 0
+    let range = queue.map { $0..<$0 + 1 } ?? 0..<max(statistics.pairs, 1)
+    for pair in range where pair < queuePairs {
       let fault = receive ? receiveQueue(pair).value.core.fault : transmitQueue(pair).value.core.fault
       if fault != .none { broken = 1 }
     }

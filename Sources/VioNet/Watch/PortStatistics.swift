@@ -59,6 +59,8 @@ extension QueueCounters {
     noBuffer &+= other.noBuffer
     ringFull &+= other.ringFull
     kicks &+= other.kicks
+    interrupts &+= other.interrupts
+    wakeUps &+= other.wakeUps
     for reason in 0..<8 { dropped[reason] &+= other.dropped[reason] }
   }
 
@@ -68,6 +70,8 @@ extension QueueCounters {
     noBuffer &-= other.noBuffer
     ringFull &-= other.ringFull
     kicks &-= other.kicks
+    interrupts &-= other.interrupts
+    wakeUps &-= other.wakeUps
     for reason in 0..<8 { dropped[reason] &-= other.dropped[reason] }
   }
 }
