@@ -133,6 +133,25 @@ static void recovered(struct control *c)
 	again(c);
 }
 
+/* A back-end that goes and comes again is told anew, and of what was set meanwhile. */
+static void comes_back(struct control *c)
+{
+	int gone = c->peer.gone;
+	c->peer.absent = 1;
+	c->peer.leave = 1;
+	soon(c->peer.gone > gone, 2000);
+	soon(vionet_event_handle(port) > 0, 2000);
+	same(info_of(port).state, VIONET_STATE_WAITING);
+	ok(vionet_promiscuous(port, 1));
+	ok(vionet_promiscuous(port, 0));
+	err(vionet_rx_queue_restart(port, 0, 0), -EINVAL);
+	commands(c, "");
+	c->peer.absent = 0;
+	soon(vionet_event_handle(port) >= 0 && info_of(port).state == VIONET_STATE_STARTED, 5000);
+	commands(c, all);
+	flows(&c->peer);
+}
+
 int main(void)
 {
 	struct control c;
@@ -145,6 +164,7 @@ int main(void)
 	ok(vionet_start(port));
 	set_all();
 	recovered(&c);
+	comes_back(&c);
 	vionet_close(port);
 	control_end(&c);
 	ok(vionet_event_remove(count, NULL));
