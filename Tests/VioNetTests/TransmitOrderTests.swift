@@ -123,7 +123,7 @@ import Testing
   @Test(arguments: RingKind.allCases, [[], [VIRTIO_RING_F_INDIRECT_DESC]] as [[Int32]])
   func aDeviceNeverSeesHalfAChain(kind: RingKind, features: [Int32]) async throws {
     // 2.7.13, 2.8.17: the head becomes available after all the others.
-    let count = 20000
+    let count = 8000
     nonisolated(unsafe) let bench = try RingBench(kind, size: 32, dataSize: 64, features: features)
     async let wrong = Task.detached { TransmitOrderTests.drain(bench, count) }.value
     var sent = 0
