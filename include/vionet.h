@@ -319,7 +319,7 @@ enum vionet_event {
 	/* The following are noticed by vionet_event_handle() only. */
 	VIONET_EVENT_LINK = 5,        /* the link went up or down: vionet_info.link_up */
 	VIONET_EVENT_ANNOUNCE = 6,    /* the network should hear of us anew, by a gratuitous ARP or the like */
-	VIONET_EVENT_NEEDS_RESET = 7, /* the device cannot go on: vionet_stop and vionet_start */
+	VIONET_EVENT_NEEDS_RESET = 7, /* the device, or one of its rings, cannot go on: vionet_stop and vionet_start */
 	VIONET_EVENT_RECOVERED = 8,   /* recover=auto: that was done */
 	VIONET_EVENT_CONNECTED = 9,   /* a port that waited has a back-end, the first one or the next: packets flow */
 };

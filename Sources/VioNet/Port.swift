@@ -221,7 +221,9 @@ extension Port {
     resetIsKnown = false
     do throws(Failure) {
       guard let pool else { throw Failure(EINVAL, "port ").number(number).text(" is not initialised") }
+      try bus.prepareErrors()
       features = try Negotiation.agree(bus, options, room: pool.value.dataSize, &config)
+      if features.has(VIRTIO_NET_F_MTU) { bus.tell(mtu: config.mtu) }
       try makeQueues()
       try Negotiation.finish(bus)
       try restoreSettings()

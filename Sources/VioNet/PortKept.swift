@@ -85,21 +85,9 @@ extension Port {
       // The device is not to hear of anything any more.
       receive.value.core.notifier = .event(receive.value.core.kick)
       transmit.value.core.notifier = .event(transmit.value.core.kick)
-      unwatch(receive)
-      kept[pair].wake = receive.value.wake
-      receive.value.wake = .none
       keepReceived(kept, pair)
       keepSent(kept, pair)
     }
-  }
-
-  private func unwatch(_ receive: Cell<ReceiveQueue>) {
-    // A back-end that lives on has the call descriptor too, so that its being closed here ends no watch.
-    let wake = receive.value.wake.number
-    _ = sys_epoll_remove(wake, receive.value.core.call)
-    let shared = bus.sharedInterrupt(pair: Int(receive.value.core.index) / 2)
-    if shared >= 0 { _ = sys_epoll_remove(wake, shared) }
-    if bus.controlDescriptor >= 0 { _ = sys_epoll_remove(wake, bus.controlDescriptor) }
   }
 
   /// Fetches what was received as its burst would, behind what waits already.

@@ -179,6 +179,13 @@ package struct MACAddress {
     return MACAddress(bigEndian: number & 0xfcff_ffff_ffff | 0x0200_0000_0000)
   }
 
+  /// The bytes as they lie in memory, in the lower six of a number.
+  var inMemory: UInt64 {
+    var number: UInt64 = 0
+    unsafe withUnsafeMutableBytes(of: &number) { room in unsafe room.storeBytes(of: bytes, as: type(of: bytes)) }
+    return number
+  }
+
   /// A station's address: not a group's, not all zero.
   package var isUsable: Bool {
     let any = bytes.0 | bytes.1 | bytes.2 | bytes.3 | bytes.4 | bytes.5

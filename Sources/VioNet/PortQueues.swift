@@ -104,7 +104,7 @@ extension Port {
       calls[pair * 2] = receiveQueue(pair).value.core.call
       calls[pair * 2 + 1] = transmitQueue(pair).value.core.call
     }
-    try bus.connect(calls: calls)
+    try bus.connect(calls: calls, size: max(options.receiveDescriptors, options.transmitDescriptors))
   }
 
   /// A ring's addresses as they go to the device: our own, or physical ones.
@@ -137,11 +137,13 @@ extension Port {
         throw Failure(EINVAL, "pool ").number(number).text(
           " has no file descriptor, so no other process can be given its memory")
       }
-      if !regions.add(memory.asShared) {
-        throw Failure(ENOSPC, "a back-end takes at most ").number(VhostUserBus.maximumRegions - 1).text(" pools")
-      }
+      if regions.count == bus.maximumRegions || !regions.add(memory.asShared) { throw tooManyPools }
     }
     return regions
+  }
+
+  var tooManyPools: Failure {
+    Failure(ENOSPC, "the back-end takes at most ").number(bus.maximumRegions - 1).text(" pools")
   }
 
   /// The bursts for what was negotiated; while there are queues.

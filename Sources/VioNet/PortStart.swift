@@ -51,6 +51,7 @@ extension Port {
       for index in 0..<pairsEnabled * 2 { try bus.enable(index, true) }
     } catch {
       // What was filled is with the device already.
+      stopWatching()
       tearDown()
       throw error
     }

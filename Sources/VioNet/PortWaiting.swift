@@ -79,7 +79,12 @@ extension Port {
       openDoors()
       throw error
     }
-    if settled.isEmpty { settled = features }
+    if settled.isEmpty {
+      settled = features
+    } else if isWaiting && !features.has(VIRTIO_NET_F_GUEST_ANNOUNCE) {
+      // A device with that feature asks us to do it ourselves.
+      bus.announce(config.address.inMemory)
+    }
     isWaiting = false
     goneIsKnown = false
     bus.meetingWasGood()
@@ -135,10 +140,25 @@ extension Port {
     }
   }
 
-  /// Looks only at what lasts: the descriptors of the device's are about to go.
-  private func stopWatching() {
+  /// The descriptors of the device's are about to go; those that the user watches stay, if the device may return.
+  mutating func stopWatching() {
+    for pair in 0..<queuePairs { keepWake(pair) }
+    if bus.errorDescriptor >= 0 { _ = sys_epoll_remove(news.number, bus.errorDescriptor) }
     if bus.changeDescriptor >= 0 { _ = sys_epoll_remove(news.number, bus.changeDescriptor) }
     if bus.controlDescriptor >= 0 { _ = sys_epoll_remove(news.number, bus.controlDescriptor) }
+  }
+
+  private func keepWake(_ pair: UInt16) {
+    let receive = receiveQueue(pair)
+    let wake = receive.value.wake.number
+    guard let kept, wake >= 0 else { return }
+    // A back-end that lives on has the call descriptor too, so that its being closed here ends no watch.
+    _ = sys_epoll_remove(wake, receive.value.core.call)
+    let shared = bus.sharedInterrupt(pair: Int(pair))
+    if shared >= 0 { _ = sys_epoll_remove(wake, shared) }
+    if bus.controlDescriptor >= 0 { _ = sys_epoll_remove(wake, bus.controlDescriptor) }
+    kept[pair].wake = receive.value.wake
+    receive.value.wake = .none
   }
 }
 

@@ -76,8 +76,11 @@ struct peer {
 	int served;
 	void (*serve)(struct peer *p);
 	void *context;
-	struct { uint64_t guest, length, user, offset; unsigned char *mapped; size_t mapped_length; int seals; } region[8];
+	struct { uint64_t guest, length, user, offset; unsigned char *mapped; size_t mapped_length; int seals; } region[64];
 	uint32_t regions;
+	/* Messages that this file knows nothing of: as peer_obey; and the file that goes with the next reply. */
+	int (*more)(struct peer *p, struct message *m, const int *fds, int fd_count);
+	int reply_files;
 };
 
 static void peer_forget_memory(struct peer *p)
@@ -146,7 +149,7 @@ static int peer_obey(struct peer *p, struct message *m, int *fds, int fd_count)
 			p->ring[i].enabled = 0;
 		return -1;
 	case GET_STATUS: m->u.u64 = p->status; return 8;
-	default: return -1;
+	default: return p->more != NULL ? p->more(p, m, fds, fd_count) : -1;
 	}
 }
 
@@ -188,7 +191,8 @@ static int peer_reply(struct peer *p, int s, struct message *m, int length, int 
 	default: break;
 	}
 	size_t bytes = 12 + (m->size > 500 ? 500 : m->size);
-	peer_send(s, m, bytes, files, mischief == WITH_FILES ? 2 : 0);
+	peer_send(s, m, bytes, files, mischief == WITH_FILES ? 2 : (size_t)p->reply_files);
+	p->reply_files = 0;
 	return mischief != CLOSE_AFTER;
 }
 

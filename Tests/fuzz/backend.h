@@ -263,6 +263,12 @@ static int backend_wait(struct pollfd *file, int milliseconds)
 	return 1;
 }
 
+static int backend_more(struct peer *p, struct message *m, const int *fds, int fd_count)
+{
+	m->u.u64 = p != NULL && fds != NULL && fd_count >= 0 && m->request == 36 ? 64 : m->u.u64;
+	return m->request == 36 ? 8 : m->request == 31 ? 24 : -1; /* GET_MAX_MEM_SLOTS; GET_INFLIGHT_FD: none */
+}
+
 /* ---- for tests -------------------------------------------------------------------------------------------------- */
 
 OK_UNUSED static void backend_begin(void)
@@ -280,7 +286,7 @@ OK_UNUSED static void backend_reset(struct input *script)
 		peer_keep_fd(&backend.peer.ring[i].call, -1);
 	}
 	peer_forget_memory(&backend.peer);
-	backend.peer = (struct peer){.at = -1, .pairs = 1};
+	backend.peer = (struct peer){.at = -1, .pairs = 1, .more = backend_more};
 	for (int i = 0; i < PEER_RINGS; i++)
 		backend.peer.ring[i].kick = backend.peer.ring[i].call = -1;
 	backend.peer.features = BIT(F_VERSION_1) | BIT(F_PROTOCOL) | BIT(F_MAC) | BIT(F_STATUS) | BIT(F_MTU);

@@ -94,7 +94,7 @@ int KERNEL(poll)(struct pollfd *files, nfds_t count, int milliseconds)
 	int ready = (int)syscall(SYS_poll, files, count, 0);
 	if (milliseconds == 0)
 		return ready;
-	if (kernel.wait != NULL && count == 1 && kernel.wait(files, milliseconds))
+	if (kernel.wait != NULL && count >= 1 && kernel.wait(files, milliseconds))
 		return (int)syscall(SYS_poll, files, count, 0);
 	if (ready > 0)
 		return ready;

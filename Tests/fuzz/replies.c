@@ -8,7 +8,7 @@
 #include "backend.h"
 
 enum { PACKETS = 512, RING = 16 };
-static const int errors[] = {EPROTO, ECONNRESET, ETIMEDOUT, ENOTSUP, EINVAL, EIO, ENOTCONN, 0};
+static const int errors[] = {EPROTO, ENOSPC, ECONNRESET, ETIMEDOUT, ENOTSUP, EINVAL, EIO, ENOTCONN, 0};
 
 static uint16_t pool;
 static int maps;

@@ -78,6 +78,7 @@
 SHIM int sys_open(const char *path, int flags, unsigned int mode) { return RESULT(open(path, flags | O_CLOEXEC, mode)); }
 SHIM int sys_close(int fd) { return RESULT(close(fd)); }
 SHIM int sys_set_nonblocking(int fd) { return RESULT(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK)); }
+SHIM int sys_set_blocking(int fd) { return RESULT(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK)); }
 SHIM int sys_dup(int fd) { return RESULT(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
 SHIM int sys_unlink(const char *path) { return RESULT(unlink(path)); }
 SHIM ssize_t sys_read(int fd, void *buffer, size_t length) { return RESULT(read(fd, buffer, length)); }

@@ -16,11 +16,21 @@ enum VhostRequest {
   static let getVringBase: UInt32 = 11
   static let setVringKick: UInt32 = 12
   static let setVringCall: UInt32 = 13
+  static let setVringError: UInt32 = 14
   static let getProtocolFeatures: UInt32 = 15
   static let setProtocolFeatures: UInt32 = 16
   static let getQueueNumber: UInt32 = 17
   static let setVringEnable: UInt32 = 18
+  static let sendRARP: UInt32 = 19
+  static let setMTU: UInt32 = 20
+  static let setBackendRequestFile: UInt32 = 21
   static let getConfig: UInt32 = 24
+  static let getInflightFile: UInt32 = 31
+  static let setInflightFile: UInt32 = 32
+  static let resetDevice: UInt32 = 34
+  static let getMaximumSlots: UInt32 = 36
+  static let addRegion: UInt32 = 37
+  static let removeRegion: UInt32 = 38
   static let setStatus: UInt32 = 39
   static let getStatus: UInt32 = 40
 
@@ -36,11 +46,21 @@ enum VhostRequest {
     case getVringBase: Text("GET_VRING_BASE")
     case setVringKick: Text("SET_VRING_KICK")
     case setVringCall: Text("SET_VRING_CALL")
+    case setVringError: Text("SET_VRING_ERR")
     case getProtocolFeatures: Text("GET_PROTOCOL_FEATURES")
     case setProtocolFeatures: Text("SET_PROTOCOL_FEATURES")
     case getQueueNumber: Text("GET_QUEUE_NUM")
     case setVringEnable: Text("SET_VRING_ENABLE")
+    case sendRARP: Text("SEND_RARP")
+    case setMTU: Text("NET_SET_MTU")
+    case setBackendRequestFile: Text("SET_BACKEND_REQ_FD")
     case getConfig: Text("GET_CONFIG")
+    case getInflightFile: Text("GET_INFLIGHT_FD")
+    case setInflightFile: Text("SET_INFLIGHT_FD")
+    case resetDevice: Text("RESET_DEVICE")
+    case getMaximumSlots: Text("GET_MAX_MEM_SLOTS")
+    case addRegion: Text("ADD_MEM_REG")
+    case removeRegion: Text("REM_MEM_REG")
     case setStatus: Text("SET_STATUS")
     case getStatus: Text("GET_STATUS")
     default: Text("a request")
@@ -51,10 +71,18 @@ enum VhostRequest {
 /// VHOST_USER_PROTOCOL_F_*
 enum ProtocolFeature {
   static let queues: UInt64 = 1 << 0
+  static let announce: UInt64 = 1 << 2
   static let replyAcknowledge: UInt64 = 1 << 3
+  static let mtu: UInt64 = 1 << 4
+  static let backendRequests: UInt64 = 1 << 5
   static let config: UInt64 = 1 << 9
+  static let inflight: UInt64 = 1 << 12
+  static let resetDevice: UInt64 = 1 << 13
+  static let memorySlots: UInt64 = 1 << 15
   static let status: UInt64 = 1 << 16
 
   /// What is asked for when offered.
-  static let wanted = queues | replyAcknowledge | config | status
+  static let wanted =
+    queues | announce | replyAcknowledge | mtu | backendRequests | config | inflight | resetDevice | memorySlots
+    | status
 }

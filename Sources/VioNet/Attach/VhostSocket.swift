@@ -21,6 +21,8 @@ struct VhostSocket {
   static let patience = 5000
 
   private(set) var descriptor: Int32
+  /// The other direction, once the back-end was given it; served whenever something is waited for.
+  var channel = VhostChannel()
 
   init(adopting descriptor: Int32) { self.descriptor = descriptor }
 
@@ -57,6 +59,7 @@ struct VhostSocket {
   mutating func close() {
     if descriptor >= 0 { _ = sys_close(descriptor) }
     descriptor = -1
+    channel.close()
   }
 
   /// Has the back-end closed its end, or sent what nobody asked for? Does not wait.
@@ -88,10 +91,12 @@ struct VhostSocket {
     if let failure { throw abandon(failure) }
   }
 
-  private func sendAll(
+  private mutating func sendAll(
     _ bytes: UnsafeRawPointer, _ count: Int, _ descriptors: UnsafeRawPointer?, _ descriptorCount: Int,
     _ request: UInt32
   ) throws(Failure) {
+    // At an earlier message, whose failure was of no interest.
+    if !isOpen { throw VhostSocket.lost(request, ECONNRESET) }
     let deadline = Deadline(milliseconds: VhostSocket.patience)
     var sent = 0
     while sent < count {
@@ -109,12 +114,15 @@ struct VhostSocket {
     }
   }
 
-  /// Reads the reply to `request`, which must carry exactly `count` payload bytes.
-  mutating func reply(to request: UInt32, into payload: UnsafeMutableRawPointer, count: Int) throws(Failure) {
+  /// Reads the reply to `request`, which must carry exactly `count` payload bytes, and may carry a file if there is
+  /// `room` for one.
+  mutating func reply(
+    to request: UInt32, into payload: UnsafeMutableRawPointer, count: Int, file room: UnsafeMutablePointer<Int32>? = nil
+  ) throws(Failure) {
     do throws(Failure) {
       let deadline = Deadline(milliseconds: VhostSocket.patience)
       var header: (UInt32, UInt32, UInt32) = (0, 0, 0)
-      try unsafe readAll(&header, VhostMessage.headerBytes, deadline, request)
+      try unsafe readAll(&header, VhostMessage.headerBytes, deadline, request, room)
       if header.0 != request || header.1 != VhostMessage.replyFlag | VhostMessage.version {
         throw Failure(EPROTO, "the back-end answered ").plain(VhostRequest.name(request)).text(" with request ")
           .number(header.0).text(", flags ").hex(UInt64(header.1))
@@ -129,13 +137,16 @@ struct VhostSocket {
     }
   }
 
-  private func readAll(
-    _ bytes: UnsafeMutableRawPointer, _ count: Int, _ deadline: Deadline, _ request: UInt32
+  private mutating func readAll(
+    _ bytes: UnsafeMutableRawPointer, _ count: Int, _ deadline: Deadline, _ request: UInt32,
+    _ room: UnsafeMutablePointer<Int32>? = nil
   ) throws(Failure) {
     var done = 0
     while done < count {
-      var excess: UInt32 = 0
-      let result = unsafe sys_receive(descriptor, bytes + done, count - done, nil, 0, &excess)
+      var files: UInt32 = 0
+      // A file comes with the first byte.
+      let most: UInt32 = unsafe done == 0 && room != nil ? 1 : 0
+      let result = unsafe sys_receive(descriptor, bytes + done, count - done, room, most, &files)
       if result > 0 {
         done += result
       } else if result == 0 {
@@ -143,6 +154,7 @@ struct VhostSocket {
       } else if result == -Int(EAGAIN) {
         try wait(POLLIN, deadline, request)
       } else if result == -Int(EPROTO) {
+        if let room = unsafe room, files > 0 { unsafe _ = sys_close(room.pointee) }
         throw Failure(EPROTO, "the back-end sent file descriptors nobody asked for, after ")
           .plain(VhostRequest.name(request))
       } else if result != -Int(EINTR) {
@@ -151,10 +163,20 @@ struct VhostSocket {
     }
   }
 
-  private func wait(_ events: Int32, _ deadline: Deadline, _ request: UInt32) throws(Failure) {
+  /// A back-end that wants an answer of ours first gets it (VHU-40); one that asks without end runs out of time.
+  private mutating func wait(_ events: Int32, _ deadline: Deadline, _ request: UInt32) throws(Failure) {
     let left = deadline.remaining
-    var one = pollfd(fd: descriptor, events: Int16(events), revents: 0)
-    if unsafe left == 0 || sys_poll(&one, 1, left) == 0 {
+    var both = (
+      pollfd(fd: descriptor, events: Int16(events), revents: 0),
+      pollfd(fd: channel.descriptor, events: Int16(POLLIN), revents: 0)
+    )
+    let count: UInt32 = channel.descriptor >= 0 ? 2 : 1
+    let ready: Int32 = unsafe withUnsafeMutableBytes(of: &both) { bytes in
+      guard let base = bytes.baseAddress else { return 0 }
+      return unsafe left == 0 ? 0 : sys_poll(base.assumingMemoryBound(to: pollfd.self), count, left)
+    }
+    if both.1.revents != 0 { channel.serve() }
+    if ready == 0 {
       throw Failure(ETIMEDOUT, "the back-end did not answer ").plain(VhostRequest.name(request)).text(" within ")
         .number(VhostSocket.patience / 1000).text(" s")
     }

@@ -28,14 +28,16 @@ struct SharedRegion {
 }
 
 struct SharedRegions {
-  private var regions = InlineArray<8, SharedRegion>(repeating: SharedRegion())
+  /// The rings, and every pool there can be.
+  static let room = 64
+  private var regions = InlineArray<64, SharedRegion>(repeating: SharedRegion())
   private(set) var count = 0
 
   subscript(index: Int) -> SharedRegion { regions[index] }
 
   /// False if there is no room for it.
   mutating func add(_ region: SharedRegion) -> Bool {
-    if count == VhostUserBus.maximumRegions { return false }
+    if count == SharedRegions.room { return false }
     regions[count] = region
     count += 1
     return true
@@ -243,9 +245,13 @@ enum Bus {
   }
 
   /// Makes interrupts signal the queues' call descriptors, which are given by queue, and one for changes of the
-  /// configuration; before any queue is set up. A vhost-user back-end is told of each call with its ring.
-  func connect(calls: Table<Int32>) throws(Failure) {
-    if case .pci(let bus) = self { try bus.value.connect(calls: calls) }
+  /// configuration; before any queue is set up. A vhost-user back-end is told of each call with its ring. `size` is that
+  /// of the largest ring.
+  func connect(calls: Table<Int32>, size: UInt16) throws(Failure) {
+    switch self {
+    case .vhostUser(let bus): try bus.value.prepareInflight(calls, size: size)
+    case .pci(let bus): try bus.value.connect(calls: calls)
+    }
   }
 
   /// Returns how the queue is notified.
@@ -280,6 +286,7 @@ enum Bus {
       for index in 0..<rings { Failure.quietly { () throws(Failure) in try bus.value.enable(index, false) } }
       for index in 0..<rings { try bus.value.stop(index) }
       Failure.quietly { () throws(Failure) in try reset() }
+      Failure.quietly { () throws(Failure) in try bus.value.forgetMemory() }
     case .pci(let bus):
       do throws(Failure) { try reset() } catch { if !bus.value.forceReset() { throw error } }
       bus.value.disconnect()

@@ -26,10 +26,11 @@ extension Bus {
   func passInterrupts(pair: Int) { if case .pci(let bus) = self { bus.value.passInterrupts(pair: pair) } }
 
   /// Readable when the device's configuration may have changed (virtio 1.4, 3.2.1), its status included; -1 if such
-  /// changes are not announced. To be watched only: takeChange() takes the signal. It lives from connect() to quiesce().
+  /// changes are not announced. To be watched only: takeChange() takes the signal. It lives from connect() to quiesce(),
+  /// or as long as the connection.
   var changeDescriptor: Int32 {
     switch self {
-    case .vhostUser: -1
+    case .vhostUser(let bus): bus.value.socket.channel.descriptor
     case .pci(let bus): bus.value.changeDescriptor
     }
   }
@@ -37,7 +38,7 @@ extension Bus {
   /// True if the configuration may have changed since the last time.
   func takeChange() -> Bool {
     switch self {
-    case .vhostUser: false
+    case .vhostUser(let bus): bus.value.takeChange()
     case .pci(let bus): bus.value.takeChange()
     }
   }

@@ -75,3 +75,41 @@ extension Bus {
     meeting?.value.meeting?.wasInVain()
   }
 }
+
+// MARK: What only some back-ends take
+
+extension Bus {
+  /// Pieces of memory that can be shared: the rings are one, each pool another.
+  var maximumRegions: Int {
+    guard case .vhostUser(let bus) = self else { return SharedRegions.room }
+    // Before it has come nobody knows.
+    return bus.value.socket.isOpen ? bus.value.maximumRegions : SharedRegions.room
+  }
+
+  /// Readable when a ring is of no use to the back-end, from its set-up on; -1 if there is no such thing.
+  var errorDescriptor: Int32 {
+    if case .vhostUser(let bus) = self { return bus.value.errors.number }
+    return -1
+  }
+
+  /// True if the back-end has said so since the last time.
+  func takeErrors() -> Bool { errorDescriptor >= 0 && sys_eventfd_drain(errorDescriptor) != 0 }
+
+  func prepareErrors() throws(Failure) {
+    guard case .vhostUser(let bus) = self else { return }
+    if !bus.value.errors.isOpen { bus.value.errors = try Descriptor.event() }
+    _ = takeErrors()
+  }
+
+  /// The largest packet that the driver knows of. A back-end that wants another has said so itself.
+  func tell(mtu: UInt16) {
+    guard case .vhostUser(let bus) = self, bus.value.has(ProtocolFeature.mtu) else { return }
+    Failure.quietly { () throws(Failure) in try bus.value.tell(VhostRequest.setMTU, number: UInt64(mtu)) }
+  }
+
+  /// The network is to hear where this address is now.
+  func announce(_ address: UInt64) {
+    guard case .vhostUser(let bus) = self, bus.value.has(ProtocolFeature.announce) else { return }
+    Failure.quietly { () throws(Failure) in try bus.value.tell(VhostRequest.sendRARP, number: address) }
+  }
+}

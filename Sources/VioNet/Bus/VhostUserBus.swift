@@ -11,15 +11,19 @@ struct VhostUserBus {
   static let log: StaticString = "vhost-user"
   /// Bit 30 of the feature word, which on this bus announces protocol features.
   static let protocolFeaturesBit: UInt64 = 1 << 30
-  static let maximumRegions = 8
 
-  private(set) var socket = VhostSocket(adopting: -1)
+  var socket = VhostSocket(adopting: -1)
   /// Where the next back-end comes from, if one is awaited.
   var meeting: VhostMeeting?
   private(set) var offered: UInt64 = 0
   private(set) var protocolFeatures: UInt64 = 0
   private(set) var maximumQueuePairs: UInt16 = 1
   private var localStatus: UInt8 = 0
+  /// Of memory that the back-end takes.
+  private(set) var maximumRegions = VhostUserBus.fewestRegions
+  var shared = SharedRegions()
+  /// By this the back-end says that a ring is of no use to it.
+  var errors = Descriptor.none
 
   init(_ socket: VhostSocket) throws(Failure) { try meet(socket, wasAsked: false) }
 
@@ -34,6 +38,8 @@ struct VhostUserBus {
     protocolFeatures = 0
     maximumQueuePairs = 1
     localStatus = 0
+    maximumRegions = VhostUserBus.fewestRegions
+    shared = SharedRegions()
     do throws(Failure) {
       offered = wasAsked ? try answerNumber(VhostRequest.getFeatures) : try askNumber(VhostRequest.getFeatures)
       try tell(VhostRequest.setOwner)
@@ -55,6 +61,12 @@ struct VhostUserBus {
       if count == 0 { throw Failure(EPROTO, "the back-end says it has no queues") }
       maximumQueuePairs = UInt16(min(count, 128))
     }
+    if has(ProtocolFeature.memorySlots) {
+      let slots = try askNumber(VhostRequest.getMaximumSlots)
+      if slots == 0 { throw Failure(EPROTO, "the back-end says that it takes no memory") }
+      maximumRegions = Int(min(slots, UInt64(SharedRegions.room)))
+    }
+    if has(ProtocolFeature.backendRequests) { try openChannel() }
   }
 
   func has(_ feature: UInt64) -> Bool { protocolFeatures & feature != 0 }
@@ -65,6 +77,7 @@ struct VhostUserBus {
     disconnect()
     meeting?.close()
     meeting = nil
+    errors.close()
   }
 
   // MARK: The bus verbs
@@ -86,12 +99,14 @@ struct VhostUserBus {
   }
 
   mutating func setStatus(_ status: UInt8) throws(Failure) {
+    let wasUsed = localStatus != 0
     localStatus = status
     if has(ProtocolFeature.status) {
       try tell(VhostRequest.setStatus, number: UInt64(status))
     } else {
       // Not a message, but a step all the same.
       RegisterLog.write(VhostUserBus.log, Text("device_status"), UInt64(status))
+      if status == 0 && wasUsed && has(ProtocolFeature.resetDevice) { try tell(VhostRequest.resetDevice) }
     }
   }
 
@@ -113,28 +128,11 @@ struct VhostUserBus {
     RegisterLog.read(VhostUserBus.log, VhostRequest.name(VhostRequest.getConfig), UInt64(offset), UInt64(count))
   }
 
-  /// Tells the back-end which memory it may use: our addresses serve as its guest addresses.
-  mutating func share(_ regions: SharedRegions) throws(Failure) {
-    var table = InlineArray<34, UInt64>(repeating: 0)
-    var files = InlineArray<8, Int32>(repeating: -1)
-    for index in 0..<regions.count {
-      let region = regions[index]
-      let row = 1 + index * 4
-      table[row] = region.address
-      table[row + 1] = region.length
-      table[row + 2] = region.address
-      table[row + 3] = region.offset
-      files[index] = region.file
-    }
-    table[0] = UInt64(regions.count)
-    note(VhostRequest.setMemoryTable, UInt64(regions.count))
-    try unsafe tell(VhostRequest.setMemoryTable, &table, 8 + regions.count * 32, &files, regions.count)
-  }
-
   /// Everything about one ring, its call descriptor first and its kick last, as back-ends expect (VHU-06).
   mutating func setUp(_ ring: RingSetUp) throws(Failure) {
     let index = UInt32(ring.index)
     try tellFile(VhostRequest.setVringCall, index, ring.call)
+    if errors.isOpen { try tellFile(VhostRequest.setVringError, index, errors.number) }
     try tell(VhostRequest.setVringSize, index, UInt32(ring.size))
     try begin(index, isPacked: ring.isPacked)
     var addresses = (UInt64(index), ring.descriptors, ring.used, ring.available, UInt64(0))
@@ -170,7 +168,7 @@ struct VhostUserBus {
   // MARK: Messages
 
   @inline(never)
-  private mutating func askNumber(_ request: UInt32) throws(Failure) -> UInt64 {
+  mutating func askNumber(_ request: UInt32) throws(Failure) -> UInt64 {
     try unsafe socket.send(request, flags: 0, payload: nil, count: 0)
     return try answerNumber(request)
   }
@@ -182,42 +180,42 @@ struct VhostUserBus {
     return answer
   }
 
-  private mutating func barrier() throws(Failure) { _ = try askNumber(VhostRequest.getFeatures) }
+  mutating func barrier() throws(Failure) { _ = try askNumber(VhostRequest.getFeatures) }
 
   @inline(never)
-  private mutating func tell(_ request: UInt32, number: UInt64) throws(Failure) {
+  mutating func tell(_ request: UInt32, number: UInt64) throws(Failure) {
     var number = number
     note(request, number)
     try unsafe tell(request, &number, 8)
   }
 
-  private mutating func tell(_ request: UInt32) throws(Failure) {
+  mutating func tell(_ request: UInt32) throws(Failure) {
     note(request, 0)
     try unsafe tell(request, nil, 0)
   }
 
   /// Something about one ring that is a number.
   @inline(never)
-  private mutating func tell(_ request: UInt32, _ index: UInt32, _ number: UInt32) throws(Failure) {
+  mutating func tell(_ request: UInt32, _ index: UInt32, _ number: UInt32) throws(Failure) {
     var state = (index, number)
     note(request, UInt64(index), UInt64(number))
     try unsafe tell(request, &state, 8)
   }
 
   @inline(never)
-  private mutating func tellFile(_ request: UInt32, _ index: UInt32, _ file: Int32) throws(Failure) {
+  mutating func tellFile(_ request: UInt32, _ index: UInt32, _ file: Int32) throws(Failure) {
     var number = UInt64(index)
     var file = file
     note(request, number)
     try unsafe tell(request, &number, 8, &file, 1)
   }
 
-  private func note(_ request: UInt32, _ number: UInt64, _ second: UInt64? = nil) {
+  func note(_ request: UInt32, _ number: UInt64, _ second: UInt64? = nil) {
     RegisterLog.write(VhostUserBus.log, VhostRequest.name(request), number, second)
   }
 
   /// A change of state: sent, and acknowledged where the back-end can.
-  private mutating func tell(
+  mutating func tell(
     _ request: UInt32, _ payload: UnsafeRawPointer?, _ count: Int, _ files: UnsafeRawPointer? = nil,
     _ fileCount: Int = 0
   ) throws(Failure) {

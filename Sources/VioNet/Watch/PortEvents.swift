@@ -32,6 +32,7 @@ extension Port {
     }
     if bus.meetingDescriptor >= 0 { _ = sys_epoll_remove(news.number, bus.meetingDescriptor) }
     if isWaiting && bus.isGone { return try Port.watch(news, bus.meetingDescriptor, readable, tag: 3) }
+    try Port.watch(news, bus.errorDescriptor, readable, tag: 4)
     try Port.watch(news, bus.changeDescriptor, readable, tag: 1)
     try Port.watch(news, bus.controlDescriptor, UInt32(EPOLLRDHUP.rawValue | EPOLLIN.rawValue), tag: 2)
   }
@@ -64,7 +65,8 @@ extension Port {
 
   private mutating func look(_ news: inout PortNews) throws(Failure) {
     _ = bus.takeChange()
-    let needsReset = try bus.status() & DeviceStatus.needsReset != 0
+    let hasErrors = bus.takeErrors()
+    let needsReset = try bus.status() & DeviceStatus.needsReset != 0 || hasErrors
     news.needsReset = needsReset && !resetIsKnown
     resetIsKnown = needsReset
     news.wantsRecovery = options.recovers && (needsReset || hasBrokenQueue)

@@ -115,9 +115,7 @@ extension Port {
     let wanted = try PacketPools.find(number)
     let bit: UInt64 = 1 << UInt64(wanted.value.number)
     if lent & bit != 0 { return }
-    if (pools | bit).nonzeroBitCount > VhostUserBus.maximumRegions - 1 {
-      throw Failure(ENOSPC, "a back-end takes at most ").number(VhostUserBus.maximumRegions - 1).text(" pools")
-    }
+    if (pools | bit).nonzeroBitCount > bus.maximumRegions - 1 { throw tooManyPools }
     try PacketPools.acquire(wanted, 0)
     // The device learns of it when its queues are made: those there are now are made anew at the start.
     if pools & bit == 0 { tearDown() }

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The messages that only some back-ends take: memory in slots, notes on what is in hand, errors of rings, the largest
+ * packet, an announcement, a reset; and the channel on which the back-end speaks first. None of them goes to one that did
+ * not offer it.
+ */
+#include "frame.h"
+#include "more.h"
+
+static int counts[16];
+
+static void count(uint16_t port, int event, void *user)
+{
+	(void)port, (void)user;
+	counts[event]++;
+}
+
+static int told(const struct peer *p, uint32_t request)
+{
+	int n = 0;
+	for (int i = 0; i < p->seen_count && i < 512; i++)
+		n += p->seen[i] == request;
+	return n;
+}
+
+static int first(const struct peer *p, uint32_t request)
+{
+	for (int i = 0; i < p->seen_count && i < 512; i++)
+		if (p->seen[i] == request)
+			return i;
+	return -1;
+}
+
+static uint16_t started(struct peer *p, uint64_t protocol, const char *keys)
+{
+	char address[150];
+	peer_start(p);
+	p->protocol = protocol;
+	p->more = more;
+	slots = 64;
+	inflight_size = 4096;
+	inflight_files = 1;
+	resets = removed = 0;
+	mtu = announced = inflight_queues = 0;
+	snprintf(address, sizeof(address), "vhost-user:%s%s", p->path, keys);
+	uint16_t port = opened(address);
+	memset(counts, 0, sizeof(counts));
+	return port;
+}
+
+static void moves(struct peer *p, uint16_t port, uint32_t number)
+{
+	unsigned char frame[200];
+	struct vionet_packet *packet = frame_packet(0, 100, number);
+	same(vionet_tx_burst(port, 0, &packet, 1), 1);
+	same(collect(p, frame, sizeof(frame)), 100);
+	soon(waiting(p, RX) > 0, 1000);
+	(void)deliver(p, frame, 100);
+	same(vionet_rx_burst(port, 0, &packet, 1), 1);
+	same(frame_number(packet->data), number);
+	vionet_packet_free(packet);
+}
+
+static void ends(struct peer *p, uint16_t port)
+{
+	vionet_close(port);
+	peer_end(p);
+	peer_keep_fd(&channel, -1);
+	peer_keep_fd(&errors[0], -1);
+	peer_keep_fd(&errors[1], -1);
+}
+
+static const uint64_t usual = PROTOCOL_MQ | PROTOCOL_REPLY_ACK | PROTOCOL_CONFIG;
+
+/* In an order that every back-end understands; undone in the reverse. */
+static void all_of_them(void)
+{
+	struct peer p;
+	uint16_t port = started(&p, usual | PROTOCOL_ALL, ""); /* without STATUS */
+	same(p.agreed & PROTOCOL_ALL, PROTOCOL_ALL);
+	same(told(&p, SET_MEM_TABLE), 0);
+	same(told(&p, ADD_MEM_REG), 2);
+	same(told(&p, GET_INFLIGHT_FD) + told(&p, SET_INFLIGHT_FD), 2);
+	same(inflight_queues, 2 | 256 << 16);
+	yes(first(&p, SET_VRING_CALL) < first(&p, GET_INFLIGHT_FD));
+	yes(first(&p, SET_FEATURES) < first(&p, GET_INFLIGHT_FD) && first(&p, SET_INFLIGHT_FD) < first(&p, SET_VRING_KICK));
+	same(told(&p, SET_VRING_ERR), 2);
+	same(mtu, 1500);
+	same(told(&p, SEND_RARP) + resets, 0);
+	moves(&p, port, 1);
+	for (int i = 1; i < 10; i++) {
+		ok(vionet_stop(port));
+		same(resets, i);
+		same(removed, 2 * i);
+		same(p.regions, 0);
+		ok(vionet_start(port));
+		moves(&p, port, (uint32_t)i);
+	}
+	ends(&p, port);
+
+	port = started(&p, usual | PROTOCOL_STATUS, ",recover=auto");
+	for (uint32_t request = SEND_RARP; request <= REM_MEM_REG; request++)
+		if (request != GET_CONFIG)
+			same(told(&p, request), 0);
+	ends(&p, port);
+}
+
+/* Nothing is tracked that the back-end does not want tracked; files that were not asked for are closed. */
+static void inflight(void)
+{
+	struct peer p;
+	uint16_t port;
+	char address[150];
+	inflight_size = 0;
+	port = started(&p, usual, "");
+	vionet_close(port);
+	soon(p.gone == p.connections, 1000);
+	struct holdings before = holdings();
+	p.protocol |= PROTOCOL_INFLIGHT;
+	snprintf(address, sizeof(address), "vhost-user:%s", p.path);
+	for (int files = 0; files < 3; files++) {
+		inflight_files = files;
+		inflight_size = files == 0 ? 0 : 4096;
+		int had = told(&p, SET_INFLIGHT_FD), result = vionet_open(address, &port);
+		same(result, files == 2 ? -EPROTO : 0);
+		same(told(&p, SET_INFLIGHT_FD) - had, files == 1);
+		if (result == 0)
+			moves(&p, port, 5);
+		vionet_close(port);
+	}
+	soon(p.gone == p.connections, 1000);
+	held_as_before(before, 300);
+	peer_end(&p);
+}
+
+/* More pools than a memory table has room for; fewer than the back-end has slots. */
+static void many_pools(uint64_t protocol, uint64_t most)
+{
+	struct peer p;
+	uint16_t port, pools[12];
+	char address[150];
+	unsigned char frame[200];
+	port = started(&p, usual | protocol, "");
+	vionet_close(port);
+	slots = most;
+	snprintf(address, sizeof(address), "vhost-user:%s", p.path);
+	ok(vionet_probe(address, &port));
+	for (int i = 0; i < 12; i++)
+		pools[i] = pool_made(64);
+	ok(vionet_init(port, NULL));
+	int result = 0;
+	for (int i = 0; i < 12 && result == 0; i++)
+		result = vionet_pool_share(pools[i], port);
+	if (most < 14) {
+		same(result, -ENOSPC);
+		says(protocol == 0 ? " 7 pools" : " 3 pools");
+	}
+	ok(vionet_start(port));
+	for (int i = 0; i < 12 && most >= 14; i++) {
+		struct vionet_packet *packet = frame_packet(pools[i], 100, (uint32_t)i);
+		same(vionet_tx_burst(port, 0, &packet, 1), 1);
+		same(collect(&p, frame, sizeof(frame)), 100);
+		same(frame_number(frame), i);
+	}
+	vionet_close(port);
+	for (int i = 0; i < 12; i++)
+		ok(vionet_pool_destroy(pools[i]));
+	ends(&p, port);
+}
+
+/* Ours is an answer to everything; what is no message ends the channel, and nothing else. */
+static void speaks_first(void)
+{
+	struct peer p;
+	char noise[200];
+	uint16_t port = started(&p, usual | PROTOCOL_STATUS | PROTOCOL_BACKEND_REQ, "");
+	struct pollfd news = {.fd = vionet_event_fd(port), .events = POLLIN};
+	same(poll(&news, 1, 50), 0);
+	for (int i = 0; i < 100; i++) {
+		p.config[6] = (uint8_t)(i & 1);
+		tell(2, 0);
+		same(poll(&news, 1, 1000), 1);
+		same(vionet_event_handle(port), 1);
+		same(info_of(port).link_up, i & 1);
+		same(poll(&news, 1, 0), 0);
+	}
+	for (int i = 0; i < 5000; i++) /* a storm: each look takes its share, and no more */
+		if (send(channel, (uint32_t[]){2, 1, 0}, 12, MSG_DONTWAIT) != 12 || i % 100 == 0)
+			same(vionet_event_handle(port), 0);
+	while (poll(&news, 1, 0) > 0)
+		same(vionet_event_handle(port), 0);
+	memset(noise, 0xee, sizeof(noise));
+	same(write(channel, noise, sizeof(noise)), sizeof(noise));
+	same(vionet_event_handle(port), 0);
+	same(poll(&news, 1, 50), 0);
+	moves(&p, port, 1);
+	ends(&p, port);
+	asks_first = 1; /* in the middle of the handshake */
+	port = started(&p, usual | PROTOCOL_ALL, "");
+	asks_first = 0;
+	moves(&p, port, 2);
+	ends(&p, port);
+}
+
+/* A ring that is of no use to the back-end; its coming again is announced. */
+static void errors_and_returns(void)
+{
+	struct peer p;
+	uint64_t one = 1;
+	uint16_t port = started(&p, usual | PROTOCOL_STATUS | PROTOCOL_ALL, ",recover=auto");
+	struct pollfd news = {.fd = vionet_event_fd(port), .events = POLLIN};
+	for (int i = 1; i < 20; i++) {
+		same(write(errors[i & 1], &one, 8), 8);
+		same(poll(&news, 1, 1000), 1);
+		same(vionet_event_handle(port), 2);
+		same(counts[VIONET_EVENT_NEEDS_RESET], i);
+		same(counts[VIONET_EVENT_RECOVERED], i);
+		same(poll(&news, 1, 0), 0);
+		moves(&p, port, (uint32_t)i);
+	}
+	same(announced, 0);
+	p.leave = 1;
+	uint64_t end = microseconds() + 3000000;
+	while (counts[VIONET_EVENT_CONNECTED] == 0 && microseconds() < end)
+		if (poll(&news, 1, 100) > 0)
+			ok(vionet_event_handle(port));
+	uint64_t address = 0;
+	memcpy(&address, info_of(port).mac, 6);
+	same(announced, address);
+	moves(&p, port, 99);
+	ends(&p, port);
+}
+
+int main(void)
+{
+	ok(vionet_event_add(count, NULL));
+	all_of_them();
+	inflight();
+	many_pools(PROTOCOL_SLOTS, 64);
+	many_pools(PROTOCOL_SLOTS, 4);
+	many_pools(0, 8);
+	speaks_first();
+	errors_and_returns();
+	ok(vionet_event_remove(count, NULL));
+	return 0;
+}
