@@ -400,17 +400,17 @@ struct vionet_packet {
 	uint32_t hash;                               /* 28: receive hash, 0 when there is none */
 	uint16_t segments;                           /* 32: segments from this one on; in the head only */
 	uint16_t port;                               /* 34: port it was received on */
-	uint16_t header_length;                      /* 36: bytes of all headers, for segmentation offload; rx: a hint */
-	uint16_t segment_size;                       /* 38: bytes of payload per segment of segmentation offload */
-	uint16_t checksum_start;                     /* 40: where the checksum to complete starts, from data */
-	uint16_t checksum_offset;                    /* 42: where it is stored, from checksum_start */
-	uint16_t vlan;                               /* 44: VLAN tag control information */
-	uint16_t headroom;                           /* 46: bytes before data that may be used */
+	uint16_t references;                         /* 36: library's own: see vionet_packet_reference */
+	uint8_t pool;                                /* 38: pool it belongs to; read only */
+	uint8_t owner;                               /* 39: library's own: who holds it */
+	uint16_t header_length;                      /* 40: bytes of all headers, for segmentation offload; rx: a hint */
+	uint16_t segment_size;                       /* 42: bytes of payload per segment of segmentation offload */
+	uint16_t checksum_start;                     /* 44: where the checksum to complete starts, from data */
+	uint16_t checksum_offset;                    /* 46: where it is stored, from checksum_start */
 	uint64_t device_address;                     /* 48: library's own: where the device sees the buffer */
 	uint32_t size;                               /* 56: bytes of the whole buffer, headroom included; read only */
-	uint16_t references;                         /* 60: library's own: see vionet_packet_reference */
-	uint8_t pool;                                /* 62: pool it belongs to; read only */
-	uint8_t owner;                               /* 63: library's own: who holds it */
+	uint16_t vlan;                               /* 60: VLAN tag control information */
+	uint16_t headroom;                           /* 62: bytes before data that may be used */
 };
 
 #if defined(__cplusplus)
@@ -418,7 +418,7 @@ static_assert(sizeof(struct vionet_packet) == 64, "a packet is one cache line");
 #elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
 _Static_assert(sizeof(struct vionet_packet) == 64, "a packet is one cache line");
 _Static_assert(offsetof(struct vionet_packet, segments) == 32, "second half starts with segments");
-_Static_assert(offsetof(struct vionet_packet, owner) == 63, "owner is the last byte");
+_Static_assert(offsetof(struct vionet_packet, headroom) == 62, "headroom comes last");
 #endif
 
 struct vionet_pool_config {
@@ -573,7 +573,8 @@ uint16_t vionet_rx_burst(uint16_t port, uint16_t queue, struct vionet_packet *VI
  * Hands packets to the device, in order, and returns how many it took: those are the library's, which frees them once
  * they are sent, in later bursts on the same queue: up to 128 sent ones may stay in the ring until then, and a burst of
  * count 0 (packets may be NULL then) collects those too. The rest stay the caller's. A packet that cannot be sent at all
- * is taken too, dropped and counted by reason (vionet_queue_stats). One thread per queue. Since 0.1.
+ * is taken too, dropped and counted by reason (vionet_queue_stats). The 20 bytes before a packet's data may be cleared,
+ * for the header. One thread per queue. Since 0.1.
  */
 uint16_t vionet_tx_burst(uint16_t port, uint16_t queue, struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets,
                          uint16_t count);

@@ -28,7 +28,7 @@ struct Offloads {
 }
 
 extension Packet {
-  private static var place: Int { 36 }
+  private static var place: Int { 40 }
 
   var offloads: Offloads {
     @inline(__always) get {

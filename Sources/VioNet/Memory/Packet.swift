@@ -11,8 +11,10 @@ import Linux
 
 /// Who holds a packet.
 enum Owner {
+  /// The pool it came from, or a queue's cache, or a receive ring.
   static let pool: UInt8 = 0
   static let caller: UInt8 = 1
+  /// A transmit ring.
   static let ring: UInt8 = 2
 }
 
@@ -30,8 +32,6 @@ struct Packet {
   @inline(__always) var dataAddress: UInt { unsafe UInt(bitPattern: pointer.pointee.data) }
   /// Where the device finds the buffer, headroom and all.
   @inline(__always) var deviceBuffer: UInt64 { unsafe pointer.pointee.device_address }
-  /// Where the device finds the data of a packet at home, whose headroom nobody has changed.
-  @inline(__always) var deviceAddressAtHome: UInt64 { deviceBuffer &+ UInt64(VIONET_HEADROOM) }
   @inline(__always) var length: UInt32 { unsafe pointer.pointee.length }
   @inline(__always) var totalLength: UInt32 {
     get { unsafe pointer.pointee.total_length }
@@ -58,20 +58,25 @@ struct Packet {
     nonmutating set { unsafe pointer.pointee.owner = newValue }
   }
 
-  /// References, pool and owner, the last four bytes, as one number: what has to be true of all three is one
-  /// comparison.
+  /// References, pool and owner as one number: what has to be true of all three is one comparison.
   @inline(__always) var holding: UInt32 {
-    unsafe UnsafeRawPointer(pointer).load(fromByteOffset: 60, as: UInt32.self)
+    unsafe UnsafeRawPointer(pointer).load(fromByteOffset: 36, as: UInt32.self)
   }
 
   /// What `holding` is of a packet of `pool` that `owner` holds alone.
   @inline(__always)
   static func heldAlone(pool: UInt16, owner: UInt8) -> UInt32 { 1 | UInt32(pool) << 16 | UInt32(owner) << 24 }
 
-  /// One segment that asks for nothing: all three are checked at once, since none of them is likely to differ.
-  @inline(__always) var isPlain: Bool {
-    let next = unsafe UInt(bitPattern: pointer.pointee.next)
-    return next | UInt(flags & Offloads.work) | UInt(segments ^ 1) == 0
+  /// The same behind one segment and the port that it was received on: the eight bytes from 32 on.
+  @inline(__always)
+  static func holding(pool: UInt16, port: UInt16, owner: UInt8) -> UInt64 {
+    1 | UInt64(port) << 16 | UInt64(heldAlone(pool: pool, owner: owner)) << 32
+  }
+
+  /// One segment, held as `holding` says, that asks for nothing.
+  @inline(__always)
+  func isPlain(_ holding: UInt32) -> Bool {
+    self.holding == holding && segments == 1 && flags & Offloads.work == 0 && next == nil
   }
 
   /// The frame carries a VLAN tag, which the MTU does not count. Of a checked packet with a whole Ethernet header.
@@ -82,22 +87,28 @@ struct Packet {
 
   @inline(__always) func prefetch() { unsafe cpu_prefetch_write(pointer) }
 
-  /// A received frame of one segment, handed to the caller. Three stores on one line, beside the owner.
+  /// A received frame of one segment, handed to the caller: two stores. `holding` says who the caller is.
   @inline(__always)
-  func deliver(length: UInt32, port: UInt16, flags: UInt32) {
+  func deliver(length: UInt64, flags: UInt32, _ holding: UInt64) {
     let raw = unsafe UnsafeMutableRawPointer(pointer)
-    unsafe raw.storeBytes(of: UInt64(length) | UInt64(length) << 32, toByteOffset: 16, as: UInt64.self)
-    unsafe raw.storeBytes(of: UInt64(flags), toByteOffset: 24, as: UInt64.self)
-    unsafe raw.storeBytes(of: 1 | UInt32(port) << 16, toByteOffset: 32, as: UInt32.self)
-    owner = Owner.caller
+    let lengths = length &* 0x1_0000_0001  // of the segment, and of all
+    unsafe raw.storeBytes(of: SIMD2(lengths, UInt64(flags)), toByteOffset: 16, as: SIMD2<UInt64>.self)
+    unsafe raw.storeBytes(of: holding, toByteOffset: 32, as: UInt64.self)
+  }
+
+  /// The same with the length in the upper half and zero in the lower.
+  @inline(__always)
+  func deliver(length: UInt64, _ holding: UInt64) {
+    let raw = unsafe UnsafeMutableRawPointer(pointer)
+    unsafe raw.storeBytes(of: SIMD2(length | length >> 32, 0), toByteOffset: 16, as: SIMD2<UInt64>.self)
+    unsafe raw.storeBytes(of: holding, toByteOffset: 32, as: UInt64.self)
   }
 
   /// A fresh packet without data, for the caller to fill.
   @inline(__always)
   func makeEmpty() {
     let raw = unsafe UnsafeMutableRawPointer(pointer)
-    unsafe raw.storeBytes(of: 0, toByteOffset: 16, as: UInt64.self)
-    unsafe raw.storeBytes(of: 0, toByteOffset: 24, as: UInt64.self)
+    unsafe raw.storeBytes(of: SIMD2.zero, toByteOffset: 16, as: SIMD2<UInt64>.self)
     owner = Owner.caller
   }
 
@@ -105,28 +116,29 @@ struct Packet {
   @inline(__always)
   func comeHome(buffer: UInt, deviceBuffer: UInt64, size: UInt32, pool: UInt16) {
     let raw = unsafe UnsafeMutableRawPointer(pointer)
-    unsafe raw.storeBytes(of: buffer &+ UInt(VIONET_HEADROOM), toByteOffset: 0, as: UInt.self)
-    unsafe raw.storeBytes(of: 0, toByteOffset: 8, as: UInt64.self)
-    unsafe raw.storeBytes(of: 1, toByteOffset: 32, as: UInt64.self)
-    unsafe raw.storeBytes(of: UInt64(VIONET_HEADROOM) << 48, toByteOffset: 40, as: UInt64.self)
-    unsafe raw.storeBytes(of: deviceBuffer, toByteOffset: 48, as: UInt64.self)
-    let holding = Packet.heldAlone(pool: pool, owner: Owner.pool)
-    unsafe raw.storeBytes(of: UInt64(size) | UInt64(holding) << 32, toByteOffset: 56, as: UInt64.self)
+    let data = UInt64(buffer) &+ UInt64(VIONET_HEADROOM)
+    let holding = Packet.holding(pool: pool, port: 0, owner: Owner.pool)
+    let sizes = UInt64(size) | UInt64(VIONET_HEADROOM) << 48
+    // Data and no next; segments, holder and no offloads; addresses and sizes: three stores of 16 bytes.
+    unsafe raw.storeBytes(of: SIMD2(data, 0), toByteOffset: 0, as: SIMD2<UInt64>.self)
+    unsafe raw.storeBytes(of: SIMD2(holding, 0), toByteOffset: 32, as: SIMD2<UInt64>.self)
+    unsafe raw.storeBytes(of: SIMD2(deviceBuffer, sizes), toByteOffset: 48, as: SIMD2<UInt64>.self)
   }
 
-  /// Zeroes the bytes before the data: the header of a frame that asks for nothing, 12 of them, or 20 for one with a hash.
-  /// The 12 are not written if they are zero already, so that the line stays in the device's cache.
+  /// Bytes of the longest virtio-net header, the one with a hash (virtio 1.4, 5.1.6).
+  @inline(__always) static var longestHeader: UInt32 { 20 }
+
+  /// Zeroes the bytes before the data where any header is: of a frame that asks for nothing. They are not written if
+  /// they are zero already, so that the line stays in the device's cache.
   @inline(__always)
-  func clearHeader(_ size: UInt32) {
-    if size > 12 {
-      unsafe (UnsafeMutableRawPointer(pointer.pointee.data) - 20).storeBytes(of: 0, as: UInt64.self)
-    }
-    let header = unsafe UnsafeMutableRawPointer(pointer.pointee.data) - 12
-    let low = unsafe header.loadUnaligned(as: UInt64.self)
-    let high = unsafe (header + 8).loadUnaligned(as: UInt32.self)
-    if low | UInt64(high) == 0 { return }
+  func clearHeader() {
+    let header = unsafe UnsafeMutableRawPointer(pointer.pointee.data) - 20
+    let words = unsafe header.loadUnaligned(as: UInt64.self) | (header + 8).loadUnaligned(as: UInt64.self)
+    let last = unsafe (header + 16).loadUnaligned(as: UInt32.self)
+    if words | UInt64(last) == 0 { return }
     unsafe header.storeBytes(of: 0, as: UInt64.self)
-    unsafe header.storeBytes(of: 0, toByteOffset: 8, as: UInt32.self)
+    unsafe header.storeBytes(of: 0, toByteOffset: 8, as: UInt64.self)
+    unsafe header.storeBytes(of: 0, toByteOffset: 16, as: UInt32.self)
   }
 
   @inline(__always)
@@ -155,6 +167,9 @@ struct Packet {
   }
 }
 
+/// The addresses of four packets in a row.
+typealias FourPackets = (UInt, UInt, UInt, UInt)
+
 /// The caller's array of packets, at most `count` long.
 @safe
 struct PacketList {
@@ -164,6 +179,9 @@ struct PacketList {
   init(_ base: UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>) { unsafe self.base = base }
 
   @inline(__always)
+  func advanced(_ count: Int) -> PacketList { unsafe PacketList(base + count) }
+
+  @inline(__always)
   subscript(index: Int) -> Packet? {
     get {
       guard let pointer = unsafe base[index] else { return nil }
@@ -171,6 +189,15 @@ struct PacketList {
     }
     nonmutating set { unsafe base[index] = newValue?.pointer }
   }
+
+  @inline(__always)
+  func put(_ packets: FourPackets, at index: Int) {
+    unsafe UnsafeMutableRawPointer(base + index).storeBytes(of: packets, as: FourPackets.self)
+  }
+
+  /// As it stands there, 0 for none.
+  @inline(__always)
+  subscript(address index: Int) -> UInt { unsafe UInt(bitPattern: base[index]) }
 }
 
 /// A private array of packets: a pool's free list, a queue's cache, the packets of a ring's slots. An empty place
@@ -184,7 +211,12 @@ struct PacketTable {
     unsafe base = table.base
   }
 
+  private init(_ base: UnsafeMutablePointer<UInt>) { unsafe self.base = base }
+
   func destroy() { unsafe free(base) }
+
+  @inline(__always)
+  func advanced(_ count: Int) -> PacketTable { unsafe PacketTable(base + count) }
 
   @inline(__always)
   subscript(index: Int) -> Packet? {
@@ -206,8 +238,18 @@ struct PacketTable {
   }
 
   @inline(__always)
+  func four(at index: Int) -> FourPackets {
+    unsafe (base[index], base[index &+ 1], base[index &+ 2], base[index &+ 3])
+  }
+
+  @inline(__always)
+  func put(_ packets: FourPackets, at index: Int) {
+    unsafe (base[index], base[index &+ 1], base[index &+ 2], base[index &+ 3]) = packets
+  }
+
+  @inline(__always)
   func move(from index: Int, to other: PacketTable, at otherIndex: Int, count: Int) {
-    unsafe (other.base + otherIndex).update(from: base + index, count: count)
+    unsafe _ = memcpy(other.base + otherIndex, base + index, count &* MemoryLayout<UInt>.stride)
   }
 }
 
@@ -216,5 +258,11 @@ extension Packet {
   static func at(_ address: UInt) -> Packet? {
     guard let pointer = unsafe UnsafeMutablePointer<vionet_packet>(bitPattern: address) else { return nil }
     return unsafe Packet(pointer)
+  }
+
+  /// Of an address that is not zero.
+  @inline(__always)
+  static func known(_ address: UInt) -> Packet {
+    unsafe Packet(UnsafeMutablePointer(bitPattern: address).unsafelyUnwrapped)
   }
 }

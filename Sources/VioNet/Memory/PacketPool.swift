@@ -202,23 +202,24 @@ struct PacketPool {
 
   /// Releases packets of this pool that the caller holds alone, from `begin` on. Returns where the first other one is.
   @inline(never)
+  @_optimize(speed)
   mutating func release(_ list: PacketList, from begin: Int, to end: Int) -> Int {
     lock.lock()
     let view = PoolView(self)
-    var count = freeCount
-    var index = begin
     let held = Packet.heldAlone(pool: number, owner: Owner.caller)
-    if let free = opened?.free {
-      while index != end, count < usable, let packet = list[index], view.contains(packet),
-        packet.holding == held, packet.next == nil
+    var index = begin
+    if let table = opened?.free {
+      let free = table.advanced(freeCount &- begin)
+      let stop = min(end, begin &+ usable &- freeCount)
+      while index != stop, let packet = view.packet(at: list[address: index]), packet.holding == held,
+        packet.next == nil
       {
         view.restore(packet)
-        free[count] = packet
-        count &+= 1
+        free[index] = packet
         index &+= 1
       }
     }
-    freeCount = count
+    freeCount &+= index &- begin
     lock.unlock()
     return index
   }

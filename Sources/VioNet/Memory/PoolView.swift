@@ -62,8 +62,8 @@ struct PoolView {
   /// The packet at an address, if there is one of this pool.
   @inline(__always)
   func packet(at address: UInt) -> Packet? {
-    if place(address) >= packetCount { return nil }
-    return Packet.at(address)
+    // No pool begins at address zero.
+    place(address) < packetCount ? Packet.known(address) : nil
   }
 
   /// True if the data, and `header` bytes before it, lie inside the packet's own buffer.
@@ -75,6 +75,21 @@ struct PoolView {
     if room < header || length > stride || room &+ length > stride { return false }
     return packet.dataAddress &- UInt(room) == buffer(packet)
   }
+
+  /// Devices are told our own addresses.
+  @inline(__always) var isOwn: Bool { physical == 0 }
+
+  /// True if the data and the longest header before it lie inside the buffer of a packet of this pool. The length is at
+  /// most mostData.
+  @inline(__always)
+  func holds(_ packet: Packet, _ length: UInt32) -> Bool {
+    // As an unsigned number, so that what lies before the buffer is far behind it.
+    let start = packet.dataAddress &- (memory &+ UInt(Packet.longestHeader)) &- place(packet.address) &* UInt(stride)
+    return start <= UInt(stride &- Packet.longestHeader) &- UInt(length)
+  }
+
+  /// Bytes of data that fit into a buffer behind a header.
+  @inline(__always) var mostData: UInt32 { stride &- Packet.longestHeader }
 
   /// Puts a packet into the state of one at home. All of it follows from its place in the table, so that nothing the
   /// caller wrote into it matters.

@@ -19,27 +19,27 @@ enum PackedFlags {
 struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
   @inline(__always) static var isInOrder: Bool { Order.isInOrder }
 
-  private let descriptors: Shared
-  private let size: Int
+  let descriptors: Shared
+  let size: Int
   /// Places in the ring, and the marks of the laps they are in. The marks of one side are those of the other, so to
   /// speak turned: what is available in a lap is `used ^ availableBit` of the lap before.
-  private var nextAvailable: Int
-  private var availableMark: UInt16
-  private var lastUsed: Int
-  private var usedMark: UInt16
-  private var idle: SlotQueue
+  var nextAvailable: Int
+  var availableMark: UInt16
+  var lastUsed: Int
+  var usedMark: UInt16
+  var idle: SlotQueue
+  let isStraight: Bool
   /// Length, id and flags of the descriptor last looked at: one word, read and written at once.
-  private var word: UInt64 = 0
+  var word: UInt64 = 0
   /// The first descriptor posted in this burst: all but its flags is written, and those come last, so that the device
   /// does not fight for the lines that are being written.
-  private var head = 0
-  private var headWord: UInt64 = 0
-  /// Descriptors posted, and used ones replaced, in this burst.
-  private var posted = 0
-  private var replaced = 0
+  var head = 0
+  var headWord: UInt64 = 0
+  /// Descriptors posted in this burst.
+  var posted = 0
   let pending: Int
   private(set) var batchLeft: Int
-  private var batchLength: UInt32
+  var batchLength: UInt32
 
   @inline(__always)
   init(_ state: RingState) {
@@ -50,6 +50,7 @@ struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
     lastUsed = Int(state.lastUsed)
     usedMark = state.usedMark
     idle = state.idle
+    isStraight = Order.isInOrder || state.isStraight
     pending = Int(state.outstanding)
     batchLeft = Int(state.batchLeft)
     batchLength = state.batchLength
@@ -67,7 +68,7 @@ struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
   }
 
   @inline(__always)
-  func nextUsed() -> Used {
+  private func nextUsed() -> Used {
     Used(id: UInt32(truncatingIfNeeded: word >> 32) & 0xffff, length: UInt32(truncatingIfNeeded: word))
   }
 
@@ -89,7 +90,7 @@ struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
 
   /// Reads the used entry that begins a batch, unless one is open; false if it names nothing that is outstanding.
   @inline(__always)
-  private mutating func openBatch() -> Bool {
+  mutating func openBatch() -> Bool {
     if batchLeft != 0 { return true }
     let used = nextUsed()
     var ahead = Int(used.id) &- lastUsed
@@ -112,21 +113,8 @@ struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
   }
 
   @inline(__always)
-  mutating func replaceUsed(_ id: Int, address: UInt64, length: UInt32) {
-    // In a ring without idle descriptors the next available place is this one, a lap on.
-    let flags = UInt16(VRING_DESC_F_WRITE) | usedMark ^ PackedFlags.available
-    write(lastUsed, id, address, length, flags)
-    lastUsed &+= 1
-    if lastUsed == size {
-      lastUsed = 0
-      usedMark ^= PackedFlags.both
-    }
-    replaced &+= 1
-  }
-
-  @inline(__always)
   mutating func nextIdle(after taken: Int) -> Int {
-    if !Order.isInOrder { return Int(idle.pop()) }
+    if !isStraight { return Int(idle.pop()) }
     idle.head &+= 1
     let id = nextAvailable &+ taken
     return id >= size ? id &- size : id
@@ -134,7 +122,13 @@ struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
 
   @inline(__always)
   mutating func giveBack(_ id: Int) {
-    if Order.isInOrder { idle.tail &+= 1 } else { idle.push(UInt16(truncatingIfNeeded: id)) }
+    if isStraight { idle.tail &+= 1 } else { idle.push(UInt16(truncatingIfNeeded: id)) }
+  }
+
+  @inline(__always)
+  func isNextBack(_ id: Int) -> Bool {
+    let next = nextAvailable &+ idleCount
+    return id == (next >= size ? next &- size : next)
   }
 
   /// A chain's head comes last, so that the device sees all of it or nothing (2.8.17).
@@ -171,14 +165,14 @@ struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
   }
 
   @inline(__always)
-  private func write(_ place: Int, _ id: Int, _ address: UInt64, _ length: UInt32, _ flags: UInt16) {
+  func write(_ place: Int, _ id: Int, _ address: UInt64, _ length: UInt32, _ flags: UInt16) {
     let at = place &* RingLayout.descriptorBytes
     descriptors.store64(at, address)
     descriptors.store64Release(at &+ 8, PackedRing.word(id, length, flags))
   }
 
   @inline(__always)
-  private static func word(_ id: Int, _ length: UInt32, _ flags: UInt16) -> UInt64 {
+  static func word(_ id: Int, _ length: UInt32, _ flags: UInt16) -> UInt64 {
     UInt64(length) | UInt64(truncatingIfNeeded: id) << 32 | UInt64(flags) << 48
   }
 
@@ -187,14 +181,9 @@ struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
     if posted != 0 { descriptors.store64Release(head &+ 8, headWord) }
     state.lastUsed = UInt16(truncatingIfNeeded: lastUsed)
     state.usedMark = usedMark
-    if replaced != 0 {
-      state.nextAvailable = UInt16(truncatingIfNeeded: lastUsed)
-      state.availableMark = usedMark ^ PackedFlags.available
-    } else {
-      state.nextAvailable = UInt16(truncatingIfNeeded: nextAvailable)
-      state.availableMark = availableMark
-    }
-    state.published &+= UInt16(truncatingIfNeeded: posted &+ replaced)
+    state.nextAvailable = UInt16(truncatingIfNeeded: nextAvailable)
+    state.availableMark = availableMark
+    state.published &+= UInt16(truncatingIfNeeded: posted)
     state.idle = idle
     if Order.isInOrder {
       state.batchLeft = UInt16(truncatingIfNeeded: batchLeft)

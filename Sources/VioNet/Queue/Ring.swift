@@ -27,6 +27,18 @@ enum InOrder: UseOrder {
   @inline(__always) static var isInOrder: Bool { true }
 }
 
+/// What lengths are right: from `least` on, `span` more at most; both below 2^31.
+struct LengthBounds {
+  let least: UInt64
+  let span: UInt64
+}
+
+/// Lengths of four entries, the least taken off, each in the upper half of a lane whose lower half is zero.
+struct FourLengths {
+  let first: SIMD2<UInt64>
+  let second: SIMD2<UInt64>
+}
+
 /// Split and packed rings conform, each in any order and in order.
 protocol Ring: ~Copyable {
   static var isInOrder: Bool { get }
@@ -42,10 +54,10 @@ protocol Ring: ~Copyable {
   /// Buffers left of a batch that one used entry stood for.
   var batchLeft: Int { get }
 
-  /// Looks for the next used entry: true if it is there. To be asked below `pending` only, and before the four below.
+  // One used entry at a time.
+
+  /// Looks for the next used entry: true if it is there. To be asked below `pending` only, and before those that follow.
   mutating func look() -> Bool
-  /// The next used entry as the device wrote it.
-  func nextUsed() -> Used
   /// The id can be that of the next buffer: it lies in the ring, or, in order, is the one that must follow.
   func accepts(_ id: UInt32) -> Bool
   /// As nextUsed, with a batch taken apart: a skipped buffer was used as a whole, `full` bytes (2.7.9).
@@ -54,13 +66,56 @@ protocol Ring: ~Copyable {
   mutating func nextSent() -> UInt32
   /// Leaves a used buffer of so many descriptors behind.
   mutating func passUsed(_ descriptors: Int)
-  /// Takes the next used entry, whose id is `id`, and gives the device that descriptor once more, for writing, with
-  /// another address. Only in a ring with no idle descriptor: there the place of a used entry is the next available.
-  mutating func replaceUsed(_ id: Int, address: UInt64, length: UInt32)
+
+  // A row of used entries, replaced by new ones. Only in a ring with no idle descriptor: there the place of a used entry
+  // is the one of the next available, and every slot holds a packet.
+
+  /// The place of the next used entry, and how many places there are from it to the end of the ring.
+  var place: Int { get }
+  var row: Int { get }
+  /// The entry at a place in the row, read once and then told about.
+  func entry(_ place: Int) -> UInt64
+  static func length(_ entry: UInt64) -> UInt64
+  /// The descriptor that it names, if it is accepted.
+  static func id(_ entry: UInt64) -> Int
+  /// It is a used entry, and names a descriptor of the ring; or, in a straight row, the one of its place.
+  func isAccepted(_ entry: UInt64, _ place: Int, isStraight: Bool) -> Bool
+  /// Four entries of a straight row; nil if one of them is not accepted, or its length not within the bounds.
+  func four(_ place: Int, _ bounds: LengthBounds) -> FourLengths?
+  /// Why it was not: it is none yet.
+  func isStillEmpty(_ entry: UInt64) -> Bool
+  /// Gives the device the descriptor of an accepted entry once more, for writing, with another address.
+  func replace(_ id: Int, _ place: Int, isStraight: Bool, address: UInt64, length: UInt32)
+  /// So many entries of the row were replaced.
+  static func passReplaced(_ count: Int, _ state: inout RingState)
+
+  // A straight row of buffers of one descriptor that the device has sent, the places in the ring counted from `sentPlace`.
+
+  /// The descriptor of the first of them.
+  var sentPlace: Int { get }
+  /// How many there may be, at most so many. To be asked after look().
+  mutating func sentRow(_ most: Int) -> Int
+  /// The next but so many has been sent, and its descriptor is the one that follows.
+  func isSent(_ ahead: Int) -> Bool
+  /// So many of them were taken back.
+  mutating func passSent(_ count: Int)
+
+  // A straight row of buffers of one descriptor to be sent.
+
+  /// The first descriptor, and how many idle ones follow in a row.
+  var idlePlace: Int { get }
+  var idleRow: Int { get }
+  /// Gives the device the next but so many. The first of a burst is shown by save(), when the others are there.
+  mutating func postInRow(_ ahead: Int, address: UInt64, length: UInt32)
+  mutating func passPosted(_ count: Int)
+
+  // Making available, one by one.
 
   /// An idle descriptor, the one after `taken` that were taken and not posted yet.
   mutating func nextIdle(after taken: Int) -> Int
+  /// In a straight ring, the one that is next to come back: isNextBack.
   mutating func giveBack(_ id: Int)
+  func isNextBack(_ id: Int) -> Bool
   /// Gives the device a buffer of so many descriptors; all but the first were linked before.
   mutating func post(_ id: Int, address: UInt64, length: UInt32, flags: UInt16, next: UInt16, descriptors: Int)
   /// Writes descriptor `id`, the one at `place` in a chain whose head has the id `head`.
@@ -71,6 +126,18 @@ protocol Ring: ~Copyable {
   func save(_ state: inout RingState)
   /// Publishes what was posted and saved since the last time; true if the device wants to be signalled.
   static func publish(_ state: inout RingState) -> Bool
+}
+
+extension Ring where Self: ~Copyable {
+  /// To be asked before `id` is given back, with nothing taken from the ring yet: if it is another than the next, the
+  /// ring is straight no longer, and this a new look at it.
+  @inline(never)
+  static func letBack(_ id: Int, _ ring: inout Self, _ state: inout RingState) {
+    if isInOrder || !state.isStraight || ring.isNextBack(id) { return }
+    state.bend()
+    ring = Self(state)
+    _ = ring.look()
+  }
 }
 
 /// A ring's parts and the position in it.
@@ -91,6 +158,9 @@ struct RingState {
   var usedMark: UInt16 = PackedFlags.available | PackedFlags.used
   /// Split: nextAvailable as the device was last told. Packed: descriptors posted since it was last told.
   var published: UInt16 = 0
+  /// The device has used all descriptors in order so far: then the idle ones follow one another, and their ids need no
+  /// record. As long as a device keeps the order by itself, a ring in any order is no more work than one in order.
+  private(set) var isStraight = true
   /// Of a used entry that stood for several buffers: how many are left, and the length of the last.
   var batchLeft: UInt16 = 0
   var batchLength: UInt32 = 0
@@ -106,6 +176,14 @@ struct RingState {
     self.shape = shape
     idle = SlotQueue(table: ids, mask: UInt16(ids.count - 1))
     for id in 0..<size { idle.push(id) }
+  }
+
+  /// The device does not keep the order, which it need not: from now on there is a record of idle descriptors.
+  @inline(never)
+  mutating func bend() {
+    if !isStraight { return }
+    isStraight = false
+    idle.record(from: Int(shape.isPacked ? nextAvailable : idle.head & mask), size: Int(size))
   }
 
   @inline(__always) var mask: UInt16 { size &- 1 }
@@ -129,6 +207,14 @@ struct SlotQueue {
   var tail: UInt16 = 0
 
   @inline(__always) var count: UInt16 { tail &- head }
+
+  /// Writes down the ids, which follow one another from the first on.
+  func record(from first: Int, size: Int) {
+    for place in 0..<count {
+      let id = first &+ Int(place)
+      table[(head &+ place) & mask] = UInt16(truncatingIfNeeded: id >= size ? id &- size : id)
+    }
+  }
 
   @inline(__always)
   mutating func pop() -> UInt16 {

@@ -9,18 +9,19 @@ import Linux
 struct SplitRing<Order: UseOrder>: Ring, ~Copyable {
   @inline(__always) static var isInOrder: Bool { Order.isInOrder }
 
-  private let descriptors: Shared
-  private let availableRing: Shared
-  private let usedRing: Shared
+  let descriptors: Shared
+  let availableRing: Shared
+  let usedRing: Shared
   /// One mask, and counters that run freely: only their low 16 bits mean anything.
-  private let mask: Int
-  private var nextAvailable: Int
-  private var lastUsed: Int
-  private var idle: SlotQueue
+  let mask: Int
+  var nextAvailable: Int
+  var lastUsed: Int
+  var idle: SlotQueue
+  let isStraight: Bool
   let pending: Int
   let jumped: Bool
   private(set) var batchLeft: Int
-  private var batchLength: UInt32
+  var batchLength: UInt32
 
   @inline(__always)
   init(_ state: RingState) {
@@ -31,6 +32,7 @@ struct SplitRing<Order: UseOrder>: Ring, ~Copyable {
     nextAvailable = Int(state.nextAvailable)
     lastUsed = Int(state.lastUsed)
     idle = state.idle
+    isStraight = Order.isInOrder || state.isStraight
     batchLeft = Int(state.batchLeft)
     batchLength = state.batchLength
     // Acquire: the entries are read after the index that announces them.
@@ -45,8 +47,8 @@ struct SplitRing<Order: UseOrder>: Ring, ~Copyable {
   @inline(__always) mutating func look() -> Bool { true }
 
   @inline(__always)
-  func nextUsed() -> Used {
-    let entry = usedRing.load64(RingLayout.elementsOffset &+ (lastUsed & mask) &* RingLayout.usedElementBytes)
+  private func nextUsed() -> Used {
+    let entry = entry(place)
     return Used(id: UInt32(truncatingIfNeeded: entry), length: UInt32(truncatingIfNeeded: entry >> 32))
   }
 
@@ -81,22 +83,8 @@ struct SplitRing<Order: UseOrder>: Ring, ~Copyable {
   }
 
   @inline(__always)
-  mutating func replaceUsed(_ id: Int, address: UInt64, length: UInt32) {
-    descriptors.store64(id &* RingLayout.descriptorBytes, address)
-    if Order.isInOrder {
-      // The id came back and went out again: in order, the ids follow from these two.
-      idle.tail &+= 1
-      idle.head &+= 1
-    } else {
-      offer(id, at: lastUsed)
-    }
-    lastUsed &+= 1
-    nextAvailable &+= 1
-  }
-
-  @inline(__always)
   mutating func nextIdle(after taken: Int) -> Int {
-    if !Order.isInOrder { return Int(idle.pop()) }
+    if !isStraight { return Int(idle.pop()) }
     let id = Int(idle.head) & mask
     idle.head &+= 1
     return id
@@ -104,15 +92,18 @@ struct SplitRing<Order: UseOrder>: Ring, ~Copyable {
 
   @inline(__always)
   mutating func giveBack(_ id: Int) {
-    if Order.isInOrder { idle.tail &+= 1 } else { idle.push(UInt16(truncatingIfNeeded: id)) }
+    if isStraight { idle.tail &+= 1 } else { idle.push(UInt16(truncatingIfNeeded: id)) }
   }
+
+  @inline(__always)
+  func isNextBack(_ id: Int) -> Bool { id == Int(idle.tail) & mask }
 
   @inline(__always)
   mutating func post(
     _ id: Int, address: UInt64, length: UInt32, flags: UInt16, next: UInt16, descriptors: Int
   ) {
     link(id, place: 0, head: id, address: address, length: length, flags: flags, next: next)
-    offer(id, at: nextAvailable)
+    offer(id, at: nextAvailable & mask)
     nextAvailable &+= 1
   }
 
@@ -128,8 +119,8 @@ struct SplitRing<Order: UseOrder>: Ring, ~Copyable {
   /// Writes an entry of the available ring. Often it holds that id already, from the last time round: then its cache
   /// line is left alone, and stays with the device too.
   @inline(__always)
-  private func offer(_ id: Int, at index: Int) {
-    let at = RingLayout.elementsOffset &+ (index & mask) &* 2
+  func offer(_ id: Int, at place: Int) {
+    let at = RingLayout.elementsOffset &+ place &* 2
     let id = UInt16(truncatingIfNeeded: id)
     if availableRing.load16(at) != id { availableRing.store16(at, id) }
   }

@@ -17,6 +17,20 @@ extension ReceiveQueue {
     /// The ring with all of them left behind.
     var after: RingState
 
+    /// The buffers come back in the order in which they went out.
+    func isStraight<R: Ring & ~Copyable>(_: R.Type, _ before: RingState) -> Bool {
+      if !before.isStraight { return true }
+      let first = R(before).sentPlace
+      let size = Int(before.size)
+      var place = 0
+      while place < count {
+        let next = first &+ place
+        if Int(ids[place & 63]) != (next >= size ? next &- size : next) { return false }
+        place &+= 1
+      }
+      return true
+    }
+
     func has(_ id: UInt16) -> Bool {
       var place = 0
       while place < count {
@@ -38,7 +52,11 @@ extension ReceiveQueue {
     switch find(R.self) {
     case .notYet: return .nothing
     case .fault(let fault): return broken(fault)
-    case .whole(let found):
+    case .whole(var found):
+      if !R.isInOrder && !found.isStraight(R.self, core.ring) {
+        core.ring.bend()
+        found.after.bend()
+      }
       var ring = R(found.after)
       guard let head = join(found, &ring) else { return finish(&ring, .dropped) }
       let bytes = UInt64(head.totalLength)
@@ -93,7 +111,7 @@ extension ReceiveQueue {
       core.slots[id] = nil
       ring.giveBack(id)
       if length > bufferLength || length < (isFirst ? shortest : 1) { isSound = false }
-      packet.deliver(length: isFirst ? length &- headerSize : length, port: core.port, flags: 0)
+      packet.deliver(length: UInt64(isFirst ? length &- headerSize : length), flags: 0, delivery)
       if !isFirst { packet.beginAtHeader(headerSize) }
       total &+= packet.length
       last?.next = packet

@@ -13,17 +13,24 @@ struct ReceiveQueue {
   /// What one buffer takes, virtio-net header included.
   let bufferLength: UInt32
   let headerSize: UInt32
+  /// From the beginning of a packet's memory to that of its buffer.
+  let toBuffer: UInt64
   let reading: HeaderReading
   /// Readable when the armed queue has packets or the back-end is gone; while started.
   var wake = Descriptor.none
 
   /// Header and Ethernet header: a device that uses less has received nothing.
   @inline(__always) var shortest: UInt32 { headerSize &+ 14 }
+  /// Of a packet that the caller gets from here.
+  @inline(__always) var delivery: UInt64 {
+    Packet.holding(pool: cache.view.number, port: core.port, owner: Owner.caller)
+  }
 
   init(core: Virtqueue, pool: Cell<PacketPool>, headerSize: Int, reading: HeaderReading) throws(Failure) {
     self.core = core
     cache = try PacketCache(pool: pool)
     self.headerSize = UInt32(headerSize)
+    toBuffer = UInt64(Int(VIONET_HEADROOM) - headerSize)
     self.reading = reading
     bufferLength = pool.value.dataSize &+ UInt32(headerSize)
   }
@@ -48,7 +55,6 @@ extension ReceiveQueue {
       if cache.count == 0 { break }
       cache.count &-= 1
       guard let packet = cache.table[cache.count] else { break }
-      packet.owner = Owner.ring
       post(packet, &ring)
     }
     ring.save(&core.ring)
@@ -60,7 +66,7 @@ extension ReceiveQueue {
     let id = ring.nextIdle(after: 0)
     core.slots[id] = packet
     ring.post(
-      id, address: packet.deviceAddressAtHome &- UInt64(headerSize), length: bufferLength,
+      id, address: packet.deviceBuffer &+ toBuffer, length: bufferLength,
       flags: UInt16(VRING_DESC_F_WRITE), next: 0, descriptors: 1)
   }
 
@@ -83,6 +89,7 @@ extension ReceiveQueue {
     if !ring.accepts(used.id) { return broken(.badID) }
     let id = Int(used.id)
     guard let packet = core.slots[id] else { return broken(.notOutstanding) }
+    R.letBack(id, &ring, &core.ring)
     if used.length < shortest || used.length > bufferLength {
       count(used.length < shortest ? VIONET_DROP_SHORT : VIONET_DROP_LONG)
       take(id, &ring)
@@ -97,7 +104,7 @@ extension ReceiveQueue {
     take(id, &ring)
     if cache.count == 0 { cache.fill(1) }
     if cache.count == 0 { core.counters.noBuffer &+= 1 }
-    packet.deliver(length: used.length &- headerSize, port: core.port, flags: 0)
+    packet.deliver(length: UInt64(used.length &- headerSize), flags: 0, delivery)
     if reading.isNeeded && !settle(packet) { return finish(&ring, .dropped) }
     core.counters.packets &+= 1
     core.counters.bytes &+= UInt64(used.length &- headerSize)
@@ -139,7 +146,7 @@ extension ReceiveQueue {
     for id in 0..<Int(core.ring.size) {
       guard let packet = core.slots[id] else { continue }
       core.slots[id] = nil
-      cache.pool.value.release(packet, heldBy: Owner.ring)
+      cache.pool.value.release(packet, heldBy: Owner.pool)
     }
   }
 

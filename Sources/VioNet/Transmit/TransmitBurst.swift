@@ -26,65 +26,75 @@ func transmit<R: Ring & ~Copyable>(
   if queue.value.core.fault != .none { return 0 }
   var sent = 0
   while sent != count {
-    sent = sendRun(R.self, queue, packets, from: sent, to: count)
+    let before = sent
+    sent =
+      (R.isInOrder || queue.value.core.ring.isStraight) && queue.value.cache.view.isOwn
+      ? sendRow(R.self, InOrder.self, queue, packets, from: sent, to: count)
+      : sendRow(R.self, AnyOrder.self, queue, packets, from: sent, to: count)
     if sent == count { break }
+    // The ring begins anew.
+    if sent != before && queue.value.core.ring.idle.count != 0 { continue }
     if queue.value.core.ring.idle.count != 0 && queue.value.transmitOdd(R.self, packets[sent]) == .taken {
       sent &+= 1
       continue
     }
     // Too few idle descriptors: worth another try if the device has used some by now.
     queue.value.flush(R.self)
-    let before = queue.value.core.ring.idle.count
+    let room = queue.value.core.ring.idle.count
     reclaim(R.self, queue)
     if queue.value.core.fault != .none { return UInt16(truncatingIfNeeded: sent) }
-    if queue.value.core.ring.idle.count == before { break }
+    if queue.value.core.ring.idle.count == room { break }
   }
   queue.value.core.counters.ringFull &+= UInt64(truncatingIfNeeded: count &- sent)
   if R.publish(&queue.value.core.ring) { queue.value.core.notifyDevice() }
   return UInt16(truncatingIfNeeded: sent)
 }
 
-/// Packets of one segment, one reference and the cache's pool that ask for nothing. Returns where it stopped.
+/// Packets of one segment, one reference and the cache's pool that ask for nothing; in a straight ring, where descriptors
+/// follow one another as if in order, up to its end. Returns where it stopped.
 @inline(__always)
 @_optimize(speed)
-private func sendRun<R: Ring & ~Copyable>(
-  _: R.Type, _ queue: Cell<TransmitQueue>, _ packets: PacketList, from begin: Int, to end: Int
+private func sendRow<R: Ring & ~Copyable, O: UseOrder>(
+  _: R.Type, _: O.Type, _ queue: Cell<TransmitQueue>, _ packets: PacketList, from begin: Int, to end: Int
 ) -> Int {
   var ring = R(queue.value.core.ring)
-  let slots = queue.value.core.slots
   let pool = queue.value.cache.view
   let header = queue.value.headerSize
-  let span = queue.value.longest &- TransmitQueue.shortest
-  // A header of 10 bytes (before virtio 1.0, buffers not merged) is written by transmitOdd: here 12 would be cleared,
-  // and the two before them may be another packet's. 0 is what no packet has.
-  let held = header < 12 ? 0 : Packet.heldAlone(pool: pool.number, owner: Owner.caller)
-  let stop = min(end, begin &+ ring.idleCount)
-  var sent = begin
+  let span = min(queue.value.longest, pool.mostData) &- TransmitQueue.shortest
+  let held = Packet.heldAlone(pool: pool.number, owner: Owner.caller)
+  let row = min(end &- begin, O.isInOrder ? ring.idleRow : ring.idleCount)
+  let list = packets.advanced(begin)
+  let slots = O.isInOrder ? queue.value.core.slots.advanced(ring.idlePlace) : queue.value.core.slots
+  var sent = 0
   var bytes: UInt64 = 0
 
-  while sent != stop {
-    guard let packet = packets[sent], pool.contains(packet) else { break }
+  while sent != row {
+    guard let packet = pool.packet(at: list[address: sent]) else { break }
     let length = packet.length
-    if packet.holding != held || !packet.isPlain || length &- TransmitQueue.shortest > span { break }
-    if !pool.covers(packet, header: header) { break }
-    let id = ring.nextIdle(after: 0)
-    packet.clearHeader(header)
+    if !packet.isPlain(held) || length &- TransmitQueue.shortest > span || !pool.holds(packet, length) { break }
+    packet.clearHeader()
     packet.owner = Owner.ring
-    slots[id] = packet
-    ring.post(
-      id, address: pool.deviceAddress(packet) &- UInt64(header), length: length &+ header, flags: 0, next: 0,
-      descriptors: 1)
     bytes &+= UInt64(length)
+    if O.isInOrder {
+      slots[sent] = packet
+      ring.postInRow(sent, address: UInt64(packet.dataAddress) &- UInt64(header), length: length &+ header)
+    } else {
+      let id = ring.nextIdle(after: 0)
+      slots[id] = packet
+      let address = pool.deviceAddress(packet) &- UInt64(header)
+      ring.post(id, address: address, length: length &+ header, flags: 0, next: 0, descriptors: 1)
+    }
     sent &+= 1
   }
 
-  queue.value.core.counters.packets &+= UInt64(truncatingIfNeeded: sent &- begin)
+  if O.isInOrder { ring.passPosted(sent) }
+  queue.value.core.counters.packets &+= UInt64(truncatingIfNeeded: sent)
   queue.value.core.counters.bytes &+= bytes
   ring.save(&queue.value.core.ring)
-  return sent
+  return begin &+ sent
 }
 
-/// Takes back what the device has sent: single packets of the cache's pool here, anything else one by one. A device
+/// Takes back what the device has sent: single packets of the cache's pool in rows, anything else one by one. A device
 /// that goes on while we count gets one ring's worth per call.
 @inline(never)
 @_optimize(speed)
@@ -93,46 +103,69 @@ func reclaim<R: Ring & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue>) {
   repeat {
     if queue.value.cache.isHigh { queue.value.cache.spill() }
     var ring = R(queue.value.core.ring)
-    if ring.pending == 0 {
+    if ring.pending == 0 || !ring.look() {
       if ring.jumped { queue.value.core.giveUp(.indexJump) }
       return
     }
-    let slots = queue.value.core.slots
-    let pool = queue.value.cache.view
-    let free = queue.value.cache.table
-    var freeCount = queue.value.cache.count
-    let size = UInt32(queue.value.core.ring.size)
-    let sent = Packet.heldAlone(pool: pool.number, owner: Owner.ring)
-    let wanted = min(ring.pending, left, 2 &* queue.value.cache.bulk)
-    let begin = freeCount
-    let end = begin &+ wanted
-    var ranOut = false
-
-    while freeCount != end {
-      if !ring.look() {
-        ranOut = true
-        break
-      }
-      let used = ring.nextSent()
-      if used >= size { break }
-      let id = Int(used)
-      // A chain's marks spoil the address, so that only single packets pass.
-      guard let packet = pool.packet(at: slots[marked: id]), packet.holding == sent else { break }
-      ring.passUsed(1)
-      slots[marked: id] = 0
-      ring.giveBack(id)
-      pool.restore(packet)
-      free[freeCount] = packet
-      freeCount &+= 1
-    }
-
-    queue.value.cache.count = freeCount
-    ring.save(&queue.value.core.ring)
-    left &-= freeCount &- begin
-    if ranOut { return }
-    if freeCount != end {
+    let most = min(left, 2 &* queue.value.cache.bulk)
+    let taken =
+      R.isInOrder || queue.value.core.ring.isStraight
+      ? takeSentRow(&ring, queue, most) : takeSentRun(&ring, queue, most)
+    left &-= taken
+    if taken == 0 {
       if !queue.value.reclaimOdd(R.self) { return }
       left &-= 1
     }
   } while left > 0
+}
+
+/// Single packets of the cache's pool, as long as they come back in order, up to the end of the ring; how many.
+@inline(__always)
+@_optimize(speed)
+private func takeSentRow<R: Ring & ~Copyable>(_ ring: inout R, _ queue: Cell<TransmitQueue>, _ most: Int) -> Int {
+  let row = ring.sentRow(most)
+  let pool = queue.value.cache.view
+  let slots = queue.value.core.slots.advanced(ring.sentPlace)
+  let free = queue.value.cache.table.advanced(queue.value.cache.count)
+  let held = Packet.heldAlone(pool: pool.number, owner: Owner.ring)
+  var taken = 0
+  while taken != row, ring.isSent(taken), let packet = pool.packet(at: slots[marked: taken]), packet.holding == held {
+    slots[marked: taken] = 0
+    pool.restore(packet)
+    free[taken] = packet
+    taken &+= 1
+  }
+  queue.value.cache.count &+= taken
+  ring.passSent(taken)
+  ring.save(&queue.value.core.ring)
+  return taken
+}
+
+/// The same of a device that does not keep the order.
+@inline(__always)
+@_optimize(speed)
+private func takeSentRun<R: Ring & ~Copyable>(_ ring: inout R, _ queue: Cell<TransmitQueue>, _ most: Int) -> Int {
+  let pool = queue.value.cache.view
+  let slots = queue.value.core.slots
+  let free = queue.value.cache.table.advanced(queue.value.cache.count)
+  let size = UInt32(queue.value.core.ring.size)
+  let held = Packet.heldAlone(pool: pool.number, owner: Owner.ring)
+  let wanted = min(ring.pending, most)
+  var taken = 0
+  while taken != wanted, ring.look() {
+    let used = ring.nextSent()
+    if used >= size { break }
+    let id = Int(used)
+    // A chain's marks spoil the address, so that only single packets pass.
+    guard let packet = pool.packet(at: slots[marked: id]), packet.holding == held else { break }
+    ring.passUsed(1)
+    slots[marked: id] = 0
+    ring.giveBack(id)
+    pool.restore(packet)
+    free[taken] = packet
+    taken &+= 1
+  }
+  queue.value.cache.count &+= taken
+  ring.save(&queue.value.core.ring)
+  return taken
 }

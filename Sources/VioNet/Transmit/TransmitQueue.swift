@@ -111,6 +111,7 @@ extension TransmitQueue {
     if used >= UInt32(core.ring.size) { return broken(.badID) }
     let first = core.slots[marked: Int(used)]
     if first == 0 || first & TransmitQueue.inner != 0 { return broken(.notOutstanding) }
+    R.letBack(Int(used), &ring, &core.ring)
     // The chain is our own record: as long as it was made, and made no longer than the ring.
     var id = UInt16(truncatingIfNeeded: used)
     var mark = first
