@@ -90,6 +90,8 @@ ALL = ("pci-modern", "pci-legacy", "vhost-user")
 PCI = ALL[:2]
 # Of these buses, do this, for this reason. move: a step behind another. drop: a step. before, after: more accesses in one.
 DIFFERENCES = [
+    *((("vhost-user",), "size", f"queue {queue} set-up", [f"write SET_VRING_ERR {queue:#x}"],
+       "a back-end that finds a ring broken can say so") for queue in (0, 1)),
     (PCI, "drop", "MAC again", None, "what was read is not read again"),
     (PCI, "drop", "MTU again", None, "what was read is not read again"),
     (("vhost-user",), "after", "link", ["read GET_CONFIG 0x6 0x2"],
@@ -105,8 +107,11 @@ DIFFERENCES = [
       "read device_feature *"],
      "virtio has more than 64 features now"),
     (ALL, "after", "DRIVER_OK", ["read STATUS *"], "a device that asks for a reset at once is refused (2.1.2)"),
-    (("vhost-user",), "before", "queue 0 set-up", ["write SET_MEM_TABLE *"],
-     "the walk-through's device sees all memory; a back-end is told of it, before it hears of addresses there"),
+    (("vhost-user",), "before", "queue 0 set-up",
+     ["write NET_SET_MTU *", "write ADD_MEM_REG * *", "write ADD_MEM_REG * *", "write SET_VRING_CALL 0x0",
+      "write SET_VRING_CALL 0x1", "write GET_INFLIGHT_FD * *", "write SET_INFLIGHT_FD * *"],
+     "the walk-through's device sees all memory; a back-end is told of it, before it hears of addresses there, and of the "
+     "MTU; where it notes what it has in hand is made when it knows its rings"),
     (("vhost-user",), "after", "DRIVER_OK",
      ["write SET_VRING_ENABLE 0x0 0x1", "write SET_VRING_ENABLE 0x1 0x1"],
      "a back-end may fill a ring as soon as it is enabled, so that happens when receive buffers are there"),

@@ -47,6 +47,8 @@ extension Device {
   mutating func getRingBase(_ message: Message) -> Answer {
     guard let index = ring(message.word(0)) else { return .broken("no such ring") }
     stopRing(index)
+    // An orderly end: nothing is in flight, and the ring that comes next may be another one.
+    queues[index].inflight?.clear()
     message.payload.store(4, queues[index].base)
     return .payload(8)
   }

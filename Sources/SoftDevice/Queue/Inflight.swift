@@ -48,6 +48,9 @@ struct Inflight {
   /// The descriptor kept for one place.
   private func entry(_ place: UInt16) -> Bytes { part.dropping(32 + 32 * Int(place)).first(32) }
 
+  /// As if no ring had been there.
+  func clear() { part.clear() }
+
   /// Called when a ring begins to run: notes where it stands, or finds where a predecessor stood, and returns that.
   /// Nil: the buffer is of another ring, or has chains in flight that another back-end took out of their order.
   func begin(_ queue: borrowing Queue, _ rings: Rings) -> Position? {
