@@ -123,9 +123,9 @@ extension SoftDeviceTests {
           try bench.front.start()
           frames.forEach { bench.front.transmit($0) }
           #expect(bench.until { $0.fromDriver == 200 })
-          sys_sleep_microseconds(20_000)
           // Written already when the device falls idle, not only at its end.
-          #expect(bytesOf(folder + "/out.pcap").count == 24 + frames.reduce(0) { $0 + 16 + $1.count })
+          let whole = 24 + frames.reduce(0) { $0 + 16 + $1.count }
+          #expect(bench.until { _ in bytesOf(folder + "/out.pcap").count == whole })
           bench.front.transmit(frame(60))
           #expect(bench.until { $0.fromDriver == 201 })
         }

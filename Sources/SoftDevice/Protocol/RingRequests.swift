@@ -46,9 +46,9 @@ extension Device {
 
   mutating func getRingBase(_ message: Message) -> Answer {
     guard let index = ring(message.word(0)) else { return .broken("no such ring") }
+    // An orderly end of a ring that ran: nothing is in flight, and the one that comes next may be another.
+    if queues[index].running { queues[index].inflight?.clear() }
     stopRing(index)
-    // An orderly end: nothing is in flight, and the ring that comes next may be another one.
-    queues[index].inflight?.clear()
     message.payload.store(4, queues[index].base)
     return .payload(8)
   }
