@@ -53,8 +53,8 @@ extension SoftDeviceTests {
       for queue in 0..<4 { front.fill(20, queue: 2 * queue) }
       // After a reset one pair is in use.
       front.transmit(frame(60), queue: 1)
-      front.transmit(frame(61), queue: 5)
       try front.expect(frame(60))
+      front.transmit(frame(61), queue: 5)
       try front.expect(frame(61))
       #expect(try front.command([4, 0, 3, 0]) == 0)
       front.transmit(frame(62), queue: 5)
