@@ -3,7 +3,8 @@
 
 # Feature bits by which a row knows that it got what it asked for.
 MRG_RXBUF, EVENT_IDX, VERSION_1, RING_PACKED, IN_ORDER = 1 << 15, 1 << 29, 1 << 32, 1 << 34, 1 << 35
-KIND_BITS = MRG_RXBUF | EVENT_IDX | VERSION_1 | RING_PACKED | IN_ORDER
+OFFLOADS = sum(1 << bit for bit in (0, 1, *range(7, 15)))  # no row has them: a back-end would read headers for one side
+KIND_BITS = MRG_RXBUF | EVENT_IDX | VERSION_1 | RING_PACKED | IN_ORDER | OFFLOADS
 
 BURSTS, LENGTHS, RINGS = (1, 4, 32, 64), (64, 512, 1518), (1024, 256)
 HEADLINE = {"burst": 32, "bytes": 64, "ring": 1024, "pairs": 1}

@@ -60,8 +60,11 @@ void front_start(const struct wish *w)
 		struct vionet_config config = VIONET_SIZED(struct vionet_config);
 		char device[256];
 		config.pool = pool;
-		/* DPDK's front-end knows no EVENT_IDX: where another program offers it, neither has it. */
-		config.features_off = w->event_index ? 0 : BIT(F_EVENT_IDX);
+		/*
+		 * Where another program offers them, neither front-end has what DPDK's has not: it knows no EVENT_IDX, and
+		 * asks for checksums only when an application does. With them a back-end reads a header for every packet.
+		 */
+		config.features_off = w->event_index ? 0 : BIT(F_EVENT_IDX) | BIT(F_CSUM) | BIT(F_GUEST_CSUM);
 		snprintf(device, sizeof(device), "vhost-user:%s,queues=%u,queue_size=%u,packed_vq=%d,mrg_rxbuf=%d,in_order=%d",
 		         w->path[port_count], w->pairs, w->ring, w->packed, w->mergeable, w->in_order);
 		check(vionet_probe(device, &ports[port_count]));
