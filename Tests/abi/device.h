@@ -6,8 +6,40 @@
 #include "peer.h"
 
 #include <linux/virtio_ring.h>
+#include <stdarg.h>
 
 enum { RX = 0, TX = 1, HEADER = 12 };
+
+/* A port on this back-end and with this pool, started, its rings enabled; the rest of its address is formatted. */
+__attribute__((format(printf, 4, 5))) OK_UNUSED static uint16_t
+peer_port(struct peer *p, uint16_t pool, uint32_t rx_offloads, const char *format, ...)
+{
+	struct vionet_config config = VIONET_SIZED(struct vionet_config);
+	char address[160];
+	uint16_t port = VIONET_PORT_NONE;
+	va_list list;
+	int n = snprintf(address, sizeof(address), "vhost-user:%s,", p->path);
+	va_start(list, format);
+	vsnprintf(address + n, sizeof(address) - (size_t)n, format, list);
+	va_end(list);
+	ok(vionet_probe(address, &port));
+	config.pool = pool;
+	config.rx_offloads = rx_offloads;
+	ok(vionet_init(port, &config));
+	ok(vionet_start(port));
+	for (uint32_t ring = 0; ring < 2 * p->pairs; ring++)
+		soon(p->ring[ring].enabled, 1000);
+	return port;
+}
+
+/* Ends both: every packet of the pool is back in it, and none came back that it did not know. */
+OK_UNUSED static void peer_port_end(struct peer *p, uint16_t port, uint16_t pool)
+{
+	vionet_close(port);
+	soon(pool_of(pool).available == pool_of(pool).packets, 100);
+	same(pool_of(pool).refused, 0);
+	peer_end(p);
+}
 
 /* Where an address of the driver's lies in our mapping of its memory; ends the test if it lies nowhere. */
 OK_UNUSED static void *peer_at(struct peer *p, uint64_t address, uint64_t length, int guest)

@@ -22,26 +22,13 @@ static void on_event(uint16_t which, int event, void *user)
 
 static void up(void)
 {
-	struct vionet_config config = VIONET_SIZED(struct vionet_config);
-	char address[100];
-
 	peer_start(&p);
-	snprintf(address, sizeof(address), "vhost-user:%s,queue_size=%d", p.path, RING);
-	ok(vionet_probe(address, &port));
-	config.pool = pool;
-	ok(vionet_init(port, &config));
-	ok(vionet_start(port));
-	soon(p.ring[TX].enabled && waiting(&p, RX) == RING, 1000);
+	port = peer_port(&p, pool, 0, "queue_size=%d", RING);
+	soon(waiting(&p, RX) == RING, 1000);
 	broken_events = 0;
 }
 
-static void down(void)
-{
-	vionet_close(port);
-	soon(pool_of(pool).available == PACKETS, 100);
-	same(pool_of(pool).refused, 0);
-	peer_end(&p);
-}
+static void down(void) { peer_port_end(&p, port, pool); }
 
 static uint16_t receive(struct vionet_packet **packets)
 {

@@ -23,26 +23,13 @@ static void on_event(uint16_t which, int event, void *user)
 
 static void up(uint64_t features)
 {
-	struct vionet_config config = VIONET_SIZED(struct vionet_config);
-	char address[160];
 	peer_start(&p);
 	p.features |= features | BIT(F_PACKED);
-	snprintf(address, sizeof(address), "vhost-user:%s,queue_size=%d,packed_vq=1,mrg_rxbuf=1", p.path, RING);
-	ok(vionet_probe(address, &port));
-	config.pool = pool;
-	ok(vionet_init(port, &config));
-	ok(vionet_start(port));
-	soon(p.ring[TX].enabled && p.ring[RX].enabled, 1000);
+	port = peer_port(&p, pool, 0, "queue_size=%d,packed_vq=1,mrg_rxbuf=1", RING);
 	broken_events = 0;
 }
 
-static void down(void)
-{
-	vionet_close(port);
-	soon(pool_of(pool).available == PACKETS, 100);
-	same(pool_of(pool).refused, 0);
-	peer_end(&p);
-}
+static void down(void) { peer_port_end(&p, port, pool); }
 
 static uint16_t receive(void)
 {

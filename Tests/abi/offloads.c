@@ -16,26 +16,12 @@ static unsigned char bytes[4096];
 
 static void up(const char *options, uint64_t features, uint32_t rx_offloads)
 {
-	struct vionet_config config = VIONET_SIZED(struct vionet_config);
-	char address[160];
 	peer_start(&p);
 	p.features |= features;
-	snprintf(address, sizeof(address), "vhost-user:%s,queue_size=64%s", p.path, options);
-	ok(vionet_probe(address, &port));
-	config.pool = pool;
-	config.rx_offloads = rx_offloads;
-	ok(vionet_init(port, &config));
-	ok(vionet_start(port));
-	soon(p.ring[TX].enabled && p.ring[RX].enabled, 1000);
+	port = peer_port(&p, pool, rx_offloads, "queue_size=64%s", options);
 }
 
-static void down(void)
-{
-	vionet_close(port);
-	soon(pool_of(pool).available == PACKETS, 100);
-	same(pool_of(pool).refused, 0);
-	peer_end(&p);
-}
+static void down(void) { peer_port_end(&p, port, pool); }
 
 /* Features for receiving are accepted if they are wished for, and only as far as they make sense together. */
 static void wishes(void)

@@ -12,28 +12,15 @@ static unsigned char bytes[4096], frame[4096];
 
 static void up(const char *options, uint64_t features)
 {
-	struct vionet_config config = VIONET_SIZED(struct vionet_config);
-	char address[160];
 	peer_start(&p);
 	p.pairs = 2;
 	p.features |= features | BIT(F_MQ);
-	snprintf(address, sizeof(address), "vhost-user:%s,queues=2,queue_size=64%s", p.path, options);
-	ok(vionet_probe(address, &port));
-	config.pool = pool;
-	ok(vionet_init(port, &config));
-	ok(vionet_start(port));
-	soon(p.ring[0].enabled && p.ring[1].enabled && p.ring[2].enabled && p.ring[3].enabled, 1000);
+	port = peer_port(&p, pool, 0, "queues=2,queue_size=64%s", options);
 	same(info_of(port).queue_pairs, 2);
 	same(info_of(port).max_queue_pairs, 2);
 }
 
-static void down(void)
-{
-	vionet_close(port);
-	soon(pool_of(pool).available == PACKETS, 100);
-	same(pool_of(pool).refused, 0);
-	peer_end(&p);
-}
+static void down(void) { peer_port_end(&p, port, pool); }
 
 static struct vionet_queue_stats queue_of(uint16_t queue, int direction)
 {

@@ -37,16 +37,9 @@ static unsigned char bytes[70000], frame[70000];
 
 static void up(const struct row *row)
 {
-	struct vionet_config config = VIONET_SIZED(struct vionet_config);
-	char address[160];
 	peer_start(&p);
 	p.features |= row->features;
-	snprintf(address, sizeof(address), "vhost-user:%s,%s", p.path, row->options);
-	ok(vionet_probe(address, &port));
-	config.pool = pool;
-	ok(vionet_init(port, &config));
-	ok(vionet_start(port));
-	soon(p.ring[TX].enabled && p.ring[RX].enabled, 1000);
+	port = peer_port(&p, pool, 0, "%s", row->options);
 	struct vionet_info info = info_of(port);
 	same(info.ring, row->ring);
 	same(info.rx_descriptors, row->size);
@@ -63,13 +56,7 @@ static void up(const struct row *row)
 	same(info.negotiated[0] & ~p.negotiated, 0);
 }
 
-static void down(void)
-{
-	vionet_close(port);
-	soon(pool_of(pool).available == PACKETS, 100);
-	same(pool_of(pool).refused, 0);
-	peer_end(&p);
-}
+static void down(void) { peer_port_end(&p, port, pool); }
 
 static void is_frame(struct vionet_packet *packet, uint32_t number)
 {
