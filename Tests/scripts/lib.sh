@@ -94,6 +94,17 @@ tap_into() {
   ip -n "$tag-$2" link set "$3" up || fail "cannot bring up $3"
 }
 
+# forward_between_taps: the spaces mid, a and b, and in mid a forwarder that waits, whose TAPs the others have; its number
+# is in "forwarder".
+forward_between_taps() {
+  space mid; space a; space b
+  become mid "$examples/vionet-fwd" -w -q soft:tap=tap-a soft:tap=tap-b >"$work/fwd.out" 2>&1 &
+  forwarder=$!
+  children+=("$forwarder")
+  tap_into mid a tap-a 10.9.8.1/24
+  tap_into mid b tap-b 10.9.8.2/24
+}
+
 # A counter of the kernel's: counter SPACE INTERFACE rx_packets
 counter() { in_space "$1" cat "/sys/class/net/$2/statistics/$3"; }
 

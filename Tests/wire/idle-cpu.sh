@@ -5,13 +5,7 @@
 . "$(dirname "$0")/../scripts/lib.sh"
 need_spaces
 need ping iputils-ping
-
-space mid; space a; space b
-become mid "$examples/vionet-fwd" -w -q soft:tap=tap-a soft:tap=tap-b >"$work/fwd.out" 2>&1 &
-forwarder=$!
-children+=("$forwarder")
-tap_into mid a tap-a 10.9.8.1/24
-tap_into mid b tap-b 10.9.8.2/24
+forward_between_taps
 in_space a ping -q -c 3 -i 0.2 10.9.8.2 >/dev/null || fail "ping before"
 
 # User and system time of all threads, in clock ticks: fields 14 and 15 behind the name in brackets.

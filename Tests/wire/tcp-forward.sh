@@ -5,46 +5,19 @@
 # 10 s; at the end each frame that a kernel sent is received by the other, or counted as a drop.
 # shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
 . "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source=../scripts/tcp.sh
+. "$(dirname "$0")/../scripts/tcp.sh"
 need_spaces
 need ping iputils-ping
 need iperf3 iperf3
 need python3 python3
-
-space mid; space a; space b
-become mid "$examples/vionet-fwd" -w -q soft:tap=tap-a soft:tap=tap-b >"$work/fwd.out" 2>&1 &
-forwarder=$!
-children+=("$forwarder")
-tap_into mid a tap-a 10.9.8.1/24
-tap_into mid b tap-b 10.9.8.2/24
+forward_between_taps
 
 in_space a ping -q -c 20 -i 0.05 -W 2 10.9.8.2 >"$work/ping.out" || { cat "$work/ping.out" "$work/fwd.out"; fail "ping"; }
 tail -n 2 "$work/ping.out"
 grep -q ' 0% packet loss' "$work/ping.out" || fail "pings were lost"
 
-head -c 100000000 /dev/urandom >"$work/sent"
-become b python3 - "$work/received" <<'END' &
-import socket, sys
-with socket.create_server(("10.9.8.2", 5000)) as server, open(sys.argv[1], "wb") as out:
-    connection = server.accept()[0]
-    while block := connection.recv(1 << 20):
-        out.write(block)
-END
-receiver=$!
-children+=("$receiver")
-in_space a python3 - "$work/sent" <<'END' || fail "sending 100 MB"
-import socket, sys, time
-for attempt in range(100):
-    try:
-        connection = socket.create_connection(("10.9.8.2", 5000), timeout=30)
-        break
-    except ConnectionRefusedError:
-        time.sleep(0.05)
-with open(sys.argv[1], "rb") as source:
-    connection.sendfile(source)
-connection.close()
-END
-wait "$receiver" || fail "receiving 100 MB"
-[ "$(sha256sum <"$work/sent")" = "$(sha256sum <"$work/received")" ] || fail "100 MB arrived changed"
+send_file a b 10.9.8.2 100000000 || fail "100 MB"
 echo "100 MB: same checksum"
 
 become b iperf3 -s -1 --forceflush >"$work/server.out" 2>&1 &
