@@ -8,7 +8,13 @@ need_spaces
 need ping iputils-ping
 need iperf3 iperf3
 
-left() { ip netns list | grep vionet-demo; ip -o link show | awk -F': ' '{ print $2 }' | grep '^vn[ab]'; }
+mkdir "$work/tmp"
+export TMPDIR=$work/tmp
+left() {
+  ip netns list | grep vionet-demo
+  ip -o link show | awk -F': ' '{ print $2 }' | grep '^vn[ab]'
+  ls -A "$TMPDIR"
+}
 before=$(left)
 began=$(date +%s)
 "$root/Tools/demo/demo.sh" >"$work/demo.out" 2>&1 || { tail -n 30 "$work/demo.out"; fail "the demo failed"; }
@@ -20,14 +26,21 @@ grep -qi 'Gbit/s' "$work/demo.out" || fail "no rate"
 grep -qi 'drop' "$work/demo.out" || fail "no drops"
 [ "$(left)" = "$before" ] || fail "left behind: $(left)"
 
-# The interrupt of a terminal, 5 s into it. Background processes start with SIGINT ignored, hence the wrapper.
-python3 -c 'import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])' \
-  "$root/Tools/demo/demo.sh" >"$work/demo.out" 2>&1 &
-demo=$!
-sleep 5
-kill -INT "$demo"
-kill -TERM "$demo"
-wait "$demo"
-status=$?
-[ "$status" -ge 128 ] || fail "an interrupted demo ended with $status"
-[ "$(left)" = "$before" ] || fail "left behind by an interrupted demo: $(left)"
+# The interrupt of a terminal, which all processes get; those in the background begin with it ignored: so the wrapper.
+for line in '20 pings' 'TCP for 5 seconds'; do
+  python3 -c 'import os, signal, sys
+os.setpgid(0, 0)
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])' "$root/Tools/demo/demo.sh" >"$work/demo.out" 2>&1 &
+  demo=$!
+  children+=("$demo")
+  until_true 20 grep -q "$line" "$work/demo.out" || { cat "$work/demo.out"; fail "the demo does not come to $line"; }
+  sleep 1
+  kill -INT -- "-$demo"
+  wait "$demo"
+  status=$?
+  unset 'children[-1]'
+  [ "$status" -eq 130 ] || { cat "$work/demo.out"; fail "a demo that was interrupted at $line ended with $status"; }
+  [ "$(left)" = "$before" ] || fail "left behind by a demo that was interrupted at $line: $(left)"
+  if kill -0 -- "-$demo" 2>/dev/null; then fail "processes of a demo that was interrupted at $line go on"; fi
+done
