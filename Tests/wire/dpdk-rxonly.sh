@@ -11,7 +11,8 @@ testpmd back "net_vhost0,iface=$work/s,queues=1" --forward-mode=rxonly
 say back start
 for length in 64 512 1514; do
   say back "clear port stats all"
-  "$traffic" "vhost-user:$work/s" tx 300000 "$length" | tee "$work/front.out" || fail "sending"
+  "$traffic" "vhost-user:$work/s" tx 300000 "$length" >"$work/front.out" || { cat "$work/front.out"; fail "sending"; }
+  cat "$work/front.out"
   grep -qx "sent packets=300000 bytes=$((300000 * length)) drops=0" "$work/front.out" || fail "our count"
   say back "show port stats 0"
   theirs="$(nic back RX-packets) packets, $(nic back RX-bytes) bytes"
