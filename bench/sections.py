@@ -19,8 +19,11 @@ def wanted(wish, kind, directions):
     return [direction for direction in directions if wish.rows.search(f"{direction}-{kind.name}")]
 
 
-def result(bench, unit="ns per packet"):
-    return {"unit": unit, "rows": figures.summaries(bench), "findings": bench.findings,
+def result(bench, is_shown=lambda row: True):
+    """What a bench found; the rows that are to be shown, printed."""
+    found = figures.summaries(bench)
+    figures.print_table(row for row in found if is_shown(row))
+    return {"unit": "ns per packet", "rows": found, "findings": bench.findings,
             "disturbed": bench.disturbed, "left_out": bench.left_out}
 
 
@@ -40,9 +43,7 @@ def nocopy_section(wish):
         return None
     bench = nocopy.Bench(wish.rounds, 40 if wish.quick else 25)
     bench.all(jobs, "no-copy back-end")
-    found = result(bench)
-    figures.print_table(one for one in found["rows"] if figures.is_headline(one) or wish.all)
-    return found
+    return result(bench, lambda row: figures.is_headline(row) or wish.all)
 
 
 def forward_section(wish):
@@ -57,9 +58,7 @@ def forward_section(wish):
         return None
     bench = nocopy.Bench(wish.rounds, 40)
     bench.all(jobs, "forwarding")
-    found = result(bench)
-    figures.print_table(found["rows"])
-    return found
+    return result(bench)
 
 
 def growth_section(wish):
@@ -75,9 +74,7 @@ def growth_section(wish):
         return None
     bench = nocopy.Bench(wish.rounds, 40)
     bench.all(jobs, "growth")
-    found = result(bench)
-    figures.print_table(found["rows"])
-    return found
+    return result(bench)
 
 
 def net_vhost_section(wish):
@@ -88,9 +85,7 @@ def net_vhost_section(wish):
         return None
     bench = copies.Copying(min(wish.rounds, 3), 100)
     bench.run(chosen)
-    found = result(bench)
-    figures.print_table(found["rows"])
-    return found
+    return result(bench)
 
 
 def programs_section(wish):

@@ -65,7 +65,8 @@ ask() {
   local line said
   for line; do
     [ "$line" != - ] || continue
-    { printf "%s\n" "$line" 1>&"$to_front"; } 2>/dev/null || true
+    # One that has ended hears nothing; what it said last is then the answer, or there is none.
+    { printf "%s\n" "$line" 1>&"$to_front"; } 2>/dev/null
     IFS= read -r -t 300 said <&"$from_front" || said="no answer"
     answer=${said#ok }
     [ "$answer" != "$said" ] || { reason="$line: $said"; return 1; }

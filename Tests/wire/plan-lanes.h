@@ -147,29 +147,18 @@ static uint32_t pump(int sending)
 	return got;
 }
 
-static uint32_t sum_came(void)
-{
-	uint32_t sum = 0;
-	for (uint16_t q = 0; q < queues; q++)
-		sum += lanes[q].came;
-	return sum;
-}
-
-static uint32_t lost(void)
-{
-	uint32_t sum = 0;
-	for (uint16_t q = 0; q < queues; q++)
-		sum += lanes[q].lost;
-	return sum;
-}
-
-static uint32_t joined(void)
-{
-	uint32_t sum = 0;
-	for (uint16_t q = 0; q < queues; q++)
-		sum += lanes[q].joined;
-	return sum;
-}
+/* Over all queues. */
+#define SUM(name, member) \
+	static uint32_t name(void) \
+	{ \
+		uint32_t sum = 0; \
+		for (uint16_t q = 0; q < queues; q++) \
+			sum += lanes[q].member; \
+		return sum; \
+	}
+SUM(sum_came, came)
+SUM(lost, lost)
+SUM(joined, joined)
 
 /* Until all that was sent is back. */
 static uint32_t drain(void)
