@@ -102,8 +102,9 @@ comes_back() {
   wait "$pid" 2>/dev/null
   serve_again "$1"
   reached "$1" || status=1
-  kill -TERM "$flood" 2>/dev/null
-  wait "$flood"
+  # It says then whether any of it came back.
+  kill -INT "$flood" 2>/dev/null
+  wait "$flood" || { no "there was no traffic: $(tail -n 1 "$work/flood.out")"; return; }
   return $status
 }
 
