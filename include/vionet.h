@@ -129,6 +129,8 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
  *                                vionet_config
  *     rss, rx_hash=0|1           as VIONET_RX_RSS, _HASH
  *     cq=0|1                     a back-end has a control queue that answers; without the key only on PCI
+ *     size_stats=0|1             1: vionet_xstats() tells of each queue's frames by size, too, for which bursts look at
+ *                                every frame
  *     recover=auto|0             vionet_event_handle() restarts a port that broke, and meets the next back-end when one
  *                                is gone
  *     speed=Mbit/s
@@ -659,7 +661,10 @@ int vionet_tx_queue_stats(uint16_t port, uint16_t queue, struct vionet_queue_sta
  * Extended statistics, each with a number from 0 on and a name, which stay as they are from one vionet_init() to the
  * next: of the port, such as rx_good_packets; of each queue, such as tx_q0_ring_full, rx_q1_drop_short (enum
  * vionet_drop), rx_q0_interrupts, rx_q0_wakeups; and of the device where it negotiated VIRTIO_NET_F_DEVICE_STATS, such as
- * rx_q0_device_drops. Interrupts and wake-ups are taken note of by the next vionet_rx_arm() or vionet_rx_wait().
+ * rx_q0_device_drops. With size_stats=1 in the address there are for each queue, as DPDK names them, undersize_packets
+ * (of less than 64 bytes), size_64_packets, size_65_127_packets, size_128_255_packets, size_256_511_packets,
+ * size_512_1023_packets, size_1024_1518_packets, size_1519_max_packets, and by destination multicast_packets and
+ * broadcast_packets, of which the first has not the second. Interrupts and wake-ups are taken note of by the next vionet_rx_arm() or vionet_rx_wait().
  */
 #define VIONET_XSTAT_NAME 48 /* bytes of the longest name, its end included */
 

@@ -22,7 +22,7 @@ extension Port {
     unsafe try Port.makeBlock(&Registry.ports[number].receiveQueues, pair, MemoryLayout<ReceiveQueue>.stride)
     var core = try Virtqueue(
       port: number, index: pair * 2, ring: unsafe Shared(region.base + offset), layout: layout, shape: shape)
-    let queue: ReceiveQueue
+    var queue: ReceiveQueue
     do throws(Failure) {
       queue = try ReceiveQueue(
         core: core, pool: pool, headerSize: Negotiation.headerSize(features),
@@ -31,6 +31,7 @@ extension Port {
       core.destroy()
       throw error
     }
+    unsafe queue.core.counted = ReceivePath.choose(shape, queue.reading).burst
     unsafe Port.place(queue, &Registry.ports[number].receiveQueues, pair)
   }
 
@@ -43,7 +44,7 @@ extension Port {
     var core = try Virtqueue(port: number, index: pair * 2 + 1, ring: base, layout: layout, shape: shape)
     // 5.1.4.2 forbids longer ones if the MTU was negotiated; if not, the length must at least fit its field.
     let longest = features.has(VIRTIO_NET_F_MTU) ? UInt32(config.mtu) + NetConfig.frameHeader : 65535
-    let queue: TransmitQueue
+    var queue: TransmitQueue
     do throws(Failure) {
       let indirect = try indirectTables(layout, region, offset)
       do throws(Failure) {
@@ -58,6 +59,7 @@ extension Port {
       core.destroy()
       throw error
     }
+    unsafe queue.core.counted = TransmitPath.choose(shape).burst
     unsafe Port.place(queue, &Registry.ports[number].transmitQueues, pair)
   }
 

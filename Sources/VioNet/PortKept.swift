@@ -153,6 +153,7 @@ extension Port {
     transmit.value.core.counters.packets = 0
     transmit.value.core.counters.bytes = 0
     transmit.value.core.counters.ringFull = 0
+    transmit.value.core.counters.sizes = FrameSizes()
     let left = kept[pair].sentCount - begin
     for place in 0..<left { table[place] = table[begin + place] }
     kept[pair].sentCount = left

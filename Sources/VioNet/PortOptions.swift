@@ -33,6 +33,8 @@ package struct PortOptions {
   var recovers = false
   /// Back-ends come to us, instead of our going to one.
   package private(set) var isServer = false
+  /// Frames are counted by their sizes.
+  var countsSizes = false
   /// enum vionet_rx_offload
   var receiveOffloads: UInt32 = 0
 
@@ -74,6 +76,8 @@ package struct PortOptions {
       try setOffload(VIONET_RX_HASH, key, value)
     } else if key.equals("vlan_filter") {
       try setOffload(VIONET_RX_VLAN_FILTER, key, value)
+    } else if key.equals("size_stats") {
+      countsSizes = try PortOptions.isOn(key, value)
     } else if key.equals("cq") {
       control = try PortOptions.isOn(key, value) ? .on : .off
     } else if key.equals("recover") {

@@ -147,8 +147,14 @@ extension Port {
   }
 
   /// The bursts for what was negotiated; while there are queues.
-  var receivePath: ReceivePath { ReceivePath.choose(shape, receiveQueue(0).value.reading) }
-  var transmitPath: TransmitPath { TransmitPath.choose(shape) }
+  var receivePath: ReceivePath {
+    let path = ReceivePath.choose(shape, receiveQueue(0).value.reading)
+    return options.countsSizes ? path.countingSizes : path
+  }
+  var transmitPath: TransmitPath {
+    let path = TransmitPath.choose(shape)
+    return options.countsSizes ? path.countingSizes : path
+  }
 
   // MARK: Doors
 

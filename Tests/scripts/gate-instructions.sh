@@ -21,6 +21,7 @@ options() { # split-in-order-mergeable -> --in-order --mergeable
   case $1 in *in-order*) option="$option --in-order" ;; esac
   case $1 in *mergeable*) option="$option --mergeable" ;; esac
   case $1 in *event-idx*) option="$option --event-idx" ;; esac
+  case $1 in *size-stats*) option="$option --size-stats" ;; esac
   echo "$option"
 }
 

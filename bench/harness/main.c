@@ -71,9 +71,10 @@ static void parse_options(int argc, char **argv)
 	struct wish *w = &setting.wish;
 	const struct option options[] = {
 		{"packed", 0, &w->packed, 1}, {"mergeable", 0, &w->mergeable, 1}, {"in-order", 0, &w->in_order, 1},
-		{"event-idx", 0, &w->event_index, 1}, {"vectorized", 0, &w->vectorized, 1}, {"ring", 1, NULL, 'r'},
-		{"pairs", 1, NULL, 'q'}, {"packets", 1, NULL, 'p'}, {"core", 1, NULL, 'c'}, {"peer-core", 1, NULL, 'b'},
-		{"milliseconds", 1, NULL, 'm'}, {"groups", 1, NULL, 'g'}, {"crowd", 1, NULL, 'n'}, {"socket", 1, NULL, 's'}, {0},
+		{"event-idx", 0, &w->event_index, 1}, {"vectorized", 0, &w->vectorized, 1}, {"size-stats", 0, &w->size_stats, 1},
+		{"ring", 1, NULL, 'r'}, {"pairs", 1, NULL, 'q'}, {"packets", 1, NULL, 'p'}, {"core", 1, NULL, 'c'},
+		{"peer-core", 1, NULL, 'b'}, {"milliseconds", 1, NULL, 'm'}, {"groups", 1, NULL, 'g'}, {"crowd", 1, NULL, 'n'},
+		{"socket", 1, NULL, 's'}, {0},
 	};
 	for (int key; (key = getopt_long(argc, argv, "", options, NULL)) != -1;)
 		switch (key) {

@@ -65,8 +65,8 @@ void front_start(const struct wish *w)
 		 * asks for checksums only when an application does. With them a back-end reads a header for every packet.
 		 */
 		config.features_off = w->event_index ? 0 : BIT(F_EVENT_IDX) | BIT(F_CSUM) | BIT(F_GUEST_CSUM);
-		snprintf(device, sizeof(device), "vhost-user:%s,queues=%u,queue_size=%u,packed_vq=%d,mrg_rxbuf=%d,in_order=%d",
-		         w->path[port_count], w->pairs, w->ring, w->packed, w->mergeable, w->in_order);
+		snprintf(device, sizeof(device), "vhost-user:%s,queues=%u,queue_size=%u,packed_vq=%d,mrg_rxbuf=%d,in_order=%d,size_stats=%d",
+		         w->path[port_count], w->pairs, w->ring, w->packed, w->mergeable, w->in_order, w->size_stats);
 		check(vionet_probe(device, &ports[port_count]));
 		check(vionet_init(ports[port_count], &config));
 		check(vionet_start(ports[port_count]));

@@ -45,6 +45,8 @@ struct QueueCounters {
   /// Signals from the device, and arms that found any; taken note of by the next arm.
   var interrupts: UInt64 = 0
   var wakeUps: UInt64 = 0
+  /// With size_stats=1.
+  var sizes = FrameSizes()
 }
 
 @safe
@@ -82,6 +84,8 @@ struct Virtqueue {
   /// How the device is told; by the kick descriptor until the bus says otherwise.
   var notifier: Notifier
   var counters: QueueCounters
+  /// With size_stats=1 the burst around which frames are counted.
+  var counted: Burst
 }
 
 extension Virtqueue {
@@ -109,6 +113,7 @@ extension Virtqueue {
     }
     notifier = .event(kick)
     unsafe self.burst = Virtqueue.idleBurst
+    unsafe counted = Virtqueue.idleBurst
     self.port = port
     self.index = index
     self.slots = slots

@@ -21,6 +21,7 @@ struct TransmitQueue {
   /// Descriptor that follows descriptor n in a chain.
   let links: Table<UInt16>
   let indirect: IndirectTables?
+  var dropped = DroppedPlaces()
 
   /// Marks in a slot beside the packet's address: this one has a successor; this one is not a head; the segments are in
   /// the indirect table's record.
@@ -76,7 +77,10 @@ struct TransmitQueue {
   mutating func flush<R: Ring & ~Copyable>(_: R.Type) { if R.publish(&core.ring) { core.notifyDevice() } }
 
   @inline(never)
-  mutating func count(_ reason: vionet_drop) { core.counters.dropped[Int(reason.rawValue) & 7] &+= 1 }
+  mutating func count(_ reason: vionet_drop) {
+    core.counters.dropped[Int(reason.rawValue) & 7] &+= 1
+    dropped.add(sent: core.counters.packets)
+  }
 }
 
 /// Tables of descriptors outside the ring, one for each that is in it, and which packet each of their descriptors is of.

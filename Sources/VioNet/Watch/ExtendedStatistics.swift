@@ -38,7 +38,9 @@ struct NameRoom {
 
 private enum Extended {
   static let ofPort = 5
-  static let ofQueue = 10
+  static let always = 10
+  /// Of a queue that counts frames by size.
+  static let most = 20
 
   static func portName(_ place: Int) -> StaticString {
     switch place {
@@ -61,7 +63,23 @@ private enum Extended {
     case 6: "drop_stopped"
     case 7: receive ? "drop_short" : "drop_segments"
     case 8: receive ? "interrupts" : "drop_foreign"
-    default: receive ? "wakeups" : "drop_empty"
+    case 9: receive ? "wakeups" : "drop_empty"
+    default: sizeName(place - always)
+    }
+  }
+
+  private static func sizeName(_ place: Int) -> StaticString {
+    switch place {
+    case 0: "undersize_packets"
+    case 1: "size_64_packets"
+    case 2: "size_65_127_packets"
+    case 3: "size_128_255_packets"
+    case 4: "size_256_511_packets"
+    case 5: "size_512_1023_packets"
+    case 6: "size_1024_1518_packets"
+    case 7: "size_1519_max_packets"
+    case 8: "multicast_packets"
+    default: "broadcast_packets"
     }
   }
 
@@ -77,14 +95,18 @@ private enum Extended {
     case 6: dropped(VIONET_DROP_STOPPED)
     case 7: dropped(receive ? VIONET_DROP_SHORT : VIONET_DROP_SEGMENTS)
     case 8: receive ? counters.interrupts : dropped(VIONET_DROP_FOREIGN)
-    default: receive ? counters.wakeUps : dropped(VIONET_DROP_EMPTY)
+    case 9: receive ? counters.wakeUps : dropped(VIONET_DROP_EMPTY)
+    case 18: counters.sizes.multicast
+    case 19: counters.sizes.broadcast
+    default: counters.sizes.bins[(place - always) & 7]
     }
   }
 }
 
 extension Port {
+  private var ofQueue: Int { options.countsSizes ? Extended.most : Extended.always }
   private var ofPair: Int {
-    var count = 2 * Extended.ofQueue
+    var count = 2 * ofQueue
     for index in 0..<DeviceCounter.count where keeps(DeviceCounter.number(index)) { count += 1 }
     return count
   }
@@ -131,11 +153,11 @@ extension Port {
   }
 
   private mutating func value(_ pair: UInt16, _ place: Int, _ answer: inout CounterAnswer) throws(Failure) -> UInt64 {
-    if place < 2 * Extended.ofQueue {
-      let receive = place < Extended.ofQueue
-      return Extended.value(place % Extended.ofQueue, sumOf(pair, receive: receive), receive: receive)
+    if place < 2 * ofQueue {
+      let receive = place < ofQueue
+      return Extended.value(place % ofQueue, sumOf(pair, receive: receive), receive: receive)
     }
-    let counter = deviceCounter(place - 2 * Extended.ofQueue)
+    let counter = deviceCounter(place - 2 * ofQueue)
     let ring = Int(pair) * 2 + (counter.isReceive ? 0 : 1)
     if answer.ring != ring { try fetchCounters(ring, &answer) }
     return answer.value(counter)
@@ -150,13 +172,13 @@ extension Port {
       return true
     }
     let inPair = place % ofPair
-    let isDevice = inPair >= 2 * Extended.ofQueue
-    let counter = deviceCounter(inPair - 2 * Extended.ofQueue)
-    let receive = isDevice ? counter.isReceive : inPair < Extended.ofQueue
+    let isDevice = inPair >= 2 * ofQueue
+    let counter = deviceCounter(inPair - 2 * ofQueue)
+    let receive = isDevice ? counter.isReceive : inPair < ofQueue
     name.add(receive ? "rx_q" : "tx_q")
     name.add(UInt16(place / ofPair))
     name.add(isDevice ? "_device_" : "_")
-    name.add(isDevice ? counter.name : Extended.queueName(inPair % Extended.ofQueue, receive: receive))
+    name.add(isDevice ? counter.name : Extended.queueName(inPair % ofQueue, receive: receive))
     return true
   }
 

@@ -53,26 +53,23 @@ struct PortStatistics {
 }
 
 extension QueueCounters {
-  mutating func add(_ other: QueueCounters) {
-    packets &+= other.packets
-    bytes &+= other.bytes
-    noBuffer &+= other.noBuffer
-    ringFull &+= other.ringFull
-    kicks &+= other.kicks
-    interrupts &+= other.interrupts
-    wakeUps &+= other.wakeUps
-    for reason in 0..<8 { dropped[reason] &+= other.dropped[reason] }
-  }
+  mutating func add(_ other: QueueCounters) { add(other, times: 1) }
+  mutating func subtract(_ other: QueueCounters) { add(other, times: .max) }
 
-  mutating func subtract(_ other: QueueCounters) {
-    packets &-= other.packets
-    bytes &-= other.bytes
-    noBuffer &-= other.noBuffer
-    ringFull &-= other.ringFull
-    kicks &-= other.kicks
-    interrupts &-= other.interrupts
-    wakeUps &-= other.wakeUps
-    for reason in 0..<8 { dropped[reason] &-= other.dropped[reason] }
+  private mutating func add(_ other: QueueCounters, times sign: UInt64) {
+    packets &+= other.packets &* sign
+    bytes &+= other.bytes &* sign
+    noBuffer &+= other.noBuffer &* sign
+    ringFull &+= other.ringFull &* sign
+    kicks &+= other.kicks &* sign
+    interrupts &+= other.interrupts &* sign
+    wakeUps &+= other.wakeUps &* sign
+    for reason in 0..<8 {
+      dropped[reason] &+= other.dropped[reason] &* sign
+      sizes.bins[reason] &+= other.sizes.bins[reason] &* sign
+    }
+    sizes.multicast &+= other.sizes.multicast &* sign
+    sizes.broadcast &+= other.sizes.broadcast &* sign
   }
 }
 

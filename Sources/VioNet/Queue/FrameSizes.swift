@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What size_stats=1 counts of a queue's frames: how long they are, and whether one, many or all are meant. This takes a
+// look at the first bytes of each, which no burst takes otherwise; so it is done around the bursts, by functions that
+// stand in their doors only where it was asked for.
+
+import CLinux
+import CVionet
+import Linux
+
+struct FrameSizes {
+  /// Frames of less than 64 bytes, 64, to 127, to 255, to 511, to 1023, to 1518, and longer ones.
+  var bins = InlineArray<8, UInt64>(repeating: 0)
+  /// To groups, but for those to all.
+  var multicast: UInt64 = 0
+  var broadcast: UInt64 = 0
+
+  @inline(__always)
+  mutating func add(_ kind: FrameKind) {
+    bins[kind.bin] &+= 1
+    multicast &+= kind.multicast
+    broadcast &+= kind.broadcast
+  }
+}
+
+/// What one frame counts as, in one byte.
+struct FrameKind {
+  private let value: UInt8
+
+  @inline(__always) var bin: Int { Int(value & 7) }
+  @inline(__always) var multicast: UInt64 { UInt64(value >> 3 & 1) }
+  @inline(__always) var broadcast: UInt64 { UInt64(value >> 4) }
+
+  @inline(__always)
+  init(byte: UInt8) { value = byte }
+  @inline(__always) var byte: UInt8 { value }
+
+  /// Of a frame so long whose first segment, if it has eight bytes at all, begins at `data`.
+  @inline(__always)
+  init(length: UInt32, first: UInt32, data: UInt) {
+    var value = FrameKind.bin(length)
+    if first >= 8, let start = unsafe UnsafeRawPointer(bitPattern: data) {
+      let target = unsafe start.loadUnaligned(as: UInt64.self) & 0xffff_ffff_ffff
+      if target & 1 != 0 { value |= target == 0xffff_ffff_ffff ? 16 : 8 }
+    }
+    self.value = value
+  }
+
+  /// From 65 to 1023 each power of two begins a bin.
+  @inline(__always)
+  private static func bin(_ length: UInt32) -> UInt8 {
+    if length <= 64 { return length == 64 ? 1 : 0 }
+    if length >= 1024 { return length < 1519 ? 6 : 7 }
+    return UInt8(truncatingIfNeeded: 27 &- length.leadingZeroBitCount)
+  }
+}
