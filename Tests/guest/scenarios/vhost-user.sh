@@ -104,7 +104,7 @@ comes_back() {
   reached "$1" || status=1
   # It says then whether any of it came back.
   kill -INT "$flood" 2>/dev/null
-  wait "$flood" || { no "there was no traffic: $(tail -n 1 "$work/flood.out")"; return; }
+  wait "$flood" || { no "there was no traffic: $(grep loss "$work/flood.out")"; return; }
   return $status
 }
 
