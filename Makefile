@@ -61,11 +61,12 @@ ground:
 sources = $(shell find Sources/$(1) -name '*.swift' | sort)
 define module
 $(O)/$(1).o: $(call sources,$(1)) $(HEADERS) Makefile $(2:%=$(O)/%.o)
-	@mkdir -p $(O)
+	@mkdir -p $(O)/$(1).tmp
 	@echo "  swiftc $(1)"
-	@$(SWIFTC) $(SWIFTFLAGS) $(SWIFTFLAGS_$(1)) -module-name $(1) -emit-module -emit-module-path $(O)/$(1).swiftmodule \
-		-c $(call sources,$(1)) -o $$@
-	@touch $$@ # swiftc leaves a file alone that would not change
+	@TMPDIR=$(abspath $(O)/$(1).tmp) $(SWIFTC) $(SWIFTFLAGS) $(SWIFTFLAGS_$(1)) -module-name $(1) \
+		-emit-module -emit-module-path $(O)/$(1).swiftmodule -c $(call sources,$(1)) -o $$@
+	@rm -r $(O)/$(1).tmp # swiftc 6.3 leaves a folder there
+	@touch $$@ # and a file alone that would not change
 endef
 $(eval $(call module,Linux,))
 $(eval $(call module,SoftDevice,Linux))
@@ -164,12 +165,13 @@ TOOL := $(B)/bin/vionetctl
 vionetctl: ground $(TOOL)
 TOOL_SOURCES := $(shell find Tools/vionetctl -name .build -prune -o -type f ! -name Package.resolved -print)
 $(TOOL): $(TOOL_SOURCES) $(STAGE)/lib/pkgconfig/vionet.pc
-	@mkdir -p $(B)/bin
+	@mkdir -p $(B)/bin $(B)/vionetctl.tmp
 	@echo "  swift build vionetctl"
-	@PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(SWIFT) build --package-path Tools/vionetctl --scratch-path $(B)/vionetctl \
-		-c release --product vionetctl --static-swift-stdlib --disable-local-rpath \
+	@TMPDIR=$(abspath $(B)/vionetctl.tmp) PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(SWIFT) build -c release \
+		--package-path Tools/vionetctl --scratch-path $(B)/vionetctl --product vionetctl --static-swift-stdlib --disable-local-rpath \
 		-Xlinker -rpath -Xlinker '$$ORIGIN/../lib' -Xlinker -rpath -Xlinker '$$ORIGIN/..' \
 		>$(B)/vionetctl.log 2>&1 || { cat $(B)/vionetctl.log; exit 1; }
+	@rm -r $(B)/vionetctl.tmp
 	@install -m755 -s $(B)/vionetctl/release/vionetctl $@
 
 COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d

@@ -5,6 +5,10 @@
 # deadline: 600
 set -eu
 cd "$(dirname "$0")/../.."
+# Swift leaves folders and locks there.
+export TMPDIR=$PWD/.build/tmp
+rm -rf "$TMPDIR"
+mkdir -p "$TMPDIR"
 case ${1:-debug} in
   debug) exec swift test --disable-xctest --no-parallel --scratch-path .build ;;
   asan) exec swift test --disable-xctest --no-parallel --sanitize=address --scratch-path .build-asan ;;
