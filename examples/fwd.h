@@ -192,7 +192,7 @@ static enum mode mode_named(const char *name)
 
 static void read_arguments(struct forwarder *f, int argc, char **argv)
 {
-	for (int option; (option = getopt(argc, argv, "b:c:hm:qt:w")) != -1;) {
+	for (int option; (option = getopt_long(argc, argv, "b:c:hm:qt:w", long_options, NULL)) != -1;) {
 		switch (option) {
 		case 'b': f->burst = (uint16_t)number("burst", optarg, 1, MAX_BURST); break;
 		case 'c': f->core = (int)number("core", optarg, 0, CPU_SETSIZE - 1); break;

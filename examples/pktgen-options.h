@@ -37,7 +37,7 @@ _Noreturn static void usage(int status)
 
 static void read_arguments(int argc, char **argv)
 {
-	for (int option; (option = getopt(argc, argv, "b:c:hl:m:n:qr:t:")) != -1;) {
+	for (int option; (option = getopt_long(argc, argv, "b:c:hl:m:n:qr:t:", long_options, NULL)) != -1;) {
 		switch (option) {
 		case 'b': wish.burst = (uint16_t)number("burst", optarg, 1, MAX_BURST); break;
 		case 'c': wish.core = (int)number("core", optarg, 0, CPU_SETSIZE - 1); break;

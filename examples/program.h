@@ -9,6 +9,7 @@
 #include <bsd/stdlib.h>
 #include <err.h>
 #include <errno.h>
+#include <getopt.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
@@ -26,6 +27,9 @@
 
 /* Each program says how it is called: on standard output for status 0, else on standard error. */
 _Noreturn static void usage(int status);
+
+/* The one long option: --help, as -h. */
+static const struct option long_options[] = {{"help", no_argument, NULL, 'h'}, {NULL, 0, NULL, 0}};
 
 /* A number between two bounds, or a sentence that says which argument is wrong and how. */
 static inline long long number(const char *what, const char *text, long long lowest, long long highest)

@@ -100,7 +100,7 @@ static bool show(const char *device, bool start)
 int main(int argc, char **argv)
 {
 	bool start = false, good = true;
-	for (int option; (option = getopt(argc, argv, "hs")) != -1;) {
+	for (int option; (option = getopt_long(argc, argv, "hs", long_options, NULL)) != -1;) {
 		if (option == 's')
 			start = true;
 		else

@@ -67,8 +67,10 @@ for program in "$examples/vionet-fwd" "$examples/vionet-fwd-dlopen"; do
     gives 2 "$program" $bad
     said usage
   done
-  gives 0 "$program" -h
-  said usage
+  for option in -h --help; do
+    gives 0 "$program" $option
+    said usage
+  done
   gives 1 "$program" soft:nothing soft:sink
   said nothing
   gives 1 "$program" soft:sink vhost-user:/nonexistent/socket

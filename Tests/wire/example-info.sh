@@ -16,8 +16,10 @@ said 02:00:00:00:00:07
 said 'rx-split'
 said started
 said soft:generate
-gives 0 "$info" -h
-said usage
+for option in -h --help; do
+  gives 0 "$info" $option
+  said usage
+done
 gives 2 "$info"
 said usage
 gives 2 "$info" -x soft:sink

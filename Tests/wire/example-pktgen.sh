@@ -41,8 +41,10 @@ for bad in "" "-m tx" "soft:sink" "-m both soft:sink" "-m tx -l 63 soft:sink" "-
   gives 2 "$pktgen" $bad
   said usage
 done
-gives 0 "$pktgen" -h
-said usage
+for option in -h --help; do
+  gives 0 "$pktgen" $option
+  said usage
+done
 gives 1 "$pktgen" -m tx soft:nothing
 said nothing
 gives 1 "$pktgen" -m tx -n 100 soft:sink
