@@ -21,7 +21,7 @@ SHAREDIR ?= $(PREFIX)/share
 DESTDIR ?=
 
 SWIFTC ?= swiftc
-SWIFT ?= swift
+SWIFT ?= $(SWIFTC:%swiftc=%swift)
 CLANG ?= $(shell dirname $$(readlink -f $$(command -v $(SWIFTC))))/clang
 CFLAGS ?= -O2 -g -Wall -Wextra
 
