@@ -169,14 +169,10 @@ extension Port {
     }
     Port.makeAllSee()
     let deadline = Deadline(milliseconds: 3000)
-    for pair in 0..<doors {
-      while receiveQueue(pair).value.core.isBusy || transmitQueue(pair).value.core.isBusy {
-        if deadline.hasPassed {
-          openDoors()
-          throw Port.staysInside(slot)
-        }
-        sys_sleep_microseconds(20)
-      }
+    for pair in 0..<doors
+    where !receiveQueue(pair).value.core.isLeft(by: deadline) || !transmitQueue(pair).value.core.isLeft(by: deadline) {
+      openDoors()
+      throw Port.staysInside(slot)
     }
   }
 
@@ -281,8 +277,13 @@ extension Region {
 }
 
 extension Virtqueue {
-  /// A thread is inside a burst.
-  var isBusy: Bool {
-    mutating get { unsafe shared_load32(&inside) != 0 }
+  /// Waits until no thread is inside a burst; false if one still is when the time is over.
+  @inline(never)
+  mutating func isLeft(by deadline: Deadline) -> Bool {
+    while unsafe shared_load32(&inside) != 0 {
+      if deadline.hasPassed { return false }
+      sys_sleep_microseconds(20)
+    }
+    return true
   }
 }

@@ -84,14 +84,9 @@ extension Port {
     for pair in pairs { unsafe transmitQueue(pair).value.core.burst = Virtqueue.idleBurst }
     Port.makeAllSee()
     let deadline = Deadline(milliseconds: 3000)
-    for pair in pairs {
-      while transmitQueue(pair).value.core.isBusy {
-        if deadline.hasPassed {
-          openTransmit(pairs.upperBound)
-          throw Port.staysInside(number)
-        }
-        sys_sleep_microseconds(20)
-      }
+    for pair in pairs where !transmitQueue(pair).value.core.isLeft(by: deadline) {
+      openTransmit(pairs.upperBound)
+      throw Port.staysInside(number)
     }
     let moment = Deadline(milliseconds: 100)
     for pair in pairs {

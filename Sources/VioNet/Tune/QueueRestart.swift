@@ -39,13 +39,9 @@ extension Port {
     let burst = unsafe queue.value.burst
     unsafe queue.value.burst = Virtqueue.idleBurst
     Port.makeAllSee()
-    let deadline = Deadline(milliseconds: 3000)
-    while queue.value.isBusy {
-      if deadline.hasPassed {
-        unsafe queue.value.open(burst)
-        throw Port.staysInside(number)
-      }
-      sys_sleep_microseconds(20)
+    if !queue.value.isLeft(by: Deadline(milliseconds: 3000)) {
+      unsafe queue.value.open(burst)
+      throw Port.staysInside(number)
     }
   }
 
