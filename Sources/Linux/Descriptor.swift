@@ -39,6 +39,23 @@ package struct Descriptor {
   }
 }
 
+/// One that is readable when any of the files is that it watches: an epoll descriptor.
+extension Descriptor {
+  package static func watcher() throws(Failure) -> Descriptor {
+    Descriptor(owning: try check(sys_epoll_create()) { Failure($0, "cannot make an epoll descriptor: ").reason($0) })
+  }
+
+  /// Nothing if there is no file. The end of a connection can be read, too.
+  @inline(never)
+  package func watch(_ file: Int32) throws(Failure) {
+    if file < 0 { return }
+    _ = try check(sys_epoll_add(number, file, EPOLLIN.rawValue, 0)) { Failure($0, "epoll: ").reason($0) }
+  }
+
+  @inline(never)
+  package func unwatch(_ file: Int32) { if file >= 0 { _ = sys_epoll_remove(number, file) } }
+}
+
 /// A moment on the monotonic clock after which waiting ends.
 package struct Deadline: Sendable {
   let nanoseconds: UInt64

@@ -33,7 +33,7 @@ extension Port {
   /// vionet_start() without a back-end.
   mutating func startWaiting() throws(Failure) {
     guard let kept else { throw Failure(ENOTCONN, "the back-end of port ").number(number).text(" is gone") }
-    for pair in 0..<kept.count where !kept[pair].wake.isOpen { kept[pair].wake = try Port.epoll() }
+    for pair in 0..<kept.count where !kept[pair].wake.isOpen { kept[pair].wake = try Descriptor.watcher() }
     try wait()
   }
 
@@ -143,21 +143,20 @@ extension Port {
   /// The descriptors of the device's are about to go; those that the user watches stay, if the device may return.
   mutating func stopWatching() {
     for pair in 0..<queuePairs { keepWake(pair) }
-    if bus.errorDescriptor >= 0 { _ = sys_epoll_remove(news.number, bus.errorDescriptor) }
-    if bus.changeDescriptor >= 0 { _ = sys_epoll_remove(news.number, bus.changeDescriptor) }
-    if bus.controlDescriptor >= 0 { _ = sys_epoll_remove(news.number, bus.controlDescriptor) }
+    news.unwatch(bus.errorDescriptor)
+    news.unwatch(bus.changeDescriptor)
+    news.unwatch(bus.controlDescriptor)
   }
 
   private func keepWake(_ pair: UInt16) {
     let receive = receiveQueue(pair)
-    let wake = receive.value.wake.number
-    guard let kept, wake >= 0 else { return }
+    let wake = receive.value.wake
+    guard let kept, wake.isOpen else { return }
     // A back-end that lives on has the call descriptor too, so that its being closed here ends no watch.
-    _ = sys_epoll_remove(wake, receive.value.core.call)
-    let shared = bus.sharedInterrupt(pair: Int(pair))
-    if shared >= 0 { _ = sys_epoll_remove(wake, shared) }
-    if bus.controlDescriptor >= 0 { _ = sys_epoll_remove(wake, bus.controlDescriptor) }
-    kept[pair].wake = receive.value.wake
+    wake.unwatch(receive.value.core.call)
+    wake.unwatch(bus.sharedInterrupt(pair: Int(pair)))
+    wake.unwatch(bus.controlDescriptor)
+    kept[pair].wake = wake
     receive.value.wake = .none
   }
 }

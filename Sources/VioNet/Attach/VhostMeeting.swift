@@ -40,7 +40,7 @@ struct VhostMeeting {
       }
       _ = try VhostMeeting.check(bound, path)
       _ = try VhostMeeting.check(sys_listen(listener.number, 8), path)
-      try watch(listener.number)
+      try ready.watch(listener.number)
     } catch {
       listener.close()
       close()
@@ -54,8 +54,8 @@ struct VhostMeeting {
     address = try VhostSocket.address(path)
     do throws(Failure) {
       timer = Descriptor(owning: try VhostMeeting.check(sys_timer(), path))
-      ready = Descriptor(owning: try VhostMeeting.check(sys_epoll_create(), path))
-      try watch(timer.number)
+      ready = try Descriptor.watcher()
+      try ready.watch(timer.number)
     } catch {
       close()
       throw error
@@ -64,12 +64,6 @@ struct VhostMeeting {
 
   private static func check(_ result: Int32, _ path: Text) throws(Failure) -> Int32 {
     try Linux.check(result) { Failure($0, "socket ").quoting(path).text(": ").reason($0) }
-  }
-
-  private func watch(_ file: Int32) throws(Failure) {
-    _ = try Linux.check(sys_epoll_add(ready.number, file, UInt32(EPOLLIN.rawValue), 0)) {
-      Failure($0, "epoll: ").reason($0)
-    }
   }
 
   /// A socket, and one on which nobody listens any more.
@@ -128,7 +122,7 @@ struct VhostMeeting {
       if visitor.hasHungUp() {
         // It says something; whether that makes sense is seen by whoever reads it.
         let met = visitor
-        _ = sys_epoll_remove(ready.number, met.descriptor)
+        ready.unwatch(met.descriptor)
         visitor = VhostSocket(adopting: -1)
         end()
         return met
@@ -146,7 +140,7 @@ struct VhostMeeting {
     if file < 0 { return false }
     visitor = VhostSocket(adopting: file)
     let asked: Void? = Failure.quietly { () throws(Failure) in
-      try watch(file)
+      try ready.watch(file)
       try unsafe visitor.send(VhostRequest.getFeatures, flags: 0, payload: nil, count: 0)
     }
     if asked == nil { visitor.close() }

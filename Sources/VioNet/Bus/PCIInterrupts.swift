@@ -93,13 +93,9 @@ struct PCIInterrupts {
   }
 
   private mutating func watchChange() throws(Failure) {
-    changes = Descriptor(
-      owning: try check(sys_epoll_create()) { Failure($0, "cannot make an epoll descriptor: ").reason($0) })
-    let readable = UInt32(EPOLLIN.rawValue)
-    _ = try check(sys_epoll_add(changes.number, change.number, readable, 0)) { Failure($0, "epoll: ").reason($0) }
-    let beside = plan.count > 0 ? shared(vector: 0) : line
-    if beside < 0 { return }
-    _ = try check(sys_epoll_add(changes.number, beside, readable, 1)) { Failure($0, "epoll: ").reason($0) }
+    changes = try Descriptor.watcher()
+    try changes.watch(change.number)
+    try changes.watch(plan.count > 0 ? shared(vector: 0) : line)
   }
 
   // MARK: Passing on what several share

@@ -9,7 +9,7 @@ import Linux
 
 extension Port {
   mutating func restart(_ pair: UInt16, transmit: Bool, _ wanted: UInt16) throws(Failure) {
-    if state != VIONET_STATE_STARTED { throw Failure(EINVAL, "port ").number(number).text(" is not started") }
+    try mustBeStarted()
     if pair >= queuePairs { throw Failure(EINVAL, "port ").number(number).text(" has no queue ").number(pair) }
     if bus.isPCI { try need(VIRTIO_F_RING_RESET) }
     let most = transmit ? options.transmitDescriptors : options.receiveDescriptors

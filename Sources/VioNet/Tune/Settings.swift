@@ -92,6 +92,11 @@ extension Port {
     }
   }
 
+  @inline(never)
+  func mustBeStarted() throws(Failure) {
+    if state != VIONET_STATE_STARTED { throw Failure(EINVAL, "port ").number(number).text(" is not started") }
+  }
+
   /// That the feature was negotiated; or the sentence says why it was not.
   @inline(never)
   func need(_ feature: Int32) throws(Failure) {

@@ -17,27 +17,17 @@ extension Port {
       wake = kept[Int(pair)].wake
       kept[Int(pair)].wake = .none
     } else {
-      wake = try Port.epoll()
+      wake = try Descriptor.watcher()
     }
     queue.value.wake = wake
-    let readable = UInt32(EPOLLIN.rawValue)
-    try Port.watch(wake, queue.value.core.call, readable, tag: 0)
-    try Port.watch(wake, bus.sharedInterrupt(pair: Int(pair)), readable, tag: 2)
+    try wake.watch(queue.value.core.call)
+    try wake.watch(bus.sharedInterrupt(pair: Int(pair)))
     // Nothing arrives on the control connection unasked, so whatever it shows is its end.
-    try Port.watch(wake, bus.controlDescriptor, UInt32(EPOLLRDHUP.rawValue | EPOLLIN.rawValue), tag: 1)
-  }
-
-  static func epoll() throws(Failure) -> Descriptor {
-    Descriptor(owning: try check(sys_epoll_create()) { Failure($0, "cannot make an epoll descriptor: ").reason($0) })
-  }
-
-  static func watch(_ wake: Descriptor, _ file: Int32, _ events: UInt32, tag: UInt64) throws(Failure) {
-    if file < 0 { return }
-    _ = try check(sys_epoll_add(wake.number, file, events, tag)) { Failure($0, "epoll: ").reason($0) }
+    try wake.watch(bus.controlDescriptor)
   }
 
   private func checkQueue(_ queue: UInt16) throws(Failure) {
-    if state != VIONET_STATE_STARTED { throw Failure(EINVAL, "port ").number(number).text(" is not started") }
+    try mustBeStarted()
     if queue >= (isWaiting ? options.queuePairs : queuePairs) {
       throw Failure(EINVAL, "port ").number(number).text(" has no receive queue ").number(queue)
     }

@@ -25,21 +25,20 @@ extension Port {
   mutating func makeNews() throws(Failure) {
     if !poke.isOpen { poke = try Descriptor.event() }
     Registry.ports[number].news = poke.number + 1
-    let readable = UInt32(EPOLLIN.rawValue)
     if !news.isOpen {
-      news = try Port.epoll()
-      try Port.watch(news, poke.number, readable, tag: 0)
+      news = try Descriptor.watcher()
+      try news.watch(poke.number)
     }
-    if bus.meetingDescriptor >= 0 { _ = sys_epoll_remove(news.number, bus.meetingDescriptor) }
-    if isWaiting && bus.isGone { return try Port.watch(news, bus.meetingDescriptor, readable, tag: 3) }
-    try Port.watch(news, bus.errorDescriptor, readable, tag: 4)
-    try Port.watch(news, bus.changeDescriptor, readable, tag: 1)
-    try Port.watch(news, bus.controlDescriptor, UInt32(EPOLLRDHUP.rawValue | EPOLLIN.rawValue), tag: 2)
+    news.unwatch(bus.meetingDescriptor)
+    if isWaiting && bus.isGone { return try news.watch(bus.meetingDescriptor) }
+    try news.watch(bus.errorDescriptor)
+    try news.watch(bus.changeDescriptor)
+    try news.watch(bus.controlDescriptor)
   }
 
   /// Looks at the device; each thing is new once.
   mutating func takeNews() throws(Failure) -> PortNews {
-    if state != VIONET_STATE_STARTED { throw Failure(EINVAL, "port ").number(number).text(" is not started") }
+    try mustBeStarted()
     _ = sys_eventfd_drain(poke.number)
     var news = PortNews()
     if isWaiting {
@@ -82,9 +81,7 @@ extension Port {
 extension Ports {
   package static func newsDescriptor(_ number: UInt16) throws(Failure) -> Int32 {
     try with(number) { (port) throws(Failure) in
-      if port.value.state != VIONET_STATE_STARTED {
-        throw Failure(EINVAL, "port ").number(number).text(" is not started")
-      }
+      try port.value.mustBeStarted()
       return port.value.news.number
     }
   }
