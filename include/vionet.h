@@ -109,6 +109,9 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
  *     pci:0000:00:05.0           a PCI function bound to vfio-pci or uio_pci_generic; the domain may be left out
  *     vhost-user:/run/x.sock     a vhost-user back-end that listens there (DPDK, Open vSwitch, vionet_device_serve), or with
  *                                server=1 goes there
+ *     vhost-net:NAME             the kernel's vhost (/dev/vhost-net) on the TAP interface of that name, made here and removed
+ *                                at close, or there before and left there
+ *     vhost-vdpa:/dev/vhost-vdpa-0   a vDPA device
  *     soft:loopback              a device in this process that gives back what it is sent
  *     soft:generate              ... that makes frames: length=64..9000, rate=packets/s (0 = all it can), flows=1..65536
  *     soft:sink                  ... that counts and forgets
@@ -121,14 +124,14 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
  *     mac=02:00:00:00:00:01      this port's address, in place of the device's
  *     queue_size=256             descriptors per ring: 2 to 32768, a power of two unless packed_vq=1; a PCI device may
  *                                have fewer
- *     queues=1                   queue pairs, up to what the device has
+ *     queues=1                   queue pairs, up to what the device has; of vhost-net: what the interface is to have
  *     packed_vq=0|1              packed rings if offered; without the key only on PCI
  *     in_order=0|1               buffers used in order if offered; without the key yes
  *     mrg_rxbuf=0|1              frames in several buffers if offered; without the key if they do not fit into one
  *     rx_csum, lro, vlan_strip, vlan_filter=0|1   as VIONET_RX_CHECKSUM, _LRO, _VLAN_STRIP, _VLAN_FILTER of
  *                                vionet_config
  *     rss, rx_hash=0|1           as VIONET_RX_RSS, _HASH
- *     cq=0|1                     a back-end has a control queue that answers; without the key only on PCI
+ *     cq=0|1                     a back-end has a control queue that answers; without the key only on PCI and vhost-vdpa
  *     size_stats=0|1             1: vionet_xstats() tells of each queue's frames by size, too, for which bursts look at
  *                                every frame
  *     recover=auto|0             vionet_event_handle() restarts a port that broke, and meets the next back-end when one
@@ -139,6 +142,9 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
  *
  *     server=0|1                 1: listens on the socket, which is made here and removed by vionet_close(), for one
  *                                back-end after another. Nobody waits for it: see vionet_start()
+ *
+ * Of vhost-net: mac= is also the address of an interface that is made here. Of vhost-vdpa: a device is one port's, and is
+ * reset by opening it.
  *
  * of pci: besides:
  *

@@ -131,6 +131,10 @@ extension Port {
     }
     if var socket { return try Bus(VhostSocket(adopting: socket.take())) }
     if address.scheme == .pci { return try Bus(pci: address.target) }
+    if address.scheme == .vhostVDPA { return try Bus(vhostVDPA: address.target) }
+    if address.scheme == .vhostNet {
+      return try Bus(vhostNet: address.target, pairs: options.queuePairs, address: options.address)
+    }
     if options.isServer { return try Bus(VhostMeeting(listeningAt: address.target)) }
     return try Bus(VhostSocket(path: address.target))
   }

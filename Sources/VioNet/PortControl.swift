@@ -30,6 +30,9 @@ extension Port {
     let page = begin + Port.controlRingBytes
     var devicePage = unsafe Shared(region.base + page).address
     if bus.usesPhysicalAddresses { devicePage = try physical(page, commandBytes, region) }
+    try bus.confine(
+      controlIndex,
+      to: SharedRegion(address: region.address + UInt64(begin), length: UInt64(Port.controlRingBytes + commandBytes)))
     let core = try Virtqueue(
       port: number, index: controlIndex, ring: unsafe Shared(region.base + begin), layout: layout, shape: shape)
     control = unsafe ControlQueue(

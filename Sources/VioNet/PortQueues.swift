@@ -36,7 +36,7 @@ extension Port {
     if pairs > config.pairs {
       throw Failure(EINVAL, "queues: ").number(pairs).text(" were asked for, and the device has ").number(config.pairs)
     }
-    if pairs > 1 && bus.isPCI && !features.has(VIRTIO_NET_F_MQ) && !features.has(VIRTIO_NET_F_RSS) {
+    if pairs > 1 && bus.isDevice && !features.has(VIRTIO_NET_F_MQ) && !features.has(VIRTIO_NET_F_RSS) {
       throw Failure(EINVAL, "queues: ").number(pairs).text(" take VIRTIO_NET_F_MQ, which features_off forbids")
     }
     let receive = try layout(0, options.receiveDescriptors)
@@ -133,7 +133,7 @@ extension Port {
         throw Failure(EINVAL, "pool ").number(number).text(" has physical addresses, for a port through ")
           .text("uio_pci_generic; give this port its own")
       }
-      if memory.file < 0 && !bus.isPCI {
+      if memory.file < 0 && bus.takesFiles {
         throw Failure(EINVAL, "pool ").number(number).text(
           " has no file descriptor, so no other process can be given its memory")
       }

@@ -113,8 +113,24 @@ static void of_no_use_yet(void)
 	wrong("pci:ffff:ff:1f.7,vdpa=2", -EINVAL, "vdpa");
 	wrong("soft:sink,vdpa=1", -EINVAL, "vdpa");
 	wrong("vhost-user:/tmp/none.sock,vdpa=1", -EINVAL, "vdpa");
-	wrong("vhost-net:tap0", -ENOTSUP, "vhost-net");
-	wrong("vhost-vdpa:/dev/vhost-vdpa-0", -ENOTSUP, "vhost-vdpa");
+}
+
+/* Nothing of the kernel's is touched by these. */
+static void of_the_kernel(void)
+{
+	wrong("vhost-net:", -EINVAL, "names nothing");
+	wrong("vhost-net:interface-name16", -ENAMETOOLONG, "\"interface-name16\" is longer than 15 bytes");
+	wrong("vhost-net:tap0,queues=129", -EINVAL, "queues");
+	wrong("vhost-net:tap0,server=1", -EINVAL, "server");
+	wrong("vhost-net:tap0,vdpa=1", -EINVAL, "vdpa");
+	wrong("vhost-net:tap0,path=/dev/vhost-net", -EINVAL, "path");
+	if (access("/dev/vhost-net", F_OK) != 0)
+		wrong("vhost-net:tap0", -ENOENT, "/dev/vhost-net: No such file or directory; modprobe vhost_net");
+	wrong("vhost-vdpa:", -EINVAL, "names nothing");
+	wrong("vhost-vdpa:/dev/vhost-vdpa-none", -ENOENT, "/dev/vhost-vdpa-none: No such file or directory; modprobe vhost_vdpa");
+	wrong("vhost-vdpa:/dev/null", -ENODEV, "\"/dev/null\" is not a device of vhost-vdpa");
+	wrong("vhost-vdpa:/tmp", -EISDIR, "/tmp");
+	wrong("vhost-vdpa:/dev/null,server=1", -EINVAL, "server");
 }
 
 static void sockets(void)
@@ -161,6 +177,7 @@ static void all(void)
 	shapes();
 	values();
 	of_no_use_yet();
+	of_the_kernel();
 	sockets();
 }
 

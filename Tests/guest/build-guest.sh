@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Makes what a guest is booted from, in build/guest; nothing of it is installed or committed.
 #
-#   Tests/guest/build-guest.sh [--testpmd] [--vionetctl] [--iperf3]
+#   Tests/guest/build-guest.sh [--testpmd] [--vionetctl] [--iperf3] [--vdpa]
 #
 #   build/guest/vmlinuz      a Debian kernel, downloaded once with apt-get, unpacked, kept
 #   build/guest/system.cpio  busybox, the kernel modules a test may want, init
@@ -10,6 +10,7 @@
 #   build/guest/testpmd.cpio with --testpmd: DPDK's testpmd with the few drivers it needs here
 #   build/guest/vionetctl.cpio with --vionetctl: the tool
 #   build/guest/iperf3.cpio  with --iperf3: that
+#   build/guest/vdpa.cpio    with --vdpa: vDPA, which Debian's kernel is built without, from its own source, and its tool
 #
 # The kernel unpacks archives that follow one another, so that each test takes the parts it needs. They are not
 # compressed: an emulated CPU takes longer to unpack than QEMU to copy. A part that is newer than its sources is kept.
@@ -19,9 +20,13 @@ here=$root/Tests/guest
 store=$build/guest
 
 # With these go all that they depend on. Those of a test's own choice (VFIO or UIO) are loaded by it.
-modules="virtio_pci virtio_net vfio vfio_iommu_type1 vfio-pci uio uio_pci_generic tun bridge"
+modules="virtio_pci virtio_net vfio vfio_iommu_type1 vfio-pci uio uio_pci_generic tun bridge vhost_net"
 # What testpmd wants beside what it is linked to: it opens these by name.
 plugins="librte_bus_pci librte_bus_vdev librte_mempool_ring librte_net_virtio"
+
+# Of the kernel's source: what vDPA is made of that Debian builds without.
+vdpa_sources=$(printf 'linux-source-6.1/drivers/%s ' vdpa/vdpa.c vdpa/vdpa_sim/vdpa_sim.{c,h} vdpa/vdpa_sim/vdpa_sim_net.c \
+  vdpa/virtio_pci/vp_vdpa.c vhost/vdpa.c vhost/vhost.h vhost/vringh.c)
 
 # What Debian calls the kernel that matches "linux-image-6.1.0-*-amd64", the newest of them.
 newest_kernel() {
@@ -66,7 +71,34 @@ make_kernel() {
   rm -rf "$store/modules"
   mv "$work/slim" "$store/modules"
   mv "$work/kernel/boot/vmlinuz-$release" "$store/vmlinuz"
+  echo "$modules" >"$store/modules.wanted"
   touch "$store/vmlinuz"
+}
+
+# vDPA's modules, in a folder of their own. Some 150 MB are fetched for it, and half a megabyte is kept.
+make_vdpa() {
+  local folder=$work/vdpa tree=$work/tree release file
+  release=$(basename "$store"/modules/lib/modules/*)
+  mkdir -p "$tree/vdpa" "$folder/vdpa"
+  (cd "$tree" && apt-get download -qq "linux-headers-$release" "linux-headers-${release%-amd64}-common" linux-kbuild-6.1 \
+    linux-source-6.1 >download.out 2>&1) || { cat "$tree/download.out"; skip "the source of the guest's kernel cannot be downloaded"; }
+  for file in "$tree"/linux-headers-*.deb "$tree"/linux-kbuild-*.deb; do dpkg -x "$file" "$tree" || fail "unpacking $file"; done
+  sed -i "s|/usr/src|$tree/usr/src|" "$tree/usr/src/linux-headers-$release/Makefile"
+  # It ends as soon as it has them, which whoever feeds it takes amiss.
+  # shellcheck disable=SC2086 # a list
+  (cd "$tree" && dpkg-deb --fsys-tarfile linux-source-*.deb 2>/dev/null | tar -xO ./usr/src/linux-source-6.1.tar.xz 2>/dev/null |
+    tar -xJ --occurrence=1 --strip-components=2 $vdpa_sources) || fail "unpacking the kernel's source"
+  mv "$tree/vhost/vdpa.c" "$tree/vdpa/vhost_vdpa.c"
+  find "$tree/vdpa/"* "$tree/vhost" -mindepth 1 -exec mv -t "$tree/vdpa" {} +
+  echo "ccflags-y += -DCONFIG_VHOST_IOTLB_MODULE=1
+obj-m += vdpa.o vringh.o vdpa_sim.o vdpa_sim_net.o vp_vdpa.o vhost_vdpa.o" >"$tree/vdpa/Kbuild"
+  make -s -C "$tree/usr/src/linux-headers-$release" M="$tree/vdpa" modules >"$tree/make.out" 2>&1 ||
+    { cat "$tree/make.out"; fail "building vDPA"; }
+  cp "$tree"/vdpa/*.ko "$folder/vdpa/"
+  mkdir -p "$folder/bin"
+  cp -L "$(command -v vdpa)" "$folder/bin/vdpa"
+  with_libraries "$folder" "$folder/bin/vdpa"
+  pack vdpa
 }
 
 # pack NAME: the folder $work/NAME as an archive, at once: a test that is interrupted here leaves no half of it.
@@ -163,13 +195,14 @@ stale() {
   return 1
 }
 
-testpmd=0 vionetctl=0 iperf3=0
+testpmd=0 vionetctl=0 iperf3=0 vdpa=0
 for argument; do
   case $argument in
     --testpmd) testpmd=1 ;;
     --vionetctl) vionetctl=1 ;;
     --iperf3) iperf3=1 ;;
-    *) echo "usage: Tests/guest/build-guest.sh [--testpmd] [--vionetctl] [--iperf3]" >&2; exit 2 ;;
+    --vdpa) vdpa=1 ;;
+    *) echo "usage: Tests/guest/build-guest.sh [--testpmd] [--vionetctl] [--iperf3] [--vdpa]" >&2; exit 2 ;;
   esac
 done
 need busybox busybox-static
@@ -186,7 +219,8 @@ exec 9>"$store/lock"
 flock 9
 
 # This script decides what is in all of them.
-if [ ! -e "$store/vmlinuz" ] || ! [ -d "$store/modules" ]; then make_kernel; fi
+# The kernel is kept until other modules are wanted of it.
+if ! [ -d "$store/modules" ] || [ "$(cat "$store/modules.wanted" 2>&1)" != "$modules" ]; then make_kernel; fi
 stale system "$0" "$here/init" "$store/vmlinuz" && make_system
 stale vionet "$0" "$build"/libvionet.so.*.*.* "$examples"/ "$here"/*.c "$root"/Tests/abi/*.h && make_vionet
 if [ "$vionetctl" -eq 1 ]; then
@@ -196,6 +230,11 @@ fi
 if [ "$iperf3" -eq 1 ]; then
   need iperf3 iperf3
   stale iperf3 "$0" "$(command -v iperf3)" && make_iperf3
+fi
+if [ "$vdpa" -eq 1 ]; then
+  need vdpa iproute2
+  need gcc-12 gcc-12
+  stale vdpa "$store/vmlinuz" "$(command -v vdpa)" && make_vdpa
 fi
 if [ "$testpmd" -eq 1 ]; then
   need dpdk-testpmd dpdk

@@ -5,7 +5,7 @@
 #
 #   pair NAME PROPERTIES     two more NICs with these properties of virtio-net-pci
 #   pair -t NAME PROPERTIES  together in one slot, as two functions that no IOMMU can keep apart
-#   boot [iommu[=BITS]] [hugepages=N] [vionetctl] [iperf3]
+#   boot [iommu[=BITS]] [hugepages=N] [vionetctl] [iperf3] [vdpa]
 #   guest COMMAND            in the guest; what it says is in $work/said
 #   check NAME COMMAND...    one line of the result
 #   done_here                the last line of a scenario
@@ -199,7 +199,7 @@ boot() {
         append+=" intel_iommu=on iommu=nopt"
         ;;
       hugepages=*) pages=${argument#*=} ;;
-      vionetctl | iperf3) parts+=("$argument") wanted+=("--$argument") ;;
+      vionetctl | iperf3 | vdpa) parts+=("$argument") wanted+=("--$argument") ;;
       *) fail "boot: what is $argument?" ;;
     esac
   done

@@ -121,14 +121,15 @@ def check_addresses(text, work):
             continue
         result = library.probe(address)
         wanted = {"works": 0, "planned": -errno.ENOTSUP}.get(today)
-        # A PCI function that is not here, or another's, says at least that the scheme is served.
-        if address.startswith("pci:") and today == "works" and result in (-errno.ENODEV, -errno.EBUSY):
+        # A device that is not here, or another's, says at least that the scheme is served.
+        absent = {"pci": [-errno.ENODEV, -errno.EBUSY], "vhost-net": [-errno.ENOENT], "vhost-vdpa": [-errno.ENOENT]}
+        if today == "works" and result in absent.get(address.split(":")[0], []):
             continue
         if wanted is None or result != wanted:
             fault(f"{address} is called {today}; opening it gave {result}: {library.lib.vionet_error().decode()}")
     # Every address of the header's list has a row.
-    rowed = {re.split(r"[=/]|:0", row[0])[0] for row in rows}
-    listed = set(re.findall(r"^ \*     ((?:pci(?=:)|vhost-user:|soft:\w+))", header, re.M))
+    rowed = {re.split(r"[=/]|:0|(?<=vhost-net:)", row[0])[0] for row in rows}
+    listed = set(re.findall(r"^ \*     ((?:pci(?=:)|vhost-(?:user|net|vdpa):|soft:\w+))", header, re.M))
     if len(listed) < 5 or listed - rowed:
         fault(f"listed in vionet.h and not in the README: {', '.join(sorted(listed - rowed)) or 'no list found'}")
 

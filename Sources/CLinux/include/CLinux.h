@@ -70,6 +70,7 @@
 #include "shared_memory.h"
 #include "sockets.h"
 #include "devices.h"
+#include "vhost.h"
 
 #pragma clang assume_nonnull begin
 

@@ -9,6 +9,8 @@ import Linux
 
 package enum Scheme: Sendable {
   case vhostUser
+  case vhostNet
+  case vhostVDPA
   case soft
   case pci
 }
@@ -33,8 +35,8 @@ package struct DeviceAddress {
       throw Failure(EINVAL, "the device address is longer than ").number(VIONET_DEVICE_LENGTH - 1).text(" bytes")
     }
     guard let (scheme, rest) = whole.split(at: UInt8(ascii: ":")) else {
-      throw Failure(EINVAL, "device address ").quoting(whole).text(
-        " has no scheme; known are vhost-user:, soft: and pci:")
+      throw Failure(EINVAL, "device address ").quoting(whole).text(" has no scheme; known are ")
+        .text(DeviceAddress.known)
     }
     self.whole = whole
     self.scheme = try DeviceAddress.scheme(named: scheme)
@@ -48,12 +50,12 @@ package struct DeviceAddress {
     if name.equals("vhost-user") { return .vhostUser }
     if name.equals("soft") { return .soft }
     if name.equals("pci") { return .pci }
-    if name.equals("vhost-net") || name.equals("vhost-vdpa") {
-      throw Failure(ENOTSUP, "scheme ").quoting(name).text(
-        " is not served by this version; vhost-user:, soft: and pci: are")
-    }
-    throw Failure(EINVAL, "unknown scheme ").quoting(name).text("; known are vhost-user:, soft: and pci:")
+    if name.equals("vhost-net") { return .vhostNet }
+    if name.equals("vhost-vdpa") { return .vhostVDPA }
+    throw Failure(EINVAL, "unknown scheme ").quoting(name).text("; known are ").text(known)
   }
+
+  private static var known: StaticString { "vhost-user:, vhost-net:, vhost-vdpa:, soft: and pci:" }
 
   /// Calls `take` with each key and value; what it answers false to goes to `foreign`.
   package func eachKey(

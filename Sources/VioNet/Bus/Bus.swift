@@ -48,70 +48,39 @@ struct SharedRegions {
 /// deadline.
 enum Bus {
   case vhostUser(Cell<VhostUserBus>)
+  case vhostNet(Cell<VhostNetBus>)
+  case vhostVDPA(Cell<VhostVDPABus>)
   case pci(Cell<PCIBus>)
-
-  /// Takes hold of a PCI function.
-  init(pci target: Text) throws(Failure) {
-    var state = try PCIBus(target)
-    guard let cell = Cell.make(state) else {
-      state.close()
-      throw Failure(ENOMEM, "no memory for a bus")
-    }
-    self = .pci(cell)
-  }
-
-  /// Lets go of the device for good.
-  func destroy() {
-    close()
-    switch self {
-    case .vhostUser(let bus): bus.destroy()
-    case .pci(let bus): bus.destroy()
-    }
-  }
-
-  /// Lets go of the device; it can only be destroyed after that.
-  func close() {
-    switch self {
-    case .vhostUser(let bus): bus.value.close()
-    case .pci(let bus): bus.value.close()
-    }
-  }
-
-  /// As destroy(), while a thread may still signal the device: its registers stay where they are, for ever.
-  func abandon() {
-    switch self {
-    case .vhostUser: destroy()
-    case .pci(let bus): bus.value.stopBusMaster()
-    }
-  }
 
   // MARK: What the device is
 
   /// Feature bits 0 to 63, as last read.
+  @inline(never)
   var offered: UInt64 {
     switch self {
     case .vhostUser(let bus): bus.value.deviceFeatures
+    case .vhostNet(let bus): bus.value.offered
+    case .vhostVDPA(let bus): bus.value.offered
     case .pci(let bus): bus.value.offered
     }
   }
 
-  /// Feature bits 64 to 127, which vhost-user does not carry.
+  /// Feature bits 64 to 127, which vhost does not carry.
   var offeredAbove: UInt64 {
-    switch self {
-    case .vhostUser: 0
-    case .pci(let bus): bus.value.offeredAbove
-    }
+    if case .pci(let bus) = self { return bus.value.offeredAbove }
+    return 0
   }
 
-  /// Asks a PCI device anew; a vhost-user back-end said it when it was met.
-  func readOffered() { if case .pci(let bus) = self { bus.value.readOffered() } }
+  /// Asks a device anew; a vhost-user back-end said it when it was met.
+  func readOffered() {
+    if case .pci(let bus) = self { bus.value.readOffered() }
+    if case .vhostVDPA(let bus) = self { bus.value.readOffered() }
+  }
 
-  /// With NOTIFICATION_DATA a queue could be signalled. An eventfd, which is vhost-user's way, carries no data.
+  /// With NOTIFICATION_DATA a queue could be signalled. An eventfd, which is vhost's way, carries no data.
   var takesNotificationData: Bool {
-    switch self {
-    case .vhostUser: false
-    case .pci(let bus): bus.value.takesNotificationData
-    }
+    if case .pci(let bus) = self { return bus.value.takesNotificationData }
+    return false
   }
 
   var isPCI: Bool {
@@ -119,26 +88,38 @@ enum Bus {
     return false
   }
 
+  /// A whole device, with a configuration, a control queue that answers, and all of its queues running from DRIVER_OK on;
+  /// not a back-end, which is told of each ring by its front-end.
+  var isDevice: Bool {
+    if case .vhostVDPA = self { return true }
+    return isPCI
+  }
+
+  /// The device side is another process: memory is given to it by files.
+  var takesFiles: Bool {
+    if case .vhostUser = self { return true }
+    return false
+  }
+
   /// From before virtio 1.0: no FEATURES_OK, a shorter header, rings of the device's own size and layout.
   var isLegacy: Bool {
-    switch self {
-    case .vhostUser: false
-    case .pci(let bus): bus.value.isLegacy
-    }
+    if case .pci(let bus) = self { return bus.value.isLegacy }
+    return false
   }
 
   /// No IOMMU stands before the device.
   var usesPhysicalAddresses: Bool {
-    switch self {
-    case .vhostUser: false
-    case .pci(let bus): bus.value.usesPhysicalAddresses
-    }
+    if case .pci(let bus) = self { return bus.value.usesPhysicalAddresses }
+    return false
   }
 
   /// Bytes of config space that can be read.
+  @inline(never)
   var configLength: Int {
     switch self {
     case .vhostUser(let bus): bus.value.hasConfig ? 64 : 0
+    case .vhostNet: VhostNetBus.configLength
+    case .vhostVDPA(let bus): bus.value.configLength
     case .pci(let bus): bus.value.configLength
     }
   }
@@ -146,22 +127,23 @@ enum Bus {
   var maximumQueuePairs: UInt16 {
     switch self {
     case .vhostUser(let bus): bus.value.maximumQueuePairs
-    case .pci: 1
+    case .vhostNet(let bus): bus.value.maximumQueuePairs
+    case .vhostVDPA, .pci: 1
     }
   }
 
   /// Readable when the device side goes away; -1 if there is no such thing.
   var controlDescriptor: Int32 {
-    switch self {
-    case .vhostUser(let bus): bus.value.socket.descriptor
-    case .pci: -1
-    }
+    if case .vhostUser(let bus) = self { return bus.value.socket.descriptor }
+    return -1
   }
 
   @inline(never)
   var isGone: Bool {
     switch self {
     case .vhostUser(let bus): bus.value.socket.hasHungUp()
+    case .vhostNet(let bus): bus.value.isGone
+    case .vhostVDPA(let bus): bus.value.isGone
     case .pci(let bus): bus.value.isGone
     }
   }
@@ -172,6 +154,8 @@ enum Bus {
   func status() throws(Failure) -> UInt8 {
     switch self {
     case .vhostUser(let bus): try bus.value.status()
+    case .vhostNet(let bus): bus.value.status
+    case .vhostVDPA(let bus): try bus.value.status()
     case .pci(let bus): bus.value.readStatus()
     }
   }
@@ -180,14 +164,19 @@ enum Bus {
   func setStatus(_ status: UInt8) throws(Failure) {
     switch self {
     case .vhostUser(let bus): try bus.value.setStatus(status)
+    case .vhostNet(let bus): try bus.value.setStatus(status)
+    case .vhostVDPA(let bus): try bus.value.setStatus(status)
     case .pci(let bus): bus.value.setStatus(status)
     }
   }
 
   /// Bits 0 to 63, and those from 64 on.
+  @inline(never)
   func accept(_ features: UInt64, above: UInt64) throws(Failure) {
     switch self {
     case .vhostUser(let bus): try bus.value.accept(features)
+    case .vhostNet(let bus): try bus.value.accept(features)
+    case .vhostVDPA(let bus): try bus.value.accept(features)
     case .pci(let bus): bus.value.accept(features, above: above)
     }
   }
@@ -196,6 +185,8 @@ enum Bus {
   func readConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) throws(Failure) {
     switch self {
     case .vhostUser(let bus): try unsafe bus.value.readConfig(offset, target, count)
+    case .vhostNet(let bus): unsafe bus.value.readConfig(offset, target, count)
+    case .vhostVDPA(let bus): try unsafe bus.value.readConfig(offset, target, count)
     case .pci(let bus): try unsafe bus.value.readConfig(offset, target, count)
     }
   }
@@ -224,73 +215,5 @@ enum Bus {
   private func quietStatus() throws(Failure) -> UInt8 {
     if case .pci(let bus) = self { return bus.value.status }
     return try status()
-  }
-
-  // MARK: Queues
-
-  /// The ring size to use for a wish.
-  @inline(never)
-  func queueSize(_ index: UInt16, _ wanted: UInt16) throws(Failure) -> UInt16 {
-    switch self {
-    case .vhostUser: wanted
-    case .pci(let bus): try bus.value.queueSize(index, wanted)
-    }
-  }
-
-  func share(_ regions: SharedRegions) throws(Failure) {
-    switch self {
-    case .vhostUser(let bus): try bus.value.share(regions)
-    case .pci(let bus): try bus.value.share(regions)
-    }
-  }
-
-  /// Makes interrupts signal the queues' call descriptors, which are given by queue, and one for changes of the
-  /// configuration; before any queue is set up. A vhost-user back-end is told of each call with its ring. `size` is that
-  /// of the largest ring.
-  func connect(calls: Table<Int32>, size: UInt16) throws(Failure) {
-    switch self {
-    case .vhostUser(let bus): try bus.value.prepareInflight(calls, size: size)
-    case .pci(let bus): try bus.value.connect(calls: calls)
-    }
-  }
-
-  /// Returns how the queue is notified.
-  @inline(never)
-  func setUp(_ ring: RingSetUp) throws(Failure) -> Notifier {
-    switch self {
-    case .vhostUser(let bus):
-      try bus.value.setUp(ring)
-      return .event(ring.kick)
-    case .pci(let bus): return try bus.value.setUp(ring)
-    }
-  }
-
-  /// On PCI a queue runs from DRIVER_OK on.
-  @inline(never)
-  func enable(_ index: UInt16, _ on: Bool) throws(Failure) {
-    if case .vhostUser(let bus) = self { try bus.value.enable(index, on) }
-  }
-
-  /// Makes a back-end let go of one ring; a PCI device lets go of all by its reset.
-  @inline(never)
-  func stop(_ index: UInt16) throws(Failure) {
-    if case .vhostUser(let bus) = self { try bus.value.stop(index) }
-  }
-
-  /// Makes the device let go of its first `rings` rings and of all memory; when this has returned it has.
-  func quiesce(_ rings: UInt16) throws(Failure) {
-    switch self {
-    case .vhostUser(let bus):
-      if rings == 0 { return }
-      // Only the answers to "stop" tell that a ring was let go of; a back-end that refuses the rest still gives those.
-      for index in 0..<rings { Failure.quietly { () throws(Failure) in try bus.value.enable(index, false) } }
-      for index in 0..<rings { try bus.value.stop(index) }
-      Failure.quietly { () throws(Failure) in try reset() }
-      Failure.quietly { () throws(Failure) in try bus.value.forgetMemory() }
-    case .pci(let bus):
-      do throws(Failure) { try reset() } catch { if !bus.value.forceReset() { throw error } }
-      bus.value.disconnect()
-      bus.value.forgetMemory()
-    }
   }
 }

@@ -50,8 +50,15 @@ extension Bus {
     meeting.value.meeting?.begin()
   }
 
-  /// Ends the connection with a back-end that does not answer.
-  func cutOff() { if case .vhostUser(let bus) = self { bus.value.disconnect() } }
+  /// Ends the connection with a back-end that does not answer; what the kernel has is let go with its file.
+  @inline(never)
+  func cutOff() {
+    switch self {
+    case .vhostUser(let bus): bus.value.disconnect()
+    case .vhostNet, .vhostVDPA: close()
+    case .pci: break
+    }
+  }
 
   func endMeeting() { meeting?.value.meeting?.end() }
 
@@ -87,17 +94,22 @@ extension Bus {
   }
 
   /// Readable when a ring is of no use to the back-end, from its set-up on; -1 if there is no such thing.
+  @inline(never)
   var errorDescriptor: Int32 {
     if case .vhostUser(let bus) = self { return bus.value.errors.number }
+    if case .vhostNet(let bus) = self { return bus.value.errors.number }
     return -1
   }
 
   /// True if the back-end has said so since the last time.
   func takeErrors() -> Bool { errorDescriptor >= 0 && sys_eventfd_drain(errorDescriptor) != 0 }
 
+  @inline(never)
   func prepareErrors() throws(Failure) {
-    guard case .vhostUser(let bus) = self else { return }
-    if !bus.value.errors.isOpen { bus.value.errors = try Descriptor.event() }
+    if errorDescriptor < 0 {
+      if case .vhostUser(let bus) = self { bus.value.errors = try Descriptor.event() }
+      if case .vhostNet(let bus) = self { bus.value.errors = try Descriptor.event() }
+    }
     _ = takeErrors()
   }
 

@@ -21,6 +21,8 @@ extension Bus {
       try bus.value.stop(index)
       // A back-end may compare the next size with the position that the ring had.
       try bus.value.begin(UInt32(index), isPacked: isPacked)
+    case .vhostNet(let bus): try bus.value.enable(index, false)
+    case .vhostVDPA: break
     case .pci(let bus): try bus.value.resetQueue(index)
     }
   }

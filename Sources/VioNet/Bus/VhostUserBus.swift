@@ -7,7 +7,7 @@
 import CLinux
 import Linux
 
-struct VhostUserBus {
+struct VhostUserBus: VhostRings {
   static let log: StaticString = "vhost-user"
   /// Bit 30 of the feature word, which on this bus announces protocol features.
   static let protocolFeaturesBit: UInt64 = 1 << 30
@@ -128,24 +128,6 @@ struct VhostUserBus {
     RegisterLog.read(VhostUserBus.log, VhostRequest.name(VhostRequest.getConfig), UInt64(offset), UInt64(count))
   }
 
-  /// Everything about one ring, its call descriptor first and its kick last, as back-ends expect (VHU-06).
-  mutating func setUp(_ ring: RingSetUp) throws(Failure) {
-    let index = UInt32(ring.index)
-    try tellFile(VhostRequest.setVringCall, index, ring.call)
-    if errors.isOpen { try tellFile(VhostRequest.setVringError, index, errors.number) }
-    try tell(VhostRequest.setVringSize, index, UInt32(ring.size))
-    try begin(index, isPacked: ring.isPacked)
-    var addresses = (UInt64(index), ring.descriptors, ring.used, ring.available, UInt64(0))
-    note(VhostRequest.setVringAddress, UInt64(index), ring.descriptors)
-    try unsafe tell(VhostRequest.setVringAddress, &addresses, 40)
-    try tellFile(VhostRequest.setVringKick, index, ring.kick)
-  }
-
-  /// Both positions of a packed ring begin in its first lap, whose wrap counter is 1, in bit 15 of each half.
-  mutating func begin(_ index: UInt32, isPacked: Bool) throws(Failure) {
-    try tell(VhostRequest.setVringBase, index, isPacked ? 0x8000_8000 : 0)
-  }
-
   @inline(never)
   mutating func enable(_ index: UInt16, _ on: Bool) throws(Failure) {
     guard offered & VhostUserBus.protocolFeaturesBit != 0 else { return }
@@ -208,6 +190,11 @@ struct VhostUserBus {
     var file = file
     note(request, number)
     try unsafe tell(request, &number, 8, &file, 1)
+  }
+
+  mutating func tellAddresses(_ addresses: inout RingAddresses) throws(Failure) {
+    note(VhostRequest.setVringAddress, addresses.0, addresses.1)
+    try unsafe tell(VhostRequest.setVringAddress, &addresses, 40)
   }
 
   func note(_ request: UInt32, _ number: UInt64, _ second: UInt64? = nil) {

@@ -37,7 +37,8 @@ package enum Features {
     // The header in front of the data, in one descriptor with it (5.1.9.8).
     1 << UInt64(VIRTIO_F_ANY_LAYOUT)
 
-  /// And this of a PCI device that offers it: it is told addresses in the IOMMU then, and physical ones otherwise (6.1).
+  /// And this of a device that offers it: a PCI function is told addresses in the IOMMU then, and physical ones otherwise
+  /// (6.1); vDPA devices have it or nothing.
   static let requiredWhenOffered: UInt64 = 1 << UInt64(VIRTIO_F_ACCESS_PLATFORM)
 
   /// Accepted when offered.
@@ -86,8 +87,8 @@ package enum Features {
     | 1 << UInt64(VIRTIO_NET_F_GUEST_ECN) | 1 << UInt64(VIRTIO_NET_F_GUEST_USO4)
     | 1 << UInt64(VIRTIO_NET_F_GUEST_USO6)
 
-  /// Accepted on PCI besides: there is a platform between device and memory.
-  static let wantedOnPCI: UInt64 =
+  /// Accepted of whole devices besides: there is a platform between device and memory.
+  static let wantedOfDevices: UInt64 =
     // Addresses go through an IOMMU, which we have told of all shared memory (6.1).
     1 << UInt64(VIRTIO_F_ACCESS_PLATFORM)
     // Barriers as for a hardware device, which ours are.

@@ -71,7 +71,7 @@ enum Negotiation {
       throw Failure(ENOTSUP, "the device does not offer ").plain(Features.firstName(missing))
         .text(", which is required; it offers ").hex(offered)
     }
-    if offered & options.featuresOff & Features.requiredWhenOffered != 0 && bus.isPCI {
+    if offered & options.featuresOff & Features.requiredWhenOffered != 0 && bus.isDevice {
       throw Failure(EINVAL, "features_off: VIRTIO_F_ACCESS_PLATFORM is required of a device that offers it")
     }
     var features = FeatureSet(
@@ -102,12 +102,12 @@ enum Negotiation {
     if features.has(VIRTIO_NET_F_MRG_RXBUF) && !features.has(VIRTIO_NET_F_MTU) {
       config.largestMTU = UInt16(clamping: room * 60 - NetConfig.frameOverhead)
     }
-    if hasPairs && !bus.isPCI { features.bits |= 1 << UInt64(VIRTIO_NET_F_MQ) }
+    if hasPairs && !bus.isDevice { features.bits |= 1 << UInt64(VIRTIO_NET_F_MQ) }
     config.pairs = bus.maximumQueuePairs
     // The field can be read as soon as the feature is offered (2.5).
     let may = FeatureSet(offered)
     let hasMany = may.has(VIRTIO_NET_F_MQ) || may.has(VIRTIO_NET_F_RSS)
-    if bus.isPCI && hasMany && may.has(VIRTIO_NET_F_CTRL_VQ) && bus.configLength >= 10 {
+    if bus.isDevice && hasMany && may.has(VIRTIO_NET_F_CTRL_VQ) && bus.configLength >= 10 {
       config.pairs = try NetConfig.pairs(bus)
     }
     return features
@@ -116,7 +116,7 @@ enum Negotiation {
   /// What this port would like, of what the user allows.
   private static func wishes(_ bus: Bus, _ options: PortOptions) -> UInt64 {
     var wanted = Features.wanted
-    if bus.isPCI { wanted |= Features.wantedOnPCI }
+    if bus.isDevice { wanted |= Features.wantedOfDevices }
     if options.inOrder != .off { wanted |= 1 << UInt64(VIRTIO_F_IN_ORDER) }
     // Who makes a PCI device offers packed rings on purpose; back-ends in software all do.
     if options.packed == .on || options.packed == .best && bus.isPCI { wanted |= 1 << UInt64(VIRTIO_F_RING_PACKED) }
@@ -124,7 +124,7 @@ enum Negotiation {
     if options.receives(VIONET_RX_CHECKSUM) || options.receives(VIONET_RX_LRO) { wanted |= Features.receiveChecksum }
     if options.receives(VIONET_RX_LRO) { wanted |= Features.receiveSegments }
     if options.queuePairs > 1 { wanted |= 1 << UInt64(VIRTIO_NET_F_MQ) }
-    if bus.isPCI || options.control == .on { wanted |= Features.wantedControl }
+    if bus.isDevice || options.control == .on { wanted |= Features.wantedControl }
     if options.receives(VIONET_RX_VLAN_FILTER) { wanted |= 1 << UInt64(VIRTIO_NET_F_CTRL_VLAN) }
     if options.receives(VIONET_RX_RSS) { wanted |= 1 << UInt64(VIRTIO_NET_F_RSS) }
     if options.receives(VIONET_RX_HASH) { wanted |= 1 << UInt64(VIRTIO_NET_F_HASH_REPORT) }

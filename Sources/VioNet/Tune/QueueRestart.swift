@@ -11,7 +11,7 @@ extension Port {
   mutating func restart(_ pair: UInt16, transmit: Bool, _ wanted: UInt16) throws(Failure) {
     try mustBeStarted()
     if pair >= queuePairs { throw Failure(EINVAL, "port ").number(number).text(" has no queue ").number(pair) }
-    if bus.isPCI { try need(VIRTIO_F_RING_RESET) }
+    if bus.isDevice { try need(VIRTIO_F_RING_RESET) }
     let most = transmit ? options.transmitDescriptors : options.receiveDescriptors
     let size = wanted == 0 ? core(pair, transmit).value.ring.size : wanted
     if size < 2 || size > most || !shape.isPacked && size & (size - 1) != 0 {

@@ -73,7 +73,7 @@ extension Ports {
 extension Port {
   /// Once the device runs, before any packet does.
   mutating func restoreSettings() throws(Failure) {
-    // A back-end's ring; that of a PCI device runs already.
+    // A back-end's ring; that of a whole device runs already.
     if let control { try bus.enable(control.index, true) }
     try restoreAddress()
     try restorePairs()
@@ -115,7 +115,7 @@ extension Port {
   mutating func tell(_ command: ControlCommand, _ data: UnsafeRawPointer, _ count: Int) throws(Failure) {
     if control == nil { return }
     if bus.isGone {
-      throw Failure(bus.isPCI ? ENODEV : ENOTCONN, "the device of port ").number(number).text(" is gone")
+      throw Failure(bus.isDevice ? ENODEV : ENOTCONN, "the device of port ").number(number).text(" is gone")
     }
     try unsafe control?.send(command, data, count)
   }

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The kernel's own vhost on a TAP interface: one /dev/vhost-net and one queue of the interface for each queue pair. It
+// copies frames between our rings and the interface in a thread of the kernel's. Features of the rings are vhost's, those
+// of frames are the interface's; the status and the little there is of a configuration are kept here.
+
+import CLinux
+import Linux
+
+struct VhostNetBus {
+  private static let device: StaticString = "/dev/vhost-net"
+  private static let setBackend = VhostCall(SYS_VHOST_NET_SET_BACKEND, "NET_SET_BACKEND")
+
+  private struct Pair {
+    var device: VhostDevice
+    var tap: TapQueue
+  }
+
+  private let pairs: Table<Pair>
+  private(set) var offered: UInt64 = 0
+  private(set) var status: UInt8 = 0
+  /// Interfaces have come, gone or changed.
+  private(set) var news = Descriptor.none
+  /// By this the kernel says that a ring is of no use to it.
+  var errors = Descriptor.none
+
+  /// What vhost is told of, of the bits that it offers. Not 27: the interface has the header, not vhost.
+  private static let ofRings: UInt64 =
+    1 << UInt64(VIRTIO_F_VERSION_1) | 1 << UInt64(VIRTIO_NET_F_MRG_RXBUF) | 1 << UInt64(VIRTIO_RING_F_INDIRECT_DESC)
+    | 1 << UInt64(VIRTIO_RING_F_EVENT_IDX) | 1 << UInt64(VIRTIO_F_IN_ORDER)
+
+  /// What the kernel's network does for us, or leaves undone, with every tap.
+  private static let ofFrames: UInt64 =
+    1 << UInt64(VIRTIO_NET_F_CSUM) | 1 << UInt64(VIRTIO_NET_F_HOST_TSO4) | 1 << UInt64(VIRTIO_NET_F_HOST_TSO6)
+    | 1 << UInt64(VIRTIO_NET_F_HOST_ECN) | 1 << UInt64(VIRTIO_NET_F_GUEST_CSUM) | 1 << UInt64(VIRTIO_NET_F_GUEST_TSO4)
+    | 1 << UInt64(VIRTIO_NET_F_GUEST_TSO6) | 1 << UInt64(VIRTIO_NET_F_GUEST_ECN)
+  /// And with one that knows UDP.
+  private static let ofDatagrams: UInt64 =
+    1 << UInt64(VIRTIO_NET_F_HOST_USO) | 1 << UInt64(VIRTIO_NET_F_GUEST_USO4) | 1 << UInt64(VIRTIO_NET_F_GUEST_USO6)
+
+  /// Opens all queues; `address` goes to an interface that is made here.
+  init(_ name: Text, pairs count: UInt16, address: UInt64?) throws(Failure) {
+    try TapQueue.checkName(name)
+    guard let pairs = Table<Pair>.make(count: Int(count)) else { throw Failure(ENOMEM, "no memory for a bus") }
+    self.pairs = pairs
+    var opened = 0
+    do throws(Failure) {
+      let isOurs = !TapQueue.exists(name)
+      while opened < pairs.count {
+        pairs[opened] = try VhostNetBus.open(name, isMany: count > 1)
+        opened += 1
+      }
+      if let address, isOurs { try pairs[0].tap.setAddress(address) }
+      offered = try pairs[0].device.number(VhostCall(VhostRequest.getFeatures)) & VhostNetBus.ofRings
+      let knowsDatagrams = pairs[0].tap.setOffloads(UInt(TUN_F_CSUM) | UInt(TUN_USO))
+      offered |= VhostNetBus.ofFrames | (knowsDatagrams ? VhostNetBus.ofDatagrams : 0)
+      offered |= 1 << UInt64(VIRTIO_NET_F_STATUS) | (count > 1 ? 1 << UInt64(VIRTIO_NET_F_MQ) : 0)
+      _ = pairs[0].tap.setOffloads(0)
+      pairs[0].tap.setCarrier(false)
+      for pair in 1..<max(pairs.count, 1) { try pairs[pair].tap.attach(false) }
+      news = Descriptor(owning: try check(sys_link_news()) { Failure($0, "cannot watch interfaces: ").reason($0) })
+    } catch {
+      VhostNetBus.close(pairs, opened)
+      pairs.destroy()
+      throw error
+    }
+  }
+
+  private static func open(_ name: Text, isMany: Bool) throws(Failure) -> Pair {
+    var device = try VhostDevice(Text(VhostNetBus.device), kind: "vhost-net")
+    do throws(Failure) {
+      return Pair(device: device, tap: try TapQueue(name, isMany: isMany))
+    } catch {
+      device.close()
+      throw error
+    }
+  }
+
+  /// Each device first: vhost lets go of the rings and of its queue then.
+  private static func close(_ pairs: Table<Pair>, _ count: Int) {
+    for pair in 0..<count {
+      pairs[pair].device.close()
+      pairs[pair].tap.close()
+    }
+  }
+
+  mutating func close() {
+    VhostNetBus.close(pairs, pairs.count)
+    news.close()
+    errors.close()
+  }
+
+  func destroy() { pairs.destroy() }
+
+  // MARK: The bus verbs
+
+  var maximumQueuePairs: UInt16 { UInt16(pairs.count) }
+
+  var isGone: Bool { !pairs[0].device.isOpen || pairs[0].tap.isGone }
+
+  /// A reset is what a reset does: all rings are let go.
+  mutating func setStatus(_ new: UInt8) throws(Failure) {
+    RegisterLog.write("vhost-net", Text("device_status"), UInt64(new))
+    if new == 0 && status != 0 {
+      for index in 0..<UInt16(pairs.count * 2) { try enable(index, false) }
+      pairs[0].tap.setCarrier(false)
+    }
+    if new & ~status & 4 != 0 { pairs[0].tap.setCarrier(true) }
+    status = new
+  }
+
+  func accept(_ features: UInt64) throws(Failure) {
+    for pair in 0..<pairs.count {
+      try pairs[pair].device.tell(VhostCall(VhostRequest.setFeatures), number: features & VhostNetBus.ofRings)
+    }
+    let offloads = VhostNetBus.offloads(features)
+    RegisterLog.write("vhost-net", Text("TUNSETOFFLOAD"), UInt64(offloads))
+    if !pairs[0].tap.setOffloads(offloads) {
+      throw Failure(EINVAL, "the tap does not take offloads ").hex(UInt64(offloads))
+    }
+  }
+
+  private static func offloads(_ features: UInt64) -> UInt {
+    func has(_ bit: Int32, _ flag: Int32) -> UInt { features >> UInt64(bit) & 1 != 0 ? UInt(flag) : 0 }
+    if has(VIRTIO_NET_F_GUEST_CSUM, 1) == 0 { return 0 }
+    return UInt(TUN_F_CSUM) | has(VIRTIO_NET_F_GUEST_TSO4, Int32(TUN_F_TSO4))
+      | has(VIRTIO_NET_F_GUEST_TSO6, Int32(TUN_F_TSO6)) | has(VIRTIO_NET_F_GUEST_ECN, Int32(TUN_F_TSO_ECN))
+      | has(VIRTIO_NET_F_GUEST_USO4, Int32(TUN_USO))
+  }
+
+  /// What stands for a configuration: no address, the link, the queue pairs (virtio 1.4, 5.1.4).
+  static let configLength = 10
+
+  func readConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) {
+    var fields = InlineArray<10, UInt8>(repeating: 0)
+    fields[6] = pairs[0].tap.isUp ? UInt8(VIRTIO_NET_S_LINK_UP) : 0
+    fields[8] = UInt8(truncatingIfNeeded: pairs.count)
+    for place in 0..<count where offset + place < VhostNetBus.configLength {
+      unsafe target.storeBytes(of: fields[offset + place], toByteOffset: place, as: UInt8.self)
+    }
+  }
+
+  /// Our addresses serve on both sides: vhost reads them in this process.
+  @inline(never)
+  func share(_ regions: SharedRegions) throws(Failure) {
+    guard let table = Table<UInt64>.make(count: 1 + 4 * SharedRegions.room) else {
+      throw Failure(ENOMEM, "no memory for a table of regions")
+    }
+    defer { table.destroy() }
+    table[0] = UInt64(regions.count)
+    for index in 0..<regions.count {
+      let row = 1 + index * 4
+      table[row] = regions[index].address
+      table[row + 1] = regions[index].length
+      table[row + 2] = regions[index].address
+    }
+    for pair in 0..<pairs.count {
+      try unsafe pairs[pair].device.write(
+        VhostCall(VhostRequest.setMemoryTable), UnsafeMutableRawPointer(table.base), UInt64(regions.count))
+    }
+  }
+
+  /// Its backend, which starts it, comes when it is enabled.
+  func setUp(_ ring: RingSetUp) throws(Failure) {
+    try pairs[ring.index / 2].device.setUp(ring, as: UInt32(ring.index & 1), errors: errors)
+  }
+
+  /// Of a pair, the queue of the tap goes with the receive ring; the first one stays, or the interface would lose us.
+  @inline(never)
+  func enable(_ index: UInt16, _ on: Bool) throws(Failure) {
+    let pair = index / 2
+    if pair > 0 && index & 1 == 0 { try pairs[pair].tap.attach(on) }
+    try pairs[pair].device.tellFile(VhostNetBus.setBackend, UInt32(index & 1), on ? pairs[pair].tap.file.number : -1)
+  }
+
+  /// When this has returned the kernel has let go of the rings and of all memory.
+  mutating func quiesce() throws(Failure) {
+    try setStatus(0)
+    try share(SharedRegions())
+  }
+
+  /// True if there was news of any interface.
+  func takeNews() -> Bool { sys_link_news_drain(news.number) != 0 }
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// A vDPA device behind /dev/vhost-vdpa-*: a virtio device in all respects, with a status, a configuration and a control
+// queue of its own, to which the kernel passes what we say. It sees memory by the addresses that it was given in messages,
+// which are our own, on condition that they lie in the range it can be given. Where it offers address spaces, those of its
+// control queue are apart from those of packets.
+
+import CLinux
+import Linux
+
+struct VhostVDPABus {
+  private enum Call {
+    static let deviceID = VhostCall(SYS_VDPA_GET_DEVICE_ID, "GET_DEVICE_ID")
+    static let backendFeatures = VhostCall(SYS_VHOST_GET_BACKEND_FEATURES, "GET_BACKEND_FEATURES")
+    static let setBackendFeatures = VhostCall(SYS_VHOST_SET_BACKEND_FEATURES, "SET_BACKEND_FEATURES")
+    static let configSize = VhostCall(SYS_VDPA_GET_CONFIG_SIZE, "GET_CONFIG_SIZE")
+    static let config = VhostCall(SYS_VDPA_GET_CONFIG, "GET_CONFIG")
+    static let configCall = VhostCall(SYS_VDPA_SET_CONFIG_CALL, "SET_CONFIG_CALL")
+    static let largestRing = VhostCall(SYS_VDPA_GET_VRING_NUM, "GET_VRING_NUM")
+    static let range = VhostCall(SYS_VDPA_GET_IOVA_RANGE, "GET_IOVA_RANGE")
+    static let queues = VhostCall(SYS_VDPA_GET_VQS_COUNT, "GET_VQS_COUNT")
+    static let spaces = VhostCall(SYS_VDPA_GET_AS_NUM, "GET_AS_NUM")
+    static let group = VhostCall(SYS_VDPA_GET_VRING_GROUP, "GET_VRING_GROUP")
+    static let setSpace = VhostCall(SYS_VDPA_SET_GROUP_ASID, "SET_GROUP_ASID")
+    static let suspend = VhostCall(SYS_VDPA_SUSPEND, "SUSPEND")
+  }
+
+  /// Of the kernel's side (VHOST_BACKEND_F_*), by number.
+  private static let messages: UInt64 = 1 << UInt64(VHOST_BACKEND_F_IOTLB_MSG_V2)
+  private static let batches: UInt64 = 1 << UInt64(VHOST_BACKEND_F_IOTLB_BATCH)
+  private static let spaces: UInt64 = 1 << UInt64(VHOST_BACKEND_F_IOTLB_ASID)
+  private static let suspends: UInt64 = 1 << UInt64(VHOST_BACKEND_F_SUSPEND)
+  /// vhost has no words for them.
+  private static let unspeakable: UInt64 =
+    1 << UInt64(VIRTIO_F_RING_RESET) | 1 << UInt64(VIRTIO_F_NOTIFICATION_DATA)
+
+  private var device: VhostDevice
+  private var agreed: UInt64 = 0
+  private(set) var offered: UInt64 = 0
+  private(set) var configLength = 0
+  private(set) var memory: VDPAMemory
+  /// Readable on a change of the configuration; as long as the device is open.
+  private(set) var changes = Descriptor.none
+
+  init(_ path: Text) throws(Failure) {
+    device = try VhostDevice(path, kind: "vhost-vdpa")
+    memory = VDPAMemory(device.file.number)
+    do throws(Failure) {
+      try meet(path)
+    } catch {
+      close()
+      throw error
+    }
+  }
+
+  private mutating func meet(_ path: Text) throws(Failure) {
+    let kind = try word(Call.deviceID)
+    if kind != UInt32(VIRTIO_ID_NET) {
+      throw Failure(ENODEV, "").quoting(path).text(" is a virtio device of kind ").number(kind)
+        .text(", not a network device (1)")
+    }
+    let wanted =
+      VhostVDPABus.messages | VhostVDPABus.batches | VhostVDPABus.spaces | VhostVDPABus.suspends
+    agreed = try device.number(Call.backendFeatures) & wanted
+    if agreed & VhostVDPABus.messages == 0 {
+      throw Failure(ENOTSUP, "").quoting(path).text(" takes no messages of the form IOTLB_MSG_V2")
+    }
+    try device.tell(Call.setBackendFeatures, number: agreed)
+    configLength = Int(clamping: try word(Call.configSize))
+    memory.isBatched = agreed & VhostVDPABus.batches != 0
+    try unsafe device.tell(Call.range, &memory.range)
+    readOffered()
+    changes = try Descriptor.event()
+    var file = changes.number
+    try unsafe device.write(Call.configCall, &file, 0)
+  }
+
+  @inline(never)
+  private func word(_ call: VhostCall) throws(Failure) -> UInt32 {
+    var value: UInt32 = 0
+    try unsafe device.tell(call, &value)
+    RegisterLog.read(device.kind, call.name, UInt64(value))
+    return value
+  }
+
+  /// The kernel resets the device, and takes its memory from it.
+  mutating func close() {
+    device.close()
+    changes.close()
+    memory.isLost()
+  }
+
+  // MARK: The bus verbs
+
+  mutating func readOffered() {
+    let bits = Failure.quietly { () throws(Failure) in try device.number(VhostCall(VhostRequest.getFeatures)) }
+    offered = (bits ?? 0) & ~VhostVDPABus.unspeakable
+  }
+
+  /// A device behind which there is nothing any more reads as all ones.
+  var isGone: Bool {
+    var value: UInt8 = 0xff
+    return unsafe device.ask(VhostCall(VhostRequest.getStatus), &value) < 0 || value == 0xff
+  }
+
+  func status() throws(Failure) -> UInt8 {
+    var value: UInt8 = 0
+    let call = VhostCall(VhostRequest.getStatus)
+    try unsafe device.tell(call, &value)
+    RegisterLog.read(device.kind, call.name, UInt64(value))
+    return value
+  }
+
+  func setStatus(_ status: UInt8) throws(Failure) {
+    var status = status
+    try unsafe device.write(VhostCall(VhostRequest.setStatus), &status, UInt64(status))
+  }
+
+  func accept(_ features: UInt64) throws(Failure) {
+    try device.tell(VhostCall(VhostRequest.setFeatures), number: features)
+  }
+
+  /// The kernel reads fields of several bytes in one piece, whatever the device does meanwhile (virtio 1.4, 2.5.3).
+  func readConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) throws(Failure) {
+    _ = try check(unsafe vdpa_read_config(device.file.number, UInt32(offset), target, UInt32(count))) {
+      device.refused(Call.config, $0)
+    }
+    RegisterLog.read(device.kind, Call.config.name, UInt64(offset), UInt64(count))
+  }
+
+  func queueSize(_ index: UInt16, _ wanted: UInt16) throws(Failure) -> UInt16 {
+    let count = try word(Call.queues)
+    if UInt32(index) >= count {
+      throw Failure(EINVAL, "the device has ").number(count).text(" queues and no queue ").number(index)
+    }
+    var most: UInt16 = 0
+    try unsafe device.tell(Call.largestRing, &most)
+    if most == 0 { throw Failure(EINVAL, "the device has no descriptors for queue ").number(index) }
+    return min(wanted, most)
+  }
+
+  /// One that is enabled before DRIVER_OK runs from there on.
+  mutating func setUp(_ ring: RingSetUp) throws(Failure) {
+    try device.setUp(ring, as: UInt32(ring.index), errors: .none)
+    try device.tell(VhostRequest.setVringEnable, UInt32(ring.index), 1)
+  }
+
+  /// What it has in hand it finishes; the reset that follows would cut it short.
+  func suspend() {
+    if agreed & VhostVDPABus.suspends == 0 { return }
+    Failure.quietly { () throws(Failure) in try unsafe device.write(Call.suspend, nil, 0) }
+  }
+
+  func takeChange() -> Bool { sys_eventfd_drain(changes.number) != 0 }
+
+  // MARK: Memory
+
+  mutating func share(_ regions: SharedRegions) throws(Failure) { try memory.share(regions) }
+
+  mutating func forgetMemory() { memory.forget() }
+
+  /// Lets queue `index`, the control queue, see this part of the memory and no other, if the device can tell queues apart.
+  mutating func confine(_ index: UInt16, to region: SharedRegion) throws(Failure) {
+    if agreed & VhostVDPABus.spaces == 0 || (Failure.quietly { () throws(Failure) in try word(Call.spaces) } ?? 1) < 2 {
+      return
+    }
+    let group = try self.group(index)
+    if try group == self.group(0) { return }
+    try memory.confine(to: region)
+    var state = (group, VDPAMemory.ofControl)
+    try unsafe device.write(Call.setSpace, &state, UInt64(group), UInt64(VDPAMemory.ofControl))
+  }
+
+  private func group(_ index: UInt16) throws(Failure) -> UInt32 {
+    var state = (UInt32(index), UInt32(0))
+    try unsafe device.tell(Call.group, &state)
+    RegisterLog.read(device.kind, Call.group.name, UInt64(index), UInt64(state.1))
+    return state.1
+  }
+}
