@@ -72,6 +72,16 @@ package struct Path {
   }
 }
 
+extension Path {
+  /// A descriptor of the file, or a negative errno.
+  @inline(never)
+  package func open(_ flags: Int32) -> Int32 { unsafe withCString { name in unsafe sys_open(name, flags, 0) } }
+
+  /// Negative if this process may not read and write the file, which is not opened.
+  @inline(never)
+  package func mayUse() -> Int32 { unsafe withCString { name in unsafe sys_may_use(name) } }
+}
+
 extension Failure {
   /// The name of a file.
   package func plain(_ path: Path) -> Failure {

@@ -79,7 +79,7 @@ package struct Text {
 
   /// The value of the hexadecimal digit at `index`, if it is one.
   @inline(never)
-  package func hexDigit(_ index: Int) -> UInt8? {
+  private func hexDigit(_ index: Int) -> UInt8? {
     let character = self[index]
     return switch character {
     case UInt8(ascii: "0")...UInt8(ascii: "9"): character - UInt8(ascii: "0")
@@ -87,6 +87,31 @@ package struct Text {
     case UInt8(ascii: "A")...UInt8(ascii: "F"): character - UInt8(ascii: "A") + 10
     default: nil
     }
+  }
+
+  /// The hexadecimal number that this text is, with nothing before it, if it is one and fits.
+  @inline(never)
+  package var hexNumber: UInt64? {
+    if count == 0 || count > 16 { return nil }
+    var value: UInt64 = 0
+    for index in 0..<count {
+      guard let digit = hexDigit(index) else { return nil }
+      value = value << 4 | UInt64(digit)
+    }
+    return value
+  }
+
+  /// Six bytes like "02:00:00:00:00:01" as a number, the first of them highest.
+  @inline(never)
+  package var ethernetAddress: UInt64? {
+    if count != 17 { return nil }
+    var value: UInt64 = 0
+    for place in 0..<6 {
+      guard let byte = slice(place * 3, place * 3 + 2).hexNumber else { return nil }
+      if place < 5 && self[place * 3 + 2] != UInt8(ascii: ":") { return nil }
+      value = value << 8 | byte
+    }
+    return value
   }
 
   /// Copies the text and a final zero to `target`, cut to fit; the whole text fitted if the answer is true.

@@ -124,7 +124,7 @@ package struct PortOptions {
     if try PortOptions.isOn(key, value) { receiveOffloads |= offload.rawValue }
   }
 
-  private static func isOn(_ key: Text, _ value: Text) throws(Failure) -> Bool {
+  package static func isOn(_ key: Text, _ value: Text) throws(Failure) -> Bool {
     if value.equals("0") { return false }
     if value.equals("1") { return true }
     throw Failure(EINVAL, "option ").quoting(key).text(" takes 0 or 1, not ").quoting(value)
@@ -160,15 +160,7 @@ package struct MACAddress {
 
   /// "02:00:00:00:00:01"
   package init?(_ text: Text) {
-    if text.count != 17 { return nil }
-    var value: UInt64 = 0
-    for place in 0..<6 {
-      guard let high = text.hexDigit(place * 3), let low = text.hexDigit(place * 3 + 1) else {
-        return nil
-      }
-      if place < 5 && text[place * 3 + 2] != UInt8(ascii: ":") { return nil }
-      value = value << 8 | UInt64(high << 4 | low)
-    }
+    guard let value = text.ethernetAddress else { return nil }
     self.init(bigEndian: value)
   }
 

@@ -83,7 +83,7 @@ private func probe(_ address: DeviceAddress) throws(Failure) -> UInt16? {
       { (key, value) throws(Failure) in try options.set(key, value) },
       foreign: { (key, value) throws(Failure) in
         if address.scheme != .pci || !key.equals("vdpa") { return false }
-        isForVDPA = try flag(key, value)
+        isForVDPA = try PortOptions.isOn(key, value)
         return true
       })
     try options.checkSizes()
@@ -102,11 +102,6 @@ private func probe(_ address: DeviceAddress) throws(Failure) -> UInt16? {
   let started = try SoftDevice.start(wire)
   let companion = unsafe Companion(started.device.raw) { device in unsafe stopDevice(device) }
   return try Port.attach(address, options, socket: started.socket, companion: companion)
-}
-
-private func flag(_ key: Text, _ value: Text) throws(Failure) -> Bool {
-  if value.equals("0") || value.equals("1") { return value.equals("1") }
-  throw Failure(EINVAL, "option ").quoting(key).text(" takes 0 or 1, not ").quoting(value)
 }
 
 /// Apart from the closure above: in a C entry thunk the compiler leaves inline C functions as calls.

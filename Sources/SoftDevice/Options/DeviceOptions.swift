@@ -57,16 +57,9 @@ struct DeviceOptions {
     return nil
   }
 
-  /// Six pairs of hexadecimal digits with colons between them, of one station and not all zeroes.
+  /// Of one station and not all zeroes.
   private static func address(_ text: Text) throws(Failure) -> UInt64 {
-    var address: UInt64 = 0
-    var isGood = text.count == 17
-    for index in 0..<6 {
-      let pair = text.hexDigit(3 * index).flatMap { high in text.hexDigit(3 * index + 1).map { high << 4 | $0 } }
-      if pair == nil || index < 5 && text[3 * index + 2] != 0x3a { isGood = false }
-      address = address << 8 | UInt64(pair ?? 0)
-    }
-    if !isGood || address == 0 || address >> 40 & 1 != 0 {
+    guard let address = text.ethernetAddress, address != 0, address >> 40 & 1 == 0 else {
       throw Failure(EINVAL, "mac=").quoting(text.slice(0, 64)).text(" is not a unicast address like 02:00:00:00:00:01")
     }
     return address
@@ -85,12 +78,6 @@ extension Text {
   /// The number that this text is, decimal or with 0x hexadecimal.
   fileprivate var mask: UInt64? {
     if self[0] != 0x30 || self[1] != 0x78 { return unsignedNumber }
-    if count < 3 || count > 18 { return nil }
-    var value: UInt64 = 0
-    for index in 2..<count {
-      guard let digit = hexDigit(index) else { return nil }
-      value = value << 4 | UInt64(digit)
-    }
-    return value
+    return slice(2, count).hexNumber
   }
 }

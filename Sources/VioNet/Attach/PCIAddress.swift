@@ -38,13 +38,8 @@ struct PCIAddress {
   }
 
   private static func hex(_ text: Text, limit: UInt32) -> UInt32? {
-    if text.isEmpty || text.count > 4 { return nil }
-    var value: UInt32 = 0
-    for place in 0..<text.count {
-      guard let digit = text.hexDigit(place) else { return nil }
-      value = value << 4 | UInt32(digit)
-    }
-    return value <= limit ? value : nil
+    guard text.count <= 4, let value = text.hexNumber, value <= limit else { return nil }
+    return UInt32(value)
   }
 
   /// As sysfs and VFIO write it.

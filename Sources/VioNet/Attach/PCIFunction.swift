@@ -72,7 +72,7 @@ struct PCIFunction {
   /// The number in a file like "0x1af4".
   private static func number(_ file: Path, _ address: PCIAddress) throws(Failure) -> UInt32 {
     var bytes = InlineArray<16, CChar>(repeating: 0)
-    let descriptor = unsafe file.withCString { name in unsafe sys_open(name, O_RDONLY, 0) }
+    let descriptor = file.open(O_RDONLY)
     if descriptor < 0 {
       throw Failure(ENODEV, "there is no PCI function ").plain(address.name).text(": ").reason(0 - descriptor)
     }
@@ -80,14 +80,8 @@ struct PCIFunction {
     return unsafe withUnsafeMutableBytes(of: &bytes) { room in
       guard let base = room.baseAddress else { return 0 }
       let count = unsafe sys_read(descriptor, base, 15)
-      guard count > 2, let text = unsafe Text(base.assumingMemoryBound(to: CChar.self), limit: 15) else { return 0 }
-      var value: UInt32 = 0
-      var place = 2
-      while let digit = text.hexDigit(place), place < 10 {
-        value = value << 4 | UInt32(digit)
-        place += 1
-      }
-      return value
+      let text = unsafe Text(start: base.assumingMemoryBound(to: CChar.self), count: max(0, count))
+      return UInt32(text.slice(2, 6).hexNumber ?? 0)
     }
   }
 

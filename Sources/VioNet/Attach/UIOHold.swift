@@ -44,7 +44,7 @@ struct UIOHold {
 
   /// The way of the PCI bus, whatever the virtio registers do; false if the function has none.
   func reset() -> Bool {
-    let file = unsafe address.file("reset").withCString { name in unsafe sys_open(name, O_WRONLY, 0) }
+    let file = address.file("reset").open(O_WRONLY)
     if file < 0 { return false }
     defer { _ = sys_close(file) }
     return unsafe sys_write(file, "1", 1) == 1
@@ -59,7 +59,7 @@ struct UIOHold {
   }
 
   private static func open(_ path: Path) throws(Failure) -> Int32 {
-    try check(unsafe path.withCString { name in unsafe sys_open(name, O_RDWR, 0) }) { cannotOpen(path, $0) }
+    try check(path.open(O_RDWR)) { cannotOpen(path, $0) }
   }
 
   private static func cannotOpen(_ path: Path, _ code: Int32) -> Failure {
@@ -74,7 +74,7 @@ struct UIOHold {
   }
 
   private static func checkAccess(_ path: Path) throws(Failure) {
-    _ = try check(unsafe path.withCString { name in unsafe sys_may_use(name) }) { cannotOpen(path, $0) }
+    _ = try check(path.mayUse()) { cannotOpen(path, $0) }
   }
 
   /// The only entry of the function's uio folder is the device's name.
@@ -87,7 +87,7 @@ struct UIOHold {
 
   /// Length of a BAR and whether it is of I/O ports, from the table in sysfs; nil if it is not there.
   func bar(_ index: Int) -> (length: UInt64, isPorts: Bool)? {
-    let table = unsafe address.file("resource").withCString { name in unsafe sys_open(name, O_RDONLY, 0) }
+    let table = address.file("resource").open(O_RDONLY)
     if table < 0 { return nil }
     defer { _ = sys_close(table) }
     // Each line is "0x%016llx 0x%016llx 0x%016llx\\n": start, end, flags.
@@ -104,9 +104,7 @@ struct UIOHold {
   }
 
   private static func number(_ text: Text, _ from: Int) -> UInt64 {
-    var value: UInt64 = 0
-    for place in from..<from + 16 { value = value << 4 | UInt64(text.hexDigit(place) ?? 0) }
-    return value
+    text.slice(from, from + 16).hexNumber ?? 0
   }
 
   /// The file of a BAR, for mapping or, if it is of ports, for reading and writing.

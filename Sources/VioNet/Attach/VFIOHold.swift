@@ -66,7 +66,7 @@ extension VFIOHold {
   }
 
   private static func checkAccess(_ path: Path) throws(Failure) {
-    _ = try check(unsafe path.withCString { name in unsafe sys_may_use(name) }) { cannotOpen(path, $0) }
+    _ = try check(path.mayUse()) { cannotOpen(path, $0) }
   }
 
   /// A driver that does not keep its IOMMU group from being given to a program.
@@ -80,7 +80,7 @@ extension VFIOHold {
   }
 
   static func open(_ path: Path) throws(Failure) -> Int32 {
-    try check(unsafe path.withCString { name in unsafe sys_open(name, O_RDWR, 0) }) { cannotOpen(path, $0) }
+    try check(path.open(O_RDWR)) { cannotOpen(path, $0) }
   }
 
   private static func cannotOpen(_ path: Path, _ code: Int32) -> Failure {
