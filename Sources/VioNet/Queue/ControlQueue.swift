@@ -117,7 +117,4 @@ struct ControlCommand {
   let group: UInt8
   let number: UInt8
   let name: StaticString
-
-  static let pairs = ControlCommand(group: 4, number: 0, name: "VQ_PAIRS_SET")
-  static let announceAcknowledge = ControlCommand(group: 3, number: 0, name: "ANNOUNCE_ACK")
 }
