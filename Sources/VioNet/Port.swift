@@ -193,13 +193,33 @@ extension Port {
 
   /// The pool of the receive buffers, with a promise of as many as this port may hold.
   private mutating func acquirePool() throws(Failure) {
-    let pairs = Int(options.queuePairs)
-    func need(_ perPair: Int) -> Int { pairs * (Int(options.receiveDescriptors) + perPair) }
     // A shared pool made for this port has room for its peer too.
-    let wanted = try PacketPools.find(options.pool, making: 2 * need(PacketPool.mostPerPair))
-    promised = need(wanted.value.perPair)
+    let wanted = try PacketPools.find(options.pool, making: 2 * need(PacketPool.mostPerPair, buffers: 1))
+    promised = need(wanted.value.perPair, buffers: 1)
     try PacketPools.acquire(wanted, promised)
     pool = wanted
+  }
+
+  /// Packets that the port may hold, with so many in an entry of a receive ring.
+  private func need(_ perPair: Int, buffers: Int) -> Int {
+    Int(options.queuePairs) * (Int(options.receiveDescriptors) * buffers + perPair)
+  }
+
+  private func room(in pool: Cell<PacketPool>) -> ReceiveRoom {
+    let alone = need(pool.value.perPair, buffers: 1)
+    let more = pool.value.usable - pool.value.promised + promised - alone
+    let most = 1 + max(0, more) / (Int(options.queuePairs) * Int(options.receiveDescriptors))
+    return ReceiveRoom(
+      bytes: Int(pool.value.dataSize),
+      mostBuffers: min(most, ReceiveRoom.mostSegments, Int(options.receiveDescriptors)))
+  }
+
+  /// What the negotiation came to may take more packets than were promised.
+  private mutating func promise(_ pool: Cell<PacketPool>) throws(Failure) {
+    let needed = need(pool.value.perPair, buffers: config.buffers)
+    if needed <= promised { return }
+    try PacketPools.promise(pool, needed - promised)
+    promised = needed
   }
 
   private mutating func forgetSettings() {
@@ -226,7 +246,8 @@ extension Port {
     do throws(Failure) {
       guard let pool else { throw Failure(EINVAL, "port ").number(number).text(" is not initialised") }
       try bus.prepareErrors()
-      features = try Negotiation.agree(bus, options, room: pool.value.dataSize, &config)
+      features = try Negotiation.agree(bus, options, room: room(in: pool), &config)
+      try promise(pool)
       if features.has(VIRTIO_NET_F_MTU) { bus.tell(mtu: config.mtu) }
       try makeQueues()
       try Negotiation.finish(bus)

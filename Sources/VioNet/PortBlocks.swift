@@ -24,9 +24,15 @@ extension Port {
       port: number, index: pair * 2, ring: unsafe Shared(region.base + offset), layout: layout, shape: shape)
     var queue: ReceiveQueue
     do throws(Failure) {
-      queue = try ReceiveQueue(
-        core: core, pool: pool, headerSize: Negotiation.headerSize(features),
-        reading: HeaderReading(features, stripsVLAN: options.receives(VIONET_RX_VLAN_STRIP)))
+      let scatter = try scatterTables(layout, region, offset)
+      do throws(Failure) {
+        queue = try ReceiveQueue(
+          core: core, pool: pool, headerSize: Negotiation.headerSize(features),
+          reading: HeaderReading(features, stripsVLAN: options.receives(VIONET_RX_VLAN_STRIP)), scatter: scatter)
+      } catch {
+        scatter?.destroy()
+        throw error
+      }
     } catch {
       core.destroy()
       throw error
@@ -66,11 +72,33 @@ extension Port {
   private func indirectTables(
     _ layout: RingLayout, _ region: Region, _ offset: Int
   ) throws(Failure) -> IndirectTables? {
-    if !layout.hasIndirect { return nil }
-    let tables = unsafe Shared(region.base + offset + layout.indirect)
-    var address = tables.address
-    if bus.usesPhysicalAddresses { address = try physical(offset, layout.bytes, region) + UInt64(layout.indirect) }
+    if layout.tableDescriptors == 0 { return nil }
+    let (tables, address) = try tables(layout, region, offset)
     return try IndirectTables(tables, deviceAddress: address, size: layout.size)
+  }
+
+  private func scatterTables(
+    _ layout: RingLayout, _ region: Region, _ offset: Int
+  ) throws(Failure) -> ScatterTables? {
+    if layout.tableDescriptors == 0 { return nil }
+    let (tables, address) = try tables(layout, region, offset)
+    return try ScatterTables(tables, deviceAddress: address, buffers: layout.tableDescriptors, size: layout.size)
+  }
+
+  /// Where the tables behind a ring lie, for us and for the device.
+  private func tables(
+    _ layout: RingLayout, _ region: Region, _ offset: Int
+  ) throws(Failure) -> (Shared, UInt64) {
+    let tables = unsafe Shared(region.base + offset + layout.indirect)
+    if !bus.usesPhysicalAddresses { return (tables, tables.address) }
+    return (tables, try physical(offset, layout.bytes, region) + UInt64(layout.indirect))
+  }
+
+  /// Descriptors in each table behind a ring: for packets of several segments, and for frames of several buffers that
+  /// the device does not merge.
+  func tableDescriptors(transmit: Bool) -> Int {
+    if !features.has(VIRTIO_RING_F_INDIRECT_DESC) { return 0 }
+    return transmit ? RingLayout.indirectDescriptors : config.buffers > 1 ? config.buffers : 0
   }
 
   /// Puts a queue into the block of its pair. Its first bytes, by which bursts come in, are left alone: a thread with a

@@ -39,9 +39,15 @@ extension Port {
     if pairs > 1 && bus.isDevice && !features.has(VIRTIO_NET_F_MQ) && !features.has(VIRTIO_NET_F_RSS) {
       throw Failure(EINVAL, "queues: ").number(pairs).text(" take VIRTIO_NET_F_MQ, which features_off forbids")
     }
-    let receive = try layout(0, options.receiveDescriptors)
+    var receive = try layout(0, options.receiveDescriptors)
+    receive.tableDescriptors = tableDescriptors(transmit: false)
+    if receive.tableDescriptors > receive.size {
+      // 2.7.5.3.1: no chain is longer than the ring.
+      throw Failure(EINVAL, "queue_size: a frame takes ").number(receive.tableDescriptors)
+        .text(" buffers, the ring has ").number(receive.size).text(" descriptors; a larger data_size takes fewer")
+    }
     var transmit = try layout(1, options.transmitDescriptors)
-    transmit.hasIndirect = features.has(VIRTIO_RING_F_INDIRECT_DESC)
+    transmit.tableDescriptors = tableDescriptors(transmit: true)
     options.receiveDescriptors = UInt16(receive.size)
     options.transmitDescriptors = UInt16(transmit.size)
     // One hugepage holds the rings in one piece, which a device without an IOMMU needs.
@@ -148,7 +154,8 @@ extension Port {
 
   /// The bursts for what was negotiated; while there are queues.
   var receivePath: ReceivePath {
-    let path = ReceivePath.choose(shape, receiveQueue(0).value.reading)
+    let queue = receiveQueue(0)
+    let path = ReceivePath.choose(shape, queue.value.reading, isScattered: queue.value.scatter != nil)
     return options.countsSizes ? path.countingSizes : path
   }
   var transmitPath: TransmitPath {

@@ -24,10 +24,11 @@ final class RingBench {
   static let longestBurst = 4096
 
   /// `features` beside VERSION_1, which a device of before 1.0 lacks. `start`: buffers that a split ring has seen.
+  /// `buffers`: of a receive entry.
   init(
     _ kind: RingKind = .split, size: UInt16 = 16, packets: UInt32 = 256, dataSize: UInt32 = 0,
     features bits: [Int32] = [], isLegacy: Bool = false, stripsVLAN: Bool = false, longest: UInt32 = 1518,
-    start: UInt16 = 0
+    start: UInt16 = 0, buffers: Int = 1
   ) throws {
     let all = bits.map { UInt64(1) << UInt64($0) }.reduce(isLegacy ? 0 : 1 << UInt64(VIRTIO_F_VERSION_1), |)
     let features = FeatureSet(all)
@@ -38,7 +39,8 @@ final class RingBench {
     number = try PacketPools.create(request)
     pool = try PacketPools.find(number)
     let hasIndirect = features.has(VIRTIO_RING_F_INDIRECT_DESC)
-    let layout = RingLayout(size: Int(size), isPacked: kind.isPacked, hasIndirect: hasIndirect)
+    let layout = RingLayout(
+      size: Int(size), isPacked: kind.isPacked, tableDescriptors: max(hasIndirect ? 8 : 0, buffers))
     region = try Region.make(layout.bytes * 2, hugepages: false)
     let shape = RingShape(
       isPacked: kind.isPacked, isInOrder: kind.isInOrder, hasEventIndex: features.has(VIRTIO_RING_F_EVENT_IDX))
@@ -51,8 +53,13 @@ final class RingBench {
     header = UInt32(bytes)
     let tables = bases.1.advanced(layout.indirect)
     let reading = HeaderReading(features, stripsVLAN: stripsVLAN)
+    let behind = bases.0.advanced(layout.indirect)
+    let scatter =
+      buffers > 1
+      ? try ScatterTables(behind, deviceAddress: behind.address, buffers: buffers, size: Int(size)) : nil
     guard
-      let receive = Cell.make(try ReceiveQueue(core: first, pool: pool, headerSize: bytes, reading: reading)),
+      let receive = Cell.make(
+        try ReceiveQueue(core: first, pool: pool, headerSize: bytes, reading: reading, scatter: scatter)),
       let transmit = Cell.make(
         try TransmitQueue(
           core: second, pool: pool, headerSize: bytes, longest: longest, pools: 1 << UInt64(number),
@@ -65,7 +72,7 @@ final class RingBench {
     transmitDevice = DeviceSide(transmit.value.core.ring, start: Int(start))
     unsafe list = .allocate(capacity: RingBench.longestBurst)
     unsafe list.initialize(repeating: nil, count: RingBench.longestBurst)
-    unsafe receive.value.core.open(ReceivePath.choose(shape, reading).burst)
+    unsafe receive.value.core.open(ReceivePath.choose(shape, reading, isScattered: buffers > 1).burst)
     unsafe transmit.value.core.open(TransmitPath.choose(shape).burst)
     _ = receive.value.fill()
   }
@@ -184,7 +191,11 @@ final class RingBench {
   func conserved(held: Int = 0, refused: UInt64 = 0) -> Bool {
     var inRings = 0
     for id in 0..<Int(receive.value.core.ring.size) {
-      if receive.value.core.slots[id] != nil { inRings += 1 }
+      var segment = receive.value.core.slots[id] ?? receive.value.scatter?.rest[id]
+      while let packet = segment {
+        inRings += 1
+        segment = packet.next
+      }
       let mark = transmit.value.core.slots[marked: id]
       if mark & TransmitQueue.indirect != 0, let indirect = transmit.value.indirect {
         inRings += (id * 8..<id * 8 + 8).filter { indirect.packets[$0] != nil }.count

@@ -28,7 +28,7 @@ OK_UNUSED static uint32_t frame_number(const unsigned char *p)
 /* The frame of that number and length, its two addresses apart: 1 if every byte is right. */
 OK_UNUSED static int frame_right(const unsigned char *p, uint32_t length, uint32_t number)
 {
-	static __thread unsigned char want[65536];
+	static __thread unsigned char want[66000];
 	frame_fill(want, length, number);
 	return memcmp(p + 12, want + 12, length - 12) == 0;
 }

@@ -6,7 +6,7 @@
 #include "frame.h"
 #include "rings.h"
 
-enum { PACKETS = 1024 };
+enum { PACKETS = 4096 };
 #define SENDING (BIT(F_CSUM) | BIT(F_HOST_TSO4) | BIT(F_HOST_TSO6) | BIT(F_HOST_ECN) | BIT(F_HOST_USO))
 #define JOINED (BIT(F_GUEST_TSO4) | BIT(F_GUEST_TSO6) | BIT(F_GUEST_USO4))
 
@@ -36,6 +36,9 @@ static void wishes(void)
 		/* Joined packets fit into no buffer of these, and need the checksum. */
 		{"", BIT(F_GUEST_CSUM) | JOINED, VIONET_RX_LRO, BIT(F_GUEST_CSUM)},
 		{",mrg_rxbuf=0", BIT(F_GUEST_CSUM) | JOINED | BIT(F_MRG_RXBUF), VIONET_RX_LRO, BIT(F_GUEST_CSUM)},
+		/* They fit into several, where one entry may be several. */
+		{",mrg_rxbuf=0", BIT(F_GUEST_CSUM) | JOINED | BIT(F_MRG_RXBUF) | BIT(F_INDIRECT), VIONET_RX_LRO,
+		 BIT(F_GUEST_CSUM) | JOINED},
 		{"", JOINED | BIT(F_MRG_RXBUF), VIONET_RX_LRO, 0},
 	};
 	struct vionet_config config = VIONET_SIZED(struct vionet_config);
@@ -96,6 +99,40 @@ static void receives(void)
 	received(1, 0x81, 1000, 34, UINT32_MAX);
 	received(0x80, 0, 0, 0, 0);
 	down();
+}
+
+/* The longest that a device joins, in as many buffers as it takes; a small pool has not enough of those. */
+static void receives_joined(void)
+{
+	static unsigned char frame[65550], got[65550];
+	unsigned char header[HEADER] = {0, 1, 54, 0, 0x78, 5};
+	struct vionet_packet *packets[4];
+	uint16_t large = pool;
+	uint32_t at;
+	up(",lro=1", BIT(F_GUEST_CSUM) | JOINED | BIT(F_INDIRECT), 0);
+	yes(strcmp(info_of(port).rx_path, "rx-split-scatter") == 0);
+	for (uint32_t number = 0; number < 300; number++) {
+		uint32_t length = number % 2 ? 60 + number : sizeof(frame) - number;
+		frame_fill(frame, length, number);
+		deliver_in(&p, RX, 1, header, frame, length);
+		same(vionet_rx_burst(port, 0, packets, 4), 1);
+		same(packets[0]->segments, (length + 1983) / 1984);
+		same(packets[0]->flags, VIONET_PACKET_TCP4);
+		at = 0;
+		for (struct vionet_packet *s = packets[0]; s != NULL; at += s->length, s = s->next)
+			memcpy(got + at, s->data, s->length);
+		yes(frame_right(got, length, number));
+		vionet_packet_free(packets[0]);
+	}
+	down();
+	pool = pool_made(PACKETS / 4);
+	up(",lro=1", BIT(F_GUEST_CSUM) | JOINED | BIT(F_INDIRECT), 0);
+	same(p.negotiated & JOINED, 0);
+	same(info_of(port).mtu, 1500);
+	vionet_close(port);
+	peer_end(&p);
+	ok(vionet_pool_destroy(pool));
+	pool = large;
 }
 
 /* Ethernet, IPv4 and a TCP header, addresses all 1 but for the last byte. */
@@ -220,6 +257,7 @@ int main(void)
 	pool = pool_made(PACKETS);
 	wishes();
 	receives();
+	receives_joined();
 	for (int packed = 0; packed < 2; packed++) {
 		up(packed ? ",packed_vq=1" : "", SENDING | BIT(F_PACKED) | (packed ? BIT(F_IN_ORDER) : 0), 0);
 		prepared_and_sent();

@@ -26,6 +26,15 @@ static const struct row {
 	 BIT(F_PACKED) | BIT(F_IN_ORDER) | BIT(F_MRG_RXBUF) | BIT(F_EVENT_IDX) | BIT(F_INDIRECT), VIONET_RING_PACKED, 60},
 	{"queue_size=61,packed_vq=1", "rx-packed-in-order", "tx-packed-in-order",
 	 BIT(F_PACKED) | BIT(F_IN_ORDER) | BIT(F_INDIRECT), VIONET_RING_PACKED, 61},
+	/* The device says that its MTU is 9000. */
+	{"queue_size=64,mrg_rxbuf=0", "rx-split-scatter", "tx-split-plain", BIT(F_MRG_RXBUF) | BIT(F_INDIRECT),
+	 VIONET_RING_SPLIT, 64},
+	{"queue_size=64", "rx-split-in-order-scatter", "tx-split-in-order", BIT(F_IN_ORDER) | BIT(F_INDIRECT),
+	 VIONET_RING_SPLIT, 64},
+	{"queue_size=61,packed_vq=1", "rx-packed-scatter", "tx-packed-plain", BIT(F_PACKED) | BIT(F_INDIRECT),
+	 VIONET_RING_PACKED, 61},
+	{"queue_size=61,packed_vq=1", "rx-packed-in-order-scatter", "tx-packed-in-order",
+	 BIT(F_PACKED) | BIT(F_IN_ORDER) | BIT(F_INDIRECT), VIONET_RING_PACKED, 61},
 	{"queue_size=255,packed_vq=1,mrg_rxbuf=1", "rx-packed-in-order-mergeable", "tx-packed-in-order",
 	 BIT(F_PACKED) | BIT(F_IN_ORDER) | BIT(F_MRG_RXBUF) | BIT(F_EVENT_IDX), VIONET_RING_PACKED, 255},
 };
@@ -39,6 +48,10 @@ static void up(const struct row *row)
 {
 	peer_start(&p);
 	p.features |= row->features;
+	if (strstr(row->rx, "scatter") != NULL) {
+		p.config[10] = 9000 & 0xff;
+		p.config[11] = 9000 >> 8;
+	}
 	port = peer_port(&p, pool, 0, "%s", row->options);
 	struct vionet_info info = info_of(port);
 	same(info.ring, row->ring);
@@ -75,9 +88,10 @@ static void receives(uint32_t frames)
 	uint32_t sent = 0, got = 0;
 	while (got < frames) {
 		for (uint32_t group = 1 + sent % 17; group > 0 && sent < frames; group--, sent++) {
-			uint32_t length = has(&p, F_MRG_RXBUF) && sent % 5 == 0 ? 2100 + sent % 3000 : 60 + sent % 1455;
+			int scattered = info_of(port).mtu == 9000, long_too = scattered || has(&p, F_MRG_RXBUF);
+			uint32_t length = long_too && sent % 5 == 0 ? 1900 + sent % 7100 : 60 + sent % 1455;
 			frame_fill(frame, length, sent);
-			deliver_in(&p, RX, (HEADER + length + 1995) / 1996, no_header, frame, length);
+			deliver_in(&p, RX, scattered ? 1 : (HEADER + length + 1995) / 1996, no_header, frame, length);
 		}
 		while (got < sent) {
 			uint16_t n = vionet_rx_burst(port, 0, packets, (uint16_t)(1 + got % 40));

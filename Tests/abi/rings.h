@@ -46,10 +46,11 @@ static void add_piece(struct peer *p, struct buffer *b, uint64_t address, uint32
 	b->piece[b->count++].flags = flags & VRING_DESC_F_WRITE;
 }
 
-/* An indirect table: a split ring's is a chain, a packed one's is read in order and has no flags. */
-static void add_table(struct peer *p, struct buffer *b, uint64_t address, uint32_t length)
+/* An indirect table: a split ring's is a chain, a packed one's is read in order. Of a receive ring it is for writing. */
+static void add_table(struct peer *p, int ring, struct buffer *b, uint64_t address, uint32_t length)
 {
 	unsigned char *table = peer_at(p, address, length, 1);
+	uint16_t kind = ring % 2 == RX ? VRING_DESC_F_WRITE : 0;
 	yes(has(p, F_INDIRECT) && length % 16 == 0 && length >= 16);
 	for (uint32_t i = 0; i < length / 16; i++) {
 		struct vring_desc split;
@@ -57,12 +58,12 @@ static void add_table(struct peer *p, struct buffer *b, uint64_t address, uint32
 		memcpy(&split, table + 16 * i, 16);
 		memcpy(&packed, table + 16 * i, 16);
 		if (has(p, F_PACKED))
-			same(packed.flags, 0);
+			same(packed.flags, kind);
 		else
-			same(split.flags, i + 1 < length / 16 ? VRING_DESC_F_NEXT : 0);
-		if (!has(p, F_PACKED) && split.flags)
+			same(split.flags, kind | (i + 1 < length / 16 ? VRING_DESC_F_NEXT : 0));
+		if (!has(p, F_PACKED) && split.flags & VRING_DESC_F_NEXT)
 			same(split.next, i + 1);
-		add_piece(p, b, split.addr, split.len, 0);
+		add_piece(p, b, split.addr, split.len, kind);
 	}
 }
 
@@ -79,7 +80,7 @@ static int next_packed(struct peer *p, int ring, struct buffer *b)
 			return 0;
 		}
 		if (flags & VRING_DESC_F_INDIRECT)
-			add_table(p, b, d->addr, d->len);
+			add_table(p, ring, b, d->addr, d->len);
 		else
 			add_piece(p, b, d->addr, d->len, flags);
 		b->descriptors++;
@@ -100,7 +101,7 @@ static int next_split(struct peer *p, int ring, struct buffer *b)
 		b->descriptors++;
 		yes(b->descriptors <= p->ring[ring].size);
 		if (d->flags & VRING_DESC_F_INDIRECT)
-			add_table(p, b, d->addr, d->len);
+			add_table(p, ring, b, d->addr, d->len);
 		else
 			add_piece(p, b, d->addr, d->len, d->flags);
 		if (!(d->flags & VRING_DESC_F_NEXT))
@@ -164,6 +165,26 @@ OK_UNUSED static void use_buffers(struct peer *p, int ring, const struct buffer 
 	use_entry(p, ring, b[count - 1].id, length, entries);
 }
 
+/* The header and a frame, into one buffer of however many pieces, which goes back. */
+static void deliver_into(struct peer *p, int ring, const unsigned char *header, const unsigned char *frame,
+                         uint32_t length)
+{
+	static unsigned char whole[70000];
+	static struct buffer b;
+	uint32_t at = 0, end = HEADER + length;
+	memcpy(whole, header, HEADER);
+	whole[10] = 1;
+	memcpy(whole + HEADER, frame, length);
+	yes(next_buffer(p, ring, &b));
+	for (uint32_t i = 0; at < end; i++) {
+		yes(i < b.count && b.piece[i].flags == VRING_DESC_F_WRITE);
+		uint32_t n = b.piece[i].length < end - at ? b.piece[i].length : end - at;
+		memcpy(b.piece[i].at, whole + at, n);
+		at += n;
+	}
+	use_entry(p, ring, b.id, end, has(p, F_PACKED) ? b.descriptors : 1);
+}
+
 /* Puts header and frame into buffers that are all filled but the last, and gives those back. */
 OK_UNUSED static void deliver_in(struct peer *p, int ring, uint32_t buffers, const unsigned char *header,
                                  const unsigned char *frame, uint32_t length)
@@ -171,6 +192,10 @@ OK_UNUSED static void deliver_in(struct peer *p, int ring, uint32_t buffers, con
 	static struct buffer b[64];
 	static unsigned char whole[70000];
 	uint32_t at = 0, end = HEADER + length;
+	if (buffers == 1) {
+		deliver_into(p, ring, header, frame, length);
+		return;
+	}
 	memcpy(whole, header, HEADER);
 	whole[10] = (unsigned char)buffers;
 	memcpy(whole + HEADER, frame, length);

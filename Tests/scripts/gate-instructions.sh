@@ -22,6 +22,7 @@ options() { # split-in-order-mergeable -> --in-order --mergeable
   case $1 in *mergeable*) option="$option --mergeable" ;; esac
   case $1 in *event-idx*) option="$option --event-idx" ;; esac
   case $1 in *size-stats*) option="$option --size-stats" ;; esac
+  case $1 in *joined*) option="$option --joined --ring 256 --packets 16384" ;; esac
   echo "$option"
 }
 
@@ -55,6 +56,7 @@ bits() { # KIND: the features it stands for, as the program prints them
   case $1 in *in-order* | packed-255) sum=$((sum | 1 << 35)) ;; esac
   case $1 in *mergeable*) sum=$((sum | 1 << 15)) ;; esac
   case $1 in *event-idx*) sum=$((sum | 1 << 29)) ;; esac
+  case $1 in *joined*) sum=$((sum | 1 << 7)) ;; esac
   echo "$sum"
 }
 
@@ -73,7 +75,7 @@ while read -r kind receive transmit <&3; do
     continue
   fi
   negotiated=$(sed -n 's/.*"negotiated":\([0-9]*\).*/\1/p' "$work/$kind.json")
-  mask=$((1 << 32 | 1 << 34 | 1 << 35 | 1 << 15 | 1 << 29))
+  mask=$((1 << 32 | 1 << 34 | 1 << 35 | 1 << 15 | 1 << 29 | 1 << 7))
   if [ $((negotiated & mask)) -ne "$(bits "$kind")" ]; then
     echo "$kind: not negotiated, in use are the features $(printf %#x "$negotiated")"
     [ "$receive $transmit" = "absent absent" ] || fail "$kind has a ceiling and is not negotiated"

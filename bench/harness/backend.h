@@ -15,7 +15,7 @@ enum { MAX_PAIRS = 8 };
 
 /* Feature bits by number (virtio 1.4, 5.1.3 and 6). */
 enum {
-	F_CSUM = 0, F_GUEST_CSUM = 1, F_MAC = 5, F_MRG_RXBUF = 15, F_STATUS = 16, F_CTRL_VQ = 17, F_MQ = 22,
+	F_CSUM = 0, F_GUEST_CSUM = 1, F_MAC = 5, F_GUEST_TSO4 = 7, F_MRG_RXBUF = 15, F_STATUS = 16, F_CTRL_VQ = 17, F_MQ = 22,
 	F_INDIRECT_DESC = 28, F_EVENT_IDX = 29, F_PROTOCOL = 30, F_VERSION_1 = 32, F_RING_PACKED = 34, F_IN_ORDER = 35,
 };
 #define BIT(n) (1ull << (n))

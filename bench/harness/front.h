@@ -13,7 +13,7 @@
 enum { MAX_BURST = 64, MAX_PORTS = 2 };
 
 struct wish {
-	int packed, mergeable, in_order, event_index, vectorized, size_stats;
+	int packed, mergeable, in_order, event_index, vectorized, size_stats, joined;
 	uint32_t ring, pairs, ports, packets; /* descriptors, queue pairs, back-ends, packets in the pool */
 	int core;
 	char path[MAX_PORTS][64]; /* of the back-ends, which listen there already */

@@ -72,8 +72,8 @@ static void parse_options(int argc, char **argv)
 	const struct option options[] = {
 		{"packed", 0, &w->packed, 1}, {"mergeable", 0, &w->mergeable, 1}, {"in-order", 0, &w->in_order, 1},
 		{"event-idx", 0, &w->event_index, 1}, {"vectorized", 0, &w->vectorized, 1}, {"size-stats", 0, &w->size_stats, 1},
-		{"ring", 1, NULL, 'r'}, {"pairs", 1, NULL, 'q'}, {"packets", 1, NULL, 'p'}, {"core", 1, NULL, 'c'},
-		{"peer-core", 1, NULL, 'b'}, {"milliseconds", 1, NULL, 'm'}, {"groups", 1, NULL, 'g'}, {"crowd", 1, NULL, 'n'},
+		{"joined", 0, &w->joined, 1}, {"ring", 1, NULL, 'r'}, {"pairs", 1, NULL, 'q'}, {"packets", 1, NULL, 'p'},
+		{"core", 1, NULL, 'c'}, {"peer-core", 1, NULL, 'b'}, {"milliseconds", 1, NULL, 'm'}, {"groups", 1, NULL, 'g'}, {"crowd", 1, NULL, 'n'},
 		{"socket", 1, NULL, 's'}, {0},
 	};
 	for (int key; (key = getopt_long(argc, argv, "", options, NULL)) != -1;)
@@ -116,7 +116,7 @@ static void listen_ourselves(void)
 	const struct wish *w = &setting.wish;
 	uint64_t offer = (w->packed ? BIT(F_RING_PACKED) : 0) | (w->mergeable ? BIT(F_MRG_RXBUF) : 0) |
 	                 (w->in_order ? BIT(F_IN_ORDER) : 0) | (w->event_index ? BIT(F_EVENT_IDX) : 0) |
-	                 BIT(F_INDIRECT_DESC);
+	                 (w->joined ? BIT(F_GUEST_CSUM) | BIT(F_GUEST_TSO4) : 0) | BIT(F_INDIRECT_DESC);
 	if (mkdtemp(folder) == NULL)
 		err(1, "cannot make a folder in /tmp");
 	atexit(leave_nothing);

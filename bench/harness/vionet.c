@@ -64,9 +64,13 @@ void front_start(const struct wish *w)
 		 * Where another program offers them, neither front-end has what DPDK's has not: it knows no EVENT_IDX, and
 		 * asks for checksums only when an application does. With them a back-end reads a header for every packet.
 		 */
-		config.features_off = w->event_index ? 0 : BIT(F_EVENT_IDX) | BIT(F_CSUM) | BIT(F_GUEST_CSUM);
-		snprintf(device, sizeof(device), "vhost-user:%s,queues=%u,queue_size=%u,packed_vq=%d,mrg_rxbuf=%d,in_order=%d,size_stats=%d",
-		         w->path[port_count], w->pairs, w->ring, w->packed, w->mergeable, w->in_order, w->size_stats);
+		config.features_off = w->event_index ? 0 : BIT(F_EVENT_IDX) | BIT(F_CSUM);
+		if (!w->joined)
+			config.features_off |= BIT(F_GUEST_CSUM);
+		snprintf(device, sizeof(device),
+		         "vhost-user:%s,queues=%u,queue_size=%u,packed_vq=%d,mrg_rxbuf=%d,in_order=%d,size_stats=%d,lro=%d",
+		         w->path[port_count], w->pairs, w->ring, w->packed, w->mergeable, w->in_order, w->size_stats,
+		         w->joined);
 		check(vionet_probe(device, &ports[port_count]));
 		check(vionet_init(ports[port_count], &config));
 		check(vionet_start(ports[port_count]));

@@ -18,6 +18,17 @@ enum DeviceStatus {
   static let failed: UInt8 = 128
 }
 
+/// What a receive entry may hold.
+struct ReceiveRoom {
+  /// Bytes of one buffer.
+  let bytes: Int
+  /// Buffers that one entry may take of a device that merges none: as many as the pool has for all of them.
+  let mostBuffers: Int
+
+  /// More would not go into a packet together.
+  static let mostSegments = 60
+}
+
 enum Negotiation {
   /// Bytes of the virtio-net header (5.1.9): 12, but 10 before VERSION_1 unless buffers are merged, and 20 with a hash.
   static func headerSize(_ features: FeatureSet) -> Int {
@@ -25,9 +36,9 @@ enum Negotiation {
     return features.has(VIRTIO_F_VERSION_1) || features.has(VIRTIO_NET_F_MRG_RXBUF) ? 12 : 10
   }
 
-  /// Steps 1 to 6. Returns the features in use and fills `config`; `room` is what one receive buffer holds.
+  /// Steps 1 to 6. Returns the features in use and fills `config`; `room` is what there is for receiving.
   static func agree(
-    _ bus: Bus, _ options: PortOptions, room: UInt32, _ config: inout NetConfig
+    _ bus: Bus, _ options: PortOptions, room: ReceiveRoom, _ config: inout NetConfig
   ) throws(Failure) -> FeatureSet {
     try bus.reset()
     try add(DeviceStatus.acknowledge, bus)
@@ -61,7 +72,7 @@ enum Negotiation {
 
   /// Offered and wanted, less what the user forbids and what this device cannot back up.
   private static func choose(
-    _ bus: Bus, _ options: PortOptions, room: UInt32, _ config: inout NetConfig
+    _ bus: Bus, _ options: PortOptions, room: ReceiveRoom, _ config: inout NetConfig
   ) throws(Failure) -> FeatureSet {
     bus.readOffered()
     let offered = bus.offered
@@ -80,14 +91,10 @@ enum Negotiation {
     if !bus.resetsQueues { features.remove(VIRTIO_F_RING_RESET) }
     if !bus.takesNotificationData { features.remove(VIRTIO_F_NOTIFICATION_DATA) }
     NetConfig.dropUnreadable(&features, bus.configLength)
-    config.mtu = UInt16(clamping: room - NetConfig.frameOverhead)
-    var isLarge = false
+    config.mtu = UInt16(clamping: room.bytes - NetConfig.frameOverhead)
     if features.has(VIRTIO_NET_F_MTU) {
-      let mayMerge = options.mergeable != .off && FeatureSet(offered).has(VIRTIO_NET_F_MRG_RXBUF)
-      let limit = mayMerge ? min(NetConfig.largestMerged, room * 60) : room
-      if let mtu = try NetConfig.usableMTU(bus, room: limit) {
+      if let mtu = try NetConfig.usableMTU(bus, room: room.bytes * mostBuffers(features, room)) {
         config.mtu = mtu
-        isLarge = UInt32(mtu) + NetConfig.frameOverhead > room
       } else {
         // Accepted it would bind us to receive packets of that size (5.1.4.2).
         features.remove(VIRTIO_NET_F_MTU)
@@ -97,10 +104,11 @@ enum Negotiation {
     // Back-ends are told of each ring by the front-end: there, several pairs need no control queue.
     let hasPairs = features.has(VIRTIO_NET_F_MQ)
     Features.dropOrphans(&features)
-    settleMerging(&features, options, isLarge: isLarge, room: room)
+    settleMerging(&features, options, room, &config)
     config.largestMTU = config.mtu
-    if features.has(VIRTIO_NET_F_MRG_RXBUF) && !features.has(VIRTIO_NET_F_MTU) {
-      config.largestMTU = UInt16(clamping: room * 60 - NetConfig.frameOverhead)
+    if !features.has(VIRTIO_NET_F_MTU) {
+      let buffers = features.has(VIRTIO_NET_F_MRG_RXBUF) ? ReceiveRoom.mostSegments : config.buffers
+      config.largestMTU = UInt16(clamping: room.bytes * buffers - NetConfig.frameOverhead)
     }
     if hasPairs && !bus.isDevice { features.bits |= 1 << UInt64(VIRTIO_NET_F_MQ) }
     config.pairs = bus.maximumQueuePairs
@@ -132,11 +140,27 @@ enum Negotiation {
   }
 
   /// Merged buffers cost a look at every header: they are for frames that one buffer does not hold, or for who asks.
-  private static func settleMerging(_ features: inout FeatureSet, _ options: PortOptions, isLarge: Bool, room: UInt32) {
+  /// Without them an entry of the ring is several buffers, if there are enough.
+  private static func settleMerging(
+    _ features: inout FeatureSet, _ options: PortOptions, _ room: ReceiveRoom, _ config: inout NetConfig
+  ) {
+    func buffers(_ frame: Int) -> Int { (frame + room.bytes - 1) / room.bytes }
+    config.buffers = 1
+    let most = mostBuffers(features, room)
+    let forOne = buffers(Int(config.mtu) + NetConfig.frameOverhead)
     let joins = features.bits & Features.receiveSegments != 0
-    if options.mergeable == .best && !joins && !isLarge { features.remove(VIRTIO_NET_F_MRG_RXBUF) }
-    // Joined packets take buffers of 64 KiB, or several (5.1.9.3.1).
-    if !features.has(VIRTIO_NET_F_MRG_RXBUF) && room < 65562 { features.bits &= ~Features.receiveSegments }
+    if options.mergeable == .best && !joins && forOne == 1 { features.remove(VIRTIO_NET_F_MRG_RXBUF) }
+    if features.has(VIRTIO_NET_F_MRG_RXBUF) { return }
+    config.buffers = joins ? max(forOne, buffers(NetConfig.longestJoined)) : forOne
+    if config.buffers <= most { return }
+    features.bits &= ~Features.receiveSegments
+    config.buffers = forOne
+  }
+
+  /// That one frame may lie in.
+  private static func mostBuffers(_ features: FeatureSet, _ room: ReceiveRoom) -> Int {
+    if features.has(VIRTIO_NET_F_MRG_RXBUF) { return ReceiveRoom.mostSegments }
+    return features.has(VIRTIO_RING_F_INDIRECT_DESC) ? room.mostBuffers : 1
   }
 
   private static func add(_ bit: UInt8, _ bus: Bus) throws(Failure) {

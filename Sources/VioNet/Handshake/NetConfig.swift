@@ -41,13 +41,15 @@ struct NetConfig {
   var mtu: UInt16 = 0
   /// What the device gives, else what receive buffers hold.
   var largestMTU: UInt16 = 0
+  /// Buffers that a receive entry takes: several for frames that one does not hold and the device does not merge.
+  var buffers = 1
   /// Queue pairs the device has; up to 0x8000.
   var pairs: UInt16 = 1
 
   /// The device's MTU if it offers one that makes sense and fits into a buffer of `room` bytes; nil otherwise.
-  static func usableMTU(_ bus: Bus, room: UInt32) throws(Failure) -> UInt16? {
+  static func usableMTU(_ bus: Bus, room: Int) throws(Failure) -> UInt16? {
     let mtu = try number(bus, mtuOffset)
-    let fits = UInt32(mtu) + frameOverhead <= room
+    let fits = Int(mtu) + frameOverhead <= room
     if mtu >= smallestMTU && fits { return mtu }
     if Log.wanted(.info) {
       Log.line("device MTU").number(mtu).text("not used: below 68 or above the buffers").send(.info)
@@ -55,8 +57,8 @@ struct NetConfig {
     return nil
   }
 
-  /// What the field can hold; buffers are joined as needed.
-  static let largestMerged: UInt32 = 65535 + frameOverhead
+  /// Bytes of the longest frame that a device makes of several (5.1.6.3.1), without its header.
+  static let longestJoined = 65550
 
   /// Pairs of queues that a device with MQ has (5.1.4); 1 where that makes no sense.
   static func pairs(_ bus: Bus) throws(Failure) -> UInt16 {
@@ -85,7 +87,7 @@ struct NetConfig {
 
   static let frameHeader: UInt32 = 14
   /// Ethernet header and one VLAN tag.
-  static let frameOverhead: UInt32 = 18
+  static let frameOverhead = 18
 
   /// Reads what the negotiated features promise; `wish` is the user's own address.
   mutating func read(_ bus: Bus, _ features: FeatureSet, wish: MACAddress?) throws(Failure) {

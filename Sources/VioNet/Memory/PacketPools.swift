@@ -141,6 +141,11 @@ package enum PacketPools {
   /// A port begins to use a pool, with `packets` for its rings: refused if the pool is gone, or if its ports would
   /// starve each other.
   static func acquire(_ pool: Cell<PacketPool>, _ packets: Int) throws(Failure) {
+    try promise(pool, packets, users: 1)
+  }
+
+  /// A port that uses the pool needs more.
+  static func promise(_ pool: Cell<PacketPool>, _ packets: Int, users: Int = 0) throws(Failure) {
     Registry.shared.value.lock.lock()
     defer { Registry.shared.value.lock.unlock() }
     let number = pool.value.number
@@ -151,7 +156,7 @@ package enum PacketPools {
         .text(" packets, its ports need ").number(promised).text(": make a larger one with vionet_pool_create")
     }
     pool.value.promised = promised
-    pool.value.users += 1
+    pool.value.users += users
   }
 
   static func letGo(_ pool: Cell<PacketPool>, _ packets: Int) {

@@ -9,7 +9,8 @@ struct RingLayout {
   /// The one block of a device from before virtio 1.0 (2.7.2): the used ring begins a page.
   var isLegacy = false
   var isPacked = false
-  var hasIndirect = false
+  /// In each table of indirect descriptors behind the rings; 0: no tables.
+  var tableDescriptors = 0
 
   /// Element sizes and the offsets of the fields before the rings' elements.
   static let descriptorBytes = 16
@@ -20,7 +21,7 @@ struct RingLayout {
   /// Of a packed ring's event structures: ring offset and wrap counter, then the flags (2.8.14).
   static let eventOffset = 0
   static let eventFlagsOffset = 2
-  /// Descriptors in one indirect table: two cache lines, for packets of up to that many segments.
+  /// Descriptors in one table for sending: two cache lines, for packets of up to that many segments.
   static let indirectDescriptors = 8
   static let indirectBytes = indirectDescriptors * descriptorBytes
 
@@ -34,7 +35,7 @@ struct RingLayout {
   /// the second half of such a one when an IOMMU stands between.
   var used: Int { isPacked ? available + 64 : up(available + 6 + size * 2) + (isLegacy ? 0 : 60) }
   var indirect: Int { isPacked ? used + 64 : up(used + 6 + size * RingLayout.usedElementBytes) }
-  var bytes: Int { indirect + (hasIndirect ? up(size * RingLayout.indirectBytes) : 0) }
+  var bytes: Int { indirect + up(size * tableDescriptors * RingLayout.descriptorBytes) }
 
   private func up(_ bytes: Int) -> Int {
     let unit = isLegacy ? 4096 : 64

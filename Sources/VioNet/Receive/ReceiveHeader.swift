@@ -99,7 +99,7 @@ extension ReceiveQueue {
     return true
   }
 
-  private func settleOffloads(_ packet: Packet, _ header: UnsafeMutableRawPointer) -> Bool {
+  private mutating func settleOffloads(_ packet: Packet, _ header: UnsafeMutableRawPointer) -> Bool {
     let marks = unsafe UInt32(shared_load16(header))
     let fields = unsafe header.loadUnaligned(fromByteOffset: 2, as: UInt64.self)
     var offloads = Offloads(fields)

@@ -14,14 +14,8 @@ extension ReceiveQueue {
     var ids = InlineArray<64, UInt16>(repeating: 0)
     var lengths = InlineArray<64, UInt32>(repeating: 0)
     var count = 0
-    /// The ring with all of them left behind.
-    var after: RingState
-
     /// The buffers come back in the order in which they went out.
-    func isStraight<R: Ring & ~Copyable>(_: R.Type, _ before: RingState) -> Bool {
-      if !before.isStraight { return true }
-      let first = R(before).sentPlace
-      let size = Int(before.size)
+    mutating func isStraight(from first: Int, size: Int) -> Bool {
       var place = 0
       while place < count {
         let next = first &+ place
@@ -31,7 +25,7 @@ extension ReceiveQueue {
       return true
     }
 
-    func has(_ id: UInt16) -> Bool {
+    mutating func has(_ id: UInt16) -> Bool {
       var place = 0
       while place < count {
         if ids[place & 63] == id { return true }
@@ -42,23 +36,28 @@ extension ReceiveQueue {
   }
 
   private enum Look {
-    case whole(Found)
+    case whole
     case notYet
     case fault(RingFault)
   }
 
   @inline(never)
   mutating func receiveMerged<R: Ring & ~Copyable>(_: R.Type, _ packets: PacketList, at place: Int) -> Oddity {
-    switch find(R.self) {
+    // Large, and handed on by address alone.
+    var found = Found()
+    var after = core.ring
+    switch find(R.self, &found, &after) {
     case .notYet: return .nothing
     case .fault(let fault): return broken(fault)
-    case .whole(var found):
-      if !R.isInOrder && !found.isStraight(R.self, core.ring) {
+    case .whole:
+      if !R.isInOrder && core.ring.isStraight
+        && !found.isStraight(from: R(core.ring).sentPlace, size: Int(core.ring.size))
+      {
         core.ring.bend()
-        found.after.bend()
+        after.bend()
       }
-      var ring = R(found.after)
-      guard let head = join(found, &ring) else { return finish(&ring, .dropped) }
+      var ring = R(after)
+      guard let head = join(&found, &ring) else { return finish(&ring, .dropped) }
       let bytes = UInt64(head.totalLength)
       if !settle(head) { return finish(&ring, .dropped) }
       core.counters.packets &+= 1
@@ -68,10 +67,9 @@ extension ReceiveQueue {
     }
   }
 
-  /// Looks at all buffers of the next frame, and takes none.
-  private func find<R: Ring & ~Copyable>(_: R.Type) -> Look {
+  /// Looks at all buffers of the next frame, and takes none; `after` is the ring with all of them left behind.
+  private mutating func find<R: Ring & ~Copyable>(_: R.Type, _ found: inout Found, _ after: inout RingState) -> Look {
     var ring = R(core.ring)
-    var found = Found(after: core.ring)
     var wanted = 1
     while found.count < wanted {
       // A buffer named twice would be joined to itself: its slot is emptied only later, so it is compared here.
@@ -91,12 +89,12 @@ extension ReceiveQueue {
       found.count &+= 1
       ring.passUsed(1)
     }
-    ring.save(&found.after)
-    return .whole(found)
+    ring.save(&after)
+    return .whole
   }
 
   /// Takes the buffers and makes one packet of them; nil, all given back and counted, if a length is nonsense.
-  private mutating func join<R: Ring & ~Copyable>(_ found: Found, _ ring: inout R) -> Packet? {
+  private mutating func join<R: Ring & ~Copyable>(_ found: inout Found, _ ring: inout R) -> Packet? {
     var head: Packet?
     var last: Packet?
     var total: UInt32 = 0
@@ -136,7 +134,7 @@ extension Packet {
     unsafe pointer.pointee.headroom &-= UInt16(truncatingIfNeeded: header)
   }
 
-  fileprivate func makeHead(segments: UInt16, totalLength: UInt32) {
+  func makeHead(segments: UInt16, totalLength: UInt32) {
     unsafe pointer.pointee.segments = segments
     unsafe pointer.pointee.total_length = totalLength
   }

@@ -12,7 +12,8 @@ struct ReceivePath {
   let name: StaticString
   let burst: Virtqueue.Burst
 
-  static func choose(_ shape: RingShape, _ reading: HeaderReading) -> ReceivePath {
+  static func choose(_ shape: RingShape, _ reading: HeaderReading, isScattered: Bool = false) -> ReceivePath {
+    if isScattered { return scattered(shape) }
     typealias Path = ReceivePath
     return switch (shape.isPacked, shape.isInOrder, reading.isNeeded, reading.isMerged) {
     case (false, false, false, _): unsafe Path(name: "rx-split-plain", burst: receiveSplit)
@@ -27,6 +28,16 @@ struct ReceivePath {
     case (true, true, false, _): unsafe Path(name: "rx-packed-in-order", burst: receivePackedInOrder)
     case (true, true, true, false): unsafe Path(name: "rx-packed-in-order-offload", burst: receivePackedInOrderHeader)
     case (true, true, true, true): unsafe Path(name: "rx-packed-in-order-mergeable", burst: receivePackedInOrderHeader)
+    }
+  }
+
+  private static func scattered(_ shape: RingShape) -> ReceivePath {
+    typealias Path = ReceivePath
+    return switch (shape.isPacked, shape.isInOrder) {
+    case (false, false): unsafe Path(name: "rx-split-scatter", burst: receiveSplitScattered)
+    case (false, true): unsafe Path(name: "rx-split-in-order-scatter", burst: receiveSplitInOrderScattered)
+    case (true, false): unsafe Path(name: "rx-packed-scatter", burst: receivePackedScattered)
+    case (true, true): unsafe Path(name: "rx-packed-in-order-scatter", burst: receivePackedInOrderScattered)
     }
   }
 }
@@ -72,6 +83,22 @@ private func receivePackedInOrder(_ queue: Queue, _ packets: Packets, _ count: U
 @_optimize(speed)
 private func receivePackedInOrderHeader(_ queue: Queue, _ packets: Packets, _ count: UInt16) -> UInt16 {
   unsafe receive(PackedRing<InOrder>.self, HeaderRead.self, Cell(raw: queue), PacketList(packets), count)
+}
+
+private func receiveSplitScattered(_ queue: Queue, _ packets: Packets, _ count: UInt16) -> UInt16 {
+  unsafe receiveScattered(SplitRing<AnyOrder>.self, Cell(raw: queue), PacketList(packets), count)
+}
+
+private func receiveSplitInOrderScattered(_ queue: Queue, _ packets: Packets, _ count: UInt16) -> UInt16 {
+  unsafe receiveScattered(SplitRing<InOrder>.self, Cell(raw: queue), PacketList(packets), count)
+}
+
+private func receivePackedScattered(_ queue: Queue, _ packets: Packets, _ count: UInt16) -> UInt16 {
+  unsafe receiveScattered(PackedRing<AnyOrder>.self, Cell(raw: queue), PacketList(packets), count)
+}
+
+private func receivePackedInOrderScattered(_ queue: Queue, _ packets: Packets, _ count: UInt16) -> UInt16 {
+  unsafe receiveScattered(PackedRing<InOrder>.self, Cell(raw: queue), PacketList(packets), count)
 }
 
 // MARK: Beside the bursts

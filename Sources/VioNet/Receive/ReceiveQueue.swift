@@ -10,8 +10,11 @@ import Linux
 struct ReceiveQueue {
   var core: Virtqueue
   var cache: PacketCache
-  /// What one buffer takes, virtio-net header included.
+  /// What one entry of the ring takes, virtio-net header included: a buffer, or several with `scatter`.
   let bufferLength: UInt32
+  /// What one buffer takes without the header.
+  let segmentLength: UInt32
+  let scatter: ScatterTables?
   let headerSize: UInt32
   /// From the beginning of a packet's memory to that of its buffer.
   let toBuffer: UInt64
@@ -26,13 +29,17 @@ struct ReceiveQueue {
     Packet.holding(pool: cache.view.number, port: core.port, owner: Owner.caller)
   }
 
-  init(core: Virtqueue, pool: Cell<PacketPool>, headerSize: Int, reading: HeaderReading) throws(Failure) {
+  init(
+    core: Virtqueue, pool: Cell<PacketPool>, headerSize: Int, reading: HeaderReading, scatter: ScatterTables? = nil
+  ) throws(Failure) {
     self.core = core
     cache = try PacketCache(pool: pool)
     self.headerSize = UInt32(headerSize)
     toBuffer = UInt64(Int(VIONET_HEADROOM) - headerSize)
     self.reading = reading
-    bufferLength = pool.value.dataSize &+ UInt32(headerSize)
+    self.scatter = scatter
+    segmentLength = pool.value.dataSize
+    bufferLength = segmentLength &* UInt32(scatter?.buffers ?? 1) &+ UInt32(headerSize)
   }
 }
 
@@ -51,18 +58,24 @@ extension ReceiveQueue {
   mutating func fill<R: Ring & ~Copyable>(_: R.Type) -> Bool {
     var ring = R(core.ring)
     while ring.idleCount > 0 {
-      if cache.count == 0 { cache.fill(min(ring.idleCount, cache.bulk)) }
-      if cache.count == 0 { break }
+      let buffers = scatter?.buffers ?? 1
+      if cache.count < buffers { cache.fill(max(buffers, min(ring.idleCount, cache.bulk))) }
+      if cache.count < buffers { break }
+      if let scatter {
+        var cached = cache.count
+        post(scatter, &ring, &cached)
+        cache.count = cached
+        continue
+      }
       cache.count &-= 1
-      guard let packet = cache.table[cache.count] else { break }
-      post(packet, &ring)
+      if let packet = cache.table[cache.count] { post(packet, &ring) }
     }
     ring.save(&core.ring)
     return R.publish(&core.ring)
   }
 
   /// Gives the device a packet of the ring's.
-  private func post<R: Ring & ~Copyable>(_ packet: Packet, _ ring: inout R) {
+  private mutating func post<R: Ring & ~Copyable>(_ packet: Packet, _ ring: inout R) {
     let id = ring.nextIdle(after: 0)
     core.slots[id] = packet
     ring.post(
@@ -113,7 +126,7 @@ extension ReceiveQueue {
   }
 
   /// Leaves one used entry behind and its descriptor idle.
-  func take<R: Ring & ~Copyable>(_ id: Int, _ ring: inout R) {
+  mutating func take<R: Ring & ~Copyable>(_ id: Int, _ ring: inout R) {
     ring.passUsed(1)
     core.slots[id] = nil
     ring.giveBack(id)
@@ -144,8 +157,18 @@ extension ReceiveQueue {
       }
     }
     for id in 0..<Int(core.ring.size) {
-      guard let packet = core.slots[id] else { continue }
+      if let packet = core.slots[id] ?? scatter?.rest[id] { release(packet) }
       core.slots[id] = nil
+      scatter?.empty(id)
+    }
+  }
+
+  /// An entry's buffers that the device has let go of.
+  @inline(never)
+  private mutating func release(_ head: Packet) {
+    var segment: Packet? = head
+    while let packet = segment {
+      segment = packet.next
       cache.pool.value.release(packet, heldBy: Owner.pool)
     }
   }
@@ -154,5 +177,6 @@ extension ReceiveQueue {
     wake.close()
     cache.destroy()
     core.destroy()
+    scatter?.destroy()
   }
 }

@@ -53,7 +53,7 @@ extension TransmitQueue {
 
   /// Why a packet of the caller's cannot be sent; nil if it can, and then its length is in `total`. Every segment is
   /// looked at, so that nothing but the memory of a shared pool is ever named to the device.
-  private func flaw(_ head: Packet, _ total: inout UInt32) -> vionet_drop? {
+  private mutating func flaw(_ head: Packet, _ total: inout UInt32) -> vionet_drop? {
     if head.segments == 0 || head.segments > core.ring.size || head.segments > UInt16(VIONET_MAX_SEGMENTS) {
       return VIONET_DROP_SEGMENTS
     }
@@ -76,7 +76,7 @@ extension TransmitQueue {
     return total > limit &+ (head.isTagged ? 4 : 0) ? VIONET_DROP_LONG : nil
   }
 
-  private func deviceAddress(_ packet: Packet) -> UInt64 {
+  private static func deviceAddress(_ packet: Packet) -> UInt64 {
     guard let pool = PacketPools.containing(packet) else { return 0 }
     return PoolView(pool).deviceAddress(packet)
   }
@@ -101,12 +101,12 @@ extension TransmitQueue {
       if packet.references == 1 { packet.owner = Owner.ring }
       if place > 0 {
         ring.link(
-          Int(id), place: place, head: first, address: deviceAddress(packet), length: packet.length,
+          Int(id), place: place, head: first, address: TransmitQueue.deviceAddress(packet), length: packet.length,
           flags: isLast ? 0 : UInt16(VRING_DESC_F_NEXT), next: links[id])
       }
     }
     ring.post(
-      first, address: deviceAddress(head) &- UInt64(headerSize), length: head.length &+ headerSize,
+      first, address: TransmitQueue.deviceAddress(head) &- UInt64(headerSize), length: head.length &+ headerSize,
       flags: segments == 1 ? 0 : UInt16(VRING_DESC_F_NEXT), next: links[first], descriptors: segments)
     ring.save(&core.ring)
   }
@@ -127,7 +127,7 @@ extension TransmitQueue {
       segment = packet.next
       if packet.references == 1 { packet.owner = Owner.ring }
       let header = place == 0 ? headerSize : 0
-      table.store64(place &* RingLayout.descriptorBytes, deviceAddress(packet) &- UInt64(header))
+      table.store64(place &* RingLayout.descriptorBytes, TransmitQueue.deviceAddress(packet) &- UInt64(header))
       // A packed ring's table is read in order; a split one's is a chain.
       let isLinked = !core.ring.shape.isPacked && place < segments &- 1
       let next = UInt64(truncatingIfNeeded: place &+ 1) << 48

@@ -140,22 +140,22 @@ extension TransmitQueue {
   }
 
   /// What one slot held goes home: a segment, or all segments of an indirect table.
-  private func home(_ mark: UInt, _ id: Int) {
+  private mutating func home(_ mark: UInt, _ id: Int) {
     guard mark & TransmitQueue.indirect != 0, let indirect else {
-      if let packet = Packet.at(mark & ~TransmitQueue.marks) { home(packet) }
+      if let packet = Packet.at(mark & ~TransmitQueue.marks) { TransmitQueue.home(packet) }
       return
     }
     var place = id &* RingLayout.indirectDescriptors
     let end = place &+ RingLayout.indirectDescriptors
     while place < end, let packet = indirect.packets[place] {
       indirect.packets[place] = nil
-      home(packet)
+      TransmitQueue.home(packet)
       place &+= 1
     }
   }
 
   /// The ring's reference to one segment ends. A packet that others have references of stayed its caller's.
-  private func home(_ packet: Packet) {
+  private static func home(_ packet: Packet) {
     guard let pool = PacketPools.containing(packet) else { return }
     // A caller that freed one reference too many has the packet at home already.
     let holder = packet.owner

@@ -53,10 +53,10 @@ extension Port {
     takeBack(pair, transmit)
     let offset = Int(queue.value.ring.descriptors.address - rings.address)
     var room = RingLayout(size: Int(most), isLegacy: bus.isLegacy, isPacked: shape.isPacked)
-    room.hasIndirect = transmit && features.has(VIRTIO_RING_F_INDIRECT_DESC)
+    room.tableDescriptors = tableDescriptors(transmit: transmit)
     var layout = RingLayout(
       size: Int(try bus.queueSize(index, size)), isLegacy: bus.isLegacy, isPacked: shape.isPacked)
-    layout.hasIndirect = room.hasIndirect
+    layout.tableDescriptors = room.tableDescriptors
     // Nothing in it is to look used.
     unsafe memset(rings.base + offset, 0, room.bytes)
     try remake(pair, transmit, layout, rings, offset)

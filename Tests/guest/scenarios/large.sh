@@ -14,6 +14,7 @@ pair packed $modern,packed=on
 pair jumbo $modern,host_mtu=9000
 pair jumbo_packed $modern,host_mtu=9000,packed=on
 pair jumbo_whole $modern,host_mtu=9000,mrg_rxbuf=off
+pair jumbo_alone $modern,host_mtu=9000,mrg_rxbuf=off,packed=on
 pair lro $modern
 pair lro_packed $modern,packed=on
 pair lro_alone $modern,mrg_rxbuf=off
@@ -101,7 +102,7 @@ check packed-agreed packed_rings
 check packed carry packed
 check packed-prepared prepared packed
 
-for name in jumbo jumbo_packed jumbo_whole; do
+for name in jumbo jumbo_packed jumbo_whole jumbo_alone; do
   for end in a b; do in_space $end ip link set "$name-$end" mtu 9000; done
   check $name-bind bound $name vfio-pci
 done
@@ -112,11 +113,18 @@ done
 check jumbo-ping whole_pings jumbo
 check jumbo-file unchanged jumbo "$(network jumbo).2"
 
-# Without merged buffers each has to hold a whole frame: a pool of larger ones, which is for the program to make.
+# Without merged buffers an entry of the ring is several of them.
+for name in jumbo_whole jumbo_alone; do
+  check $name-agreed agreed $name '^ *MTU *9000$' '^ *paths *rx-[a-z-]*-scatter'
+  check $name jumbo_frames $name
+  check $name-file unchanged $name "$(network $name).2"
+done
+
+# Or each holds a whole frame: a pool of larger ones, which is for the program to make.
 our_forwarder=large
 check jumbo_whole-ping whole_pings jumbo_whole
-check jumbo_whole jumbo_frames jumbo_whole
-check jumbo_whole-file unchanged jumbo_whole "$(network jumbo_whole).2"
+check jumbo_whole-large jumbo_frames jumbo_whole
+check jumbo_whole-large-file unchanged jumbo_whole "$(network jumbo_whole).2"
 unset our_forwarder
 
 keys=,lro=1
@@ -131,8 +139,10 @@ check lro-file unchanged lro "$(network lro).2"
 check lro-prepared prepared lro
 check lro-file6 unchanged6 lro
 
-# Without merged buffers none is joined, but checksums are still left undone.
+# Without merged buffers an entry takes 34 of them: rings that the shared pool has enough for.
+keys=,lro=1,queue_size=128
 check lro_alone-bind bound lro_alone vfio-pci
-check lro_alone-agreed agreed lro_alone 'VIRTIO_NET_F_GUEST_TSO4 *offered' 'VIRTIO_NET_F_GUEST_CSUM *in use'
-check lro_alone carry lro_alone
+check lro_alone-agreed agreed lro_alone 'VIRTIO_NET_F_GUEST_TSO4 *in use' '^ *paths *rx-[a-z-]*-scatter'
+check lro_alone joined_frames lro_alone
+check lro_alone-there through lro_alone a b
 done_here
