@@ -25,7 +25,6 @@ struct FrameBuilder {
   /// First byte of the payload.
   var end: Int { transport + (isTCP ? 20 + transportOptions : 8) }
   var checksumOffset: Int { isTCP ? 16 : 6 }
-  var isPadded: Bool { padding > 0 }
 
   /// Its checksum field holds nonsense, which is to be overwritten.
   func bytes() -> [UInt8] {

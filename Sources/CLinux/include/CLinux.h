@@ -43,7 +43,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
-#include <sys/uio.h>
 #include <sys/un.h>
 
 /* Feature bits that kernel headers before 6.2 have no name for. */
@@ -84,8 +83,6 @@ SHIM int sys_dup(int fd) { return RESULT(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
 SHIM int sys_unlink(const char *path) { return RESULT(unlink(path)); }
 SHIM ssize_t sys_read(int fd, void *buffer, size_t length) { return RESULT(read(fd, buffer, length)); }
 SHIM ssize_t sys_write(int fd, const void *buffer, size_t length) { return RESULT(write(fd, buffer, length)); }
-SHIM ssize_t sys_readv(int fd, const struct iovec *parts, int count) { return RESULT(readv(fd, parts, count)); }
-SHIM ssize_t sys_writev(int fd, const struct iovec *parts, int count) { return RESULT(writev(fd, parts, count)); }
 SHIM int sys_ftruncate(int fd, int64_t length) { return RESULT(ftruncate(fd, length)); }
 SHIM int64_t sys_file_size(int fd)
 {

@@ -126,14 +126,6 @@ struct Translation {
     return unsafe Bytes(base + Int(truncatingIfNeeded: offset), Int(length))
   }
 
-  /// Where an address probably is, to prefetch it; never to be read.
-  @inline(__always)
-  func guess(_ address: UInt64) -> Bytes? {
-    let offset = address &- start
-    guard offset < size, let base = unsafe base else { return nil }
-    return unsafe Bytes(base + Int(truncatingIfNeeded: offset), 1)
-  }
-
   @inline(never)
   private mutating func move(_ address: UInt64) -> Bool {
     guard let region = map.region(of: address) else { return false }

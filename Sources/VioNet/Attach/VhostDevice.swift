@@ -69,7 +69,7 @@ struct VhostDevice {
     return switch code {
     case ENOENT, ENXIO, ENODEV: failure.text(isNet ? "; modprobe vhost_net" : "; modprobe vhost_vdpa, vdpa dev add")
     case EBUSY: failure.text("; another process has it")
-    case EACCES, EPERM: failure.text("; as root: chown USER ").plain(path)
+    case EACCES, EPERM: failure.mayUse(Path("").adding(path))
     default: failure
     }
   }
