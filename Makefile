@@ -28,9 +28,10 @@ CFLAGS ?= -O2 -g -Wall -Wextra
 B := build
 O := $(B)/objects
 SO := libvionet.so.$(VERSION)
+CONTROL_SO := libvionet-control.so.$(VERSION)
 MODULES := Linux SoftDevice VioNet VioNetABI
 OBJECTS := $(MODULES:%=$(O)/%.o) $(patsubst Sources/CLinux/%.c,$(O)/%.o,$(wildcard Sources/CLinux/*.c))
-HEADERS := $(wildcard include/* Sources/CLinux/include/*)
+HEADERS := include/vionet.h include/module.modulemap $(wildcard Sources/CLinux/include/*)
 EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
 
 # Embedded Swift, one object per module. Never an -m flag for one module only: the linker may keep any module's copy of
@@ -50,7 +51,7 @@ SWIFTFLAGS += -sanitize=address,fuzzer
 INSTRUMENT_C := -fsanitize=address,fuzzer-no-link
 endif
 
-all: ground $(B)/$(SO) $(B)/libvionet.a $(B)/vionet.pc $(EXAMPLES)
+all: ground $(B)/$(SO) $(B)/libvionet.a $(B)/vionet.pc $(B)/$(CONTROL_SO) $(B)/libvionet-control.a $(EXAMPLES)
 
 ground:
 	@command -v $(SWIFTC) >/dev/null || { echo "Swift 6.3 is needed (swift.org); set SWIFTC if it is not in PATH" >&2; exit 1; }
@@ -100,16 +101,39 @@ $(B)/vionet.pc: pkgconfig/vionet.pc.in Makefile
 	@mkdir -p $(B)
 	sed 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(LIBDIR)|;s|@INCLUDEDIR@|$(INCLUDEDIR)|;s|@VERSION@|$(VERSION)|' $< > $@
 
+# ---- the control socket, a library of its own: C above vionet.h, so that the driver does not carry it ------------------------
+
+CONTROL_OBJECTS := $(patsubst Sources/VioNetControl/%.c,$(O)/control/%.o,$(wildcard Sources/VioNetControl/*.c))
+$(O)/control/%.o: Sources/VioNetControl/%.c Sources/VioNetControl/control.h $(wildcard include/*.h) Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -Iinclude -c $< -o $@
+
+$(B)/$(CONTROL_SO): $(CONTROL_OBJECTS) vionet-control.map $(B)/$(SO)
+	$(CC) -shared -o $@ $(CONTROL_OBJECTS) -Wl,-soname,libvionet-control.so.$(SOVERSION) \
+		-Wl,--version-script=vionet-control.map -Wl,-z,defs -Wl,-z,relro,-z,now -Wl,--as-needed -L$(B) -lvionet
+	ln -sf $(CONTROL_SO) $(B)/libvionet-control.so.$(SOVERSION)
+	ln -sf libvionet-control.so.$(SOVERSION) $(B)/libvionet-control.so
+
+$(B)/libvionet-control.a: $(CONTROL_OBJECTS)
+	$(LD) -r -o $(O)/control/whole.ro $(CONTROL_OBJECTS)
+	objcopy --wildcard --keep-global-symbol='vionet_control_*' $(O)/control/whole.ro $(O)/control/vionet-control.ro
+	rm -f $@ && $(AR) rcs $@ $(O)/control/vionet-control.ro
+
 # ---- examples: against an installed tree and its pkg-config file, as a user builds them --------------------------------------
 
 STAGE := $(CURDIR)/$(B)/stage
-$(STAGE)/lib/pkgconfig/vionet.pc: $(B)/$(SO) $(B)/libvionet.a include/vionet.h pkgconfig/vionet.pc.in
+$(STAGE)/lib/pkgconfig/vionet.pc: $(B)/$(SO) $(B)/libvionet.a $(B)/$(CONTROL_SO) $(B)/libvionet-control.a \
+		$(wildcard include/*.h pkgconfig/*)
 	@$(MAKE) --no-print-directory install-files PREFIX=$(STAGE) LIBDIR=$(STAGE)/lib INCLUDEDIR=$(STAGE)/include DESTDIR=
 PKG := PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig pkg-config
 
 $(B)/examples/vionet-fwd-dlopen: examples/vionet-fwd-dlopen.c $(wildcard examples/*.h) $(STAGE)/lib/pkgconfig/vionet.pc
 	@mkdir -p $(B)/examples
 	$(CC) $(CFLAGS) $$($(PKG) --cflags vionet) $< -o $@ $$($(PKG) --cflags --libs libbsd) -ldl
+$(B)/examples/vionet-fwd: examples/vionet-fwd.c $(wildcard examples/*.h) $(STAGE)/lib/pkgconfig/vionet.pc
+	@mkdir -p $(B)/examples
+	$(CC) $(CFLAGS) $$($(PKG) --cflags vionet-control) $< -o $@ $$($(PKG) --libs vionet-control) -lbsd \
+		-Wl,-rpath,'$$ORIGIN/..'
 $(B)/examples/%: examples/%.c $(wildcard examples/*.h) $(STAGE)/lib/pkgconfig/vionet.pc
 	@mkdir -p $(B)/examples
 	$(CC) $(CFLAGS) $$($(PKG) --cflags vionet) $< -o $@ $$($(PKG) --libs vionet) -lbsd -Wl,-rpath,'$$ORIGIN/..'
@@ -143,19 +167,25 @@ BENCHLIBS_dpdk := -lrte_ethdev -lrte_mbuf -lrte_mempool -lrte_eal
 
 install: all install-files
 
-install-files: $(B)/$(SO) $(B)/libvionet.a
+install-files: $(B)/$(SO) $(B)/libvionet.a $(B)/$(CONTROL_SO) $(B)/libvionet-control.a
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)
 	install -m755 $(B)/$(SO) $(DESTDIR)$(LIBDIR)/
 	ln -sf $(SO) $(DESTDIR)$(LIBDIR)/libvionet.so.$(SOVERSION)
 	ln -sf libvionet.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libvionet.so
-	install -m644 $(B)/libvionet.a $(DESTDIR)$(LIBDIR)/
-	install -m644 include/vionet.h $(DESTDIR)$(INCLUDEDIR)/
-	sed 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(LIBDIR)|;s|@INCLUDEDIR@|$(INCLUDEDIR)|;s|@VERSION@|$(VERSION)|' \
-		pkgconfig/vionet.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/vionet.pc
+	install -m755 $(B)/$(CONTROL_SO) $(DESTDIR)$(LIBDIR)/
+	ln -sf $(CONTROL_SO) $(DESTDIR)$(LIBDIR)/libvionet-control.so.$(SOVERSION)
+	ln -sf libvionet-control.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libvionet-control.so
+	install -m644 $(B)/libvionet.a $(B)/libvionet-control.a $(DESTDIR)$(LIBDIR)/
+	install -m644 include/vionet.h include/vionet-control.h $(DESTDIR)$(INCLUDEDIR)/
+	for name in vionet vionet-control; do \
+		sed 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(LIBDIR)|;s|@INCLUDEDIR@|$(INCLUDEDIR)|;s|@VERSION@|$(VERSION)|' \
+			pkgconfig/$$name.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/$$name.pc; done
 
 uninstall:
 	cd $(DESTDIR)$(LIBDIR) && rm -f $(SO) libvionet.so.$(SOVERSION) libvionet.so libvionet.a pkgconfig/vionet.pc
-	rm -f $(DESTDIR)$(INCLUDEDIR)/vionet.h
+	cd $(DESTDIR)$(LIBDIR) && rm -f $(CONTROL_SO) libvionet-control.so.$(SOVERSION) libvionet-control.so \
+		libvionet-control.a pkgconfig/vionet-control.pc
+	rm -f $(DESTDIR)$(INCLUDEDIR)/vionet.h $(DESTDIR)$(INCLUDEDIR)/vionet-control.h
 
 # ---- vionetctl: a package of its own, built against the stage as by a user; the library needs nothing of it -----------------
 

@@ -10,7 +10,7 @@
 
 #include <poll.h>
 #include <string.h>
-#include <vionet.h>
+#include <vionet-control.h>
 
 /* Every function the forwarder calls, once; the programs make a table of it. */
 #define VIONET_CALLS(CALL)                                                                                             \
@@ -18,11 +18,18 @@
 	CALL(drop_name) CALL(rx_burst) CALL(tx_burst) CALL(rx_fd) CALL(rx_arm) CALL(event_fd)                 \
 	CALL(event_handle) CALL(packet_free_bulk)
 
-struct vionet_calls {
+/* And of libvionet-control, which a program may do without. */
+#define CONTROL_CALLS(CALL)                                                                                            \
+	CALL(control_open) CALL(control_fd) CALL(control_process) CALL(control_close) CALL(control_error)
+
 #define MEMBER(name) __typeof__(vionet_##name) *name;
+struct vionet_calls {
 	VIONET_CALLS(MEMBER)
-#undef MEMBER
 };
+struct control_calls {
+	CONTROL_CALLS(MEMBER)
+};
+#undef MEMBER
 
 #define MAX_BURST 512
 #define IDLE_TURNS 300 /* empty turns before -w sleeps: a wake-up costs more than these */
@@ -46,6 +53,9 @@ struct way {
 
 struct forwarder {
 	const struct vionet_calls *vionet;
+	const struct control_calls *calls; /* NULL in a program without them */
+	const char *control_path;
+	struct vionet_control *control; /* NULL: nobody may look at us */
 	enum mode mode;
 	uint16_t burst;
 	bool waiting, quiet;
@@ -54,8 +64,9 @@ struct forwarder {
 	int ends; /* 1: packets go back to where they came from */
 	struct end end[2];
 	struct way last[2]; /* as of the last live line */
-	struct pollfd sleep_on[2 + 2 * VIONET_MAX_QUEUE_PAIRS]; /* first the news of each end, then its packets */
-	nfds_t sleep_count;
+	/* First the news of each end, then the control socket if there is one, then packets. */
+	struct pollfd sleep_on[3 + 2 * VIONET_MAX_QUEUE_PAIRS];
+	nfds_t news_count, sleep_count;
 };
 
 static inline void rewrite(enum mode mode, const struct end *out, struct vionet_packet *packet)
@@ -119,14 +130,19 @@ static void collect_sent(struct forwarder *f)
 			f->vionet->tx_burst(f->end[i].port, queue, none, 0);
 }
 
-/* A back-end came or went, a device wants a reset, ...: the library sees to it, but it is for us to say when. */
+/*
+ * A back-end came or went, a device wants a reset, somebody asks on the control socket: the library sees to it, but it
+ * is for us to say when.
+ */
 static void handle_news(struct forwarder *f)
 {
-	if (poll(f->sleep_on, (nfds_t)f->ends, 0) <= 0)
+	if (poll(f->sleep_on, f->news_count, 0) <= 0)
 		return;
 	for (int i = 0; i < f->ends; i++)
 		if (f->sleep_on[i].revents != 0 && f->vionet->event_handle(f->end[i].port) < 0)
 			warnx("%s: %s", f->end[i].device, f->vionet->error());
+	if (f->control != NULL && f->sleep_on[f->ends].revents != 0)
+		f->calls->control_process(f->control);
 }
 
 /*

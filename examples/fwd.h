@@ -147,6 +147,19 @@ static bool run(struct forwarder *f)
 	return well;
 }
 
+static bool open_control(struct forwarder *f)
+{
+	if (f->control_path == NULL)
+		return true;
+	if (f->calls == NULL)
+		warnx("--control: this program is without libvionet-control");
+	else if (f->calls->control_open(f->control_path, &f->control) != 0)
+		warnx("%s", f->calls->control_error());
+	else
+		f->sleep_on[f->ends] = (struct pollfd){.fd = f->calls->control_fd(f->control), .events = POLLIN};
+	return f->control != NULL;
+}
+
 static bool open_end(struct forwarder *f, struct end *end)
 {
 	struct vionet_info info = VIONET_SIZED(struct vionet_info);
@@ -167,13 +180,14 @@ static bool open_end(struct forwarder *f, struct end *end)
 _Noreturn static void usage(int status)
 {
 	fprintf(status == 0 ? stdout : stderr,
-	        "usage: %s [-hqw] [-m io|macswap|mac] [-b burst] [-t seconds] [-c core] DEVICE_A [DEVICE_B]\n"
+	        "usage: %s [-hqw] [-m io|macswap|mac] [-b burst] [-t seconds] [-c core] [--control path] DEVICE_A [DEVICE_B]\n"
 	        "  -m  io: leave frames alone (default); macswap: swap addresses; mac: the out port's as source\n"
 	        "  -b  packets per burst, 1 to %d (32)\n"
 	        "  -t  stop after so many seconds (0: at SIGINT or SIGTERM)\n"
 	        "  -c  run on this core\n"
 	        "  -w  sleep while nothing comes, instead of asking all the time\n"
 	        "  -q  no line each second\n"
+	        "  --control  a socket to be made there, for vionetctl stats, set and events, and for Prometheus\n"
 	        "With one device its packets go back into it. A vhost-user device with recover=auto or server=1 may come\n"
 	        "and go: the program waits for it.\n",
 	        program_invocation_short_name, MAX_BURST);
@@ -192,9 +206,11 @@ static enum mode mode_named(const char *name)
 
 static void read_arguments(struct forwarder *f, int argc, char **argv)
 {
-	for (int option; (option = getopt_long(argc, argv, "b:c:hm:qt:w", long_options, NULL)) != -1;) {
+	static const struct option longer[] = {{"control", required_argument, NULL, 'C'}, {"help", no_argument, NULL, 'h'}, {0}};
+	for (int option; (option = getopt_long(argc, argv, "b:c:hm:qt:w", longer, NULL)) != -1;) {
 		switch (option) {
 		case 'b': f->burst = (uint16_t)number("burst", optarg, 1, MAX_BURST); break;
+		case 'C': f->control_path = optarg; break;
 		case 'c': f->core = (int)number("core", optarg, 0, CPU_SETSIZE - 1); break;
 		case 'm': f->mode = mode_named(optarg); break;
 		case 'q': f->quiet = true; break;
@@ -206,14 +222,16 @@ static void read_arguments(struct forwarder *f, int argc, char **argv)
 	f->ends = argc - optind;
 	if (f->ends < 1 || f->ends > 2)
 		usage(2);
-	f->sleep_count = (nfds_t)f->ends;
+	f->news_count = (nfds_t)f->ends + (f->control_path != NULL);
+	f->sleep_count = f->news_count;
 	for (int i = 0; i < f->ends; i++)
 		f->end[i] = (struct end){.device = argv[optind + i], .port = VIONET_PORT_NONE};
 }
 
-static int forwarder_main(int argc, char **argv, const struct vionet_calls *vionet)
+static int forwarder_main(int argc, char **argv, const struct vionet_calls *vionet,
+                          const struct control_calls *control)
 {
-	struct forwarder f = {.vionet = vionet, .burst = 32, .core = -1};
+	struct forwarder f = {.vionet = vionet, .calls = control, .burst = 32, .core = -1};
 	bool good = true;
 
 	read_arguments(&f, argc, argv);
@@ -223,12 +241,14 @@ static int forwarder_main(int argc, char **argv, const struct vionet_calls *vion
 		good = open_end(&f, &f.end[i]);
 	if (!good) {
 		warnx("%s", vionet->error());
-	} else {
+	} else if ((good = open_control(&f))) {
 		if (f.core >= 0)
 			pin(f.core);
 		good = run(&f);
 		print_summary(&f);
 	}
+	if (f.control != NULL)
+		control->control_close(f.control);
 	for (int i = 0; i < f.ends; i++) /* also what was not opened: any number may be closed */
 		vionet->close(f.end[i].port);
 	return good ? 0 : 1;

@@ -42,7 +42,7 @@ int main(int argc, char **argv)
 #define LOADED(name) look_up(library, "vionet_" #name, &calls.name);
 	VIONET_CALLS(LOADED)
 
-	int status = forwarder_main(argc, argv, &calls);
+	int status = forwarder_main(argc, argv, &calls, NULL);
 	dlclose(library);
 	return status;
 }

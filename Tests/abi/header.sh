@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# vionet.h compiles alone, without a warning, in every dialect of C and C++ that it promises, and includes what it uses.
+# vionet.h, and vionet-control.h, which includes it, compile without a warning in every dialect of C and C++ that they
+# promise.
 # shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
 . "$(dirname "$0")/../scripts/lib.sh"
 
-printf '#include <vionet.h>\n#include <vionet.h>\nint main(void) { return (int)sizeof(struct vionet_packet) - 64; }\n' \
-  >"$work/a.c"
+includes='#include <vionet.h>\n#include <vionet.h>\n#include <vionet-control.h>\n#include <vionet-control.h>\n'
+printf '%bint main(void) { return (int)sizeof(struct vionet_packet) - 64; }\n' "$includes" >"$work/a.c"
 cp "$work/a.c" "$work/a.cpp"
 flags=(-Wall -Wextra -Wpedantic -Wconversion -Werror "-I$stage/include" -fsyntax-only)
 compilers=(gcc g++)

@@ -16,12 +16,13 @@ program_name() { # Tests/abi/errors.c -> abi-errors
 }
 
 compile() { # file, further compiler arguments...: the program is build/test-bin/FOLDER-NAME
-  local file=$1 out compiler=${CC:-gcc} flags=(-std=gnu11)
+  local file=$1 out compiler=${CC:-gcc} flags=(-std=gnu11) package=vionet
   out=$build/test-bin/$(program_name "$file")
   shift
   mkdir -p "$build/test-bin" || return 1
+  if grep -q '^#include "talk.h"' "$root/$file"; then package=vionet-control; fi
   case $file in *.cpp) compiler=${CXX:-g++} flags=(-std=c++11) ;; esac
   # shellcheck disable=SC2046
-  $compiler "${flags[@]}" -O2 -g -Wall -Wextra -Werror -pthread $(pkg-config --cflags vionet) "$@" "$root/$file" \
-    -o "$out" $(pkg-config --libs vionet) -Wl,-rpath,"$stage/lib"
+  $compiler "${flags[@]}" -O2 -g -Wall -Wextra -Werror -pthread $(pkg-config --cflags $package) "$@" "$root/$file" \
+    -o "$out" $(pkg-config --libs $package) -Wl,-rpath,"$stage/lib"
 }

@@ -11,11 +11,17 @@ make -s install "${places[@]}" >"$work/log" 2>&1 || { cat "$work/log"; fail "mak
 (cd "$work/tree" && find . ! -type d | LC_ALL=C sort) >"$work/found"
 version=$(sed -n 's/^VERSION := //p' Makefile)
 cat >"$work/wanted" <<END
+./opt/v/include/vionet-control.h
 ./opt/v/include/vionet.h
+./opt/v/lib64/libvionet-control.a
+./opt/v/lib64/libvionet-control.so
+./opt/v/lib64/libvionet-control.so.0
+./opt/v/lib64/libvionet-control.so.$version
 ./opt/v/lib64/libvionet.a
 ./opt/v/lib64/libvionet.so
 ./opt/v/lib64/libvionet.so.0
 ./opt/v/lib64/libvionet.so.$version
+./opt/v/lib64/pkgconfig/vionet-control.pc
 ./opt/v/lib64/pkgconfig/vionet.pc
 END
 diff "$work/wanted" "$work/found" || fail "installed (>) is not what was expected (<)"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The library, stripped, takes less than 400 kB.
+# The library, stripped, takes less than 400 kB, and that of the control socket less than 40 kB.
 # shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -8,3 +8,7 @@ strip -o "$work/stripped" "$stage/lib/libvionet.so" || fail "strip"
 bytes=$(stat -c %s "$work/stripped")
 echo "stripped: $bytes bytes"
 [ "$bytes" -lt 400000 ] || fail "that is 400 kB or more"
+strip -o "$work/stripped" "$stage/lib/libvionet-control.so" || fail "strip"
+bytes=$(stat -c %s "$work/stripped")
+echo "stripped, the control socket: $bytes bytes"
+[ "$bytes" -lt 40000 ] || fail "that is 40 kB or more"

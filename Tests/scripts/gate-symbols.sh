@@ -42,6 +42,17 @@ done
 nm -g --defined-only "$stage/lib/libvionet.a" | awk 'NF == 3 { print $3 }' | sort -u >"$work/archived"
 diff "$work/exported" "$work/archived" || fail "global in the archive (>) and exported (<) differ"
 
+# libvionet-control, the same way: its own five, of libvionet and libc.
+control=$stage/lib/libvionet-control
+declared "$stage/include/vionet-control.h" >"$work/declared-control"
+exported "$control.so" | grep -v '^VIONET_CONTROL_0$' >"$work/exported-control"
+listed "$root/vionet-control.map" | diff - "$work/exported-control" || fail "vionet-control.map (<) and exported (>) differ"
+diff "$work/declared-control" "$work/exported-control" || fail "declared (<) and exported (>) of the control socket differ"
+nm -g --defined-only "$control.a" | awk 'NF == 3 { print $3 }' | sort -u | diff - "$work/exported-control" ||
+  fail "global in the control socket's archive (<) and exported (>) differ"
+nm -D --undefined-only "$control.so" | awk '{ print $NF }' | sed 's/@.*//' | grep '^vionet_' | sort -u |
+  comm -23 - "$work/exported" | grep . && fail "the control socket uses what libvionet does not export"
+
 # The reading of the header can fail: a declaration taken away is missed.
 sed 's/^int vionet_stop(uint16_t port);//' "$stage/include/vionet.h" >"$work/vionet.h"
 declared "$work/vionet.h" | diff -q - "$work/exported" >/dev/null && fail "a missing declaration went unseen"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // vionetctl: what vionet offers on the command line. Each subcommand is a file here; what they share is in
-// Library (libvionet's calls), Machine (sysfs and interfaces) and Output.
+// Library (libvionet's calls), Program (a running program's control socket), Machine (sysfs, interfaces, clocks) and
+// Output.
 
 import ArgumentParser
 
@@ -9,7 +10,8 @@ import ArgumentParser
 struct Vionetctl: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "vionetctl",
-    abstract: "Find virtio-net devices, hand them over, look into them, be one.",
+    abstract:
+      "Find virtio-net devices, hand them over, look into them, be one; watch and set those of a running program.",
     discussion: """
       A PCI function is driven either by the kernel or, once it is bound to vfio-pci or uio_pci_generic, by a program \
       that uses libvionet:
@@ -23,7 +25,15 @@ struct Vionetctl: ParsableCommand {
       And it can be such a device for another program:
 
         vionetctl serve /run/vm.sock tap=vionet0
+
+      Of a program that has opened a control socket, such as vionet-fwd --control /run/app.sock:
+
+        vionetctl stats --watch /run/app.sock       what its ports count
+        vionetctl set /run/app.sock mtu 1400        change a setting
+        vionetctl events /run/app.sock              follow what happens
       """,
     version: "vionetctl with libvionet \(Library.version)",
-    subcommands: [List.self, Info.self, Bind.self, Unbind.self, Serve.self])
+    subcommands: [
+      List.self, Info.self, Bind.self, Unbind.self, Serve.self, Stats.self, SetPort.self, FollowEvents.self,
+    ])
 }

@@ -17,18 +17,12 @@ struct Signals {
   /// Waits for one of them; false if it did not come within so many seconds. Without a number, for as long as it takes.
   func come(within seconds: UInt32?) -> Bool {
     var set = set
-    let end = Signals.now + Double(seconds ?? .max)
+    let end = Clock.now + Double(seconds ?? .max)
     while true {
-      let left = max(end - Signals.now, 0)
+      let left = max(end - Clock.now, 0)
       var time = timespec(tv_sec: Int(left), tv_nsec: Int((left - left.rounded(.down)) * 1e9))
       if unsafe sigtimedwait(&set, nil, &time) >= 0 { return true }
       if errno == EAGAIN && seconds != nil { return false }
     }
-  }
-
-  private static var now: Double {
-    var time = timespec()
-    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
   }
 }

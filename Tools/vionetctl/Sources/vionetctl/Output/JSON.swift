@@ -77,3 +77,15 @@ extension DeviceCounts: Encodable {
     try object.encode(connections, forKey: .connections)
   }
 }
+
+extension PortCounters: Encodable {
+  private enum Key: String, CodingKey { case port, device, state, counters }
+
+  func encode(to encoder: any Encoder) throws {
+    var object = encoder.container(keyedBy: Key.self)
+    try object.encode(port.number, forKey: .port)
+    try object.encode(port.device, forKey: .device)
+    try object.encode(port.state, forKey: .state)
+    try object.encode(values, forKey: .counters)
+  }
+}

@@ -6,8 +6,10 @@ struct Table {
   private var rows: [[String]]
 
   init(_ headings: String...) { rows = [headings] }
+  init(_ headings: [String]) { rows = [headings] }
 
   mutating func add(_ cells: String...) { rows.append(cells) }
+  mutating func add(_ cells: [String]) { rows.append(cells) }
 
   /// Without blanks at the ends of lines.
   var text: String {

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The control socket of a running program, as vionet-control.h tells: a line goes there, lines come back, the last of
+// which begins with "ok" or "error".
+
+import Glibc
+
+final class ControlSocket {
+  /// Longer than any answer takes: a device has 3 s for each of the commands that a request may lead to.
+  private static let patience = 30
+
+  private let path: String
+  private let socket: Int32
+  private var received: [UInt8] = []
+
+  init(_ path: String) throws {
+    self.path = path
+    socket = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    if socket < 0 { throw Sentence("no socket: \(ControlSocket.reason(errno))") }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    let room = MemoryLayout.size(ofValue: address.sun_path)
+    if path.utf8.count >= room { throw Sentence("the socket's path \"\(path)\" is longer than \(room - 1) bytes") }
+    unsafe withUnsafeMutableBytes(of: &address.sun_path) { bytes in unsafe bytes.copyBytes(from: path.utf8) }
+    let result = unsafe withUnsafePointer(to: &address) { pointer in
+      unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+        unsafe connect(socket, generic, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    }
+    if result != 0 { throw ControlSocket.refusal(path, errno) }
+    wait(seconds: ControlSocket.patience)
+  }
+
+  deinit { close(socket) }
+
+  /// Why there was no connection, and what mends it.
+  private static func refusal(_ path: String, _ code: Int32) -> Sentence {
+    var status = stat()
+    switch code {
+    case ENOENT:
+      return Sentence(
+        "there is no socket \"\(path)\": the program makes it, with vionet_control_open() or its --control option")
+    case EACCES, EPERM:
+      return Sentence("the socket \"\(path)\" is another user's: \(reason(code)); be that user, or root")
+    case ECONNREFUSED:
+      let isSocket = unsafe lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+      return Sentence(
+        isSocket ? "nobody serves the socket \"\(path)\": the program that made it is gone" : "\"\(path)\" is no socket"
+      )
+    default:
+      return Sentence("no connection to the socket \"\(path)\": \(reason(code))")
+    }
+  }
+
+  private static func reason(_ code: Int32) -> String { unsafe String(cString: strerror(code)) }
+
+  /// For ever if 0.
+  private func wait(seconds: Int) {
+    var time = timeval(tv_sec: seconds, tv_usec: 0)
+    let size = socklen_t(MemoryLayout<timeval>.size)
+    unsafe setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &time, size)
+    unsafe setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &time, size)
+  }
+}
+
+// MARK: Asking
+
+extension ControlSocket {
+  /// The lines of the answer but for the last; the program's own sentence if it refused.
+  @discardableResult
+  func ask(_ request: String) throws -> [String] {
+    try send(request)
+    var lines: [String] = []
+    while true {
+      guard let line = try line() else { throw Sentence("the program behind \"\(path)\" has closed the connection") }
+      if line == "ok" { return lines }
+      if let sentence = ControlSocket.refused(line) { throw Sentence(sentence) }
+      lines.append(line)
+    }
+  }
+
+  /// Each line that comes after the answer, for as long as the program is there.
+  func follow(_ request: String, _ body: (String) throws -> Void) throws {
+    try ask(request)
+    wait(seconds: 0)
+    while let line = try line() { try body(line) }
+  }
+
+  /// "error 95 the device offers no ..."
+  private static func refused(_ line: String) -> String? {
+    let words = line.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
+    return words.count == 3 && words[0] == "error" && Int(words[1]) != nil ? String(words[2]) : nil
+  }
+
+  private func send(_ request: String) throws {
+    let bytes = Array((request + "\n").utf8)
+    var sent = 0
+    while sent < bytes.count {
+      let count = unsafe bytes.withUnsafeBytes { room in
+        let rest = unsafe UnsafeRawBufferPointer(rebasing: room[sent...])
+        return unsafe Glibc.send(socket, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL))
+      }
+      // One that was told why before it was heard finds that in what it reads.
+      if count < 0 && errno == EPIPE { return }
+      if count < 0 && errno != EINTR { throw failure(errno) }
+      sent += max(count, 0)
+    }
+  }
+
+  /// The next line; nil when there will be none.
+  private func line() throws -> String? {
+    while true {
+      if let end = received.firstIndex(of: UInt8(ascii: "\n")) {
+        defer { received.removeFirst(end + 1) }
+        return String(decoding: received[..<end], as: UTF8.self)
+      }
+      if received.count > 1 << 20 { throw Sentence("what answers at \"\(path)\" is no control socket") }
+      var room = [UInt8](repeating: 0, count: 65536)
+      let count = unsafe recv(socket, &room, room.count, 0)
+      if count < 0 && errno == EINTR { continue }
+      if count < 0 && errno != ECONNRESET { throw failure(errno) }
+      if count <= 0 { return nil }
+      received += room[..<count]
+    }
+  }
+
+  private func failure(_ code: Int32) -> Sentence {
+    Sentence(
+      code == EAGAIN
+        ? "the program behind \"\(path)\" has not answered for \(ControlSocket.patience) s"
+        : "the socket \"\(path)\": \(ControlSocket.reason(code))")
+  }
+}
