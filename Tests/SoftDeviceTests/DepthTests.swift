@@ -27,12 +27,12 @@ extension FrontEnd {
   static func called(at path: String) throws -> FrontEnd {
     var address = sockaddr_un()
     unsafe _ = sys_unix_address(&address, path)
-    let listener = sys_unix_socket()
+    let listener = unsafe sys_unix_listen(&address, 1)
+    if listener < 0 { throw TestError("cannot listen") }
     defer {
       _ = sys_close(listener)
       _ = sys_unlink(path)
     }
-    if unsafe sys_unix_bind(listener, &address) < 0 || sys_listen(listener, 1) < 0 { throw TestError("cannot listen") }
     let deadline = Deadline(milliseconds: 3000)
     while !deadline.hasPassed {
       let accepted = sys_accept(listener)

@@ -17,11 +17,11 @@ SHIM int sys_unix_connect(int fd, const struct sockaddr_un *address)
 {
 	return RESULT(connect(fd, (const struct sockaddr *)address, sizeof(*address)));
 }
-SHIM int sys_unix_bind(int fd, const struct sockaddr_un *address)
-{
-	return RESULT(bind(fd, (const struct sockaddr *)address, sizeof(*address)));
-}
-SHIM int sys_listen(int fd, int backlog) { return RESULT(listen(fd, backlog)); }
+/*
+ * A socket that listens; its file is made here. One that a killed program left behind is replaced, one that somebody
+ * answers, or a file that is no socket, is left alone (-EADDRINUSE).
+ */
+int sys_unix_listen(const struct sockaddr_un *address, int backlog);
 SHIM int sys_accept(int fd) { return RESULT(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)); }
 
 /* One sendmsg with up to 8 file descriptors; never SIGPIPE. Bytes sent or -errno. */

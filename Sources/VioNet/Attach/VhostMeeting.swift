@@ -32,17 +32,9 @@ struct VhostMeeting {
   init(listeningAt path: Text) throws(Failure) {
     try self.init(path)
     do throws(Failure) {
-      listener = Descriptor(owning: try VhostMeeting.check(sys_unix_socket(), path))
-      var bound = unsafe sys_unix_bind(listener.number, &address)
-      if bound == -EADDRINUSE && isAbandoned(path) {
-        unsafe _ = path.withCString { name in unsafe sys_unlink(name) }
-        unsafe bound = sys_unix_bind(listener.number, &address)
-      }
-      _ = try VhostMeeting.check(bound, path)
-      _ = try VhostMeeting.check(sys_listen(listener.number, 8), path)
+      listener = Descriptor(owning: try VhostMeeting.check(unsafe sys_unix_listen(&address, 8), path))
       try ready.watch(listener.number)
     } catch {
-      listener.close()
       close()
       throw error
     }
@@ -64,17 +56,6 @@ struct VhostMeeting {
 
   private static func check(_ result: Int32, _ path: Text) throws(Failure) -> Int32 {
     try Linux.check(result) { Failure($0, "socket ").quoting(path).text(": ").reason($0) }
-  }
-
-  /// A socket, and one on which nobody listens any more.
-  private mutating func isAbandoned(_ path: Text) -> Bool {
-    let isSocket = unsafe path.withCString { name in unsafe sys_is_socket(name) }
-    if isSocket != 1 { return false }
-    let probe = sys_unix_socket()
-    if probe < 0 { return false }
-    let answer = unsafe sys_unix_connect(probe, &address)
-    _ = sys_close(probe)
-    return answer == -ECONNREFUSED
   }
 
   mutating func close() {
