@@ -1,0 +1,211 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# A forwarder between two vhost-user devices is looked at and set from outside: what vionetctl and Prometheus' own parser
+# read is what the devices counted, settings have their effect at the devices, a link that goes and comes is told; and
+# every way in which there is nothing to be had has its sentence.
+# deadline: 180
+# shellcheck source-path=SCRIPTDIR source=../scripts/tool.sh
+. "$(dirname "$0")/../scripts/tool.sh"
+python=/usr/bin/python3 # Debian's, which has Debian's modules
+[ -x "$python" ] || skip "there is no $python (Debian package python3)"
+"$python" -c 'import prometheus_client' 2>/dev/null ||
+  skip "$python has no prometheus_client (Debian package python3-prometheus-client)"
+traffic=$(program traffic) || exit 1
+flaps=$(program flaps) || exit 1
+cd "$work" || exit 1
+
+# counter PORT NAME, counter_is PORT NAME VALUE
+counter() {
+  "$vionetctl" stats --json --port "$1" fwd.sock |
+    "$python" -c 'import json, sys; print(json.load(sys.stdin)[0]["counters"][sys.argv[1]])' "$2"
+}
+# shellcheck disable=SC2317 # called by until_true
+counter_is() { [ "$(counter "$1" "$2")" = "$3" ]; }
+count_until() { until_true 5 counter_is "$@" || fail "port $1: $2 is $(counter "$1" "$2"), not $3"; }
+# shellcheck disable=SC2317 # called by until_true
+gone() { ! kill -0 "$1" 2>/dev/null; }
+# shellcheck disable=SC2317 # called by until_true
+listens() { "$vionetctl" stats fwd.sock >/dev/null 2>&1; }
+set_to() { "$vionetctl" set fwd.sock "$@" >said 2>&1 || { cat said; fail "set $*"; }; [ ! -s said ] || fail "set $* is not silent"; }
+
+# b is where the traffic comes from; a is joined to it, and c swallows what is forwarded.
+background flaps "$flaps"
+server=$!
+start_forwarder() {
+  "$examples/vionet-fwd" -q --control fwd.sock "vhost-user:a,queue_size=4096,cq=1,vlan_filter=1,size_stats=1,mac=02:00:00:00:00:07" \
+    "vhost-user:c,queue_size=4096,size_stats=1" >fwd.out 2>&1 &
+  forwarder=$!
+  children+=("$forwarder")
+  until_true 5 listens || { cat fwd.out; fail "no control socket"; }
+}
+start_forwarder
+[ "$(stat -c %a fwd.sock)" = 600 ] || fail "the socket's mode is $(stat -c %a fwd.sock)"
+
+# ---- events: the pipe's other end comes and goes ---------------------------------------------------------------------------
+
+"$vionetctl" events fwd.sock >events.out 2>events.err &
+follower=$!
+"$vionetctl" events --json --port 0 fwd.sock >events.json 2>/dev/null &
+children+=("$follower" $!)
+sleep 0.5
+for signal in USR1 USR2; do
+  kill -$signal "$server"
+  sleep 0.5
+done
+until_true 5 grep -qE '^[0-9-]{10} [0-9:]{8}\.[0-9]{3}  port 0  link-up$' events.out || { cat events.out; fail "the link did not flap"; }
+grep -v announce events.out | awk '{ print $3, $4, $5 }' | diff - <(printf 'port 0 link-down\nport 0 link-up\n') ||
+  fail "the events (<) are others than those wanted (>)"
+"$python" - <<'END' || { cat events.json; fail "the JSON is another"; }
+import json, time
+events = [json.loads(line) for line in open("events.json")]
+names = [event["event"] for event in events if event["event"] != "announce"]
+assert names == ["link-down", "link-up"], events
+assert all(event["port"] == 0 and abs(time.time() - event["time"]) < 60 for event in events), events
+END
+
+# ---- numbers -----------------------------------------------------------------------------------------------------------------
+
+gives 0 "$traffic" vhost-user:b tx 2000 100
+count_until 0 rx_good_packets 2000
+count_until 0 rx_good_bytes 200000
+count_until 1 tx_q0_good_packets 2000
+count_until 1 tx_q0_size_65_127_packets 2000
+count_until 0 rx_q0_size_64_packets 0
+gives 0 "$vionetctl" stats fwd.sock
+said '^port 0: vhost-user:a,queue_size=4096.*, started$'
+said '^1 *0 *0 *0 *0 *2000 *200000 *0$'
+said '^port 1  tx_q0_size_65_127_packets 2000$'
+
+# ---- settings, as the device on the other side sees them -----------------------------------------------------------------------
+
+# The frames are for 02:00:00:00:00:02, which we are not, and which is let pass until we are not promiscuous.
+set_to --port 0 promisc off
+gives 0 "$traffic" vhost-user:b tx 300 100
+count_until 0 rx_good_packets 2000
+set_to --port 0 mac 02:00:00:00:00:02
+gives 0 "$traffic" vhost-user:b tx 300 100
+count_until 0 rx_good_packets 2300
+set_to --port 0 mac 02:00:00:00:00:07
+set_to --port 0 promiscuous on
+set_to --port 0 vlan add 100
+set_to --port 1 mtu 500
+gives 0 "$traffic" vhost-user:b tx 200 600
+count_until 0 rx_good_packets 2500
+count_until 1 tx_q0_drop_long 200
+set_to --port 1 mtu 1500
+gives 0 "$traffic" vhost-user:b tx 100 600
+count_until 1 tx_good_packets 2400
+
+# ---- Prometheus ----------------------------------------------------------------------------------------------------------------
+
+"$vionetctl" stats --json fwd.sock >stats.json || fail "stats"
+"$python" - <<'END' || fail "Prometheus text"
+import json, re, socket
+from prometheus_client.parser import text_string_to_metric_families
+with socket.socket(socket.AF_UNIX) as client:
+    client.connect("fwd.sock")
+    client.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain\r\n\r\n")
+    said = b""
+    while chunk := client.recv(65536):
+        said += chunk
+head, text = said.decode("ascii").split("\r\n\r\n", 1)
+assert head.startswith("HTTP/1.1 200 OK\r\n") and f"Content-Length: {len(text)}" in head, head
+families = list(text_string_to_metric_families(text))
+names = [family.name for family in families]
+assert len(names) == len(set(names)) > 20, names
+assert all(family.type in ("counter", "gauge") and family.documentation for family in families)
+samples = {}
+for family in families:
+    for sample in family.samples:
+        key = sample.name, *sorted(sample.labels.items())
+        assert key not in samples, key
+        samples[key] = sample.value
+# Every counter of the tool's is here, with the same number.
+found = 0
+for port in json.load(open("stats.json")):
+    for name, value in port["counters"].items():
+        labels = dict(port=str(port["port"]), device=port["device"])
+        match = re.fullmatch(r"([rt]x)_q(\d+)_(?:good_)?(.*)", name)
+        family = f"vionet_port_{name}_total"
+        if match:
+            labels.update(direction=match[1], queue=match[2])
+            rest = match[3]
+            if rest.startswith("drop_"):
+                labels["reason"], rest = rest[5:], "drops"
+            elif re.match("(under)?size_", rest):
+                labels["size"] = rest.removeprefix("size_").removesuffix("_packets")
+                rest = "packets_by_size"
+            family = f"vionet_queue_{rest}_total"
+        assert samples[(family, *sorted(labels.items()))] == value, (name, value, family, labels)
+        found += 1
+assert found == 90, found
+assert samples[("vionet_port_mtu_bytes", ("device", port["device"]), ("port", "1"))] == 1500
+END
+
+# ---- a live table ----------------------------------------------------------------------------------------------------------------
+
+timeout 3.5 "$vionetctl" stats --watch --port 1 fwd.sock >watch.out
+[ "$(grep -c '^port 1: vhost-user:c' watch.out)" -ge 2 ] || { cat watch.out; fail "not again and again"; }
+grep -qE '^1 +0 +0 +0 +0 +2400 .* 0\.00 +0\.00 +0\.00 +0\.00$' watch.out || { cat watch.out; fail "no rates"; }
+
+# ---- why not ---------------------------------------------------------------------------------------------------------------------
+
+prints 1 "$vionetctl" stats nothing.sock <<'END'
+Error: there is no socket "nothing.sock": the program makes it, with vionet_control_open() or its --control option
+END
+prints 1 "$vionetctl" stats fwd.out <<'END'
+Error: "fwd.out" is no socket
+END
+prints 1 "$vionetctl" stats --port 7 fwd.sock <<END
+Error: the program has no port 7 (0 is vhost-user:a,queue_size=4096,cq=1,vlan_filter=1,size_stats=1,mac=02:00:00:00:00:07, 1 is vhost-user:c,queue_size=4096,size_stats=1)
+END
+gives 1 "$vionetctl" set fwd.sock mtu 1000
+said 'the program has several ports: --port (0 is '
+gives 1 "$vionetctl" events --port 7 fwd.sock
+said 'no port 7'
+prints 1 "$vionetctl" set --port 1 fwd.sock promisc on <<'END'
+Error: the device offers VIRTIO_NET_F_CTRL_VQ, which has to be asked for: cq=1
+END
+gives 1 "$vionetctl" set --port 0 fwd.sock rss table=0
+said 'VIRTIO_NET_F_RSS'
+gives 1 "$vionetctl" set --port 0 fwd.sock mtu 70000
+said 'mtu "70000": wanted is a number of at most 65535'
+gives 1 "$vionetctl" set --port 0 fwd.sock vlan add 4096
+said 'an ID from 0 to 4095'
+gives 64 "$vionetctl" set --port 0 fwd.sock colour red
+said 'colour'
+gives 64 "$vionetctl" set --port 0 fwd.sock mtu
+gives 64 "$vionetctl" stats
+gives 64 "$vionetctl" stats --every 0 fwd.sock
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+  chmod 711 .
+  mkdir -p for-all/bin for-all/lib
+  cp "$vionetctl" for-all/bin && cp -L "$stage"/lib/libvionet.so.0 for-all/lib
+  gives 1 setpriv --reuid 65534 --regid 65534 --clear-groups for-all/bin/vionetctl stats "$work/fwd.sock"
+  said "the socket \"$work/fwd.sock\" is another user's"
+fi
+
+# ---- the program ends, well or badly ------------------------------------------------------------------------------------------------
+
+kill -9 "$forwarder"
+until_true 5 gone "$follower" || fail "the follower stays"
+wait "$follower" && fail "the follower ends as if all were well"
+grep -qx 'Error: the program behind "fwd.sock" is gone' events.err || { cat events.err; fail "why the follower ended"; }
+prints 1 "$vionetctl" stats fwd.sock <<'END'
+Error: nobody serves the socket "fwd.sock": the program that made it is gone
+END
+start_forwarder # on the socket that was left behind
+gives 1 "$examples/vionet-fwd" --control fwd.sock soft:sink
+said 'fwd.sock": Address already in use'
+end "$forwarder" || fail "the forwarder ended badly"
+[ ! -e fwd.sock ] || fail "the socket is left behind"
+export VIONET_LIBRARY=$stage/lib/libvionet.so.0
+if "$examples/vionet-fwd-dlopen" --control fwd.sock soft:sink >said 2>&1; then fail "one without the library"; fi
+grep -q 'without libvionet-control' said || { cat said; fail "why there is no socket"; }
+
+# What the devices counted.
+kill "$server"
+until_true 5 gone "$server" || fail "the devices stay"
+printf '%s\n' ready 'to the driver of a 2600' 'from the driver of c 2400' | diff flaps.out - ||
+  fail "the devices counted something else (<) than was sent (>)"
+exit 0

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Devices a and b, joined, and a sink c, on the sockets of these names. b goes at SIGUSR1 and comes again at SIGUSR2,
+ * of which a's driver is told that the link went and came. At SIGTERM it prints what a and c counted.
+ */
+#include "../abi/ok.h"
+
+#include <signal.h>
+
+static uint16_t served(const char *path, const char *wire)
+{
+	uint16_t device;
+	ok(vionet_device_serve(path, wire, &device));
+	return device;
+}
+
+static struct vionet_device_stats counted(uint16_t device)
+{
+	struct vionet_device_stats stats = VIONET_SIZED(struct vionet_device_stats);
+	ok(vionet_device_stats(device, &stats));
+	return stats;
+}
+
+int main(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	sigaddset(&set, SIGTERM);
+	same(sigprocmask(SIG_BLOCK, &set, NULL), 0);
+	uint16_t a = served("a", "pipe=x"), b = served("b", "pipe=x"), c = served("c", "sink");
+	printf("ready\n");
+	fflush(stdout);
+	for (int number = 0; number != SIGTERM;) {
+		same(sigwait(&set, &number), 0);
+		if (number == SIGUSR1)
+			vionet_device_stop(b);
+		if (number == SIGUSR2)
+			b = served("b", "pipe=x");
+	}
+	printf("to the driver of a %" PRIu64 "\n", counted(a).to_driver);
+	printf("from the driver of c %" PRIu64 "\n", counted(c).from_driver);
+	vionet_device_stop(a);
+	vionet_device_stop(b);
+	vionet_device_stop(c);
+	return 0;
+}
