@@ -141,6 +141,16 @@ struct Packet {
     unsafe header.storeBytes(of: 0, toByteOffset: 16, as: UInt32.self)
   }
 
+  /// The same where no header is longer than 12 bytes.
+  @inline(__always)
+  func clearShortHeader() {
+    let header = unsafe UnsafeMutableRawPointer(pointer.pointee.data) - 12
+    let words = unsafe header.loadUnaligned(as: UInt64.self) | (header + 4).loadUnaligned(as: UInt64.self)
+    if words == 0 { return }
+    unsafe header.storeBytes(of: 0, as: UInt64.self)
+    unsafe header.storeBytes(of: 0, toByteOffset: 4, as: UInt64.self)
+  }
+
   @inline(__always)
   static func == (left: Packet, right: Packet) -> Bool { left.address == right.address }
 

@@ -206,21 +206,29 @@ struct PacketPool {
   mutating func release(_ list: PacketList, from begin: Int, to end: Int) -> Int {
     lock.lock()
     let view = PoolView(self)
-    let held = Packet.heldAlone(pool: number, owner: Owner.caller)
-    var index = begin
-    if let table = opened?.free {
-      let free = table.advanced(freeCount &- begin)
-      let stop = min(end, begin &+ usable &- freeCount)
-      while index != stop, let packet = view.packet(at: list[address: index]), packet.holding == held,
-        packet.next == nil
-      {
-        view.restore(packet)
-        free[index] = packet
-        index &+= 1
-      }
-    }
+    let stop = min(end, begin &+ usable &- freeCount)
+    let index =
+      view.isOwn
+      ? takeHome(OwnAddresses.self, view, list, from: begin, to: stop)
+      : takeHome(TableAddresses.self, view, list, from: begin, to: stop)
     freeCount &+= index &- begin
     lock.unlock()
+    return index
+  }
+
+  @inline(__always)
+  private mutating func takeHome<A: Addresses>(
+    _: A.Type, _ view: PoolView, _ list: PacketList, from begin: Int, to end: Int
+  ) -> Int {
+    guard let table = opened?.free else { return begin }
+    let free = table.advanced(freeCount &- begin)
+    let held = Packet.heldAlone(pool: number, owner: Owner.caller)
+    var index = begin
+    while index != end, let packet = view.packet(at: list[address: index]), packet.holding == held, packet.next == nil {
+      view.restore(packet, A.self)
+      free[index] = packet
+      index &+= 1
+    }
     return index
   }
 

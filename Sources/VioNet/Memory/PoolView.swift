@@ -1,11 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // A pool as bursts see it: which packets are its own, where their buffers are, what must be true of one that is sent.
-// Everything follows from a packet's place in the pool's table; what stands in the packet is compared, never believed.
+// Everything follows from a packet's place in the pool's table; what stands in the packet is compared and not believed,
+// but for one field while it is sent (holdsOwn).
 
 import CLinux
 import CVionet
 import Linux
+
+/// How devices are told where a buffer is: by its own address, known beforehand, or perhaps by one from a table.
+protocol Addresses {
+  static var areOwn: Bool { get }
+}
+enum OwnAddresses: Addresses {
+  @inline(__always) static var areOwn: Bool { true }
+}
+enum TableAddresses: Addresses {
+  @inline(__always) static var areOwn: Bool { false }
+}
 
 /// What a burst needs to know of a pool, in registers.
 @safe
@@ -45,15 +57,17 @@ struct PoolView {
 
   /// Where a device finds that buffer.
   @inline(__always)
-  private func deviceBuffer(_ packet: Packet) -> UInt64 {
-    if physical == 0 { return UInt64(buffer(packet)) }
+  private func deviceBuffer<A: Addresses>(_ packet: Packet, _: A.Type) -> UInt64 {
+    if A.areOwn || physical == 0 { return UInt64(buffer(packet)) }
     let table = unsafe UnsafePointer<UInt64>(bitPattern: physical).unsafelyUnwrapped
     return unsafe table[Int(truncatingIfNeeded: place(packet.address))]
   }
 
   /// Where a device finds the data of a packet that `covers` has checked.
   @inline(__always)
-  func deviceAddress(_ packet: Packet) -> UInt64 { deviceBuffer(packet) &+ UInt64(packet.headroom) }
+  func deviceAddress(_ packet: Packet) -> UInt64 {
+    deviceBuffer(packet, TableAddresses.self) &+ UInt64(packet.headroom)
+  }
 
   /// True for a packet of this pool, whatever its fields say. Nothing is read through the pointer.
   @inline(__always)
@@ -88,13 +102,24 @@ struct PoolView {
     return start <= UInt(stride &- Packet.longestHeader) &- UInt(length)
   }
 
+  /// The same where devices are told our own addresses: a packet says itself where its buffer is. A caller who wrote
+  /// over that spoils what it sends, and nothing else.
+  @inline(__always)
+  func holdsOwn(_ packet: Packet, _ length: UInt32) -> Bool {
+    let start = (UInt64(packet.dataAddress) &- UInt64(Packet.longestHeader)) &- packet.deviceBuffer
+    return start <= UInt64(stride &- Packet.longestHeader) &- UInt64(length)
+  }
+
   /// Bytes of data that fit into a buffer behind a header.
   @inline(__always) var mostData: UInt32 { stride &- Packet.longestHeader }
 
   /// Puts a packet into the state of one at home. All of it follows from its place in the table, so that nothing the
   /// caller wrote into it matters.
   @inline(__always)
-  func restore(_ packet: Packet) {
-    packet.comeHome(buffer: buffer(packet), deviceBuffer: deviceBuffer(packet), size: stride, pool: number)
+  func restore<A: Addresses>(_ packet: Packet, _: A.Type) {
+    packet.comeHome(buffer: buffer(packet), deviceBuffer: deviceBuffer(packet, A.self), size: stride, pool: number)
   }
+
+  @inline(__always)
+  func restore(_ packet: Packet) { restore(packet, TableAddresses.self) }
 }

@@ -173,7 +173,8 @@ struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
 
   @inline(__always)
   static func word(_ id: Int, _ length: UInt32, _ flags: UInt16) -> UInt64 {
-    UInt64(length) | UInt64(truncatingIfNeeded: id) << 32 | UInt64(flags) << 48
+    // A sum, of which a loop keeps all but the length in one register.
+    (UInt64(flags) << 48 &+ UInt64(truncatingIfNeeded: id) << 32) &+ UInt64(length)
   }
 
   @inline(__always)

@@ -28,7 +28,7 @@ func transmit<R: Ring & ~Copyable>(
   while sent != count {
     let before = sent
     sent =
-      (R.isInOrder || queue.value.core.ring.isStraight) && queue.value.cache.view.isOwn
+      (R.isInOrder || queue.value.core.ring.isStraight) && queue.value.isOrdinary
       ? sendRow(R.self, InOrder.self, queue, packets, from: sent, to: count)
       : sendRow(R.self, AnyOrder.self, queue, packets, from: sent, to: count)
     if sent == count { break }
@@ -51,7 +51,8 @@ func transmit<R: Ring & ~Copyable>(
 }
 
 /// Packets of one segment, one reference and the cache's pool that ask for nothing; in a straight ring, where descriptors
-/// follow one another as if in order, up to its end. Returns where it stopped.
+/// follow one another as if in order, up to its end. First they are looked at, then written down, so that each loop has
+/// registers enough. Returns where it stopped.
 @inline(__always)
 @_optimize(speed)
 private func sendRow<R: Ring & ~Copyable, O: UseOrder>(
@@ -65,16 +66,24 @@ private func sendRow<R: Ring & ~Copyable, O: UseOrder>(
   let row = min(end &- begin, O.isInOrder ? ring.idleRow : ring.idleCount)
   let list = packets.advanced(begin)
   let slots = O.isInOrder ? queue.value.core.slots.advanced(ring.idlePlace) : queue.value.core.slots
+  var found = 0
   var sent = 0
   var bytes: UInt64 = 0
 
-  while sent != row {
-    guard let packet = pool.packet(at: list[address: sent]) else { break }
+  while found != row {
+    guard let packet = pool.packet(at: list[address: found]) else { break }
     let length = packet.length
-    if !packet.isPlain(held) || length &- TransmitQueue.shortest > span || !pool.holds(packet, length) { break }
-    packet.clearHeader()
+    if !packet.isPlain(held) || length &- TransmitQueue.shortest > span { break }
+    if !(O.isInOrder ? pool.holdsOwn(packet, length) : pool.holds(packet, length)) { break }
+    if O.isInOrder { packet.clearShortHeader() } else { packet.clearHeader() }
+    // Found twice in the list it is no longer the caller's.
     packet.owner = Owner.ring
     bytes &+= UInt64(length)
+    found &+= 1
+  }
+  while sent != found {
+    let packet = Packet.known(list[address: sent])
+    let length = packet.length
     if O.isInOrder {
       slots[sent] = packet
       ring.postInRow(sent, address: UInt64(packet.dataAddress) &- UInt64(header), length: length &+ header)
@@ -108,9 +117,12 @@ func reclaim<R: Ring & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue>) {
       return
     }
     let most = min(left, 2 &* queue.value.cache.bulk)
+    let isRow = R.isInOrder || queue.value.core.ring.isStraight
     let taken =
-      R.isInOrder || queue.value.core.ring.isStraight
-      ? takeSentRow(&ring, queue, most) : takeSentRun(&ring, queue, most)
+      !isRow
+      ? takeSentRun(&ring, queue, most)
+      : queue.value.cache.view.isOwn
+        ? takeSentRow(OwnAddresses.self, &ring, queue, most) : takeSentRow(TableAddresses.self, &ring, queue, most)
     left &-= taken
     if taken == 0 {
       if !queue.value.reclaimOdd(R.self) { return }
@@ -122,7 +134,9 @@ func reclaim<R: Ring & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue>) {
 /// Single packets of the cache's pool, as long as they come back in order, up to the end of the ring; how many.
 @inline(__always)
 @_optimize(speed)
-private func takeSentRow<R: Ring & ~Copyable>(_ ring: inout R, _ queue: Cell<TransmitQueue>, _ most: Int) -> Int {
+private func takeSentRow<R: Ring & ~Copyable, A: Addresses>(
+  _: A.Type, _ ring: inout R, _ queue: Cell<TransmitQueue>, _ most: Int
+) -> Int {
   let row = ring.sentRow(most)
   let pool = queue.value.cache.view
   let slots = queue.value.core.slots.advanced(ring.sentPlace)
@@ -131,7 +145,7 @@ private func takeSentRow<R: Ring & ~Copyable>(_ ring: inout R, _ queue: Cell<Tra
   var taken = 0
   while taken != row, ring.isSent(taken), let packet = pool.packet(at: slots[marked: taken]), packet.holding == held {
     slots[marked: taken] = 0
-    pool.restore(packet)
+    pool.restore(packet, A.self)
     free[taken] = packet
     taken &+= 1
   }

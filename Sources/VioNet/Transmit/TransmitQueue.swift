@@ -54,6 +54,9 @@ struct TransmitQueue {
     }
   }
 
+  /// Devices are told our own addresses, and headers are short.
+  @inline(__always) var isOrdinary: Bool { cache.view.isOwn && headerSize <= 12 }
+
   /// Takes every packet back from a ring the device has let go of. Whether they were sent nobody knows.
   mutating func takeBack() {
     for id in 0..<Int(core.ring.size) {
