@@ -14,6 +14,14 @@ for test in versions closed states packets pools segments events agreement hosti
   "$work/$test" || fail "$test"
 done
 
+# The control socket with its own sources in it, whose clients mean ill; and what they do is defined.
+for test in talks talks_settings talks_hostile; do
+  gcc -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -pthread "-I$stage/include" \
+    "$root/Tests/abi/$test.c" "$root"/Sources/VioNetControl/*.c -o "$work/$test" "-L$stage/lib" -lvionet \
+    -Wl,-rpath,"$stage/lib" || fail "compiling $test"
+  ASAN_OPTIONS=$ASAN_OPTIONS:quarantine_size_mb=16 "$work/$test" || fail "$test"
+done
+
 # It does see a loss.
 printf '#include <stdlib.h>\nint main(void) { volatile char *p = malloc(9); p = 0; return p != 0; }\n' >"$work/loss.c"
 gcc -fsanitize=address "$work/loss.c" -o "$work/loss" || fail "compiling the planted loss"

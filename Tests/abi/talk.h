@@ -10,6 +10,13 @@
 #include <sys/un.h>
 #include <vionet-control.h>
 
+/* KiB and mappings that may come to stay: AddressSanitizer keeps what was freed for a while. */
+#ifdef __SANITIZE_ADDRESS__
+enum { SLACK = 300000, MORE_MAPS = 1000 };
+#else
+enum { SLACK = 4096, MORE_MAPS = 0 };
+#endif
+
 static struct vionet_control *control;
 static char control_path[64];
 
