@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# libvionet.a links into programs, once with the shared libc and once with everything static, and they work.
+# libvionet.a and libvionet-control.a link into programs, once with the shared libc and once with everything static, and they work.
 # shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
 . "$(dirname "$0")/../scripts/lib.sh"
 
 flags=(-std=gnu11 -O2 -Wall -Wextra -Werror -pthread "-I$stage/include")
-for test in versions states segments serving; do
-  gcc "${flags[@]}" "$root/Tests/abi/$test.c" "$stage/lib/libvionet.a" -lbsd -o "$work/$test" || fail "linking $test"
+for test in versions states segments serving talks; do
+  gcc "${flags[@]}" "$root/Tests/abi/$test.c" "$stage/lib/libvionet-control.a" "$stage/lib/libvionet.a" -lbsd -o "$work/$test" || fail "linking $test"
   if ldd "$work/$test" | grep -q vionet; then fail "$test still wants the shared library"; fi
   "$work/$test" || fail "$test, linked with the archive"
 done

@@ -18,8 +18,16 @@ struct FrameSizes {
   @inline(__always)
   mutating func add(_ kind: FrameKind) {
     bins[kind.bin] &+= 1
-    multicast &+= kind.multicast
-    broadcast &+= kind.broadcast
+    if kind.isForMany {
+      multicast &+= kind.multicast
+      broadcast &+= kind.broadcast
+    }
+  }
+
+  mutating func add(_ other: FrameSizes) {
+    for bin in 0..<8 { bins[bin] &+= other.bins[bin] }
+    multicast &+= other.multicast
+    broadcast &+= other.broadcast
   }
 }
 
@@ -28,6 +36,7 @@ struct FrameKind {
   private let value: UInt8
 
   @inline(__always) var bin: Int { Int(value & 7) }
+  @inline(__always) var isForMany: Bool { value > 7 }
   @inline(__always) var multicast: UInt64 { UInt64(value >> 3 & 1) }
   @inline(__always) var broadcast: UInt64 { UInt64(value >> 4) }
 

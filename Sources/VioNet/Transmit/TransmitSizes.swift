@@ -37,12 +37,22 @@ private func transmitCounting(
   repeat {
     let part = min(count &- done, 64)
     let list = unsafe PacketList(packets + Int(done))
-    for place in 0..<Int(part) { kinds[place & 63] = queue.value.kind(list[place]).byte }
+    var sizes = FrameSizes()
+    for place in 0..<Int(part) {
+      let kind = queue.value.kind(list[place])
+      kinds[place & 63] = kind.byte
+      sizes.add(kind)
+    }
     queue.value.dropped = DroppedPlaces(start: queue.value.core.counters.packets)
     let taken = unsafe queue.value.core.counted(block, packets + Int(done), part)
     // A burst of none tells how many came back.
     if part == 0 { return taken }
     let dropped = queue.value.dropped.places
+    if taken == part && dropped == 0 {
+      queue.value.core.counters.sizes.add(sizes)
+      done &+= part
+      continue
+    }
     for place in 0..<min(Int(taken), 64) where dropped >> UInt64(place) & 1 == 0 {
       queue.value.core.counters.sizes.add(FrameKind(byte: kinds[place & 63]))
     }
