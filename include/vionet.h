@@ -408,8 +408,8 @@ struct vionet_packet {
 	uint32_t total_length;                       /* 20: bytes in all segments; in the head only */
 	uint32_t flags;                              /* 24: enum vionet_packet_flag; in the head only */
 	uint32_t hash;                               /* 28: receive hash, 0 when there is none */
-	uint16_t segments;                           /* 32: segments from this one on; in the head only */
-	uint16_t port;                               /* 34: port it was received on */
+	uint16_t port;                               /* 32: port it was received on */
+	uint16_t segments;                           /* 34: segments from this one on; in the head only */
 	uint16_t references;                         /* 36: library's own: see vionet_packet_reference */
 	uint8_t pool;                                /* 38: pool it belongs to; read only */
 	uint8_t owner;                               /* 39: library's own: who holds it */
@@ -427,7 +427,7 @@ struct vionet_packet {
 static_assert(sizeof(struct vionet_packet) == 64, "a packet is one cache line");
 #elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
 _Static_assert(sizeof(struct vionet_packet) == 64, "a packet is one cache line");
-_Static_assert(offsetof(struct vionet_packet, segments) == 32, "second half starts with segments");
+_Static_assert(offsetof(struct vionet_packet, port) == 32, "the second half starts with the port");
 _Static_assert(offsetof(struct vionet_packet, headroom) == 62, "headroom comes last");
 #endif
 

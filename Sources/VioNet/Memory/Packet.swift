@@ -67,16 +67,21 @@ struct Packet {
   @inline(__always)
   static func heldAlone(pool: UInt16, owner: UInt8) -> UInt32 { 1 | UInt32(pool) << 16 | UInt32(owner) << 24 }
 
-  /// The same behind one segment and the port that it was received on: the eight bytes from 32 on.
+  /// The same behind the port that it was received on and one segment: the eight bytes from 32 on.
   @inline(__always)
   static func holding(pool: UInt16, port: UInt16, owner: UInt8) -> UInt64 {
-    1 | UInt64(port) << 16 | UInt64(heldAlone(pool: pool, owner: owner)) << 32
+    UInt64(port) | 1 << 16 | UInt64(heldAlone(pool: pool, owner: owner)) << 32
   }
 
-  /// One segment, held as `holding` says, that asks for nothing.
+  /// What the eight bytes from 34 on are of such a packet with one segment, and no length of its headers.
   @inline(__always)
-  func isPlain(_ holding: UInt32) -> Bool {
-    self.holding == holding && segments == 1 && flags & Offloads.work == 0 && next == nil
+  static func plain(pool: UInt16, owner: UInt8) -> UInt64 { 1 | UInt64(heldAlone(pool: pool, owner: owner)) << 16 }
+
+  /// One segment, held as `plain` says, that asks for nothing.
+  @inline(__always)
+  func isPlain(_ plain: UInt64) -> Bool {
+    let half = unsafe UnsafeRawPointer(pointer).loadUnaligned(fromByteOffset: 34, as: UInt64.self)
+    return half == plain && flags & Offloads.work == 0 && next == nil
   }
 
   /// The frame carries a VLAN tag, which the MTU does not count. Of a checked packet with a whole Ethernet header.

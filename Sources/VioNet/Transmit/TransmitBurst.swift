@@ -62,7 +62,7 @@ private func sendRow<R: Ring & ~Copyable, O: UseOrder>(
   let pool = queue.value.cache.view
   let header = queue.value.headerSize
   let span = min(queue.value.longest, pool.mostData) &- TransmitQueue.shortest
-  let held = Packet.heldAlone(pool: pool.number, owner: Owner.caller)
+  let plain = Packet.plain(pool: pool.number, owner: Owner.caller)
   let row = min(end &- begin, O.isInOrder ? ring.idleRow : ring.idleCount)
   let list = packets.advanced(begin)
   let slots = O.isInOrder ? queue.value.core.slots.advanced(ring.idlePlace) : queue.value.core.slots
@@ -73,7 +73,7 @@ private func sendRow<R: Ring & ~Copyable, O: UseOrder>(
   while found != row {
     guard let packet = pool.packet(at: list[address: found]) else { break }
     let length = packet.length
-    if !packet.isPlain(held) || length &- TransmitQueue.shortest > span { break }
+    if !packet.isPlain(plain) || length &- TransmitQueue.shortest > span { break }
     if !(O.isInOrder ? pool.holdsOwn(packet, length) : pool.holds(packet, length)) { break }
     if O.isInOrder { packet.clearShortHeader() } else { packet.clearHeader() }
     // Found twice in the list it is no longer the caller's.
