@@ -139,7 +139,7 @@ make_system() {
 make_vionet() {
   local folder=$work/vionet name
   mkdir -p "$folder/vionet/examples" "$folder/vionet/bin"
-  for name in large ports tuner; do
+  for name in large ports tap tuner vdpa-port; do
     # shellcheck disable=SC2016 # $ORIGIN is the loader's
     compile "Tests/guest/$name.c" -I"$root/Tests/abi" -Wl,--no-as-needed,-lbsd,-rpath,'$ORIGIN/..' || fail "compiling $name.c"
     cp "$build/test-bin/guest-$name" "$folder/vionet/bin/$name"
@@ -222,7 +222,7 @@ flock 9
 # The kernel is kept until other modules are wanted of it.
 if ! [ -d "$store/modules" ] || [ "$(cat "$store/modules.wanted" 2>&1)" != "$modules" ]; then make_kernel; fi
 stale system "$0" "$here/init" "$store/vmlinuz" && make_system
-stale vionet "$0" "$build"/libvionet.so.*.*.* "$examples"/ "$here"/*.c "$root"/Tests/abi/*.h && make_vionet
+stale vionet "$0" "$build"/libvionet.so.*.*.* "$examples"/ "$here"/*.[ch] "$root"/Tests/abi/*.h && make_vionet
 if [ "$vionetctl" -eq 1 ]; then
   [ -x "$build/bin/vionetctl" ] || fail "vionetctl is not built: run make vionetctl first"
   stale vionetctl "$0" "$build/bin/vionetctl" && make_vionetctl

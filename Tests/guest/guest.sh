@@ -114,6 +114,10 @@ address() {
 }
 network() { echo "10.9.$((1 + $(index_of "$1")))"; }
 
+# The address of our port on it: of the NIC itself, unless instead[PAIR-END] names another device.
+declare -A instead
+port_on() { echo "${instead[$1-$2]-pci:$(address "$1" "$2")}"; }
+
 # pair [-t] NAME [PROPERTIES]: its interfaces here are NAME-a and NAME-b, so a name has up to 13 letters. Each has
 # $queues queues, one unless that is set.
 pair() {
@@ -317,7 +321,9 @@ launch_forwarder() {
   shift
   one=$(address "$name" a) two=$(address "$name" b)
   case $forwarder in
-    ours) guest "launch forwarder ${our_forwarder-vionet-fwd} $* pci:$one${keys-} pci:$two${keys-}" ;;
+    ours)
+      guest "launch forwarder ${our_forwarder-vionet-fwd} $* $(port_on "$name" a)${keys-} $(port_on "$name" b)${keys-}"
+      ;;
     testpmd)
       ready='^testpmd>'
       guest "launch forwarder testpmd -l 0,1 --in-memory -m 256 ${testpmd_options-} -a $one -a $two -- -i --nb-cores=1 \
@@ -371,7 +377,7 @@ forwarded() {
   [ "$2" = a ] || from=1 to=0
   case $forwarder in
     ours)
-      sed -n "s/^pci:$(address "$1" "$2")[^ ]* -> pci:$(address "$1" "$3")[^ ]*: \([0-9]*\) packets, .* \([0-9]*\) drops$/\1 \2/p" \
+      sed -n "s|^$(port_on "$1" "$2")[^ ]* -> $(port_on "$1" "$3")[^ ]*: \([0-9]*\) packets, .* \([0-9]*\) drops$|\1 \2|p" \
         "$work/said"
       ;;
     testpmd) awk -v from=$from -v to=$to '

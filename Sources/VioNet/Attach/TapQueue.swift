@@ -55,8 +55,8 @@ struct TapQueue {
     result = request(SYS_TUNSETIFF, name, TapQueue.kind | (isMany ? 0 : IFF_MULTI_QUEUE))
     if result < 0 { throw Failure(EINVAL, "interface ").quoting(name).text(" exists and is no tap") }
     if isMany {
-      throw Failure(EINVAL, "tap ").quoting(name).text(" has one queue; as root: ip tuntap add ").plain(name)
-        .text(" mode tap multi_queue")
+      throw Failure(EINVAL, "tap ").quoting(name).text(" has one queue; as root: ip tuntap del ").plain(name)
+        .text(" mode tap; ip tuntap add ").plain(name).text(" mode tap multi_queue")
     }
   }
 

@@ -24,11 +24,15 @@ struct VDPAMemory {
 
   mutating func share(_ regions: SharedRegions) throws(Failure) {
     forget()
-    for index in 0..<regions.count { try checkReach(regions[index]) }
+    var total: UInt64 = 0
+    for index in 0..<regions.count {
+      try checkReach(regions[index])
+      total += regions[index].length
+    }
     begin(VDPAMemory.ofPackets)
     do throws(Failure) {
       for index in 0..<regions.count {
-        try map(VDPAMemory.ofPackets, regions[index])
+        try map(VDPAMemory.ofPackets, regions[index], of: total)
         _ = shared.add(regions[index])
       }
     } catch {
@@ -46,7 +50,7 @@ struct VDPAMemory {
   }
 
   mutating func confine(to region: SharedRegion) throws(Failure) {
-    try map(VDPAMemory.ofControl, region)
+    try map(VDPAMemory.ofControl, region, of: 0)
     control = region
   }
 
@@ -70,12 +74,14 @@ struct VDPAMemory {
 
   private func end(_ space: UInt32) { if isBatched { _ = tell(VHOST_IOTLB_BATCH_END, space, SharedRegion()) } }
 
-  private func map(_ space: UInt32, _ region: SharedRegion) throws(Failure) {
-    _ = try check(tell(VHOST_IOTLB_UPDATE, space, region)) {
-      let failure = Failure($0, "vhost-vdpa: the device cannot be given ").number(region.length).text(" bytes at ")
-        .hex(region.address).text(": ").reason($0)
-      return $0 == ENOMEM ? failure.lockedMemory() : failure
-    }
+  /// The kernel gives no reason. The two that there are by experience: the limit of locked memory, of which `total` bytes are
+  /// wanted, and the pieces that lie together in physical memory, of which it notes 2048.
+  private func map(_ space: UInt32, _ region: SharedRegion, of total: UInt64) throws(Failure) {
+    if tell(VHOST_IOTLB_UPDATE, space, region) >= 0 { return }
+    let failure = Failure(ENOMEM, "vhost-vdpa: the kernel does not give the device ").number(region.length)
+      .text(" bytes at ").hex(region.address)
+    if sys_lock_limit() < total { throw failure.lockedMemory() }
+    throw failure.text("; memory in too many pieces is mended by hugepages: echo 64 > /proc/sys/vm/nr_hugepages")
   }
 
   @inline(never)

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a guest's scenarios ask of vDPA devices:
+ *
+ *     vdpa-port loop DEVICE      one that gives back what is sent to its address; its control queue; compared in full
+ *     vdpa-port reach DEVICE     memory that one cannot be given
+ *     vdpa-port link DEVICE      says "up", "down" and "up" as its link goes, of which it learns by a descriptor
+ *     vdpa-port held DEVICE      a port that is there until a line is read
+ */
+#include "flows.h"
+
+#include <poll.h>
+#include <sys/mman.h>
+
+/* The simulator drops what finds no buffer, so that few are on their way. */
+static void round_trip(uint16_t port, uint16_t pool)
+{
+	struct vionet_packet *packets[8];
+	uint32_t first = next_number;
+	for (int i = 0; i < 8; i++)
+		packets[i] = packet_of(pool, next_number++);
+	send_all(port, packets, 8);
+	receive_all(port, packets, 8);
+	for (uint32_t i = 0; i < 8; i++)
+		compare(packets[i]->data, packets[i]->length, first + i);
+	vionet_packet_free_bulk(packets, 8);
+}
+
+static void loop(const char *device)
+{
+	static const uint8_t own[6] = {2, 0, 0, 0, 0, 2}, other[6] = {6, 5, 4, 3, 2, 1};
+	struct vionet_packet *packet, *none[1];
+	uint16_t port = opened(device), second = VIONET_PORT_NONE, pool = pool_made(512);
+	err(vionet_open(device, &second), -EBUSY);
+	ok(vionet_mac_set(port, own));
+	for (int turn = 0; turn < 50; turn++)
+		round_trip(port, 0);
+	/* What is sent to another address does not come back. The simulator compares addresses up to the first zero. */
+	ok(vionet_mac_set(port, other));
+	packet = packet_of(0, next_number++);
+	send_all(port, &packet, 1);
+	same(vionet_rx_wait(port, 0, 300), 0);
+	same(vionet_rx_burst(port, 0, none, 1), 0);
+	ok(vionet_mac_set(port, own));
+	packet = packet_of(0, next_number);
+	send_all(port, &packet, 1);
+	same(vionet_rx_wait(port, 0, 5000), 1);
+	soon(vionet_rx_burst(port, 0, &packet, 1) == 1, 1000);
+	compare(packet->data, packet->length, next_number++);
+	vionet_packet_free(packet);
+	/* More memory, and a start anew, after which the device is told its address again. */
+	for (int turn = 0; turn < 3; turn++) {
+		ok(vionet_stop(port));
+		if (turn == 1)
+			ok(vionet_pool_share(pool, port));
+		ok(vionet_start(port));
+		for (int i = 0; i < 10; i++)
+			round_trip(port, turn == 0 ? 0 : pool);
+	}
+	vionet_close(port);
+	ok(vionet_pool_destroy(pool));
+	port = opened(device);
+	vionet_close(port);
+	printf("%u frames\n", next_number);
+}
+
+/* An IOMMU of 39 bits does not reach where mmap() puts things by itself. */
+static void reach(const char *device)
+{
+	struct vionet_pool_config far = VIONET_SIZED(struct vionet_pool_config);
+	struct vionet_config with = VIONET_SIZED(struct vionet_config);
+	uint16_t port;
+	far.memory_length = 4 << 20;
+	far.memory_fd = -1;
+	far.memory = mmap(NULL, far.memory_length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	yes(far.memory != MAP_FAILED && (uintptr_t)far.memory >> 39 != 0);
+	ok(vionet_pool_create(&far, &with.pool));
+	ok(vionet_probe(device, &port));
+	err(vionet_init(port, &with), -ERANGE);
+	says("out of reach of this device");
+	says("0x7fffffffff");
+	ok(vionet_init(port, NULL));
+	vionet_close(port);
+}
+
+static void say(const char *what)
+{
+	printf("%s\n", what);
+	fflush(stdout);
+}
+
+static void link_news(const char *device)
+{
+	uint16_t port = opened(device);
+	same(info_of(port).link_up, 1);
+	say("up");
+	for (int up = 0; up < 2; up++) {
+		struct pollfd news = {.fd = vionet_event_fd(port), .events = POLLIN};
+		uint64_t end = microseconds() + 10000000;
+		while (info_of(port).link_up != up) {
+			yes(microseconds() < end && poll(&news, 1, 10000) == 1);
+			yes(vionet_event_handle(port) >= 0);
+		}
+		say(up ? "up" : "down");
+	}
+	vionet_close(port);
+}
+
+int main(int argc, char **argv)
+{
+	const char *deed = argc > 2 ? argv[1] : "";
+	if (strcmp(deed, "loop") == 0) {
+		loop(argv[2]);
+	} else if (strcmp(deed, "reach") == 0) {
+		reach(argv[2]);
+	} else if (strcmp(deed, "link") == 0) {
+		link_news(argv[2]);
+	} else if (strcmp(deed, "held") == 0) {
+		uint16_t port = opened(argv[2]);
+		say("ready");
+		getchar();
+		vionet_close(port);
+	} else {
+		FAILED("what is %s?", deed);
+	}
+	return 0;
+}
