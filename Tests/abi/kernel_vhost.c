@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ports on the kernel's vhost and on vDPA devices, with a made-up kernel under them: what is negotiated, what they are
+ * told of what cannot be, and each answer of the kernel's a refusal once. Real ones are tested in a guest.
+ */
+#include "kernel_vhost.h"
+
+static uint16_t pool;
+static const char *const tap_device = "vhost-net:vt-none,queues=2,mac=02:00:00:00:00:05,rx_csum=1,queue_size=64";
+static const char *const vdpa_device = "vhost-vdpa:/dev/vhost-vdpa-7";
+
+static void as_new(void)
+{
+	refuse_at = asked = is_driver_ok_refused = 0;
+	net_offers = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_NET_F_MRG_RXBUF) | BIT(27) | BIT(28) | BIT(29) | BIT(26) |
+	             BIT(VIRTIO_F_ACCESS_PLATFORM);
+	vdpa_offers = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_ACCESS_PLATFORM) | BIT(VIRTIO_F_RING_RESET);
+	vdpa_offers |= BIT(VIRTIO_NET_F_MAC) | BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_STATUS);
+	vdpa_backend = 0x1e;
+	vdpa_kind = 1;
+	vdpa_last = UINT64_MAX;
+}
+
+static int up(const char *device, uint16_t *port)
+{
+	struct vionet_config with = VIONET_SIZED(struct vionet_config);
+	with.pool = pool;
+	int result = vionet_probe(device, port);
+	if (result < 0)
+		return result;
+	result = vionet_init(*port, &with);
+	if (result == 0)
+		result = vionet_start(*port);
+	return result;
+}
+
+/* A whole life. Its first failure. */
+static int life(const char *device)
+{
+	uint16_t port = VIONET_PORT_NONE;
+	struct vionet_packet *packet = vionet_packet_alloc(pool);
+	int result = up(device, &port);
+	yes(vionet_packet_append(packet, 60) != NULL);
+	if (result != 0 || vionet_tx_burst(port, 0, &packet, 1) == 0)
+		vionet_packet_free(packet);
+	if (result == 0) {
+		result = vionet_event_handle(port);
+		ok(vionet_stop(port));
+		if (vionet_start(port) == 0)
+			ok(vionet_stop(port));
+	}
+	vionet_close(port);
+	return result < 0 ? result : 0;
+}
+
+/* Whatever is refused, it is an error with a sentence or of no importance, and nothing is kept. */
+static void all_refusals(const char *device, int least)
+{
+	static const int errors[] = {EINVAL, ENOMEM, EFAULT, EBUSY, EPERM};
+	as_new();
+	same(life(device), 0);
+	struct holdings before = holdings();
+	int steps = asked, failures = 0;
+	if (steps < least)
+		FAILED("a life has only %d steps", steps);
+	for (int step = 1; step <= steps; step++)
+		for (size_t e = 0; e < sizeof(errors) / sizeof(errors[0]); e++) {
+			as_new();
+			refusal = errors[e];
+			refuse_at = step;
+			int result = life(device);
+			if (result != 0 && vionet_error()[0] == 0)
+				FAILED("step %d refused with %d: no sentence", step, refusal);
+			failures += result != 0;
+			same(opened_files, 0);
+			same(pool_of(pool).available, 1024);
+		}
+	held_as_before(before, 1024);
+	yes(failures > steps); /* of five times as many */
+	printf("%s: %d steps, %d of %d refusals are failures\n", device, steps, failures, 5 * steps);
+}
+
+static void fails_with(const char *device, int code, const char *word)
+{
+	uint16_t port = VIONET_PORT_NONE;
+	err(up(device, &port), code);
+	says(word);
+	vionet_close(port);
+	same(opened_files, 0);
+	as_new();
+}
+
+static void offers(void)
+{
+	uint16_t port;
+	as_new();
+	ok(up(tap_device, &port));
+	uint64_t bits = info_of(port).negotiated[0];
+	same(info_of(port).queue_pairs, 2);
+	yes(bits & BIT(VIRTIO_NET_F_MQ) && bits & BIT(VIRTIO_NET_F_GUEST_CSUM) && bits & BIT(VIRTIO_NET_F_CSUM));
+	yes(!(bits & BIT(27)) && !(bits & BIT(VIRTIO_F_ACCESS_PLATFORM)) && !(info_of(port).offered[0] & BIT(56)));
+	err(vionet_mac_set(port, (uint8_t[]){2, 0, 0, 0, 0, 1}), -ENOTSUP);
+	vionet_close(port);
+	ok(up(vdpa_device, &port));
+	bits = info_of(port).negotiated[0];
+	yes(bits & BIT(VIRTIO_F_ACCESS_PLATFORM) && !(bits & BIT(VIRTIO_F_RING_RESET)));
+	same(info_of(port).rx_descriptors, 64); /* what the device has */
+	for (int fd = 0; fd < 64; fd++)
+		yes(files[fd].kind != VDPA || files[fd].spaces_set == 1);
+	err(vionet_rx_queue_restart(port, 0, 0), -ENOTSUP);
+	vionet_close(port);
+	/* A control queue that does not answer is an error in its time. */
+	vdpa_offers |= BIT(VIRTIO_NET_F_CTRL_RX);
+	ok(up(vdpa_device, &port));
+	err(vionet_promiscuous(port, 0), -ETIMEDOUT);
+	vionet_close(port);
+	same(opened_files, 0);
+	as_new();
+
+	net_offers &= ~BIT(VIRTIO_F_VERSION_1);
+	fails_with(tap_device, -ENOTSUP, "VIRTIO_F_VERSION_1");
+	vdpa_kind = 2;
+	fails_with(vdpa_device, -ENODEV, "of kind 2, not a network device");
+	vdpa_backend = 0x1c;
+	fails_with(vdpa_device, -ENOTSUP, "IOTLB_MSG_V2");
+	vdpa_last = 0xfff;
+	fails_with(vdpa_device, -ERANGE, "0x0 to 0xfff");
+	is_driver_ok_refused = 1;
+	fails_with(vdpa_device, -EIO, "reset right after DRIVER_OK");
+}
+
+int main(void)
+{
+	kernel.now = 1;
+	kernel.open = my_open;
+	kernel.close = my_close;
+	kernel.control = my_control;
+	pool = pool_made(1024);
+	offers();
+	all_refusals(tap_device, 60);
+	all_refusals(vdpa_device, 50);
+	ok(vionet_pool_destroy(pool));
+	return 0;
+}
