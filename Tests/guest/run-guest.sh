@@ -37,7 +37,7 @@ while [ $# -gt 0 ]; do
 done
 if [ $# -eq 0 ]; then
   for file in "$folder"/*.sh; do
-    case $file in */bench.sh) ;; *) set -- "$@" "$(basename "$file" .sh)" ;; esac
+    case $file in */bench*.sh) ;; *) set -- "$@" "$(basename "$file" .sh)" ;; esac
   done
 fi
 if [ "$list" -eq 1 ]; then
