@@ -96,7 +96,7 @@ int main(int argc, char **argv)
 	struct vionet_calls calls = {VIONET_CALLS(LINKED)};
 	calls.open = open_whole;
 	if (argc != 4 || strcmp(argv[1], "segments") != 0)
-		return forwarder_main(argc, argv, &calls);
+		return forwarder_main(argc, argv, &calls, NULL);
 	segments(argv[2], (uint32_t)atoi(argv[3]));
 	return 0;
 }
