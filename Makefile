@@ -9,7 +9,8 @@
 #   make test-restarts  back-ends killed and started again under traffic, 1000 times in each mode
 #   make test-guest PCI devices alone, in a QEMU guest; make bench-guest sets them beside DPDK's testpmd there
 #   make install    PREFIX, DESTDIR and LIBDIR are honoured; make uninstall takes it away again
-#   make vionetctl  the command line tool, in build/bin; make install-vionetctl, make uninstall-vionetctl
+#   make vionetctl  the command line tool, in build/bin; make install-vionetctl, make uninstall-vionetctl;
+#                   make vionetctl-manual writes its page of the manual anew
 
 VERSION := 0.1.0
 SOVERSION := 0
@@ -204,10 +205,18 @@ $(TOOL): $(TOOL_SOURCES) $(STAGE)/lib/pkgconfig/vionet.pc
 	@rm -r $(B)/vionetctl.tmp
 	@install -m755 -s $(B)/vionetctl/release/vionetctl $@
 
+# Its page of the manual is kept in the tree, since what writes it, a part of the argument parser, takes minutes to build.
+vionetctl-manual: $(TOOL)
+	PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(SWIFT) build --package-path Tools/vionetctl --scratch-path $(B)/vionetctl \
+		-c release --product generate-manual >$(B)/vionetctl-manual.log 2>&1 || { cat $(B)/vionetctl-manual.log; exit 1; }
+	$(B)/vionetctl/release/generate-manual $(TOOL) --section 1 --date $$(date +%F) -o Tools/vionetctl/man
+
 COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
 install-vionetctl: vionetctl
 	install -d $(DESTDIR)$(BINDIR) $(COMPLETIONS:%=$(DESTDIR)$(SHAREDIR)/%)
 	install -m755 $(TOOL) $(DESTDIR)$(BINDIR)/
+	install -d $(DESTDIR)$(SHAREDIR)/man/man1
+	install -m644 Tools/vionetctl/man/vionetctl.1 $(DESTDIR)$(SHAREDIR)/man/man1/
 	$(TOOL) --generate-completion-script bash > $(DESTDIR)$(SHAREDIR)/bash-completion/completions/vionetctl
 	$(TOOL) --generate-completion-script zsh > $(DESTDIR)$(SHAREDIR)/zsh/site-functions/_vionetctl
 	$(TOOL) --generate-completion-script fish > $(DESTDIR)$(SHAREDIR)/fish/vendor_completions.d/vionetctl.fish
@@ -215,7 +224,7 @@ install-vionetctl: vionetctl
 uninstall-vionetctl:
 	rm -f $(DESTDIR)$(BINDIR)/vionetctl $(DESTDIR)$(SHAREDIR)/bash-completion/completions/vionetctl
 	rm -f $(DESTDIR)$(SHAREDIR)/zsh/site-functions/_vionetctl
-	rm -f $(DESTDIR)$(SHAREDIR)/fish/vendor_completions.d/vionetctl.fish
+	rm -f $(DESTDIR)$(SHAREDIR)/fish/vendor_completions.d/vionetctl.fish $(DESTDIR)$(SHAREDIR)/man/man1/vionetctl.1
 
 # ---- the commands of a newcomer: each installs what it needs, says so, and cleans up after itself --------------------------
 
@@ -240,5 +249,5 @@ RUN_bench-guest := Tests/guest/run-guest.sh bench
 clean:
 	rm -rf $(B) .build .build-*
 
-.PHONY: all ground objects bench-programs install install-files uninstall vionetctl install-vionetctl uninstall-vionetctl \
+.PHONY: all ground objects bench-programs install install-files uninstall vionetctl install-vionetctl uninstall-vionetctl vionetctl-manual \
 	demo test test-plans test-restarts test-guest fuzz bench bench-guest clean

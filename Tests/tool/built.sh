@@ -13,13 +13,15 @@ others=$(grep -vxE 'lib(vionet|c|m|gcc_s|stdc\+\+)\.so\.[0-9]+|ld-linux-x86-64\.
 
 prints 0 "$vionetctl" --version <<<"vionetctl with libvionet $(sed -n 's/^VERSION := //p' Makefile)"
 gives 0 "$vionetctl"
-for name in list info bind unbind serve; do
+for name in list info bind unbind serve stats set events; do
   said "^  $name  "
 done
-for name in list info bind unbind serve; do
+for name in list info bind unbind serve stats set events; do
   gives 0 "$vionetctl" "$name" --help
   said "usage: vionetctl $name"
-  gives 64 "$vionetctl" "$name" --colour vfio-pci 00:05.0
+  case $name in set) words="a.sock mtu 1400" ;; *) words="vfio-pci 00:05.0" ;; esac
+  # shellcheck disable=SC2086
+  gives 64 "$vionetctl" "$name" --colour $words
   said "colour"
 done
 gives 64 "$vionetctl" frobnicate
@@ -28,6 +30,32 @@ gives 64 "$vionetctl" frobnicate
 bash -n "$work/completion" || fail "the completions are no script"
 grep -q unbind "$work/completion" || fail "no completion of unbind"
 
+# The page of the manual says what the tool says of itself: every command, every option, every word about them.
+need python3 python3
+"$vionetctl" --experimental-dump-help >"$work/help" || fail "the tool does not tell its commands"
+python3 - "$work/help" Tools/vionetctl/man/vionetctl.1 <<'END' || fail "the manual is not of this tool: make vionetctl-manual"
+import json, re, sys
+command, page = json.load(open(sys.argv[1]))["command"], open(sys.argv[2]).read()
+said = 0
+def look(command, page):
+    global said
+    for name in ("abstract", "discussion"):
+        assert command.get(name, "") in page, command[name]
+    for argument in command.get("arguments", []):
+        assert argument.get("abstract", "") in page, argument
+        long = [name["name"] for name in argument.get("names", []) if name["kind"] == "long"]
+        assert all(f"-{name}" in page for name in long), long
+        said += 1
+    for sub in command.get("subcommands", []):
+        if sub["commandName"] == "help":
+            continue
+        parts = re.split(rf"^\.It Em {sub['commandName']}$", page, flags=re.M)
+        assert len(parts) == 2, sub["commandName"]
+        look(sub, re.split(r"^\.It Em ", parts[1], flags=re.M)[0])
+look(command, page)
+assert said > 30, said
+END
+
 places=(DESTDIR="$work/tree" PREFIX=/opt/v)
 make -s install-files install-vionetctl "${places[@]}" >"$work/log" 2>&1 || { cat "$work/log"; fail "installing"; }
 (cd "$work/tree/opt/v" && find bin share -type f | LC_ALL=C sort) >"$work/found"
@@ -35,6 +63,7 @@ diff - "$work/found" <<'LIST' || fail "installed (>) is not what was expected (<
 bin/vionetctl
 share/bash-completion/completions/vionetctl
 share/fish/vendor_completions.d/vionetctl.fish
+share/man/man1/vionetctl.1
 share/zsh/site-functions/_vionetctl
 LIST
 # It finds the library that is installed with it.
