@@ -19,16 +19,17 @@ median() { printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"; }
 # testpmd has to have several ports, or one with itself, to forward between; a device that is not named is not probed.
 dpdk="testpmd -l 0,1 --in-memory -m 256"
 virtio_user="--vdev=net_virtio_user0,path=/dev/vhost-net,iface=tap0,queues=1,queue_size=1024,mac=$mac"
-after="-i --nb-cores=1 --auto-start --no-flush-rx --total-num-mbufs=16384 --no-lsc-interrupt --txd=1024 --rxd=1024"
+testpmd_more="-i --nb-cores=1 --auto-start --no-flush-rx --total-num-mbufs=16384 --no-lsc-interrupt --txd=1024 --rxd=1024"
 
 start() { # NAME DEED: "send" or "forward"
   case $1-$2 in
     ours-send) works "launch forwarder vionet-pktgen -m tx -q -c 1 -n 1024 vhost-net:tap0,mac=$mac" ;;
     ours-forward) works "launch forwarder vionet-fwd -c 1 pci:$(address net a),queue_size=256 vhost-net:tap0,queue_size=1024,mac=$mac" ;;
-    testpmd-send) works "launch forwarder $dpdk --no-pci $virtio_user -- --forward-mode=txonly $after" ;;
-    testpmd-forward) works "launch forwarder $dpdk -a $(address net a) $virtio_user -- --forward-mode=io $after" ;;
-  esac && works "i=0; until [ -e /sys/class/net/tap0 ] || [ \$i -gt 200 ]; do i=\$((i + 1)); usleep 50000; done;
-    ifconfig tap0 $there netmask 255.255.255.0 up"
+    testpmd-send) works "launch forwarder $dpdk --no-pci $virtio_user -- --forward-mode=txonly $testpmd_more" ;;
+    testpmd-forward) works "launch forwarder $dpdk -a $(address net a) $virtio_user -- --forward-mode=io $testpmd_more" ;;
+  esac || return
+  works "i=0; until [ -e /sys/class/net/tap0 ] || [ \$i -gt 200 ]; do i=\$((i + 1)); usleep 50000; done;
+    ifconfig tap0 $there netmask 255.255.255.0 up" || forwarder_said "no interface"
 }
 
 # sent NAME: thousands of frames in a second.
