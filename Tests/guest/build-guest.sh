@@ -144,9 +144,9 @@ make_vionet() {
     compile "Tests/guest/$name.c" -I"$root/Tests/abi" -Wl,--no-as-needed,-lbsd,-rpath,'$ORIGIN/..' || fail "compiling $name.c"
     cp "$build/test-bin/guest-$name" "$folder/vionet/bin/$name"
   done
-  cp -a "$build"/libvionet.so* "$folder/vionet/"
+  cp -a "$build"/libvionet{,-control}.so* "$folder/vionet/"
   cp -a "$examples"/* "$folder/vionet/examples/"
-  with_libraries "$folder" "$examples"/* "$build"/libvionet.so
+  with_libraries "$folder" "$examples"/* "$build"/libvionet{,-control}.so
   pack vionet
 }
 
@@ -222,7 +222,7 @@ flock 9
 # The kernel is kept until other modules are wanted of it.
 if ! [ -d "$store/modules" ] || [ "$(cat "$store/modules.wanted" 2>&1)" != "$modules" ]; then make_kernel; fi
 stale system "$0" "$here/init" "$store/vmlinuz" && make_system
-stale vionet "$0" "$build"/libvionet.so.*.*.* "$examples"/ "$here"/*.[ch] "$root"/Tests/abi/*.h && make_vionet
+stale vionet "$0" "$build"/libvionet{,-control}.so.*.*.* "$examples"/ "$here"/*.[ch] "$root"/Tests/abi/*.h && make_vionet
 if [ "$vionetctl" -eq 1 ]; then
   [ -x "$build/bin/vionetctl" ] || fail "vionetctl is not built: run make vionetctl first"
   stale vionetctl "$0" "$build/bin/vionetctl" && make_vionetctl
