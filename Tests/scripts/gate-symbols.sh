@@ -53,6 +53,12 @@ nm -g --defined-only "$control.a" | awk 'NF == 3 { print $3 }' | sort -u | diff 
 nm -D --undefined-only "$control.so" | awk '{ print $NF }' | sed 's/@.*//' | grep '^vionet_' | sort -u |
   comm -23 - "$work/exported" | grep . && fail "the control socket uses what libvionet does not export"
 
+# And it has a name for every event.
+sed -n 's/^\t\(VIONET_EVENT_[A-Z_]*\) = .*/\1/p' "$stage/include/vionet.h" >"$work/events"
+[ "$(wc -l <"$work/events")" -ge 9 ] || fail "only $(wc -l <"$work/events") events found"
+grep -ow 'VIONET_EVENT_[A-Z_]*' "$root/Sources/VioNetControl/events.c" | sort -u >"$work/named"
+sort "$work/events" | comm -23 - "$work/named" | grep . && fail "events without a name in Sources/VioNetControl/events.c"
+
 # The reading of the header can fail: a declaration taken away is missed.
 sed 's/^int vionet_stop(uint16_t port);//' "$stage/include/vionet.h" >"$work/vionet.h"
 declared "$work/vionet.h" | diff -q - "$work/exported" >/dev/null && fail "a missing declaration went unseen"
