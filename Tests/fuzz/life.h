@@ -13,6 +13,7 @@ enum { RING_PACKED = 34, IN_ORDER = 35, MERGED = 15 }; /* feature bits */
 
 static struct {
 	uint16_t port, pool, size; /* of both rings */
+	uint16_t mtu;              /* what the device says; 0: 1500 */
 	int broken_events;
 	struct vionet_packet *held[HELD];
 	uint32_t held_count;
@@ -54,6 +55,10 @@ OK_UNUSED static void life_open(uint64_t more_features, uint16_t size)
 {
 	backend_reset(NULL);
 	backend.peer.features |= more_features;
+	if (life.mtu != 0) {
+		backend.peer.config[10] = life.mtu & 0xff;
+		backend.peer.config[11] = (uint8_t)(life.mtu >> 8);
+	}
 	life.lives++;
 	life.size = more_features & BIT(RING_PACKED) ? size : RING;
 	ok(vionet_probe(BACKEND ",packed_vq=1,mrg_rxbuf=1", &life.port));

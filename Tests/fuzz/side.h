@@ -54,6 +54,16 @@ static void side_note(struct side *s, struct buffer b)
 	s->waiting[s->waiting_count++] = b;
 }
 
+/* Of an indirect table the buffer is the first piece; a device that writes no more than a header needs no other. */
+static struct buffer side_piece(uint64_t address, uint32_t length, uint16_t flags)
+{
+	struct vring_desc first;
+	if (!(flags & VRING_DESC_F_INDIRECT) || length < sizeof(first))
+		return (struct buffer){.address = address, .length = length, .descriptors = 1};
+	memcpy(&first, peer_at(&backend.peer, address, sizeof(first), 1), sizeof(first));
+	return (struct buffer){.address = first.addr, .length = first.len, .descriptors = 1};
+}
+
 static void side_look_packed(struct side *s)
 {
 	for (int tries = 0; tries < s->size; tries++) {
@@ -61,7 +71,7 @@ static void side_look_packed(struct side *s)
 		uint16_t flags = __atomic_load_n(&d->flags, __ATOMIC_ACQUIRE);
 		if ((flags >> 7 & 1) != s->next_wrap || (flags >> 15 & 1) == s->next_wrap)
 			return;
-		struct buffer b = {.address = d->addr, .length = d->len, .descriptors = 1};
+		struct buffer b = side_piece(d->addr, d->len, s->honest ? flags : 0);
 		for (uint16_t at = s->next; s->packed_ring[at].flags & VRING_DESC_F_NEXT && b.descriptors < s->size;) {
 			at = (uint16_t)((at + 1) % s->size);
 			b.descriptors++;
@@ -84,7 +94,9 @@ OK_UNUSED static void side_look(struct side *s)
 	for (int tries = 0; tries < s->size && s->next != __atomic_load_n(&s->driver[1], __ATOMIC_ACQUIRE); tries++) {
 		uint16_t id = s->driver[2 + s->next++ % s->size];
 		struct vring_desc d = s->table[id % s->size];
-		side_note(s, (struct buffer){.id = id, .descriptors = 1, .address = d.addr, .length = d.len});
+		struct buffer b = side_piece(d.addr, d.len, s->honest ? d.flags : 0);
+		b.id = id;
+		side_note(s, b);
 	}
 }
 
