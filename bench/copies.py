@@ -50,9 +50,12 @@ class Copying(nocopy.Bench):
     def wait_prompt(self, seen):
         self.peer.wait_for(lambda: self.peer.text().count("testpmd> ") > seen, "testpmd gives no prompt", 60)
 
+    def thread(self):
+        return "rte-worker"
+
     def times(self):
         """Of the peer's forwarding thread, nanoseconds: on its core, and waiting for it."""
-        run, wait, _ = (self.peer.thread("rte-worker") / "schedstat").read_text().split()
+        run, wait, _ = (self.peer.thread(self.thread()) / "schedstat").read_text().split()
         return int(run), int(wait)
 
     def life(self, *arguments):
@@ -65,9 +68,12 @@ class Copying(nocopy.Bench):
 
     def setting(self, mode, length):
         for line in ("stop", f"set fwd {mode}", f"set txpkts {length}", "start"):
-            seen = self.peer.text().count("testpmd> ")
-            self.peer.say(line)
-            self.wait_prompt(seen)
+            self.ask(line)
+
+    def ask(self, line):
+        seen = self.peer.text().count("testpmd> ")
+        self.peer.say(line)
+        self.wait_prompt(seen)
 
     def lives(self, chosen, direction, lengths, number):
         for kind, directions in chosen:

@@ -33,7 +33,7 @@ def summaries(bench):
             one["fronts"][front]["peer_idle"] = statistics.median(sample["peer_idle"] for sample in samples)
     for one in found.values():
         compare(one)
-    names = [f"{direction}-{kind.name}" for direction in ("rx", "tx", *rows.FORWARDED) for kind in rows.KINDS]
+    names = [f"{direction}-{kind.name}" for direction in ("rx", "tx", "echo", *rows.FORWARDED) for kind in rows.KINDS]
     return sorted(found.values(), key=lambda one: (names.index(one["row"]), one["form"], one["ring"], one["pairs"],
                                                    one["burst"], one["bytes"]))
 

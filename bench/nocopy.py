@@ -28,9 +28,12 @@ class Bench:
         self.crowd = min(self.crowd, *(Bench.life(self, *first)[0]["crowd"] for _ in range(5)))
         known.write_text(json.dumps({model: self.crowd}))
 
+    def program(self, front):
+        return front
+
     def life(self, front, kind, ring, pairs, points, *more):
         """One process: its points as dictionaries, the line about the front-end in the first as "front"."""
-        program, *vectorized = front.split("-")
+        program, *vectorized = self.program(front).split("-")
         command = [machine.BIN / f"measure-{program}", *kind.options(), "--ring", ring, "--pairs", pairs, "--core",
                    self.front_core, "--peer-core", self.back_core, "--milliseconds", self.milliseconds, *more]
         if vectorized:
@@ -48,12 +51,12 @@ class Bench:
 
     def negotiated(self, front, kind, about):
         """What was asked for is what is in use; anything else would be a figure of another row."""
-        got, want = about["negotiated"] & rows.KIND_BITS, kind.features(front)
+        got, want = about["negotiated"] & rows.KIND_BITS, kind.features(self.program(front))
         if got != want:
             raise NotMeasured(f"not negotiated: wanted {want:#x}, in use are {got:#x}")
         for direction in ("rx", "tx"):
             self.paths[front, f"{direction}-{kind.name}"] = about[f"{direction}_path"]
-        for direction in rows.FORWARDED:
+        for direction in ("echo", *rows.FORWARDED):
             self.paths[front, f"{direction}-{kind.name}"] = f"{about['rx_path']}, {about['tx_path']}"
 
     def good(self, one):

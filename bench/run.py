@@ -68,7 +68,7 @@ def run(chosen, wish, pages):
 
 
 def names_of_rows():
-    return [f"{direction}-{kind.name}" for direction in ("rx", "tx", *rows.FORWARDED) for kind in rows.KINDS]
+    return [f"{direction}-{kind.name}" for direction in ("rx", "tx", "echo", *rows.FORWARDED) for kind in rows.KINDS]
 
 
 def main():

@@ -5,6 +5,7 @@ import os
 import statistics
 
 import copies
+import devices
 import figures
 import instructions
 import machine
@@ -88,6 +89,17 @@ def net_vhost_section(wish):
     return result(bench)
 
 
+def devices_section(wish):
+    """Back-ends: a device of ours and testpmd, behind our front-end."""
+    chosen = [(kind, wanted(wish, kind, devices.DOINGS)) for kind in map(rows.kind_of, devices.KINDS)]
+    chosen = [(kind, doings) for kind, doings in chosen if doings]
+    if wish.quick or not chosen:
+        return None
+    bench = devices.Devices(wish.rounds, 100)
+    bench.run(chosen)
+    return result(bench)
+
+
 def programs_section(wish):
     """Forwarders as whole programs, on the no-copy back-end in a program of its own; and AF_PACKET."""
     chosen = [(mode, kind) for kind in map(rows.kind_of, rows.GROWTH_KINDS) for mode in wanted(wish, kind, rows.FORWARDED)]
@@ -154,5 +166,5 @@ def footprint_section(wish):
 
 # In this order; those of the second list want the machine without our hugepages.
 WITH_HUGEPAGES = {"nocopy": nocopy_section, "forward": forward_section, "growth": growth_section,
-                  "net_vhost": net_vhost_section, "programs": programs_section}
+                  "net_vhost": net_vhost_section, "devices": devices_section, "programs": programs_section}
 WITHOUT = {"instructions": instructions_section, "footprint": footprint_section}

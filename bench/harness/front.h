@@ -43,6 +43,8 @@ uint64_t front_receive(uint32_t bursts, uint16_t burst);
 uint64_t front_send(uint32_t bursts, uint16_t burst, uint32_t bytes);
 uint64_t front_receive_parts(uint32_t bursts, uint16_t burst, struct parts *parts);
 uint64_t front_send_parts(uint32_t bursts, uint16_t burst, uint32_t bytes, struct parts *parts);
+/* Each burst is sent as far as there is room, then one received: what comes back from the other side counts. */
+uint64_t front_echo(uint32_t bursts, uint16_t burst, uint32_t bytes);
 /* Both ways between two ports, as a forwarder on one core does. swap: the frame's two addresses change places. */
 uint64_t front_forward(uint32_t bursts, uint16_t burst, int swap);
 

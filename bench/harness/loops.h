@@ -92,6 +92,24 @@ uint64_t front_send_parts(uint32_t bursts, uint16_t burst, uint32_t bytes, struc
 	return total;
 }
 
+uint64_t front_echo(uint32_t bursts, uint16_t burst, uint32_t bytes)
+{
+	packet_t *packets[MAX_BURST];
+	uint64_t total = 0;
+	for (uint32_t i = 0; i < bursts; i++)
+		for (uint32_t pair = 0; pair < front_pairs; pair++) {
+			uint16_t count = allocate(packets, burst);
+			for (uint16_t k = 0; k < count; k++)
+				set_length(packets[k], bytes);
+			uint16_t sent = give(0, (uint16_t)pair, packets, count);
+			release(packets + sent, (uint16_t)(count - sent));
+			count = take(0, (uint16_t)pair, packets, burst);
+			release(packets, count);
+			total += count;
+		}
+	return total;
+}
+
 static inline void swap_addresses(packet_t *packet)
 {
 	uint8_t kept[6], *frame = data_of(packet);

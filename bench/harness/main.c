@@ -9,7 +9,7 @@
  * FORM       inline  one thread: the back-end does its part between two timed stretches of bursts
  *            cores   the back-end on a core of its own: the cache lines travel, both sides run at once
  *            parts   as inline, each call timed by itself, what the clock takes subtracted
- * DIRECTION  rx, tx; or io, macswap: forwarding both ways between two back-ends
+ * DIRECTION  rx, tx; echo: sent, and received when the back-end gives it back; or io, macswap: forwarding both ways between two back-ends
  *
  * Prints one line of JSON about the front-end, and one for each point: time per packet ("all"; cycles of the core for
  * inline and parts, nanoseconds for the others), the median over groups of packets and the tenths at both ends. A group is long enough for a ring to go round a few times and short enough
@@ -29,7 +29,7 @@
 
 static struct point parse_point(const char *text)
 {
-	static const char *const forms[] = {"inline", "cores", "parts", "peer"}, *const directions[] = {"rx", "tx", "io", "macswap"};
+	static const char *const forms[] = {"inline", "cores", "parts", "peer"}, *const directions[] = {"rx", "tx", "echo", "io", "macswap"};
 	char form[16], direction[16];
 	unsigned int burst, bytes;
 	struct point p = {.text = text, .form = FORMS, .direction = DIRECTIONS};

@@ -69,6 +69,7 @@ static uint64_t bursts(const struct point *p, uint32_t count, struct parts *part
 	switch (p->direction) {
 	case RX: return parts ? front_receive_parts(count, p->burst, parts) : front_receive(count, p->burst);
 	case TX: return parts ? front_send_parts(count, p->burst, p->bytes, parts) : front_send(count, p->burst, p->bytes);
+	case ECHO: return front_echo(count, p->burst, p->bytes);
 	case IO: return front_forward(count, p->burst, 0);
 	default: return front_forward(count, p->burst, 1);
 	}

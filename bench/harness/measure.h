@@ -6,7 +6,7 @@
 #include "front.h"
 
 enum form { INLINE, CORES, PARTS, PEER, FORMS };
-enum direction { RX, TX, IO, MACSWAP, DIRECTIONS };
+enum direction { RX, TX, ECHO, IO, MACSWAP, DIRECTIONS };
 
 struct point {
 	enum form form;

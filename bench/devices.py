@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Back-ends behind one front-end, ours: a device of our own and testpmd's net_vhost do the same by turns, on the same
+core. "rx": they make frames and put them into the front-end's buffers. "echo": they give back what it sends."""
+import contextlib
+import pathlib
+import tempfile
+import time
+
+import copies
+import machine
+import rows
+
+LENGTHS, KINDS, DOINGS = (64, 1518), ("split-plain", "split-mergeable", "packed-plain"), ("rx", "echo")
+THREAD = {"vionet": "vionet-soft", "dpdk": "rte-worker"}
+MODE = {"rx": "txonly", "echo": "io"}
+
+
+def name_of(doing, length):
+    return f"rx{length}" if doing == "rx" else "echo"
+
+
+WIRES = {"echo": "loopback,mtu=1504", **{name_of("rx", length): f"generate,length={length}" for length in LENGTHS}}
+
+
+class Devices(copies.Copying):
+    """The back-ends are there all the time; one that is not measured sleeps, or waits at its prompt."""
+
+    def run(self, chosen):
+        """chosen: kinds with what is wanted of each."""
+        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+            self.work, self.ours = pathlib.Path(folder), {}
+            for name, wire in WIRES.items():
+                device = machine.Process(self.work / f"{name}.log", machine.BIN / "device", "--core", self.back_core,
+                                         self.work / name, wire)
+                self.ours[name] = stack.enter_context(device)
+                device.wait_for(lambda device=device: "ready" in device.text(), f"{wire} is not served")
+                device.hurry(THREAD["vionet"])
+            self.theirs = stack.enter_context(copies.testpmd(self.work / "log", "back", self.back_core,
+                                                             [f"net_vhost0,iface={self.work}/theirs,queues=1"]))
+            self.peer = self.theirs
+            self.wait_prompt(0)
+            self.theirs.hurry(THREAD["dpdk"])
+            for number in range(self.rounds):
+                for kind, doings in chosen:
+                    for doing in doings:
+                        for length in LENGTHS:
+                            self.both(kind, doing, length, number)
+                print(f"devices: round {number + 1} of {self.rounds}", flush=True)
+        self.sort_out()
+
+    def both(self, kind, doing, length, number):
+        for who in ("vionet", "dpdk") if number % 2 == 0 else ("dpdk", "vionet"):
+            name = name_of(doing, length) if who == "vionet" else "theirs"
+            self.peer = self.ours[name] if who == "vionet" else self.theirs
+            if who == "dpdk":
+                self.setting(MODE[doing], length)
+            self.measure(who, kind, rows.HEADLINE["ring"], 1, [rows.point("peer", doing, length=length)], "--socket",
+                         self.work / name)
+            if who == "dpdk":
+                self.ask("stop")
+            time.sleep(0.05)  # it notices that the front-end has left
+
+    def thread(self):
+        return THREAD["dpdk" if self.peer is self.theirs else "vionet"]
+
+    def program(self, front):
+        return "vionet"
