@@ -3,13 +3,14 @@
 # Installs the Debian packages that a purpose needs and says which; silent when none is missing. Without root or
 # apt-get it prints the command to run and fails. Swift is needed too, and comes from swift.org, not from Debian.
 #
-#   Tools/install-deps.sh build|vionetctl|demo|test|test-plans|test-restarts|test-guest|fuzz|bench|bench-guest
+#   Tools/install-deps.sh build|vionetctl|demo|test|test-plans|test-restarts|test-ovs|test-guest|fuzz|bench|bench-guest
 
 build="gcc make binutils pkg-config libc6-dev libbsd-dev"
 vionetctl="$build git ca-certificates g++"
 demo="$build iproute2 iputils-ping iperf3"
 guest="$vionetctl qemu-system-x86 busybox-static cpio kmod xz-utils iproute2 iputils-ping iperf3 python3"
-test="$demo dpdk g++ libmd-dev python3 python3-prometheus-client shellcheck valgrind $guest"
+switch="$build dpdk openvswitch-switch-dpdk iproute2 python3"
+test="$demo $switch g++ libmd-dev python3 python3-prometheus-client shellcheck valgrind $guest"
 bench="$build dpdk libdpdk-dev python3 python3-matplotlib valgrind"
 
 set -eu
@@ -20,12 +21,13 @@ case "$#:${1-}" in
   1:demo) wanted=$demo ;;
   1:test) wanted=$test ;;
   1:test-plans | 1:test-restarts) wanted="$build dpdk" ;;
+  1:test-ovs) wanted=$switch ;;
   1:test-guest) wanted=$guest ;;
   1:fuzz) wanted="$build g++" ;;
   1:bench-guest) wanted="$guest dpdk" ;;
   1:bench) wanted=$bench ;;
   *)
-    echo "usage: Tools/install-deps.sh build|vionetctl|demo|test|test-plans|test-restarts|test-guest|fuzz|bench|bench-guest" >&2
+    echo "usage: Tools/install-deps.sh build|vionetctl|demo|test|test-plans|test-restarts|test-ovs|test-guest|fuzz|bench|bench-guest" >&2
     exit 2
     ;;
 esac
@@ -53,5 +55,12 @@ fi
 
 echo "Installing for $1: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
+# No service is started that a package brings: Open vSwitch is wanted as programs.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+  trap 'rm -f $policy' EXIT
+  printf '#!/bin/sh\nexit 101\n' >$policy
+  chmod 755 $policy
+fi
 apt-get update -qq
 apt-get install -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 "${missing[@]}"

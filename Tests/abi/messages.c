@@ -202,6 +202,41 @@ static void speaks_first(void)
 	ends(&p, port);
 }
 
+/*
+ * A place to write kicks into, in a file of the back-end's (VRING_HOST_NOTIFIER_MSG), is not taken, whatever it looks like:
+ * the protocol feature is never agreed to, an offer is refused, and one that brings a file ends the channel, and the file.
+ */
+static void no_notifiers(void)
+{
+	static const struct { uint64_t ring, size, offset; } offers[] = {
+		{0, 4096, 0}, {1, 4096, 0}, {2, 4096, 0}, {0, 0, 0}, {0, 4095, 0}, {0, 4096, 1}, {0, ~0ull, 0}, {0, 4096, 1ull << 62},
+		{0x100, 0, 0}, {0xffff, 4096, 4096}, {~0ull, ~0ull, ~0ull},
+	};
+	for (size_t i = 0; i < 2 * sizeof(offers) / sizeof(*offers); i++) {
+		struct peer p;
+		uint16_t port = started(&p, usual | PROTOCOL_STATUS | PROTOCOL_BACKEND_REQ | 1 << 10 | 1 << 11, "");
+		struct { uint32_t request, flags, size; uint64_t ring, length, offset; } __attribute__((packed)) offer = {
+			3, 9, 24, offers[i / 2].ring, offers[i / 2].size, offers[i / 2].offset};
+		uint32_t reply[5] = {0};
+		same(p.agreed & (1 << 10 | 1 << 11), 0);
+		moves(&p, port, 1);
+		struct holdings before = holdings();
+		int file = i % 2 ? memfd_create("notifier", MFD_CLOEXEC) : -1;
+		if (file >= 0)
+			same(ftruncate(file, 4096), 0);
+		peer_send(channel, &offer, sizeof(offer), &file, file >= 0);
+		same(vionet_event_handle(port), 0);
+		ssize_t said = recv(channel, reply, sizeof(reply), MSG_DONTWAIT);
+		yes(file < 0 ? said == 20 && reply[3] == 1 : said == 0 || errno == ECONNRESET);
+		if (file >= 0)
+			close(file);
+		same(holdings().fds, before.fds - (file >= 0)); /* our end of the channel */
+		same(holdings().maps, before.maps);
+		moves(&p, port, 2);
+		ends(&p, port);
+	}
+}
+
 /* A ring that is of no use to the back-end; its coming again is announced. */
 static void errors_and_returns(void)
 {
@@ -240,6 +275,7 @@ int main(void)
 	many_pools(PROTOCOL_SLOTS, 4);
 	many_pools(0, 8);
 	speaks_first();
+	no_notifiers();
 	errors_and_returns();
 	ok(vionet_event_remove(count, NULL));
 	return 0;

@@ -1,0 +1,201 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# deadline: 90
+# Two programs on one bridge of Open vSwitch, which calls at their ports: what each side counts agrees to the frame, and
+# ovs-vswitchd is killed (-9) and started again under traffic. Its commands are those of docs/switches.md.
+#
+#   Tests/wire/dpdk-ovs.sh [FRAMES [KILLS]]
+# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
+. "$(dirname "$0")/../scripts/lib.sh"
+need ovs-vsctl openvswitch-switch-dpdk
+need_spaces
+# A bridge is also an interface of the kernel's: all of this happens in a network namespace that ends with it.
+[ -n "${IN_SPACE-}" ] || IN_SPACE=1 exec unshare --net "$0" "$@"
+[ -x /usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk ] || skip "Debian package openvswitch-switch-dpdk is not installed"
+
+frames=${1:-100000} kills=${2:-2} window=200
+export D=$work
+
+part() { # NAME: that part of the page
+  awk -v start="\`\`\`sh $1" '$0 == start { inside = 1; next } /^```/ { inside = 0 } inside' "$root/docs/switches.md"
+}
+# page NAME: does what it says.
+page() {
+  local text
+  text=$(part "$1")
+  [ -n "$text" ] || fail "docs/switches.md has no part \"$1\""
+  eval "$text" >"$work/page.out" 2>&1 || { cat "$work/page.out"; fail "the commands of \"$1\" on docs/switches.md"; }
+}
+
+stop_switch() { # SIGNAL
+  local pid
+  pid=$(cat "$work/vs.pid" 2>/dev/null) || return 0
+  kill "-$1" "$pid" 2>/dev/null && until_true 10 gone "$pid"
+  rm -f "$work/vs.pid"
+}
+gone() { ! kill -0 "$1" 2>/dev/null; }
+end_all() {
+  stop_switch KILL
+  kill "$(cat "$work/ovsdb.pid" 2>/dev/null)" 2>/dev/null
+  clean_up
+}
+trap end_all EXIT
+
+# ---- the two programs ------------------------------------------------------------------------------------------------------
+
+exchange=$(program exchange) || exit 1
+side() { # NAME SOCKET KEYS
+  mkfifo "$work/$1.in"
+  "$exchange" "$1" "vhost-user:$2,server=1,queue_size=1024,$3" <>"$work/$1.in" >"$work/$1.out" 2>&1 &
+  children+=($!)
+  until_true 10 grep -q '^ready' "$work/$1.out" || { cat "$work/$1.out"; fail "$1 does not start"; }
+}
+lines() { grep -c "^$2 " "$work/$1.out"; } # NAME WORD
+more_lines() { [ "$(lines "$1" "$2")" -gt "$3" ] || ! kill -0 "${children[$4]}" 2>/dev/null; }
+number_of() { [ "$1" = near ] && echo 0 || echo 1; }
+await() { # NAME WORD COUNT SECONDS: another such line than the first so many
+  until_true "$4" more_lines "$1" "$2" "$3" "$(number_of "$1")"
+  [ "$(lines "$1" "$2")" -gt "$3" ] || { tail -n 5 "$work"/{near,far}.out; fail "$1: no more \"$2\" in $4 s"; }
+}
+# ask NAME WORD SECONDS COMMAND: the line with which it is answered, in "answer".
+ask() {
+  local before
+  before=$(lines "$1" "$2")
+  echo "$4" >"$work/$1.in"
+  await "$1" "$2" "$before" "$3"
+  answer=$(grep "^$2 " "$work/$1.out" | tail -n 1)
+}
+value() { sed -n "s/.* $1=\([0-9]*\).*/\1/p" <<<"$answer"; } # of that line
+last_time() { awk -v word="$2" '$1 == word { t = $2 } END { print t }' "$work/$1.out"; }
+
+# ---- what everybody counts ------------------------------------------------------------------------------------------------
+
+declare -A is was
+port_count() { # NUMBER rx|tx pkts|drop
+  awk -v port="$1" -v way="$2" -v key="$3" '{ gsub(/[:,]/, " "); if ($1 == "port") p = $2 }
+    { for (i = 1; i <= NF; i++) { if ($i == "rx" || $i == "tx") w = $i
+        if (p == port && w == way && split($i, pair, "=") == 2 && pair[1] == key) print pair[2] } }' "$work/page.out"
+}
+flow_count() { sed -n "s/.*n_packets=\([0-9]*\),.*in_port=$1 .*/\1/p" "$work/page.out"; } # NUMBER
+
+# The flows' counters are brought up to date twice a second.
+look() {
+  local n before=-
+  for n in {1..20}; do
+    page counters
+    [ "$(flow_count 1) $(flow_count 2)" != "$before" ] || break
+    before="$(flow_count 1) $(flow_count 2)"
+    sleep 1
+  done
+  for n in 1 2; do
+    is[rx$n]=$(port_count $n rx pkts) is[tx$n]=$(port_count $n tx pkts)
+    is[drop$n]=$(port_count $n tx drop) is[flow$n]=$(flow_count $n)
+  done
+  for n in near far; do
+    ask $n counted 10 counts
+    is[$n-sent]=$(value sent) is[$n-came]=$(value came) is[$n-twice]=$(value twice)
+  done
+}
+
+equal() { # WHAT A B
+  [ "$2" -eq "$3" ] || { echo "not equal: $1: $2 and $3"; failed=$((failed + 1)); }
+}
+
+# counted FRAMES WINDOW: so many there and back, and nobody has lost one that nobody counts.
+counted() {
+  local key began=$SECONDS
+  declare -A d
+  look
+  for key in "${!is[@]}"; do was[$key]=${is[$key]}; done
+  ask near went $((60 + $1 / 20000)) "frames $1 $2"
+  look
+  for key in "${!is[@]}"; do d[$key]=$((is[$key] - was[$key])); done
+  equal "asked for, sent" "$1" "${d[near-sent]}"
+  equal "sent by near, received by the switch" "${d[near-sent]}" "${d[rx1]}"
+  equal "received by the switch, in its first flow" "${d[rx1]}" "${d[flow1]}"
+  equal "received by the switch, sent or dropped" "${d[rx1]}" $((d[tx2] + d[drop2]))
+  equal "sent by the switch, received by far" "${d[tx2]}" "${d[far-came]}"
+  equal "received by far, given back" "${d[far-came]}" "${d[far-sent]}"
+  equal "given back, received by the switch" "${d[far-sent]}" "${d[rx2]}"
+  equal "received by the switch, in its second flow" "${d[rx2]}" "${d[flow2]}"
+  equal "received by the switch, sent or dropped, backwards" "${d[rx2]}" $((d[tx1] + d[drop1]))
+  equal "sent by the switch, received by near" "${d[tx1]}" "${d[near-came]}"
+  equal "came twice" $((d[near-twice] + d[far-twice])) 0
+  dropped=$((d[drop1] + d[drop2]))
+  equal "lost, counted by the switch" $((d[near-sent] - d[near-came])) "$dropped"
+  echo "${d[near-sent]} frames, $2 under way: ${d[near-came]} came back, $dropped the switch dropped for want of room and" \
+    "counted; $((SECONDS - began)) s"
+}
+
+# ---- the test ------------------------------------------------------------------------------------------------------------------
+
+failed=0
+page database
+page switch
+page bridge
+side near "$work/vu0.sock" packed_vq=1
+side far "$work/vu1.sock" packed_vq=0
+await near connected 0 20
+await far connected 0 20
+page flows
+sleep 1 # what the ports announce of themselves
+counted "$frames" $window
+[ "${is[far-came]}" -gt 0 ] || fail "nothing came"
+fds=$(value fds)
+counted 200000 4000
+[ "$dropped" -gt 0 ] || echo "the switch had room for everything: its counting of drops was not seen"
+
+# again: kills the switch under traffic and waits until it is steady again.
+took=()
+again() {
+  local near_before far_before steady_before frame_before killed since
+  near_before=$(lines near connected) far_before=$(lines far connected)
+  steady_before=$(lines near steady) frame_before=$(lines near frame)
+  killed=${EPOCHREALTIME/./}
+  stop_switch KILL
+  page switch
+  page flows
+  since=${EPOCHREALTIME/./}
+  await near connected "$near_before" 20
+  await far connected "$far_before" 20
+  await near frame "$frame_before" 20
+  await near steady "$steady_before" 20
+  for side in near far; do
+    if [ "$(last_time $side connected)" -gt "$since" ]; then since=$(last_time $side connected); fi
+  done
+  took+=("$((($(last_time near frame) - since) / 100)) $((($(last_time near frame) - killed) / 1000))")
+}
+ask near running 5 "run $window"
+for ((i = 0; i < kills; i++)); do again; done
+ask near went 30 pause
+echo "near: $answer"
+[ "$kills" -eq 0 ] || printf '%s\n' "${took[@]}" | sort -n | awk '{ t[NR] = $1 / 10; if ($2 > k) k = $2 }
+  END { printf "%d times ovs-vswitchd was killed and started again: first frame %.1f ms (median), %.1f ms (longest) after " \
+        "both ports and the flows were there, at most %d ms after the kill\n", NR, t[int((NR + 1) / 2)], t[NR], k }'
+page flows
+sleep 1
+counted $((frames / 10)) $window
+equal "descriptors of far, before and after" "$fds" "$(value fds)"
+
+finish() { # NAME
+  echo end >"$work/$1.in"
+  wait "${children[$(number_of "$1")]}" || { tail -n 3 "$work/$1.out"; fail "$1"; }
+  grep -q '^ended' "$work/$1.out" || fail "$1 did not end well"
+}
+finish far
+
+# The page's program in the place of far: what near sends is received by the kernel.
+export PATH=$examples:$PATH TAP=$tag
+bash -c "exec $(part program)" >"$work/program.out" 2>&1 &
+children+=($!)
+up() { ip link set "$TAP" up 2>/dev/null; }
+until_true 10 up || { cat "$work/program.out"; fail "the program of docs/switches.md"; }
+received() { ip -j -s link show "$TAP" | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["stats64"]["rx"]["packets"])'; }
+at_least_1000() { [ "$(received)" -ge 1000 ]; }
+called() { ovs-vsctl list interface vu1 | grep -q 'status=connected'; }
+until_true 20 called || fail "the switch does not call at the program of docs/switches.md"
+ask near went 60 "frames 1000 $window"
+until_true 5 at_least_1000 || { ip -s link show "$TAP"; fail "the kernel received $(received) of 1000 frames"; }
+echo "the kernel received $(received) frames through vionet-fwd"
+finish near
+[ "$failed" -eq 0 ]

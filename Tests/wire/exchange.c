@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One of two programs on a switch, which comes to us and may be killed and come again. "near" sends numbered frames of six
+ * sizes, "far" gives each of them back; both look at every byte of what comes, and know of each buffer whose it is. What
+ * happens is told as it happens, with the time in microseconds:
+ *
+ *     exchange near|far DEVICE
+ *
+ *     connected TIME, gone TIME     the switch
+ *     frame TIME, steady TIME       the first frame, and the thousandth, since it is connected
+ *
+ * and each line of the standard input is obeyed and answered by one:
+ *
+ *     frames COUNT WINDOW           near: so many, at most so many under way; done when all came or nothing does any more
+ *     run WINDOW, pause             near: until "pause" as many as go; that waits for what is under way, too
+ *     counts                        what there was so far
+ *     end                           the port is closed; every buffer is back
+ */
+#include "../abi/frame.h"
+
+#include <poll.h>
+
+enum { BUFFERS = 4096, MOST = 64 << 20, SILENCE = 1000000, STEADY = 1000 };
+static const uint32_t lengths[6] = {64, 128, 256, 512, 1024, 1514};
+
+static uint16_t port, pool;
+static uint8_t *came; /* how often, by number */
+static uint32_t sent, arrived, twice, others, forgiven, since_connected = STEADY;
+static uint32_t window, wanted; /* of near: frames that may be under way, and that are to be sent in all */
+static uint64_t last_arrival;
+static int is_far;
+
+static uint64_t now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+static void tell(const char *what)
+{
+	printf("%s %" PRIu64 "\n", what, now());
+	fflush(stdout);
+}
+
+static void note(uint16_t number, int event, void *user)
+{
+	(void)number, (void)user;
+	if (event == VIONET_EVENT_GONE)
+		tell("gone");
+	if (event == VIONET_EVENT_CONNECTED) {
+		tell("connected");
+		since_connected = 0;
+	}
+	if (event == VIONET_EVENT_BROKEN)
+		FAILED("the switch broke the rules on a queue");
+}
+
+/* Each buffer has one holder: 1 this program, 0 the library. */
+static uint8_t held[65536];
+static void now_held(struct vionet_packet *const *packets, uint16_t count, int by_us)
+{
+	for (uint16_t i = 0; i < count; i++) {
+		uint8_t *place = &held[((uintptr_t)packets[i] / 64) % 65536];
+		if (*place == by_us)
+			FAILED("buffer %p was %s already", (const void *)packets[i], by_us ? "ours" : "the library's");
+		*place = (uint8_t)by_us;
+	}
+}
+
+static void release(struct vionet_packet **packets, uint16_t count)
+{
+	now_held(packets, count, 0);
+	vionet_packet_free_bulk(packets, count);
+}
+
+/* Hands over, and returns how many were taken: the others stay ours. */
+static uint16_t hand_over(struct vionet_packet **packets, uint16_t count)
+{
+	now_held(packets, count, 0);
+	uint16_t taken = vionet_tx_burst(port, 0, packets, count);
+	now_held(packets + taken, (uint16_t)(count - taken), 1);
+	return taken;
+}
+
+static uint32_t under_way(void)
+{
+	uint32_t known = arrived + forgiven; /* more than were sent, when one of those that were given up comes after all */
+	return known < sent ? sent - known : 0;
+}
+
+static uint32_t send_some(void)
+{
+	struct vionet_packet *packets[32];
+	uint32_t room = under_way() < window ? window - under_way() : 0;
+	uint16_t n = 0;
+	for (; n < 32 && n < room && sent + n < wanted; n++)
+		if ((packets[n] = frame_packet(pool, lengths[(sent + n) % 6], sent + n)) == NULL)
+			break;
+	now_held(packets, n, 1);
+	uint16_t taken = hand_over(packets, n);
+	release(packets + taken, (uint16_t)(n - taken));
+	sent += taken;
+	return taken;
+}
+
+/* Is it one of ours, and as it was sent? What a host tells its network by itself, such as where an address is, is not. */
+static int is_frame(const struct vionet_packet *p)
+{
+	const unsigned char *data = p->data;
+	if (data[12] != 0x88 || data[13] != 0xb5) {
+		others++;
+		return 0;
+	}
+	uint32_t number = frame_number(data);
+	if (number >= MOST || p->length != lengths[number % 6] || !frame_right(data, p->length, number) ||
+	    (!is_far && number >= sent))
+		FAILED("a frame of %u bytes, number %u", p->length, number);
+	if (came[number]++ > 0)
+		twice++;
+	else
+		arrived++;
+	return 1;
+}
+
+/* Frames that came; far gives them back, and takes no more before it has. */
+static uint32_t receive_some(void)
+{
+	static struct vionet_packet *packets[32];
+	static uint16_t waiting, done;
+	if (done == waiting) {
+		uint16_t n = vionet_rx_burst(port, 0, packets, 32);
+		now_held(packets, n, 1);
+		done = waiting = 0;
+		for (uint16_t i = 0; i < n; i++) {
+			struct vionet_packet *p = packets[i];
+			if (is_frame(p) && is_far)
+				packets[waiting++] = p;
+			else
+				release(&p, 1);
+		}
+		if (n == 0)
+			return 0;
+		last_arrival = microseconds();
+		if (since_connected == 0)
+			tell("frame");
+		if (since_connected < STEADY && (since_connected += n) >= STEADY)
+			tell("steady");
+	}
+	if (is_far) {
+		uint16_t taken = hand_over(packets + done, (uint16_t)(waiting - done));
+		done = (uint16_t)(done + taken);
+		sent += taken;
+	}
+	return 1;
+}
+
+static void look_for_news(void)
+{
+	struct pollfd news = {.fd = vionet_event_fd(port), .events = POLLIN};
+	if (poll(&news, 1, 0) > 0) {
+		int result = vionet_event_handle(port);
+		if (result < 0)
+			FAILED("vionet_event_handle gave %d", result);
+	}
+}
+
+static void turn(void)
+{
+	static uint32_t turns;
+	uint32_t did = receive_some();
+	if (!is_far)
+		did |= send_some();
+	if (did == 0 || turns++ % 64 == 0)
+		look_for_news();
+	if (did == 0)
+		usleep(20); /* the switch may be waiting for this core */
+	/* What a killed switch held does not come; nor what found no room somewhere. */
+	if (!is_far && window > 0 && under_way() >= window && microseconds() - last_arrival > SILENCE / 10) {
+		forgiven = sent - arrived;
+		last_arrival = microseconds();
+	}
+}
+
+/* Until nothing is under way, or nothing of it comes any more. */
+static void settle(void)
+{
+	last_arrival = microseconds();
+	while (arrived < sent && microseconds() - last_arrival < SILENCE)
+		turn();
+	forgiven = sent - arrived;
+}
+
+static void counts(const char *word)
+{
+	struct vionet_stats stats = stats_of(port);
+	printf("%s sent=%u came=%u twice=%u others=%u lost=%u full=%" PRIu64 " fds=%d\n", word, sent, arrived + twice, twice,
+	       others, is_far ? 0 : sent - arrived, stats.tx.ring_full, entries("/proc/self/fd"));
+	fflush(stdout);
+	same(stats.tx.packets, sent);
+	same(stats.rx.packets, arrived + twice + others);
+	same(stats.rx.broken + stats.tx.broken, 0);
+	for (int reason = 0; reason < VIONET_DROP_REASONS; reason++)
+		same(stats.tx.dropped[reason] + stats.rx.dropped[reason], 0);
+}
+
+static void end(void)
+{
+	vionet_close(port);
+	same(pool_of(pool).available, BUFFERS);
+	same(pool_of(pool).refused, 0);
+	printf("ended\n");
+	exit(0);
+}
+
+static void obey(char *line)
+{
+	const char *name = strtok(line, " \n"), *first = strtok(NULL, " \n"), *second = strtok(NULL, " \n");
+	yes(name != NULL);
+	if (strcmp(name, "frames") == 0 && second != NULL) {
+		window = (uint32_t)atoi(second);
+		wanted = sent + (uint32_t)atoi(first);
+		yes(window > 0 && wanted <= MOST);
+		for (last_arrival = microseconds(); sent < wanted;)
+			turn();
+		settle();
+		counts("went");
+	} else if (strcmp(name, "run") == 0 && first != NULL) {
+		window = (uint32_t)atoi(first);
+		wanted = MOST;
+		since_connected = 0; /* of a switch that was there before */
+		tell("running");
+	} else if (strcmp(name, "pause") == 0) {
+		wanted = 0;
+		settle();
+		counts("went");
+	} else if (strcmp(name, "counts") == 0) {
+		counts("counted");
+	} else if (strcmp(name, "end") == 0) {
+		end();
+	} else {
+		FAILED("what is %s?", name);
+	}
+	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	struct vionet_config config = VIONET_SIZED(struct vionet_config);
+	char line[100];
+	if (argc != 3)
+		FAILED("usage: exchange near|far DEVICE");
+	is_far = strcmp(argv[1], "far") == 0;
+	came = calloc(MOST, 1);
+	yes(came != NULL);
+	config.pool = pool = pool_made(BUFFERS);
+	setvbuf(stdin, NULL, _IONBF, 0);
+	ok(vionet_event_add(note, NULL));
+	ok(vionet_probe(argv[2], &port));
+	ok(vionet_init(port, &config));
+	ok(vionet_start(port));
+	printf("ready\n");
+	fflush(stdout);
+	for (uint32_t turns = 0;; turns++) {
+		struct pollfd input = {.fd = 0, .events = POLLIN};
+		if (turns % 256 == 0 && poll(&input, 1, 0) > 0) {
+			if (fgets(line, sizeof(line), stdin) == NULL)
+				end();
+			obey(line);
+		}
+		turn();
+	}
+}
