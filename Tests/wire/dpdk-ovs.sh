@@ -123,8 +123,8 @@ counted() {
   equal "came twice" $((d[near-twice] + d[far-twice])) 0
   dropped=$((d[drop1] + d[drop2]))
   equal "lost, counted by the switch" $((d[near-sent] - d[near-came])) "$dropped"
-  echo "${d[near-sent]} frames, $2 under way: ${d[near-came]} came back, $dropped the switch dropped for want of room and" \
-    "counted; $((SECONDS - began)) s"
+  echo "${d[near-sent]} frames, $2 under way: ${d[near-came]} came back, $dropped the switch dropped for want of room" \
+    "and counted; $((SECONDS - began)) s"
 }
 
 # ---- the test ------------------------------------------------------------------------------------------------------------------
@@ -170,8 +170,8 @@ for ((i = 0; i < kills; i++)); do again; done
 ask near went 30 pause
 echo "near: $answer"
 [ "$kills" -eq 0 ] || printf '%s\n' "${took[@]}" | sort -n | awk '{ t[NR] = $1 / 10; if ($2 > k) k = $2 }
-  END { printf "%d times ovs-vswitchd was killed and started again: first frame %.1f ms (median), %.1f ms (longest) after " \
-        "both ports and the flows were there, at most %d ms after the kill\n", NR, t[int((NR + 1) / 2)], t[NR], k }'
+  END { printf "%d times ovs-vswitchd was killed and started again: first frame %.1f ms (median), %.1f ms " \
+        "(longest) after both ports and the flows were there, at most %d ms after the kill\n", NR, t[int((NR + 1) / 2)], t[NR], k }'
 page flows
 sleep 1
 counted $((frames / 10)) $window
@@ -190,7 +190,10 @@ bash -c "exec $(part program)" >"$work/program.out" 2>&1 &
 children+=($!)
 up() { ip link set "$TAP" up 2>/dev/null; }
 until_true 10 up || { cat "$work/program.out"; fail "the program of docs/switches.md"; }
-received() { ip -j -s link show "$TAP" | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["stats64"]["rx"]["packets"])'; }
+received() {
+  ip -j -s link show "$TAP" |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["stats64"]["rx"]["packets"])'
+}
 at_least_1000() { [ "$(received)" -ge 1000 ]; }
 called() { ovs-vsctl list interface vu1 | grep -q 'status=connected'; }
 until_true 20 called || fail "the switch does not call at the program of docs/switches.md"

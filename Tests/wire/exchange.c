@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One of two programs on a switch, which comes to us and may be killed and come again. "near" sends numbered frames of six
- * sizes, "far" gives each of them back; both look at every byte of what comes, and know of each buffer whose it is. What
- * happens is told as it happens, with the time in microseconds:
+ * One of two programs on a switch, which comes to us and may be killed and come again. "near" sends numbered frames of
+ * six sizes, "far" gives each of them back; both look at every byte of what comes, and know of each buffer whose it is.
+ * What happens is told as it happens, with the time in microseconds:
  *
  *     exchange near|far DEVICE
  *
@@ -11,7 +11,7 @@
  *
  * and each line of the standard input is obeyed and answered by one:
  *
- *     frames COUNT WINDOW           near: so many, at most so many under way; done when all came or nothing does any more
+ *     frames COUNT WINDOW           near: so many, at most so many under way, until they came or nothing does any more
  *     run WINDOW, pause             near: until "pause" as many as go; that waits for what is under way, too
  *     counts                        what there was so far
  *     end                           the port is closed; every buffer is back
@@ -104,7 +104,7 @@ static uint32_t send_some(void)
 	return taken;
 }
 
-/* Is it one of ours, and as it was sent? What a host tells its network by itself, such as where an address is, is not. */
+/* Is it one of ours, and as it was sent? What a host tells its network by itself, such as its address, is not. */
 static int is_frame(const struct vionet_packet *p)
 {
 	const unsigned char *data = p->data;
