@@ -291,6 +291,7 @@ const char *VIONET_NULLABLE vionet_feature_name(unsigned int bit);
 enum vionet_device_kind {
 	VIONET_DEVICE_TRANSITIONAL = 1, /* PCI 1af4:1000: has legacy registers, and as a rule modern ones too */
 	VIONET_DEVICE_MODERN = 2,       /* PCI 1af4:1041 */
+	VIONET_DEVICE_VDPA = 3,         /* a vDPA device, of whatever kind: that is not seen from outside */
 };
 
 struct vionet_device {
@@ -299,15 +300,15 @@ struct vionet_device {
 	int32_t iommu_group; /* -1: in none */
 	uint8_t ready;       /* 1: nothing that can be seen from outside keeps vionet_probe() from taking it */
 	uint8_t reserved[7];
-	char address[32];    /* for vionet_probe(): "pci:0000:00:05.0" */
-	char driver[32];     /* "virtio-pci", "vfio-pci", "uio_pci_generic" or another that it is bound to; "" if none */
+	char address[32];    /* for vionet_probe(): "pci:0000:00:05.0", "vhost-vdpa:/dev/vhost-vdpa-0" */
+	char driver[32];     /* "virtio-pci", "vfio-pci", "uio_pci_generic", "vhost_vdpa" or another that has it; "" if none */
 	char interface[16]; /* the kernel's, while its driver has it: "eth0"; "" if it has none */
 	char reason[256];   /* why not ready, and which command mends it; "" if ready */
 };
 
 /*
- * Lists every virtio-net PCI function of the machine, in the order of their addresses, bound to whatever driver, and
- * returns how many there are, which may be more than count. Set the size of the first element: it is how far apart the
+ * Lists every virtio-net PCI function of the machine, in the order of their addresses, bound to whatever driver, then every
+ * vDPA device that has a /dev/vhost-vdpa-N, up to 64, and returns how many there are, which may be more than count. Set the size of the first element: it is how far apart the
  * elements are, and is put into each that is filled. list may be NULL when count is 0.
  *
  *     struct vionet_device list[64] = {VIONET_SIZED(struct vionet_device)};

@@ -48,12 +48,18 @@ public func vionet_devices(_ list: UnsafeMutablePointer<vionet_device>?, _ count
     let step = try unsafe count == 0 ? 0 : Sized.step(list)
     let devices = try PCIDevices()
     defer { devices.destroy() }
-    for index in 0..<Int(clamping: min(UInt(devices.count), UInt(bitPattern: count))) {
+    let vdpa = VDPADevices()
+    let all = devices.count + vdpa.count
+    for index in 0..<Int(clamping: min(UInt(all), UInt(bitPattern: count))) {
       var filled = vionet_device()
-      devices.describe(index, &filled)
+      if index < devices.count {
+        devices.describe(index, &filled)
+      } else {
+        vdpa.describe(index - devices.count, &filled)
+      }
       try unsafe Sized.write(list, step, index, filled)
     }
-    return Int32(clamping: devices.count)
+    return Int32(clamping: all)
   }
 }
 

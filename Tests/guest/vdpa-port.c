@@ -5,6 +5,7 @@
  *     vdpa-port loop DEVICE      one that gives back what is sent to its address; its control queue; compared in full
  *     vdpa-port reach DEVICE     memory that one cannot be given
  *     vdpa-port link DEVICE      says "up", "down" and "up" as its link goes, of which it learns by a descriptor
+ *     vdpa-port listed DEVICE... these vDPA devices are listed, in that order, as what this user can have or not
  *     vdpa-port held DEVICE      a port that is there until a line is read
  */
 #include "flows.h"
@@ -106,6 +107,23 @@ static void link_news(const char *device)
 	vionet_close(port);
 }
 
+static void listed(char **devices, int count)
+{
+	struct vionet_device list[64] = {VIONET_SIZED(struct vionet_device)};
+	int all = vionet_devices(list, 64), first = 0;
+	yes(all > 0 && all <= 64);
+	while (first < all && list[first].kind != VIONET_DEVICE_VDPA)
+		first++;
+	same(all - first, count);
+	for (int i = 0; i < count; i++) {
+		const struct vionet_device *device = &list[first + i];
+		same(strcmp(device->address, devices[i]), 0);
+		same(strcmp(device->driver, "vhost_vdpa"), 0);
+		same(device->ready, access(strchr(devices[i], ':') + 1, R_OK | W_OK) == 0);
+		yes(device->ready ? device->reason[0] == 0 : strstr(device->reason, "Permission denied") != NULL);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *deed = argc > 2 ? argv[1] : "";
@@ -115,6 +133,8 @@ int main(int argc, char **argv)
 		reach(argv[2]);
 	} else if (strcmp(deed, "link") == 0) {
 		link_news(argv[2]);
+	} else if (strcmp(deed, "listed") == 0) {
+		listed(argv + 2, argc - 2);
 	} else if (strcmp(deed, "held") == 0) {
 		uint16_t port = opened(argv[2]);
 		say("ready");

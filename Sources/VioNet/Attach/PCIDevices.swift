@@ -84,7 +84,7 @@ extension PCIDevices {
     return Folder.first(folder.adding(virtio).adding("/net")) { _ in true } ?? Path("")
   }
 
-  private static func fill<Room>(_ room: inout Room, _ text: Path) {
+  static func fill<Room>(_ room: inout Room, _ text: Path) {
     unsafe withUnsafeMutableBytes(of: &room) { to in
       guard let base = to.baseAddress else { return }
       unsafe text.withCString { from in

@@ -63,7 +63,7 @@ struct VhostDevice {
     throw refused(call, -owned)
   }
 
-  private static func explain(_ path: Text, _ kind: StaticString, _ code: Int32) -> Failure {
+  static func explain(_ path: Text, _ kind: StaticString, _ code: Int32) -> Failure {
     let failure = Failure(code, "cannot open ").plain(path).text(": ").reason(code)
     let isNet = Text(kind).equals("vhost-net")
     return switch code {

@@ -115,6 +115,9 @@ check order order
 check loop works "vdpa-port loop $simulator"
 check anybody anybody
 for name in one two lock; do check "$name-bind" taken "$name"; done
+check list works "vdpa-port listed $simulator ${instead[one-a]} ${instead[two-a]} ${instead[lock-a]}"
+check list-of-user works "chmod 600 /dev/vhost-vdpa-1;
+  ports as 1000 -1 vdpa-port listed $simulator ${instead[one-a]} ${instead[two-a]} ${instead[lock-a]}"
 check reach works "vdpa-port reach ${instead[one-a]}"
 check one carries one
 check told told

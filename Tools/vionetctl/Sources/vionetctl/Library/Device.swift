@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A virtio-net PCI function of this machine, as vionet_devices() lists it.
+// A virtio-net PCI function of this machine, or a vDPA device, as vionet_devices() lists it.
 
 import CVionet
 
 struct Device {
-  enum Kind: String { case transitional, modern }
+  enum Kind: String { case transitional, modern, vdpa }
 
   /// For vionet_probe: "pci:0000:00:05.0".
   let address: String
@@ -19,15 +19,22 @@ struct Device {
 
   init(_ device: vionet_device) {
     address = Library.text(device.address)
-    kind = device.kind == VIONET_DEVICE_TRANSITIONAL.rawValue ? .transitional : .modern
+    kind =
+      switch device.kind {
+      case VIONET_DEVICE_TRANSITIONAL.rawValue: .transitional
+      case VIONET_DEVICE_VDPA.rawValue: .vdpa
+      default: .modern
+      }
     driver = Library.name(device.driver)
     interface = Library.name(device.interface)
     group = device.iommu_group < 0 ? nil : Int(device.iommu_group)
     reason = device.ready != 0 ? nil : Library.text(device.reason)
   }
 
-  /// As sysfs names it: "0000:00:05.0".
-  var name: String { String(address.dropFirst(PCIName.scheme.count)) }
+  /// As sysfs names it: "0000:00:05.0"; "/dev/vhost-vdpa-0".
+  var name: String { String(address.drop { $0 != ":" }.dropFirst()) }
+
+  var isFunction: Bool { kind != .vdpa }
 
   static func all() throws -> [Device] {
     var list: [vionet_device] = []
@@ -48,7 +55,8 @@ extension Device {
   /// The function that is meant by a PCI address, in full or short, or by the name of its network interface.
   static func named(_ text: String, among all: [Device]) throws -> Device {
     let name = PCIName(text)
-    if let device = all.first(where: { $0.interface == text || $0.name == name?.full }) { return device }
+    let functions = all.filter(\.isFunction)
+    if let device = functions.first(where: { $0.interface == text || $0.name == name?.full }) { return device }
     guard let name else {
       throw Sentence(
         "\"\(text)\" is neither a PCI address like 0000:00:05.0 nor the interface of a virtio-net function")
@@ -61,7 +69,7 @@ extension Device {
   /// For completions: all there are, without a word if they cannot be listed.
   @Sendable
   static func completions(_ arguments: [String], _ index: Int, _ prefix: String) -> [String] {
-    ((try? all()) ?? []).map(\.name)
+    ((try? all()) ?? []).filter(\.isFunction).map(\.name)
   }
 }
 
