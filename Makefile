@@ -6,7 +6,7 @@
 #   make fuzz       made-up devices for as long as FUZZ_SECONDS says (600), guided by what they reach in the library
 #   make bench      packets per second, beside DPDK's own front-end
 #   make test-plans DPDK's test plans for virtio-user in their full length, a table of paths and tests
-#   make test-restarts  back-ends killed and started again under traffic, 1000 times in each mode
+#   make test-restarts  back-ends killed and started again under traffic, 1000 times in each mode; testpmd 250
 #   make test-ovs   two programs on a bridge of Open vSwitch: 10 million frames, and 20 times it is killed
 #   make test-guest PCI devices alone, in a QEMU guest; make bench-guest sets them beside DPDK's testpmd there
 #   make install    PREFIX, DESTDIR and LIBDIR are honoured; make uninstall takes it away again
@@ -244,7 +244,7 @@ WITH_test-guest := vionetctl
 RUN_demo := Tools/demo/demo.sh
 RUN_test := Tests/run.sh
 RUN_test-plans := Tests/wire/dpdk-plans.sh full
-RUN_test-restarts := Tests/wire/restarts.sh 1000 && Tests/wire/dpdk-restarts.sh 100
+RUN_test-restarts := Tests/wire/restarts.sh 1000 && Tests/wire/dpdk-restarts.sh 250
 RUN_test-ovs := Tests/wire/dpdk-ovs.sh 10000000 20
 RUN_test-guest := Tests/guest/run-guest.sh
 RUN_fuzz := Tests/fuzz/guided.sh $${FUZZ_SECONDS:-600}
