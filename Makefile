@@ -249,7 +249,7 @@ RUN_test-ovs := Tests/wire/dpdk-ovs.sh 10000000 20
 RUN_test-guest := Tests/guest/run-guest.sh
 RUN_fuzz := Tests/fuzz/guided.sh $${FUZZ_SECONDS:-600}
 RUN_bench := bench/run.py # with Debian's Python, for which its python3-matplotlib is
-RUN_bench-guest := Tests/guest/run-guest.sh bench
+RUN_bench-guest := Tests/guest/run-guest.sh bench bench-vhost-net
 
 clean:
 	rm -rf $(B) .build .build-*
