@@ -699,8 +699,9 @@ const char *VIONET_NULLABLE vionet_drop_name(unsigned int reason);
 /* ---- settings of a port ------------------------------------------------------------------------------------------ */
 
 /*
- * Settings may be changed while packets flow; bursts are not held up, while vionet_rx_arm() and vionet_rx_wait() wait
- * like every other call. All of them are of the device's making, and go to it as commands on its control queue, for
+ * Settings may be changed while packets flow. While a started port's device is asked, bursts are not held up, nor are
+ * vionet_rx_fd(), _rx_arm(), _rx_wait(), _event_fd(), _info() and the calls for statistics, but those that ask the device
+ * too (vionet_xstats and its two others); all other calls wait. All of them are of the device's making, and go to it as commands on its control queue, for
  * whose answer each call waits at most 3 s. They are legal from vionet_init()
  * on. vionet_stop() and a lost connection do not undo them: each vionet_start() tells the device anew, and fails if it
  * does not take them. On a stopped port they are noted for the next vionet_start(). vionet_init() forgets them.

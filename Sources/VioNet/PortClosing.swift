@@ -7,7 +7,7 @@ import CVionet
 import Linux
 
 extension Port {
-  /// Frees all; the caller holds the slot's lock and forgets the port afterwards.
+  /// Frees all; the caller holds the slot's locks and forgets the port afterwards.
   package mutating func close() {
     let isQuiet = state != VIONET_STATE_STARTED || Failure.quietly { () throws(Failure) in try shutDoors() } != nil
     if isQuiet {
@@ -35,6 +35,7 @@ extension Ports {
   package static func close(_ number: UInt16) {
     guard number < UInt16(VIONET_MAX_PORTS), beginClosing(number) else { return }
     Events.raise(number, VIONET_EVENT_CLOSED)
+    Registry.ports[number].callLock.lock()
     Registry.ports[number].lock.lock()
     if let raw = unsafe Registry.ports[number].port {
       let port = unsafe Cell<Port>(raw: raw)
@@ -43,13 +44,18 @@ extension Ports {
       port.destroy()
     }
     Registry.ports[number].lock.unlock()
+    Registry.ports[number].callLock.unlock()
     giveBack(number)
   }
 
   /// True for the one call that is to close the port; not one from inside the event of another, nor while it is probed.
   private static func beginClosing(_ number: UInt16) -> Bool {
+    Registry.ports[number].callLock.lock()
     Registry.ports[number].lock.lock()
-    defer { Registry.ports[number].lock.unlock() }
+    defer {
+      Registry.ports[number].lock.unlock()
+      Registry.ports[number].callLock.unlock()
+    }
     guard let raw = unsafe Registry.ports[number].port else { return false }
     let port = unsafe Cell<Port>(raw: raw)
     if port.value.isClosing || port.value.state.rawValue == 0 { return false }

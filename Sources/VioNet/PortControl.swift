@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The control queue of a port: behind all data queues, wherever the device counts it, and used under the port's lock.
+// The control queue of a port: behind all data queues, wherever the device counts it, and used by one call at a time.
 
 import CLinux
 import Linux

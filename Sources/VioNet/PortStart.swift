@@ -64,6 +64,7 @@ extension Port {
       receiveQueue(pair).value.core.notifyDevice()
       transmitQueue(pair).value.core.notifyDevice()
     }
+    control?.letsOthersIn = true
   }
 
   package mutating func stop() throws(Failure) {

@@ -33,6 +33,17 @@ package enum Ports {
     _ number: UInt16, _ body: (Cell<Port>) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     guard number < UInt16(VIONET_MAX_PORTS) else { throw missing(number) }
+    Registry.ports[number].callLock.lock()
+    defer { Registry.ports[number].callLock.unlock() }
+    return try look(number, body)
+  }
+
+  /// The same for those who change nothing that others do, and so need not wait until a device has answered another
+  /// call's command: sleepers and spectators.
+  package static func look<Result>(
+    _ number: UInt16, _ body: (Cell<Port>) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    guard number < UInt16(VIONET_MAX_PORTS) else { throw missing(number) }
     Registry.ports[number].lock.lock()
     defer { Registry.ports[number].lock.unlock() }
     guard let raw = unsafe Registry.ports[number].port else { throw missing(number) }

@@ -45,7 +45,7 @@ struct PortSlot {
   /// How many of them a burst may use; 0 while the port is not started.
   var receiveCount: UInt16
   var transmitCount: UInt16
-  /// Held by every control call on the port.
+  /// Held while somebody reads or changes the port, but not while a running port's device is waited for.
   var lock: SpinLock
   var port: UnsafeMutableRawPointer?
   /// The slot belongs to a port, or to one being probed.
@@ -54,7 +54,9 @@ struct PortSlot {
   var news: Int32
   /// What is kept of each pair while the device is away: an array of KeptPair, 0 for none.
   var kept: UInt
-  private var padding: (UInt64, UInt64)
+  /// Held by every call that may change the port or talk to its device, from beginning to end; taken before `lock`.
+  var callLock: SpinLock
+  private var padding: (UInt32, UInt32, UInt32)
 }
 
 @safe

@@ -87,7 +87,7 @@ public func vionet_event_remove(_ callback: vionet_event_callback?, _ user: Unsa
 public func vionet_stats(_ port: UInt16, _ stats: UnsafeMutablePointer<vionet_stats>?) -> Int32 {
   result { () throws(Failure) in
     var filled = vionet_stats()
-    try Ports.with(port) { (port) throws(Failure) in
+    try Ports.look(port) { (port) throws(Failure) in
       filled.rx = port.value.countersOf(nil, receive: true)
       filled.tx = port.value.countersOf(nil, receive: false)
     }
@@ -113,7 +113,7 @@ private func queueStatistics(
   _ port: UInt16, _ queue: UInt16, _ stats: UnsafeMutablePointer<vionet_queue_stats>?, receive: Bool
 ) throws(Failure) {
   var filled = vionet_queue_stats()
-  try Ports.with(port) { (port) throws(Failure) in
+  try Ports.look(port) { (port) throws(Failure) in
     try port.value.checkQueueNumber(queue)
     filled = port.value.countersOf(queue, receive: receive)
   }

@@ -15,6 +15,8 @@ struct ControlQueue {
   let room: Int
   /// A command was not answered in time.
   private(set) var isLost = false
+  /// The port runs: whoever wants to sleep on a queue of it, or to look at it, is let in while the device takes its time.
+  var letsOthersIn = false
 
   static let descriptors: UInt16 = 64
   private static let dataOffset = 64
@@ -93,12 +95,19 @@ struct ControlQueue {
       next: UInt16(truncatingIfNeeded: second), descriptors: pieces)
     ring.save(&core.ring)
     if R.publish(&core.ring) { core.notifyDevice() }
+    return awaitUsed() && collect(R.self, [head, second, third], pieces)
+  }
+
+  private func awaitUsed() -> Bool {
+    let port = core.port
+    if letsOthersIn { Registry.ports[port].lock.unlock() }
+    defer { if letsOthersIn { Registry.ports[port].lock.lock() } }
     let deadline = Deadline(milliseconds: ControlQueue.deadline)
     while !core.ring.hasUsed {
       if deadline.hasPassed { return false }
       sys_sleep_microseconds(20)
     }
-    return collect(R.self, [head, second, third], pieces)
+    return true
   }
 
   /// Takes the used command back. There was only the one, so that only its id can come.

@@ -76,14 +76,14 @@ extension Port {
 
 extension Ports {
   package static func wakeDescriptor(_ number: UInt16, _ queue: UInt16) throws(Failure) -> Int32 {
-    try with(number) { (port) throws(Failure) in try port.value.wakeDescriptor(queue) }
+    try look(number) { (port) throws(Failure) in try port.value.wakeDescriptor(queue) }
   }
 
   /// True if packets wait already.
   package static func arm(_ number: UInt16, _ queue: UInt16) throws(Failure) -> Bool {
     var isNews = false
     defer { if isNews { Events.raise(number, VIONET_EVENT_GONE) } }
-    return try with(number) { (port) throws(Failure) in
+    return try look(number) { (port) throws(Failure) in
       do throws(Failure) {
         return try port.value.arm(queue)
       } catch {
@@ -95,7 +95,7 @@ extension Ports {
 
   /// What a port tells of itself, which is also an occasion to notice that its back-end is gone.
   package static func describe(_ number: UInt16, _ info: inout vionet_info) throws(Failure) {
-    let isNews = try with(number) { (port) throws(Failure) in
+    let isNews = try look(number) { (port) throws(Failure) in
       port.value.describe(&info)
       return port.value.noticeGone()
     }

@@ -80,7 +80,7 @@ extension Port {
 
 extension Ports {
   package static func newsDescriptor(_ number: UInt16) throws(Failure) -> Int32 {
-    try with(number) { (port) throws(Failure) in
+    try look(number) { (port) throws(Failure) in
       try port.value.mustBeStarted()
       return port.value.news.number
     }
