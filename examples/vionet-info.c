@@ -54,6 +54,15 @@ static void print_features(const struct vionet_info *info)
 	}
 }
 
+static void print_link(const struct vionet_info *info)
+{
+	static const char *const duplex[] = {"", ", half duplex", ", full duplex"};
+	printf("  %-12s %s", "link", info->link_up ? "up" : "down");
+	if (info->speed != 0)
+		printf(", %" PRIu32 " Mbit/s", info->speed);
+	printf("%s\n", info->duplex < 3 ? duplex[info->duplex] : "");
+}
+
 static void print_info(const struct vionet_info *info)
 {
 	static bool again;
@@ -64,7 +73,7 @@ static void print_info(const struct vionet_info *info)
 	printf("  %-12s %02x:%02x:%02x:%02x:%02x:%02x%s\n", "MAC", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
 	       info->mac_random ? " (random)" : "");
 	printf("  %-12s %u\n", "MTU", info->mtu);
-	printf("  %-12s %s\n", "link", info->link_up ? "up" : "down");
+	print_link(info);
 	printf("  %-12s %u of %u\n", "queue pairs", info->queue_pairs, info->max_queue_pairs);
 	printf("  %-12s %s, %u descriptors to receive, %u to transmit\n", "rings", ring_name(info->ring),
 	       info->rx_descriptors, info->tx_descriptors);

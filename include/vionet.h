@@ -138,7 +138,7 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
  *                                every frame
  *     recover=auto|0             vionet_event_handle() restarts a port that broke, and meets the next back-end when one
  *                                is gone
- *     speed=Mbit/s
+ *     speed=Mbit/s               this port's speed, full duplex, in place of the device's: 1 to 2147483647
  *
  * of vhost-user: besides:
  *
@@ -255,6 +255,12 @@ enum vionet_ring {
 	VIONET_RING_PACKED = 2,
 };
 
+enum vionet_duplex {
+	VIONET_DUPLEX_UNKNOWN = 0,
+	VIONET_DUPLEX_HALF = 1,
+	VIONET_DUPLEX_FULL = 2,
+};
+
 struct vionet_info {
 	size_t size;
 	uint64_t offered[2];    /* feature bits of the device, bit n in word n / 64 */
@@ -268,14 +274,17 @@ struct vionet_info {
 	uint16_t header_size; /* bytes of virtio-net header before each frame: headroom that a packet to be sent must have */
 	uint16_t mtu;         /* largest packet after the Ethernet header */
 	uint16_t pool;        /* pool of the receive buffers, 0 before vionet_init */
-	uint8_t link_up;      /* 1 up or unknown, 0 down; as it was at the last bring-up */
+	uint8_t link_up;      /* 1 up or unknown, 0 down; as of the last bring-up or vionet_event_handle() */
 	uint8_t mac_random;   /* 1: neither device nor address gave a MAC */
 	uint8_t mac[6];
-	uint8_t reserved[2];
+	uint8_t duplex;   /* enum vionet_duplex */
+	uint8_t reserved;
 	uint32_t start_microseconds; /* how long vionet_probe and the last vionet_init and _start took together */
 	char device[VIONET_DEVICE_LENGTH];
 	char rx_path[32]; /* burst function in use, "rx-split-plain"; "" before vionet_start */
 	char tx_path[32];
+	uint32_t speed; /* of the link in Mbit/s; 0: neither the device nor the address says, or the device does not know */
+	uint32_t reserved32;
 };
 
 /*
@@ -325,11 +334,11 @@ int vionet_devices(struct vionet_device *VIONET_NULLABLE list, size_t count);
 enum vionet_event {
 	VIONET_EVENT_NEW = 1,    /* a port was probed; its state becomes attached after the callbacks return */
 	VIONET_EVENT_BROKEN = 2, /* the device broke the rules on a queue, which moves nothing from now on */
-	VIONET_EVENT_GONE = 3,   /* the back-end closed its connection, as some call or vionet_event_handle() noticed */
+	VIONET_EVENT_GONE = 3,   /* the back-end closed its connection, or the function is unplugged, as some call or vionet_event_handle() noticed */
 	VIONET_EVENT_CLOSED = 4, /* the port is about to be forgotten */
 	/* The following are noticed by vionet_event_handle() only. */
 	VIONET_EVENT_LINK = 5,        /* the link went up or down: vionet_info.link_up */
-	VIONET_EVENT_ANNOUNCE = 6,    /* the network should hear of us anew, by a gratuitous ARP or the like */
+	VIONET_EVENT_ANNOUNCE = 6,    /* the network should hear of us anew: vionet_announce() */
 	VIONET_EVENT_NEEDS_RESET = 7, /* the device, or one of its rings, cannot go on: vionet_stop and vionet_start */
 	VIONET_EVENT_RECOVERED = 8,   /* recover=auto: that was done */
 	VIONET_EVENT_CONNECTED = 9,   /* a port that waited has a back-end, the first one or the next: packets flow */
@@ -368,11 +377,27 @@ int vionet_event_fd(uint16_t port);
  * are fetched once. The descriptors of vionet_event_fd() and vionet_rx_fd() stay. The device must offer again what was
  * negotiated at the start, but for what only rings have (packed, in order, EVENT_IDX, INDIRECT_DESC, MRG_RXBUF).
  *
- * Returns how many events there were. -ENODEV; -EINVAL not started; -ETIMEDOUT the device does not answer, or a thread
+ * A PCI function that is about to be unplugged, or was, is gone (VFIO alone tells of it beforehand): VIONET_EVENT_GONE
+ * comes, and other calls that would ask it return -ENODEV. The system waits with the removal until vionet_close().
+ *
+ * Returns how many events there were. -ENODEV no such port, or its PCI function was already known to be gone; -EINVAL not started; -ETIMEDOUT the device does not answer, or a thread
  * stayed inside a burst for 3 s; -EPROTO it came back without a feature, which the sentence names (a port that waits goes
  * on waiting, for one that has it); or as vionet_start(). Any thread. Since 0.1.
  */
 int vionet_event_handle(uint16_t port);
+
+/*
+ * Tells the network where the port's address is now: sends a RARP request from it, by which switches learn, and a
+ * gratuitous ARP request for each of count IPv4 addresses of 4 bytes in network order, by which hosts do; addresses may be
+ * NULL if count is 0. To be called when VIONET_EVENT_ANNOUNCE comes, also from its callback if that runs on the right
+ * thread, or after the link came back or the address was set. (A back-end that is told by a message, as one met anew is,
+ * needs none.)
+ *
+ * The frames go through that transmit queue, so that this is for its sending thread only. -ENODEV; -EINVAL not started, no
+ * such queue in use, addresses is NULL; -ENOTCONN no back-end is there; -ENOBUFS pool or ring had no room for all of them.
+ * Since 0.1.
+ */
+int vionet_announce(uint16_t port, uint16_t queue, const uint8_t *VIONET_NULLABLE addresses, size_t count);
 
 /* ---- packets ----------------------------------------------------------------------------------------------------- */
 
@@ -616,7 +641,7 @@ int vionet_rx_fd(uint16_t port, uint16_t queue);
  * Asks for one wake-up through vionet_rx_fd(). Returns 0 when armed, or 1 if packets already wait: then call
  * vionet_rx_burst() and do not sleep. Clears the descriptor. A burst that finds packets disarms. The queue's
  * receiving thread only; with an empty pool nothing may come until packets are freed, so sleep with a time-out.
- * -ENODEV, -EINVAL, -ENOTSUP as vionet_rx_fd(); -ENOTCONN the back-end is gone, or the queue is broken: nothing more will come
+ * -ENODEV also: the PCI function is gone; -EINVAL, -ENOTSUP as vionet_rx_fd(); -ENOTCONN the back-end is gone, or the queue is broken: nothing more will come
  * before a new vionet_start(), or vionet_event_handle() where that sees to it. Since 0.1.
  */
 int vionet_rx_arm(uint16_t port, uint16_t queue);

@@ -53,6 +53,12 @@ extension Descriptor {
   }
 
   @inline(never)
+  package var isReadable: Bool {
+    if number < 0 { return false }
+    var file = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+    return unsafe sys_poll(&file, 1, 0) > 0
+  }
+
   package func unwatch(_ file: Int32) { if file >= 0 { _ = sys_epoll_remove(number, file) } }
 }
 

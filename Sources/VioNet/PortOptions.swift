@@ -35,6 +35,8 @@ package struct PortOptions {
   package private(set) var isServer = false
   /// Frames are counted by their sizes.
   var countsSizes = false
+  /// Mbit/s, in place of the device's; 0: not given.
+  var speed: UInt32 = 0
   /// enum vionet_rx_offload
   var receiveOffloads: UInt32 = 0
 
@@ -88,7 +90,7 @@ package struct PortOptions {
     } else if key.equals("server") {
       isServer = try PortOptions.isOn(key, value)
     } else if key.equals("speed") {
-      throw Failure(ENOTSUP, "option \"speed\" is not served by this version")
+      speed = try PortOptions.speed(value)
     } else {
       return false
     }
@@ -143,6 +145,14 @@ package struct PortOptions {
       throw Failure(EINVAL, name).text(" must be 2 to 32768")
     }
     return UInt16(truncatingIfNeeded: number)
+  }
+
+  private static func speed(_ value: Text) throws(Failure) -> UInt32 {
+    let number = value.unsignedNumber ?? 0
+    if number < 1 || number > 0x7fff_ffff {
+      throw Failure(EINVAL, "option \"speed\" takes Mbit/s, 1 to 2147483647, not ").quoting(value)
+    }
+    return UInt32(truncatingIfNeeded: number)
   }
 
   private static func pairs(_ number: UInt64, _ name: StaticString) throws(Failure) -> UInt16 {

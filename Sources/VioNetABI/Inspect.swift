@@ -78,6 +78,13 @@ public func vionet_event_handle(_ port: UInt16) -> Int32 {
   number { () throws(Failure) in try Ports.handleNews(port) }
 }
 
+@implementation @c(vionet_announce)
+public func vionet_announce(
+  _ port: UInt16, _ queue: UInt16, _ addresses: UnsafePointer<UInt8>?, _ count: Int
+) -> Int32 {
+  result { () throws(Failure) in try unsafe Ports.announce(port, queue, addresses, count) }
+}
+
 @implementation @c(vionet_event_remove)
 public func vionet_event_remove(_ callback: vionet_event_callback?, _ user: UnsafeMutableRawPointer?) -> Int32 {
   result { () throws(Failure) in try unsafe Events.remove(callback, user) }

@@ -101,7 +101,9 @@ static void values(void)
 /* What the syntax knows and this version does not do. */
 static void of_no_use_yet(void)
 {
-	wrong("soft:sink,speed=10000", -ENOTSUP, "speed");
+	right("soft:sink,speed=10000");
+	wrong("soft:sink,speed=0", -EINVAL, "speed");
+	wrong("soft:sink,speed=2147483648", -EINVAL, "speed");
 	wrong("soft:sink,queues=129", -EINVAL, "queues");
 	wrong("vhost-user:/tmp/none.sock,server=2", -EINVAL, "server");
 	wrong("soft:sink,server=1", -EINVAL, "server");

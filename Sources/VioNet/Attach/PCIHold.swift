@@ -158,6 +158,13 @@ enum PCIHold {
     if case .vfio(let hold) = self { hold.group.value.unmap(address, length) }
   }
 
+  /// Has the eventfd signalled when the function is about to be unplugged, where the kernel tells.
+  func watchRemoval(_ event: Int32) {
+    guard case .vfio(let hold) = self, event >= 0 else { return }
+    var event = event
+    unsafe _ = vfio_set_interrupts(hold.device, UInt32(VFIO_PCI_REQ_IRQ_INDEX), &event, 1)
+  }
+
   /// Connects INTx: a descriptor that is readable after an interrupt, -1 if there is none to be had.
   func openLine() -> Int32 {
     switch self {

@@ -135,6 +135,7 @@ enum Bus {
   /// Readable when the device side goes away; -1 if there is no such thing.
   var controlDescriptor: Int32 {
     if case .vhostUser(let bus) = self { return bus.value.socket.descriptor }
+    if case .pci(let bus) = self { return bus.value.removal.number }
     return -1
   }
 
@@ -203,7 +204,9 @@ enum Bus {
     try setStatus(0)
     let deadline = Deadline(milliseconds: 3000)
     while try quietStatus() != 0 {
-      if case .pci = self, isGone { throw Failure(ENODEV, "the device is gone: its registers read as all ones") }
+      if case .pci(let bus) = self, bus.value.isAbsent {
+        throw Failure(ENODEV, "the device is gone: its registers read as all ones")
+      }
       if deadline.hasPassed { throw Failure(ETIMEDOUT, "the device did not finish its reset within 3 s") }
       sys_sleep_microseconds(1000)
     }

@@ -22,6 +22,8 @@ struct PCIBus {
   /// What the device was given, to be taken back.
   private var shared = SharedRegions()
   private var interrupts: PCIInterrupts
+  /// Readable when the system wants the function back, for it is about to be unplugged.
+  private(set) var removal = Descriptor.none
 
   init(_ target: Text) throws(Failure) {
     hold = try PCIHold(target)
@@ -34,6 +36,9 @@ struct PCIBus {
       throw error
     }
     readOffered()
+    // Without it a removal is noticed when registers read as all ones.
+    removal = Failure.quietly { () throws(Failure) in try Descriptor.event() } ?? .none
+    hold.watchRemoval(removal.number)
   }
 
   /// All four structures: modern. Else legacy, if the device has I/O ports for that.
@@ -62,6 +67,7 @@ struct PCIBus {
     }
     registers = .none
     hold.closeDevice()
+    removal.close()
     forgetMemory()
     hold.leave()
   }
@@ -157,7 +163,9 @@ struct PCIBus {
     }
   }
 
-  var isGone: Bool { status == 0xff }
+  /// The kernel waits until whoever has a function that is to be unplugged has let go of it.
+  var isGone: Bool { isAbsent || removal.isReadable }
+  var isAbsent: Bool { status == 0xff }
 
   var configLength: Int {
     switch registers {

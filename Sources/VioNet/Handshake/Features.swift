@@ -48,6 +48,8 @@ package enum Features {
     | 1 << UInt64(VIRTIO_NET_F_MAC)
     // Whether the link is up, in place of the belief that it is.
     | 1 << UInt64(VIRTIO_NET_F_STATUS)
+    // How fast the link is.
+    | 1 << UInt64(VIRTIO_NET_F_SPEED_DUPLEX)
     // The largest packet, so that nothing longer is sent (5.1.4.2).
     | 1 << UInt64(VIRTIO_NET_F_MTU)
     // Packets of several segments take one descriptor.

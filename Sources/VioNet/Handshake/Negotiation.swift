@@ -46,14 +46,14 @@ enum Negotiation {
     let features = try choose(bus, options, room: room, &config)
     try bus.accept(features.bits, above: features.above)
     if bus.isLegacy {
-      try config.read(bus, features, wish: options.address)
+      try config.read(bus, features, options)
       return features
     }
     try add(DeviceStatus.featuresOK, bus)
     if try bus.status() & DeviceStatus.featuresOK == 0 {
       throw Failure(EINVAL, "the device refused the features ").hex(features.bits).text(" that it had offered")
     }
-    try config.read(bus, features, wish: options.address)
+    try config.read(bus, features, options)
     return features
   }
 

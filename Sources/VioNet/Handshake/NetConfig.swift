@@ -13,6 +13,8 @@ struct NetConfig {
   private static let statusOffset = 6
   private static let pairsOffset = 8
   private static let mtuOffset = 10
+  private static let speedOffset = 12
+  private static let duplexOffset = 16
   private static let keyOffset = 17
   private static let tableOffset = 18
   private static let hashTypesOffset = 20
@@ -25,6 +27,7 @@ struct NetConfig {
     if length < statusOffset + 2 { features.remove(VIRTIO_NET_F_STATUS) }
     if length < pairsOffset + 2 { features.remove(VIRTIO_NET_F_MQ) }
     if length < mtuOffset + 2 { features.remove(VIRTIO_NET_F_MTU) }
+    if length < duplexOffset + 1 { features.remove(VIRTIO_NET_F_SPEED_DUPLEX) }
     if length < hashTypesOffset + 4 {
       features.remove(VIRTIO_NET_F_RSS)
       features.remove(VIRTIO_NET_F_HASH_REPORT)
@@ -38,6 +41,9 @@ struct NetConfig {
   var addressIsRandom = false
   private var randomAddress = MACAddress((0, 0, 0, 0, 0, 0))
   var linkUp = true
+  /// Mbit/s; 0: the device does not say, nor did the user.
+  private(set) var speed: UInt32 = 0
+  private(set) var duplex = VIONET_DUPLEX_UNKNOWN
   var mtu: UInt16 = 0
   /// What the device gives, else what receive buffers hold.
   var largestMTU: UInt16 = 0
@@ -89,8 +95,8 @@ struct NetConfig {
   /// Ethernet header and one VLAN tag.
   static let frameOverhead = 18
 
-  /// Reads what the negotiated features promise; `wish` is the user's own address.
-  mutating func read(_ bus: Bus, _ features: FeatureSet, wish: MACAddress?) throws(Failure) {
+  /// Reads what the negotiated features promise, where the user has not said otherwise.
+  mutating func read(_ bus: Bus, _ features: FeatureSet, _ options: PortOptions) throws(Failure) {
     var given = MACAddress((0, 0, 0, 0, 0, 0))
     if features.has(VIRTIO_NET_F_MAC) { try unsafe bus.readConfig(NetConfig.addressOffset, &given.bytes, 6) }
     deviceAddress = given
@@ -99,11 +105,26 @@ struct NetConfig {
     if features.has(VIRTIO_NET_F_STATUS) {
       linkUp = try NetConfig.status(bus) & UInt16(VIRTIO_NET_S_LINK_UP) != 0
     }
-    if let wish { given = wish }
+    try readSpeed(bus, features, wish: options.speed)
+    if let wish = options.address { given = wish }
     // No address, or one that no station can have (a group's, all zero): a random one, for as long as the port lives.
     addressIsRandom = !given.isUsable
     if addressIsRandom && !randomAddress.isUsable { randomAddress = MACAddress.random() }
     address = addressIsRandom ? randomAddress : given
+  }
+
+  /// May change whenever the device says that its configuration did. `wish` is the user's own speed, 0 for none.
+  mutating func readSpeed(_ bus: Bus, _ features: FeatureSet, wish: UInt32) throws(Failure) {
+    speed = wish
+    duplex = wish == 0 ? VIONET_DUPLEX_UNKNOWN : VIONET_DUPLEX_FULL
+    if wish != 0 || !features.has(VIRTIO_NET_F_SPEED_DUPLEX) { return }
+    var said: (speed: UInt32, duplex: UInt8) = (0, 0)
+    try unsafe bus.readConfig(NetConfig.speedOffset, &said.speed, 4)
+    try unsafe bus.readConfig(NetConfig.duplexOffset, &said.duplex, 1)
+    // "Unknown" is all ones; other values of which the specification knows nothing are no better (5.1.4).
+    let number = UInt32(littleEndian: said.speed)
+    speed = number > 0x7fff_ffff ? 0 : number
+    duplex = said.duplex == 0 ? VIONET_DUPLEX_HALF : said.duplex == 1 ? VIONET_DUPLEX_FULL : VIONET_DUPLEX_UNKNOWN
   }
 
   /// The link and the wish that we announce ourselves, for a device with STATUS.

@@ -97,6 +97,10 @@ extension Port {
     if state != VIONET_STATE_STARTED { throw Failure(EINVAL, "port ").number(number).text(" is not started") }
   }
 
+  func isWithoutDevice() -> Failure {
+    Failure(bus.isDevice ? ENODEV : ENOTCONN, "the device of port ").number(number).text(" is gone")
+  }
+
   /// That the feature was negotiated; or the sentence says why it was not.
   @inline(never)
   func need(_ feature: Int32) throws(Failure) {
@@ -114,9 +118,7 @@ extension Port {
   @inline(never)
   mutating func tell(_ command: ControlCommand, _ data: UnsafeRawPointer, _ count: Int) throws(Failure) {
     if control == nil { return }
-    if bus.isGone {
-      throw Failure(bus.isDevice ? ENODEV : ENOTCONN, "the device of port ").number(number).text(" is gone")
-    }
+    if bus.isGone { throw isWithoutDevice() }
     try unsafe control?.send(command, data, count)
   }
 

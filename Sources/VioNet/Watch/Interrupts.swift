@@ -60,7 +60,7 @@ extension Port {
     if receive.value.core.ring.idle.count != 0 && receive.value.fill() { receive.value.core.notifyDevice() }
     bus.passInterrupts(pair: Int(queue))
     if receive.value.core.arm() { return true }
-    if bus.isGone { throw Failure(ENOTCONN, "the back-end of port ").number(number).text(" is gone") }
+    if bus.isGone { throw isWithoutDevice() }
     return false
   }
 }
@@ -87,7 +87,7 @@ extension Ports {
       do throws(Failure) {
         return try port.value.arm(queue)
       } catch {
-        if error.code == ENOTCONN { isNews = port.value.noticeGone() }
+        if error.code == ENOTCONN || error.code == ENODEV { isNews = port.value.noticeGone() }
         throw error
       }
     }

@@ -53,6 +53,7 @@ extension Port {
     }
     if !bus.isGone { return news }
     let isNew = !goneIsKnown
+    if !isNew && bus.isDevice { throw isWithoutDevice() }
     if bus.awaitsBackends {
       try awaitNext()
       news.waits = true
@@ -69,6 +70,7 @@ extension Port {
     news.needsReset = needsReset && !resetIsKnown
     resetIsKnown = needsReset
     news.wantsRecovery = options.recovers && (needsReset || hasBrokenQueue)
+    try config.readSpeed(bus, features, wish: options.speed)
     if !features.has(VIRTIO_NET_F_STATUS) { return }
     let status = try NetConfig.status(bus)
     let up = status & UInt16(VIRTIO_NET_S_LINK_UP) != 0

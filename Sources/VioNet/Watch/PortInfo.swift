@@ -33,6 +33,8 @@ extension Port {
     info.pool = pool?.value.number ?? 0
     info.link_up = config.linkUp && !gone ? 1 : 0
     info.mac_random = config.addressIsRandom ? 1 : 0
+    info.speed = config.speed
+    info.duplex = UInt8(config.duplex.rawValue)
     info.mac = config.address.bytes
     info.start_microseconds = UInt32(clamping: startNanoseconds / 1000)
     unsafe withUnsafeBytes(of: name) { from in
