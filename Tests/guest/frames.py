@@ -4,10 +4,12 @@
 
     frames.py INTERFACE marks [MARK=ADDRESS[,VLAN]]...   five frames of EtherType 0x88b5 each, with that mark
     frames.py INTERFACE flows ADDRESS COUNT              one TCP and one UDP packet of each of so many flows
+    frames.py INTERFACE hear SECONDS                     counts what announces a station: RARP, and ARP from 192.0.2.7
 """
 import socket
 import struct
 import sys
+import time
 
 SOURCE = bytes.fromhex("020000000099")
 
@@ -42,7 +44,27 @@ def packet(target, flow, protocol):
     return (target + SOURCE + b"\x08\x00" + head + transport).ljust(60, b"\0")
 
 
+def hear(interface, seconds):
+    counts = {"rarp": 0, "arp": 0}
+    end = time.monotonic() + seconds
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as ear:
+        ear.bind((interface, 0))
+        print("listening", flush=True)
+        while (left := end - time.monotonic()) > 0:
+            ear.settimeout(left)
+            try:
+                frame = ear.recv(2000)
+            except TimeoutError:
+                break
+            counts["rarp"] += frame[12:14] == b"\x80\x35"
+            counts["arp"] += frame[12:14] == b"\x08\x06" and frame[28:32] == bytes([192, 0, 2, 7])
+    print(f"rarp {counts['rarp']} arp {counts['arp']}")
+
+
 def main():
+    if sys.argv[2] == "hear":
+        hear(sys.argv[1], float(sys.argv[3]))
+        return
     out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     out.bind((sys.argv[1], 0))
     if sys.argv[2] == "marks":

@@ -510,6 +510,40 @@ refused() {
   fi
 }
 
+# ---- the tuner, in the guest: a port that does as it is told -------------------------------------------------------------
+
+# launch_tuner PAIR [keys]
+launch_tuner() {
+  dones=0
+  # What the last one said is not taken for this one's word.
+  guest "rm -f /tmp/forwarder.out; launch forwarder tuner pci:$(address "$1" a)${2-}; i=0;
+    until grep -qs '^ready' /tmp/forwarder.out || [ \$i -gt 200 ]; do i=\$((i + 1)); usleep 50000; done;
+    tail -n 1 /tmp/forwarder.out; grep -q '^ready' /tmp/forwarder.out" || no "the tuner does not start: $(last_said)"
+}
+
+# tell COMMAND: to the tuner; what it answers is in $work/said, the result of its call in "done".
+tell() {
+  guest "echo '$*' >/tmp/forwarder.in; i=0;
+    until [ \$(grep -c 'done ' /tmp/forwarder.out) -gt $dones ] || [ \$i -gt 250 ]; do i=\$((i + 1)); usleep 20000; done;
+    tail -n 2 /tmp/forwarder.out"
+  dones=$((dones + 1))
+  done=$(sed -n '$ s/.*done //p' "$work/said")
+}
+obeys() { { tell "$@" && [ "$done" = 0 ]; } || no "$*: $(last_said)"; }
+
+# passes PAIR "MARK=ADDRESS..." "MARK:5 ...": of the frames sent, these come through.
+passes() {
+  # shellcheck disable=SC2086
+  in_space a "$here/frames.py" "$1-a" marks $2 || { no "cannot send"; return; }
+  sleep 0.2
+  tell marks
+  [ "$(sed -n '1 s/ *$//p' "$work/said")" = "$3" ] || no "of $2 came through: $(head -n 1 "$work/said"), not $3"
+}
+
+own() { echo "52:54:00:00:$(address "$1" a | cut -c9-10):0a"; }
+
+# ---- more checks -------------------------------------------------------------------------------------------------------
+
 # The whole row of a device and a binding. The names of the checks begin with "vfio" or "uio".
 row() { # PAIR DRIVER
   local way=${2%%[-_]*}

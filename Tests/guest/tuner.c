@@ -193,6 +193,27 @@ static int whole(void)
 	return result == 0 ? vionet_start(port) : result;
 }
 
+/* The events since the last look, and what the link is like after it. */
+static char news[64];
+
+static void hear(uint16_t which, int event, void *unused)
+{
+	(void)unused;
+	snprintf(news + strlen(news), sizeof(news) - strlen(news), " %d", event);
+	if (event == VIONET_EVENT_ANNOUNCE && vionet_announce(which, 0, (const uint8_t[4]){192, 0, 2, 7}, 1) != 0)
+		strcat(news, "!");
+}
+
+static int look_for_news(void)
+{
+	struct vionet_info info = VIONET_SIZED(struct vionet_info);
+	int result = vionet_event_handle(port);
+	vionet_info(port, &info);
+	printf("events%s link %d speed %u\n", news, info.link_up, info.speed);
+	news[0] = 0;
+	return result;
+}
+
 static int obey(const char *word, const char *rest)
 {
 	unsigned a = 0, b = 0, c = 0;
@@ -225,6 +246,14 @@ static int obey(const char *word, const char *rest)
 		return cycle(a);
 	if (strcmp(word, "whole") == 0)
 		return whole();
+	if (strcmp(word, "news") == 0)
+		return look_for_news();
+	if (strcmp(word, "arm") == 0)
+		return vionet_rx_arm(port, 0);
+	if (strcmp(word, "wait") == 0)
+		return vionet_rx_wait(port, 0, (int)a);
+	if (strcmp(word, "announce") == 0)
+		return vionet_announce(port, 0, NULL, 0);
 	if (strcmp(word, "marks") == 0)
 		return say_marks(), 0;
 	if (strcmp(word, "flows") == 0)
@@ -243,9 +272,11 @@ int main(int argc, char **argv)
 	struct vionet_info info = VIONET_SIZED(struct vionet_info);
 	char line[256], word[32];
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	vionet_event_add(hear, NULL);
 	if (argc != 2 || vionet_open(argv[1], &port) != 0 || vionet_info(port, &info) != 0)
 		return fail("open");
 	queues = info.queue_pairs;
+	news[0] = 0;
 	know();
 	printf("ready with %u queues\n", queues);
 	for (;;) {
