@@ -37,7 +37,7 @@ one_queue() {
   info single,queues=2 "tap \"single\" has one queue; as root: ip tuntap del single mode tap; ip tuntap add single mode tap multi_queue"
 }
 no_permission() {
-  says "ports as 1000 -1 vionet-info vhost-net:tap0" "cannot open /dev/vhost-net: Permission denied; as root: chown USER /dev/vhost-net" &&
+  says "ports as 1000 -1 vionet-info vhost-net:tap0" "cannot open /dev/vhost-net: Permission denied; as root: chown 1000 /dev/vhost-net" &&
     works "chmod 666 /dev/vhost-net /dev/net/tun" || return
   says "ports as 1000 -1 vionet-info vhost-net:tap0" "this wants CAP_NET_ADMIN, or as root: ip tuntap add tap0 mode tap user USER" &&
     works "tap make users one 1000" && works "ports as 1000 -1 vionet-info vhost-net:users"
