@@ -60,6 +60,7 @@ files() {
   sum=$(sha256sum <"$work/file" | cut -d' ' -f1)
   listens 5000 "launch receiver sh -c 'nc -l -p 5000 >/tmp/received'" || return
   in_space a timeout 60 busybox nc $there 5000 <"$work/file" || { no "a file does not go in"; return; }
+  # shellcheck disable=SC2016 # the guest's
   if ! guest -t 60 'finish receiver 30; ended=$?;
     echo "status $ended, $(wc -c </tmp/received) bytes, $(cat /tmp/receiver.out)"; [ $ended -eq 0 ]'; then
     no "the guest's receiver of $size bytes: $(last_said)"
