@@ -98,7 +98,8 @@ extension Port {
   }
 
   func isWithoutDevice() -> Failure {
-    Failure(bus.isDevice ? ENODEV : ENOTCONN, "the device of port ").number(number).text(" is gone")
+    let who: StaticString = bus.isDevice ? "the device of port " : "the back-end of port "
+    return Failure(bus.isDevice ? ENODEV : ENOTCONN, who).number(number).text(" is gone")
   }
 
   /// That the feature was negotiated; or the sentence says why it was not.
