@@ -63,7 +63,7 @@ static void silent(void)
 	c.silent = 1;
 	same(pthread_create(&thread, NULL, ask, NULL), 0);
 	while (!done) {
-		slow += round_trip(&c.peer) > 500000;
+		slow += round_trip(&c.peer) > 1500000;
 		trips++;
 	}
 	pthread_join(thread, NULL);
@@ -71,7 +71,7 @@ static void silent(void)
 	printf("%" PRIu64 " frames in the second before, %" PRIu64 " in the %" PRIu64 " ms of the call\n", before, trips,
 	       took / 1000);
 	yes(took > 2900000 && took < 4500000);
-	/* Whoever took the port's lock would stand still for three seconds. */
+	/* Whoever took the port's lock would stand still for three seconds; a crowded machine may hold it up for one. */
 	same(slow, 0);
 	yes(trips * 1000000 / took > before / 4);
 
