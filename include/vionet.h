@@ -600,7 +600,9 @@ static inline int vionet_packet_chain(struct vionet_packet *VIONET_NONNULL head,
 
 /*
  * Takes up to count received packets, which are the caller's from then on, and gives the device fresh buffers.
- * Returns how many; 0 also for a port that is closed, stopped or broken. One thread per queue. Since 0.1.
+ * Returns how many; 0 also for a port that is closed or stopped, and of a queue that is broken. A burst does not look
+ * whether the device is still there: of one that is gone it returns what that had received. One thread per queue.
+ * Since 0.1.
  */
 uint16_t vionet_rx_burst(uint16_t port, uint16_t queue, struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets,
                          uint16_t count);
@@ -609,8 +611,8 @@ uint16_t vionet_rx_burst(uint16_t port, uint16_t queue, struct vionet_packet *VI
  * Hands packets to the device, in order, and returns how many it took: those are the library's, which frees them once
  * they are sent, in later bursts on the same queue: up to 128 sent ones may stay in the ring until then, and a burst of
  * count 0 (packets may be NULL then) collects those too. The rest stay the caller's. A packet that cannot be sent at all
- * is taken too, dropped and counted by reason (vionet_queue_stats). The 20 bytes before a packet's data may be cleared,
- * for the header. One thread per queue. Since 0.1.
+ * is taken too, dropped and counted by reason (vionet_queue_stats). The ring of a device that is gone takes what it has
+ * room for. The 20 bytes before a packet's data may be cleared, for the header. One thread per queue. Since 0.1.
  */
 uint16_t vionet_tx_burst(uint16_t port, uint16_t queue, struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets,
                          uint16_t count);
@@ -641,15 +643,16 @@ int vionet_rx_fd(uint16_t port, uint16_t queue);
  * Asks for one wake-up through vionet_rx_fd(). Returns 0 when armed, or 1 if packets already wait: then call
  * vionet_rx_burst() and do not sleep. Clears the descriptor. A burst that finds packets disarms. The queue's
  * receiving thread only; with an empty pool nothing may come until packets are freed, so sleep with a time-out.
- * -ENODEV also: the PCI function is gone; -EINVAL, -ENOTSUP as vionet_rx_fd(); -ENOTCONN the back-end is gone, or the queue is broken: nothing more will come
- * before a new vionet_start(), or vionet_event_handle() where that sees to it. Since 0.1.
+ * -ENODEV also: the PCI function is gone, whatever waits; -EINVAL, -ENOTSUP as vionet_rx_fd(); -ENOTCONN the back-end is
+ * gone and nothing waits, or the queue is broken: nothing more will come before a new vionet_start(), or
+ * vionet_event_handle() where that sees to it. Since 0.1.
  */
 int vionet_rx_arm(uint16_t port, uint16_t queue);
 
 /*
  * Sleeps until packets wait in the queue, at most so many milliseconds, for ever if negative: vionet_rx_arm() and poll()
- * in one. 1 when packets wait, or the back-end went away, 0 when the time is over or a signal came. The queue's receiving
- * thread only. Errors as vionet_rx_arm(). Since 0.1.
+ * in one. 1 when packets wait, or the back-end or the PCI function went away meanwhile, 0 when the time is over or a signal
+ * came. The queue's receiving thread only. Errors as vionet_rx_arm(). Since 0.1.
  */
 int vionet_rx_wait(uint16_t port, uint16_t queue, int milliseconds);
 

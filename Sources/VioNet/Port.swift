@@ -255,8 +255,9 @@ extension Port {
     } catch {
       // The device gives up its queues before their memory goes.
       Negotiation.fail(bus)
+      let reason = reason(error)
       tearDown()
-      throw error
+      throw reason
     }
   }
 

@@ -36,6 +36,6 @@ extension Port {
     let core = try Virtqueue(
       port: number, index: controlIndex, ring: unsafe Shared(region.base + begin), layout: layout, shape: shape)
     control = unsafe ControlQueue(
-      core: core, page: Shared(region.base + page), devicePage: devicePage, bytes: commandBytes)
+      core: core, bus: bus, page: Shared(region.base + page), devicePage: devicePage, bytes: commandBytes)
   }
 }

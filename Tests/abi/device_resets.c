@@ -146,12 +146,8 @@ static void late(void)
 
 static void gone(void)
 {
-	static const uint8_t nobody[] = {0xff, 0xff, 0xff, 0xff};
-	uint8_t before[4];
 	uint16_t port = running();
-	const off_t config = (off_t)REGION(VFIO_PCI_CONFIG_REGION_INDEX);
-	same(pread(function.memory, before, 4, config), 4);
-	same(pwrite(function.memory, nobody, 4, config), 4);
+	made_bus(0);
 	made.gone = 1;
 	same(info_of(port).state, VIONET_STATE_BROKEN);
 	double took = seconds_of(ok(vionet_stop(port)));
@@ -162,7 +158,7 @@ static void gone(void)
 	says("all ones");
 	err(vionet_start(port), -ENODEV); /* the function is let go by now, and the port not harmed */
 	same(info_of(port).state, VIONET_STATE_BROKEN);
-	same(pwrite(function.memory, before, 4, config), 4);
+	made_bus(1);
 	made.gone = 0;
 	made_reset();
 	trapped_put(QUEUES, 3, 2);

@@ -20,7 +20,8 @@
 
 enum { BAR = 4, COMMON = 0, STATUS = 0x1000, DEVICE = 0x2000, NOTIFY = 0x3000, BAR_LENGTH = 0x4000 };
 enum { SELECT = 0, OFFERED = 4, DRIVER_SELECT = 8, ACCEPTED = 12, CONFIG_VECTOR = 16, QUEUES = 18, DEVICE_STATUS = 20,
-       GENERATION = 21, QUEUE_SELECT = 22, QUEUE_SIZE = 24, QUEUE_VECTOR = 26, QUEUE_ENABLE = 28, NOTIFY_OFFSET = 30 };
+       GENERATION = 21, QUEUE_SELECT = 22, QUEUE_SIZE = 24, QUEUE_VECTOR = 26, QUEUE_ENABLE = 28, NOTIFY_OFFSET = 30,
+       ADDRESSES = 32, QUEUE_RESET = 58 };
 enum { F_ACCESS_PLATFORM = 33, F_NOTIFICATION_DATA = 38 };
 
 /* What it is told to do, and what it was told. */
@@ -30,15 +31,20 @@ static struct {
 	int deaf_to_bus;      /* nor does VFIO_DEVICE_RESET */
 	int slow;             /* looks at the status after which a reset is done */
 	int gone;             /* nothing answers, on the bus neither */
+	int goes_after;       /* so many accesses to its registers, from now on; 0: it stays */
+	int wanted_back;      /* the system asks for it, and gives it to nobody */
 	int off;              /* registers read as all ones until the function is told to answer */
 	int restless;         /* the configuration changes all the time */
 	int refused;          /* this queue's vector is refused; -1: that of the configuration; -2: none */
 	int vectors_left;     /* that the system can connect */
+	void (*serve)(uint32_t queue); /* at each notification */
 	uint64_t reach;       /* the highest address in the IOMMU; 0: it does not say */
 	/* told */
 	int bus_resets, vectors, groups_opened, mapped_at_reset;
 	int wide_words;       /* accepted words above the second that were written */
 	uint32_t notified, notifications;
+	int request;          /* the eventfd by which the system asks for the function back */
+	uint64_t ring[4][3];  /* by queue: where descriptors, available and used ring are */
 } made;
 
 static uint8_t *trapped_base, *trapped_registers;
@@ -69,8 +75,19 @@ static void made_reset(void)
 
 static uint8_t status_before;
 
+/* Whose function a place on the bus is: nobody's or, again, this one's. */
+static void made_bus(int answers)
+{
+	static const uint8_t nobody[] = {0xff, 0xff, 0xff, 0xff};
+	same(pwrite(function.memory, answers ? function.config : nobody, 4, (off_t)REGION(VFIO_PCI_CONFIG_REGION_INDEX)), 4);
+}
+
 static void before_access(unsigned int at, int write)
 {
+	if (made.goes_after > 0 && --made.goes_after == 0) {
+		made.gone = 1;
+		made_bus(0);
+	}
 	if (made.gone || made.off)
 		memset(trapped_registers + (at & ~7u), 0xff, 8);
 	else if (at == OFFERED) {
@@ -102,10 +119,16 @@ static void after_access(unsigned int at, int write)
 		trapped_put(CONFIG_VECTOR, 0xffff, 2);
 	else if (at == QUEUE_VECTOR && made.refused == (int)trapped_get(QUEUE_SELECT, 2))
 		trapped_put(QUEUE_VECTOR, 0xffff, 2);
+	else if (at >= ADDRESSES && at < QUEUE_RESET - 2 && trapped_get(QUEUE_SELECT, 2) < 4)
+		memcpy(made.ring[trapped_get(QUEUE_SELECT, 2)], trapped_registers + ADDRESSES, 24);
+	else if (at == QUEUE_RESET)
+		trapped_put(QUEUE_RESET, 0, 2); /* done at once */
 	else if (at >= NOTIFY) {
 		made.notified = (uint32_t)trapped_get(at, 4);
 		made.notifications++;
 		trapped_put(at, 0xeeeeeeee, 4);
+		if (made.serve != NULL)
+			made.serve(made.notified & 0xffff);
 	}
 }
 
@@ -155,6 +178,10 @@ static int made_ranges(struct vfio_iommu_type1_info *info)
 
 static int made_vectors(const struct vfio_irq_set *set)
 {
+	if (set->index == VFIO_PCI_REQ_IRQ_INDEX) {
+		memcpy(&made.request, set->data, sizeof(made.request));
+		return 0;
+	}
 	if ((int)set->count > made.vectors_left)
 		return made.vectors_left > 0 ? made.vectors_left : fails(ENOSPC);
 	made.vectors = (int)set->count;
@@ -174,13 +201,18 @@ static int made_control(int file, unsigned long request, void *argument, int *re
 		return 1;
 	case VFIO_IOMMU_GET_INFO: *result = made_ranges(argument); return 1;
 	case VFIO_DEVICE_SET_IRQS: *result = made_vectors(argument); return 1;
-	case VFIO_GROUP_GET_DEVICE_FD: made.groups_opened++; break;
+	case VFIO_GROUP_GET_DEVICE_FD:
+		made.groups_opened++;
+		if (!made.wanted_back)
+			break;
+		*result = fails(ENODEV);
+		return 1;
 	default: break;
 	}
 	return function_control(file, request, argument, result);
 }
 
-static uint16_t made_command(void)
+OK_UNUSED static uint16_t made_command(void)
 {
 	uint16_t command = 0;
 	same(pread(function.memory, &command, 2, (off_t)(REGION(VFIO_PCI_CONFIG_REGION_INDEX) + 4)), 2);
@@ -231,6 +263,7 @@ static void made_honest(void)
 	made.offered[0] = BIT(F_VERSION_1) | BIT(F_ACCESS_PLATFORM) | BIT(F_MAC) | BIT(F_STATUS) | BIT(F_MTU);
 	made.refused = -2;
 	made.vectors_left = 257;
+	made_bus(1);
 	made_reset();
 	trapped_put(QUEUES, 3, 2);
 	trapped_put(QUEUE_SIZE, 256, 2);

@@ -190,6 +190,7 @@ struct ModernPCI {
     write16(At.queueReset, 1)
     let deadline = Deadline(milliseconds: 3000)
     while common.load16(At.queueReset.offset) != 0 {
+      if status == 0xff { throw Failure(ENODEV, "the device is gone: its registers read as all ones") }
       if deadline.hasPassed { throw Failure(ETIMEDOUT, "the device did not reset queue ").number(index) }
       sys_sleep_microseconds(20)
     }

@@ -9,6 +9,8 @@ import Linux
 
 struct ControlQueue {
   private var core: Virtqueue
+  /// Of the device that is to answer.
+  private let bus: Bus
   private let page: Shared
   private let devicePage: UInt64
   /// Bytes of data that a command may have.
@@ -27,7 +29,8 @@ struct ControlQueue {
   private static let deadline = 3000
 
   /// `bytes` of `page`.
-  init(core: Virtqueue, page: Shared, devicePage: UInt64, bytes: Int) {
+  init(core: Virtqueue, bus: Bus, page: Shared, devicePage: UInt64, bytes: Int) {
+    self.bus = bus
     room = bytes - ControlQueue.dataOffset - 64 - ControlQueue.answerRoom
     self.core = core
     self.page = page
@@ -63,6 +66,10 @@ struct ControlQueue {
       ? exchange(PackedRing<AnyOrder>.self, count, answer) : exchange(SplitRing<AnyOrder>.self, count, answer)
     if !isDone {
       isLost = true
+      if bus.isGone {
+        throw Failure(bus.isDevice ? ENODEV : ENOTCONN, "the device is gone; it left control command ")
+          .plain(Text(command.name)).text(" unanswered")
+      }
       throw Failure(ETIMEDOUT, "the device did not answer control command ").plain(Text(command.name)).text(" within ")
         .number(ControlQueue.deadline).text(" ms")
     }
@@ -103,8 +110,11 @@ struct ControlQueue {
     if letsOthersIn { Registry.ports[port].lock.unlock() }
     defer { if letsOthersIn { Registry.ports[port].lock.lock() } }
     let deadline = Deadline(milliseconds: ControlQueue.deadline)
+    var looks = 0
     while !core.ring.hasUsed {
-      if deadline.hasPassed { return false }
+      looks += 1
+      // To look whether it is there takes longer than to look whether it has answered.
+      if deadline.hasPassed || looks & 63 == 0 && bus.isGone { return false }
       sys_sleep_microseconds(20)
     }
     return true

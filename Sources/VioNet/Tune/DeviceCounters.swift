@@ -77,6 +77,7 @@ extension Port {
     if settings.counters != nil || control == nil { return }
     var kinds: UInt64 = 0
     if features.has(VIRTIO_NET_F_DEVICE_STATS) {
+      if bus.isGone { throw isWithoutDevice() }
       try unsafe control?.send(ControlCommand.queryCounters, into: &kinds, 8)
     }
     settings.counters = UInt64(littleEndian: kinds)
@@ -87,6 +88,7 @@ extension Port {
     answer = CounterAnswer()
     answer.ring = ring
     if control == nil { return }
+    if bus.isGone { throw isWithoutDevice() }
     // vq_index with 48 reserved bits, kinds.
     let ours: UInt64 = ring % 2 == 0 ? 0xffff : 0xffff_0000
     var data = (UInt64(ring).littleEndian, ((settings.counters ?? 0) & ours).littleEndian)

@@ -52,20 +52,29 @@ extension Ports {
     try with(number) { (port) throws(Failure) in
       // What the device can do is known from then on.
       try port.value.mustBeInitialised()
-      switch setting {
-      case .modes(let mask, let on): try port.value.setModes(mask, on)
-      case .address(let address): try port.value.setAddress(address)
-      case .addresses(let list, let count): try unsafe port.value.setAddresses(list, count)
-      case .vlan(let id, let on): try port.value.setVLAN(id, on)
-      case .pairs(let pairs): try port.value.setPairs(pairs)
-      case .mtu(let mtu): try port.value.setMTU(mtu)
-      case .hashing(let wish): try port.value.setHashing(wish)
-      case .offloads(let wish): try port.value.setOffloads(wish)
-      case .coalescing(let queue, let transmit, let value):
-        try port.value.setCoalescing(queue, transmit: transmit, value)
-      case .restart(let queue, let transmit, let size):
-        try port.value.restart(queue, transmit: transmit, size)
+      if port.value.state == VIONET_STATE_STARTED { try port.value.mustHaveDevice() }
+      do throws(Failure) {
+        try port.value.set(setting)
+      } catch {
+        throw port.value.reason(error)
       }
+    }
+  }
+}
+
+extension Port {
+  fileprivate mutating func set(_ setting: Setting) throws(Failure) {
+    switch setting {
+    case .modes(let mask, let on): try setModes(mask, on)
+    case .address(let address): try setAddress(address)
+    case .addresses(let list, let count): try unsafe setAddresses(list, count)
+    case .vlan(let id, let on): try setVLAN(id, on)
+    case .pairs(let pairs): try setPairs(pairs)
+    case .mtu(let mtu): try setMTU(mtu)
+    case .hashing(let wish): try setHashing(wish)
+    case .offloads(let wish): try setOffloads(wish)
+    case .coalescing(let queue, let transmit, let value): try setCoalescing(queue, transmit: transmit, value)
+    case .restart(let queue, let transmit, let size): try restart(queue, transmit: transmit, size)
     }
   }
 }
@@ -95,6 +104,16 @@ extension Port {
   @inline(never)
   func mustBeStarted() throws(Failure) {
     if state != VIONET_STATE_STARTED { throw Failure(EINVAL, "port ").number(number).text(" is not started") }
+  }
+
+  /// A device that is gone is told nothing, and nothing of it is believed, whatever it may still have written to rings.
+  @inline(never)
+  func mustHaveDevice() throws(Failure) { if bus.isDevice && bus.isGone { throw isWithoutDevice() } }
+
+  /// Why a device was of no use: one that is gone may have seemed to say anything, since its registers read as all ones.
+  @inline(never)
+  func reason(_ error: Failure) -> Failure {
+    bus.isDevice && bus.isGone ? isWithoutDevice() : error
   }
 
   func isWithoutDevice() -> Failure {

@@ -44,6 +44,9 @@ extension Port {
 
   fileprivate mutating func arm(_ queue: UInt16) throws(Failure) -> Bool {
     try checkQueue(queue)
+    // First: a function that is wanted back goes on receiving until it is let go. Of one that goes after this look the
+    // sleeper's descriptor tells.
+    try mustHaveDevice()
     if !bus.hasInterrupts {
       throw Failure(ENOTSUP, "the device of port ").number(number).text(" signals no interrupts")
     }
@@ -60,7 +63,8 @@ extension Port {
     if receive.value.core.ring.idle.count != 0 && receive.value.fill() { receive.value.core.notifyDevice() }
     bus.passInterrupts(pair: Int(queue))
     if receive.value.core.arm() { return true }
-    if bus.isGone { throw isWithoutDevice() }
+    // What a back-end had received before it went can be fetched.
+    if !bus.isDevice && bus.isGone { throw isWithoutDevice() }
     return false
   }
 }

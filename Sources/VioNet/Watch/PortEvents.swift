@@ -52,6 +52,8 @@ extension Port {
       news = PortNews()
     }
     if !bus.isGone { return news }
+    // Registers that read as all ones have said everything, and nothing of it is true.
+    if bus.isDevice { news = PortNews() }
     let isNew = !goneIsKnown
     if !isNew && bus.isDevice { throw isWithoutDevice() }
     if bus.awaitsBackends {
