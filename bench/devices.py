@@ -23,7 +23,8 @@ WIRES = {"echo": "loopback,mtu=1504", **{name_of("rx", length): f"generate,lengt
 
 
 class Devices(copies.Copying):
-    """The back-ends are there all the time; one that is not measured sleeps, or waits at its prompt."""
+    """The back-ends are there all the time, for each doing one of its own (copies.py says why); one that is not measured
+    sleeps, or waits at its prompt."""
 
     def run(self, chosen):
         """chosen: kinds with what is wanted of each."""
@@ -35,11 +36,7 @@ class Devices(copies.Copying):
                 self.ours[name] = stack.enter_context(device)
                 device.wait_for(lambda device=device: "ready" in device.text(), f"{wire} is not served")
                 device.hurry(THREAD["vionet"])
-            self.theirs = stack.enter_context(copies.testpmd(self.work / "log", "back", self.back_core,
-                                                             [f"net_vhost0,iface={self.work}/theirs,queues=1"]))
-            self.peer = self.theirs
-            self.wait_prompt(0)
-            self.theirs.hurry(THREAD["dpdk"])
+            self.theirs = {doing: self.testpmd(stack, doing) for doing in DOINGS}
             for number in range(self.rounds):
                 for kind, doings in chosen:
                     for doing in doings:
@@ -48,10 +45,17 @@ class Devices(copies.Copying):
                 print(f"devices: round {number + 1} of {self.rounds}", flush=True)
         self.sort_out()
 
+    def testpmd(self, stack, doing):
+        device = f"net_vhost0,iface={self.work}/testpmd-{doing},queues=1"
+        self.peer = stack.enter_context(copies.testpmd(self.work / f"{doing}.log", doing, self.back_core, [device]))
+        self.wait_prompt(0)
+        self.peer.hurry(THREAD["dpdk"])
+        return self.peer
+
     def both(self, kind, doing, length, number):
         for who in ("vionet", "dpdk") if number % 2 == 0 else ("dpdk", "vionet"):
-            name = name_of(doing, length) if who == "vionet" else "theirs"
-            self.peer = self.ours[name] if who == "vionet" else self.theirs
+            name = name_of(doing, length) if who == "vionet" else f"testpmd-{doing}"
+            self.peer = self.ours[name] if who == "vionet" else self.theirs[doing]
             if who == "dpdk":
                 self.setting(MODE[doing], length)
             self.measure(who, kind, rows.HEADLINE["ring"], 1, [rows.point("peer", doing, length=length)], "--socket",
@@ -61,7 +65,7 @@ class Devices(copies.Copying):
             time.sleep(0.05)  # it notices that the front-end has left
 
     def thread(self):
-        return THREAD["dpdk" if self.peer is self.theirs else "vionet"]
+        return THREAD["dpdk" if self.peer in self.theirs.values() else "vionet"]
 
     def program(self, front):
         return "vionet"
