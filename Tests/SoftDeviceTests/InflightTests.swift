@@ -118,7 +118,6 @@ extension SoftDeviceTests {
       unsafe part.storeBytes(of: 0x101, toByteOffset: 20, as: UInt16.self)
       for place in 1..<3 {
         let at = unsafe front.ring(1) + 16 * place + 8
-        unsafe (part + 32 + 32 * place).storeBytes(of: 1, as: UInt8.self)
         unsafe (part + 40 + 32 * place).storeBytes(of: at.load(as: UInt64.self), as: UInt64.self)
         unsafe at.storeBytes(of: at.load(as: UInt64.self) | 0x8080 << 48, as: UInt64.self)
       }

@@ -5,8 +5,8 @@
 //
 // This device gives chains back in the order it took them, so nothing is in flight between two batches, and a split
 // ring's own used index says where to go on. A packed ring has no such index: the part says where the next used
-// descriptor goes, before and after the batch, and the descriptors that the batch is about to overwrite, but for the
-// first, whose change makes it valid. A successor finds either all of a batch done, or puts those descriptors back.
+// descriptor goes, before and after the batch, and what the descriptors between them were. The change of the first makes
+// the batch valid: a successor finds either all of it done, or puts those descriptors back.
 
 import CLinux
 import Linux
@@ -45,8 +45,10 @@ struct Inflight {
     part[wrap] = position.wrap ? 1 : 0
   }
 
-  /// The descriptor kept for one place.
-  private func entry(_ place: UInt16) -> Bytes { part.dropping(32 + 32 * Int(place)).first(32) }
+  /// Where the entry for one place of a packed ring stands: a byte that says that its chain is in flight, and behind the
+  /// first eight bytes the second half of the descriptor.
+  @inline(__always)
+  private static func entry(_ place: UInt16) -> Int { 32 &+ 32 &* Int(place) }
 
   /// As if no ring had been there.
   func clear() { part.clear() }
@@ -63,24 +65,32 @@ struct Inflight {
       return queue.used
     }
     if part.load(Self.sizeAt, as: UInt16.self) != size { return nil }
-    if !isPacked { return isIdle(size) ? queue.used : nil }
+    if !isIdle(size) { return nil }
+    if !isPacked { return queue.used }
     let before = position(Self.oldIndex, Self.oldWrap)
     let after = position(Self.newIndex, Self.newWrap)
     if before.index >= size || after.index >= size { return nil }
     // Still available in that lap: the batch was not done. The driver may have used the place again if it was.
     let isDone = before == after || !PackedRing.hasBuffers(rings, before)
-    for place in 0..<size where entry(place)[0] != 0 {
-      if !isDone { rings.descriptors.store64(16 * Int(place) + 8, entry(place).load(8, as: UInt64.self)) }
-      entry(place)[0] = 0
-    }
+    if !isDone { putBack(from: before, to: after, size, rings) }
     let stand = isDone ? after : before
     settle(stand)
     return stand
   }
 
-  /// Nothing is in flight in a split ring's part.
+  /// What was kept of the places behind `first`, which is as it was, up to `end`: less than a ring of them.
+  private func putBack(from first: Position, to end: Position, _ size: UInt16, _ rings: Rings) {
+    var place = first
+    place.step(1, size: size)
+    while place.index != end.index && place.index != first.index {
+      rings.descriptors.store64(16 * Int(place.index) + 8, part.load(Self.entry(place.index) + 8, as: UInt64.self))
+      place.step(1, size: size)
+    }
+  }
+
+  /// No chain is marked as being in flight: we never do that.
   private func isIdle(_ size: UInt16) -> Bool {
-    for place in 0..<Int(size) where part[16 + 16 * place] != 0 { return false }
+    for place in 0..<size where part[isPacked ? Self.entry(place) : 16 + 16 * Int(place)] != 0 { return false }
     return true
   }
 
@@ -90,20 +100,19 @@ struct Inflight {
   }
 
   /// Keeps a packed ring's descriptor that a batch is about to overwrite.
+  @inline(__always)
   func keep(_ place: UInt16, _ rings: Rings) {
-    entry(place).store(8, rings.descriptors.load64(16 * Int(place) + 8))
-    entry(place)[0] = 1
+    part.store(Self.entry(place) &+ 8, rings.descriptors.load64(Int(place) &* 16 &+ 8))
   }
 
-  func forget(_ place: UInt16) { entry(place)[0] = 0 }
-
-  /// Before the first descriptor of a batch, or the used index, is written.
+  /// How far a batch goes: after its descriptors were kept, before any of them is written.
   func announce(_ after: Position) {
-    if isPacked { store(after, Self.newIndex, Self.newWrap) }
+    compiler_barrier()
+    store(after, Self.newIndex, Self.newWrap)
     compiler_barrier()
   }
 
-  /// After it was.
+  /// After the first of them, or the used index, was written.
   func confirm(_ after: Position) {
     compiler_barrier()
     if isPacked { store(after, Self.oldIndex, Self.oldWrap) } else { part.store(Self.splitUsed, after.index) }

@@ -107,7 +107,7 @@ enum PackedRing {
     var position = first
     var next = queue.next
     var index = 0
-    if !isBatched, let inflight = queue.inflight { journal(batch, inflight, rings, first, size, keeping: true) }
+    if let inflight = queue.inflight { journal(batch, inflight, rings, first, size, keeping: !isBatched) }
     while index < done {
       let slots = batch.chains[index].slots
       if index > 0 && !isBatched { store(batch.chains[index], position, rings) }
@@ -116,24 +116,31 @@ enum PackedRing {
       index &+= 1
     }
     let word = usedWord(batch.chains[isBatched ? done &- 1 : 0], first)
-    queue.inflight?.announce(position)
     unsafe shared_store64_release(rings.descriptors.base + (Int(first.index) &* 16 &+ 8), word)
     queue.inflight?.confirm(position)
-    if !isBatched, let inflight = queue.inflight { journal(batch, inflight, rings, first, size, keeping: false) }
     queue.used = position
     queue.next = next
   }
 
-  /// Keeps what a batch overwrites before its first descriptor says that it is done, or forgets it again.
+  /// Keeps what a batch overwrites before its first descriptor says that it is done, and then how far it goes. Places
+  /// inside of chains are kept with it, though they stay as they are: so all between two positions are.
   @inline(never)
+  @_optimize(speed)
   private static func journal(
     _ batch: borrowing Batch, _ inflight: Inflight, _ rings: Rings, _ first: Position, _ size: UInt16, keeping: Bool
   ) {
     var position = first
-    for index in 0..<batch.done {
-      if index > 0 { if keeping { inflight.keep(position.index, rings) } else { inflight.forget(position.index) } }
-      position.step(batch.chains[index].slots, size: size)
+    var index = 0
+    while index < batch.done {
+      var left = batch.chains[index].slots
+      while left > 0 {
+        if keeping { inflight.keep(position.index, rings) }
+        position.step(1, size: size)
+        left &-= 1
+      }
+      index &+= 1
     }
+    inflight.announce(position)
   }
 
   @inline(__always)

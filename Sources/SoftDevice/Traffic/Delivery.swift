@@ -36,14 +36,15 @@ extension Device {
   @inline(__always)
   mutating func deliver(_ frame: Frame, to index: Int, _ batch: inout Batch) -> Delivery {
     if terms.filters, !filter.accepts(frame, session.mac, scratch: scratch) { return .unwanted }
-    var frame = frame
     if frame.count > terms.longest || frame.count < Frame.shortest || !frame.header.isPlain {
-      switch judge(&frame) {
-      case .asIs: break
-      case .completed(let asked): return complete(frame, asked, to: index, &batch)
-      case .impossible: return .lost
-      }
+      return deliver(judging: frame, to: index, &batch)
     }
+    return place(frame, to: index, &batch)
+  }
+
+  /// Into one buffer, which nearly always is there.
+  @inline(__always)
+  private mutating func place(_ frame: Frame, to index: Int, _ batch: inout Batch) -> Delivery {
     if batch.done < batch.count, frame.isWhole {
       let chain = batch.chains[batch.done]
       if chain.count == 1, Int(chain.total) >= terms.header &+ frame.count {
@@ -65,8 +66,17 @@ extension Device {
     }
   }
 
-  /// What becomes of a frame that is not of the ordinary length, or that leaves work to its receiver.
+  /// A frame that is not of the ordinary length, or that leaves work to its receiver.
   @inline(never)
+  private mutating func deliver(judging frame: Frame, to index: Int, _ batch: inout Batch) -> Delivery {
+    var frame = frame
+    switch judge(&frame) {
+    case .asIs: return place(frame, to: index, &batch)
+    case .completed(let asked): return complete(frame, asked, to: index, &batch)
+    case .impossible: return .lost
+    }
+  }
+
   private func judge(_ frame: inout Frame) -> NetHeader.Fit {
     if frame.count < Frame.shortest || frame.count > Frame.longest { return .impossible }
     if frame.count > terms.longest && !frame.header.isSegmented { return .impossible }

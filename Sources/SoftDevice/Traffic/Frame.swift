@@ -11,9 +11,9 @@ struct Frame {
   static let longest = 65536 + 18
 
   /// Its first bytes, nearly always all of them.
-  private(set) var head: Bytes
+  let head: Bytes
   /// The rest.
-  private(set) var rest: Table<Bytes>
+  let rest: Table<Bytes>
   let count: Int
   var header: NetHeader
 
@@ -40,28 +40,33 @@ struct Frame {
   @inline(__always)
   init(_ chain: Chain, in batch: borrowing Batch, behind size: Int, reading: Bool, scratch: Bytes) {
     count = Int(chain.total) &- size
-    header = reading && chain.count == 1 ? NetHeader(chain.only) : NetHeader()
-    head = chain.only.dropping(size)
-    rest = unsafe Table(base: batch.segments.base, count: 0)
-    if chain.count > 1 {
-      skip(size, Table(from: batch.segments, at: Int(chain.first), count: Int(chain.count)))
-      if reading {
-        batch.read(chain, to: scratch.first(NetHeader.size))
-        header = NetHeader(scratch)
-      }
+    if chain.count == 1 {
+      header = reading ? NetHeader(chain.only) : NetHeader()
+      head = chain.only.dropping(size)
+      rest = unsafe Table(base: batch.segments.base, count: 0)
+      return
+    }
+    let segments = Table(from: batch.segments, at: Int(chain.first), count: Int(chain.count))
+    let (index, left) = Self.place(size, segments)
+    head = segments[index].dropping(left)
+    rest = Table(from: segments, at: index &+ 1, count: segments.count &- index &- 1)
+    header = NetHeader()
+    if reading {
+      batch.read(chain, to: scratch.first(NetHeader.size))
+      header = NetHeader(scratch)
     }
   }
 
+  /// The segment that the byte behind the first `size` is in, and its place there.
   @inline(never)
-  private mutating func skip(_ size: Int, _ segments: Table<Bytes>) {
+  private static func place(_ size: Int, _ segments: Table<Bytes>) -> (Int, Int) {
     var index = 0
     var left = size
     while index &+ 1 < segments.count, left >= segments[index].count {
       left &-= segments[index].count
       index &+= 1
     }
-    head = segments[index].dropping(left)
-    rest = Table(from: segments, at: index &+ 1, count: segments.count &- index &- 1)
+    return (index, left)
   }
 
   @inline(__always) var isWhole: Bool { rest.count == 0 }
