@@ -166,7 +166,10 @@ static uint32_t one_round(void)
 		if (n > 0 && events[VIONET_EVENT_CONNECTED] > met)
 			break;
 		if (microseconds() > end)
-			FAILED("no frame 30 s after the back-end's restart");
+			FAILED("no frame 30 s after the back-end's restart: state %d, back-ends gone %u and met %u, then %u and %u, socket %d, "
+			       "there %d, sent %u, arrived %u, forgiven %u", (int)info_of(port).state, gone, met,
+			       events[VIONET_EVENT_GONE], events[VIONET_EVENT_CONNECTED], socket_state(), there != 0, sent, arrived,
+			       forgiven);
 	}
 	if (is_own)
 		there = notes->there;
