@@ -651,8 +651,8 @@ int vionet_rx_arm(uint16_t port, uint16_t queue);
 
 /*
  * Sleeps until packets wait in the queue, at most so many milliseconds, for ever if negative: vionet_rx_arm() and poll()
- * in one. 1 when packets wait, or the back-end or the PCI function went away meanwhile, 0 when the time is over or a signal
- * came. The queue's receiving thread only. Errors as vionet_rx_arm(). Since 0.1.
+ * in one, and as a rule in one system call. 1 when packets wait, or something else woke it twice; 0 when the time is over or
+ * a signal came. The queue's receiving thread only. Errors as vionet_rx_arm(), also of what happened meanwhile. Since 0.1.
  */
 int vionet_rx_wait(uint16_t port, uint16_t queue, int milliseconds);
 
@@ -701,7 +701,8 @@ int vionet_tx_queue_stats(uint16_t port, uint16_t queue, struct vionet_queue_sta
  * rx_q0_device_drops. With size_stats=1 in the address there are for each queue, as DPDK names them, undersize_packets
  * (of less than 64 bytes), size_64_packets, size_65_127_packets, size_128_255_packets, size_256_511_packets,
  * size_512_1023_packets, size_1024_1518_packets, size_1519_max_packets, and by destination multicast_packets and
- * broadcast_packets, of which the first has not the second. Interrupts and wake-ups are taken note of by the next vionet_rx_arm() or vionet_rx_wait().
+ * broadcast_packets, of which the first has not the second. Interrupts and wake-ups are taken note of by the next vionet_rx_arm(), or
+ * vionet_rx_wait() that sleeps; interrupts that came between two of these are one.
  */
 #define VIONET_XSTAT_NAME 48 /* bytes of the longest name, its end included */
 

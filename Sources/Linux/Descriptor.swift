@@ -52,6 +52,21 @@ extension Descriptor {
     _ = try check(sys_epoll_add(number, file, EPOLLIN.rawValue, 0)) { Failure($0, "epoll: ").reason($0) }
   }
 
+  /// The same with a mark of its own, for marks(). `once`: of each signal it tells once, so that nobody has to read it.
+  @inline(never)
+  package func watch(_ file: Int32, mark: Int32, once: Bool = false) throws(Failure) {
+    if file < 0 { return }
+    let events = EPOLLIN.rawValue | (once ? EPOLLET.rawValue : 0)
+    _ = try check(sys_epoll_add(number, file, events, UInt64(mark))) { Failure($0, "epoll: ").reason($0) }
+  }
+
+  /// The marks of what is readable, or becomes so in that time; 0 also if a signal comes first.
+  @inline(never)
+  package func marks(within milliseconds: Int32) throws(Failure) -> Int32 {
+    let marks = sys_epoll_marks(number, milliseconds)
+    return marks == -EINTR ? 0 : try check(marks) { Failure($0, "epoll: ").reason($0) }
+  }
+
   @inline(never)
   package var isReadable: Bool {
     if number < 0 { return false }

@@ -7,6 +7,9 @@
 #include "frame.h"
 
 #include <poll.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -39,6 +42,33 @@ static void *sender(void *unused)
 	return unused;
 }
 
+/* The library's calls that sleep, look or read come here first, and those of this thread are counted. */
+static _Thread_local unsigned int calls;
+
+int epoll_wait(int epoll, struct epoll_event *events, int count, int milliseconds)
+{
+	calls++;
+	return (int)syscall(SYS_epoll_pwait, epoll, events, count, milliseconds, NULL, 0);
+}
+
+int poll(struct pollfd *files, nfds_t count, int milliseconds)
+{
+	struct timespec left = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
+	calls++;
+	return (int)syscall(SYS_ppoll, files, count, milliseconds < 0 ? NULL : &left, NULL, 0);
+}
+
+ssize_t read(int fd, void *data, size_t count)
+{
+	calls++;
+	return syscall(SYS_read, fd, data, count);
+}
+
+int eventfd_read(int fd, uint64_t *value)
+{
+	return read(fd, value, sizeof(*value)) == sizeof(*value) ? 0 : -1;
+}
+
 static int readable(int fd, int milliseconds)
 {
 	struct pollfd one = {.fd = fd, .events = POLLIN};
@@ -69,6 +99,37 @@ static void in_steps(void)
 	same(readable(fd, 2000), 1);
 	receive_all(to, out, 1);
 	vionet_packet_free(out[0]);
+}
+
+static void *send_late(void *unused)
+{
+	struct vionet_packet *p = frame_packet(0, 60, 3);
+	usleep(30000);
+	send_all(from, &p, 1);
+	return unused;
+}
+
+/* A sleep is one system call, and so is arming. */
+static void in_one_call(void)
+{
+	struct vionet_packet *packet;
+	pthread_t thread;
+	same(vionet_rx_wait(to, 0, 0), 0);
+	for (int i = 0; i < 5; i++) {
+		same(pthread_create(&thread, NULL, send_late, NULL), 0);
+		calls = 0;
+		same(vionet_rx_wait(to, 0, 5000), 1);
+		same(calls, 1);
+		receive_all(to, &packet, 1);
+		vionet_packet_free(packet);
+		same(pthread_join(thread, NULL), 0);
+	}
+	/* A signal from before is no packet. */
+	same(vionet_rx_wait(to, 0, 20), 0);
+	calls = 0;
+	same(vionet_rx_wait(to, 0, 20), 0);
+	same(vionet_rx_arm(to, 0), 0);
+	same(calls, 2);
 }
 
 /* Fetches what the sender sends, asleep between frames. Returns how often that was. */
@@ -106,6 +167,7 @@ static void race(const char *name, const char *device)
 	from = opened(device);
 	to = opened(device);
 	in_steps();
+	in_one_call();
 	int fd = vionet_rx_fd(to, 0);
 	atomic_store(&received, 0);
 	same(pthread_create(&thread, NULL, sender, NULL), 0);

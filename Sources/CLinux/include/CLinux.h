@@ -139,6 +139,15 @@ SHIM int sys_epoll_wait(int epoll, struct epoll_event *events, int count, int mi
 {
 	return RESULT(epoll_wait(epoll, events, count, milliseconds));
 }
+/* The tags of the files that are ready, or'ed: one bit for each file, of which there are four at most. 0: none in that time. */
+SHIM int sys_epoll_marks(int epoll, int milliseconds)
+{
+	struct epoll_event events[4];
+	int marks = 0, count = epoll_wait(epoll, events, 4, milliseconds);
+	for (int i = 0; i < count; i++)
+		marks |= (int)events[i].data.u64;
+	return count < 0 ? -errno : marks;
+}
 SHIM uint64_t epoll_tag(const struct epoll_event *event) { return event->data.u64; }
 SHIM int sys_ioctl(int fd, unsigned long request, void *_Nullable argument) { return RESULT(ioctl(fd, request, argument)); }
 SHIM int sys_ioctl_value(int fd, unsigned long request, unsigned long value) { return RESULT(ioctl(fd, request, value)); }

@@ -42,7 +42,7 @@ struct QueueCounters {
   var ringFull: UInt64 = 0
   var kicks: UInt64 = 0
   var dropped = InlineArray<8, UInt64>(repeating: 0)
-  /// Signals from the device, and arms that found any; taken note of by the next arm.
+  /// Signals from the device, and arms that found any; taken note of by the next look.
   var interrupts: UInt64 = 0
   var wakeUps: UInt64 = 0
   /// With size_stats=1.
@@ -166,11 +166,14 @@ extension Virtqueue {
     ring.refuseSignals()
   }
 
+  /// Takes note of a signal. Several that come before anybody looks are one.
+  mutating func signalled() {
+    counters.interrupts &+= 1
+    counters.wakeUps &+= 1
+  }
+
   /// Asks for one signal when something is used; true if something already is.
   mutating func arm() -> Bool {
-    let signals = sys_eventfd_drain(call)
-    counters.interrupts &+= signals
-    if signals != 0 { counters.wakeUps &+= 1 }
     armed = true
     let waiting = ring.wantSignal()
     if waiting { disarm() }

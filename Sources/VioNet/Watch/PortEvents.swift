@@ -118,13 +118,4 @@ extension Ports {
     }
     return count
   }
-
-  /// Sleeps until packets wait, at most so long; false if none came.
-  package static func wait(_ number: UInt16, _ queue: UInt16, _ milliseconds: Int32) throws(Failure) -> Bool {
-    if try arm(number, queue) { return true }
-    var file = pollfd(fd: try wakeDescriptor(number, queue), events: Int16(POLLIN), revents: 0)
-    let ready = unsafe sys_poll(&file, 1, milliseconds)
-    if ready < 0 && ready != -EINTR { throw Failure(-ready, "poll: ").reason(-ready) }
-    return ready > 0
-  }
 }
