@@ -9,6 +9,7 @@
 #   make test-restarts  back-ends killed and started again under traffic, 1000 times in each mode; testpmd 250
 #   make test-ovs   two programs on a bridge of Open vSwitch: 10 million frames, and 20 times it is killed
 #   make test-wakeups  a million frames, each of which wakes a sleeper, on split and on packed rings
+#   make test-soak  1000 flaps of a link, 200 resets of queues and 100 recoveries under traffic, on each kind of ring
 #   make test-guest PCI devices alone, in a QEMU guest; make bench-guest sets them beside DPDK's testpmd there
 #   make install    PREFIX, DESTDIR and LIBDIR are honoured; make uninstall takes it away again
 #   make vionetctl  the command line tool, in build/bin; make install-vionetctl, make uninstall-vionetctl;
@@ -234,7 +235,7 @@ uninstall-vionetctl:
 # ---- the commands of a newcomer: each installs what it needs, says so, and cleans up after itself --------------------------
 
 # What the demo cannot install it does without; the others need all of it.
-demo test test-plans test-restarts test-ovs test-wakeups test-guest fuzz bench bench-guest:
+demo test test-plans test-restarts test-ovs test-wakeups test-soak test-guest fuzz bench bench-guest:
 	@Tools/install-deps.sh $@ || { [ $@ = demo ] && Tools/install-deps.sh build; }
 	@$(MAKE) --no-print-directory all $(WITH_$@)
 	@$(RUN_$@)
@@ -248,6 +249,7 @@ RUN_test-plans := Tests/wire/dpdk-plans.sh full
 RUN_test-restarts := Tests/wire/restarts.sh 1000 && Tests/wire/dpdk-restarts.sh 250
 RUN_test-ovs := Tests/wire/dpdk-ovs.sh 10000000 20
 RUN_test-wakeups := Tests/scripts/wakeups.sh 1000000
+RUN_test-soak := Tests/scripts/soak.sh 1000 200 100
 RUN_test-guest := Tests/guest/run-guest.sh
 RUN_fuzz := Tests/fuzz/guided.sh $${FUZZ_SECONDS:-600}
 RUN_bench := bench/run.py # with Debian's Python, for which its python3-matplotlib is
@@ -257,4 +259,4 @@ clean:
 	rm -rf $(B) .build .build-*
 
 .PHONY: all ground objects bench-programs install install-files uninstall vionetctl install-vionetctl uninstall-vionetctl vionetctl-manual \
-	demo test test-plans test-restarts test-ovs test-wakeups test-guest fuzz bench bench-guest clean
+	demo test test-plans test-restarts test-ovs test-wakeups test-soak test-guest fuzz bench bench-guest clean

@@ -123,7 +123,7 @@ static int echo_frames(struct echo_ring *tx, struct echo_ring *rx)
 }
 
 /* Never returns: it is there to be killed. */
-__attribute__((noreturn)) static void echo_for_ever(const char *path, int dials, int packed, struct notes *notes)
+__attribute__((noreturn)) OK_UNUSED static void echo_for_ever(const char *path, int dials, int packed, struct notes *notes)
 {
 	static struct peer p;
 	if (dials) {

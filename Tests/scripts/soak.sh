@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Tests/abi/soak.c in full length: soak.sh FLAPS RESETS RECOVERIES
+set -eu
+cd "$(dirname "$0")/../.."
+# shellcheck source-path=SCRIPTDIR source=compile.sh
+. Tests/scripts/compile.sh
+mkdir -p "$build/test-bin"
+compile Tests/abi/soak.c
+exec "$build/test-bin/abi-soak" "${1:?how many flaps of a link?}" "${2:?resets of queues?}" "${3:?recoveries?}"
