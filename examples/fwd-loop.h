@@ -134,15 +134,20 @@ static void collect_sent(struct forwarder *f)
  * A back-end came or went, a device wants a reset, somebody asks on the control socket: the library sees to it, but it
  * is for us to say when.
  */
-static void handle_news(struct forwarder *f)
+static bool handle_news(struct forwarder *f)
 {
+	bool well = true;
 	if (poll(f->sleep_on, f->news_count, 0) <= 0)
-		return;
-	for (int i = 0; i < f->ends; i++)
-		if (f->sleep_on[i].revents != 0 && f->vionet->event_handle(f->end[i].port) < 0)
+		return true;
+	for (int i = 0; i < f->ends; i++) {
+		int result = f->sleep_on[i].revents == 0 ? 0 : f->vionet->event_handle(f->end[i].port);
+		if (result < 0)
 			warnx("%s: %s", f->end[i].device, f->vionet->error());
+		well = well && result != -ENODEV; /* a function that is unplugged does not come back to this port */
+	}
 	if (f->control != NULL && f->sleep_on[f->ends].revents != 0)
 		f->calls->control_process(f->control);
+	return well;
 }
 
 /*

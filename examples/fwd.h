@@ -130,7 +130,7 @@ static bool run(struct forwarder *f)
 				continue;
 			collect_sent(f);
 		}
-		handle_news(f);
+		well = handle_news(f);
 		double time = now();
 		if (time < next)
 			continue;
@@ -138,7 +138,7 @@ static bool run(struct forwarder *f)
 			print_live(f, time - line);
 		if (time >= end)
 			break;
-		well = all_well(f);
+		well = all_well(f) && well;
 		line = time;
 		next = time + 1 < end ? time + 1 : end;
 	}

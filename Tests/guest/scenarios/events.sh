@@ -86,18 +86,52 @@ unplugged() {
   until_true 20 is_unplugged || no "the guest did not let go of the function"
 }
 
-plugged_again() {
+plug_in_again() {
   local said
   said=$(monitor "device_add $plugged")
   [ -z "$said" ] || { no "QEMU: $said"; return; }
   until_true 20 is_plugged || { no "the guest sees no new function"; return; }
-  guest "bind vfio-pci $(address gone a)" || { no "$(last_said)"; return; }
-  launch_tuner gone && passes gone "1=$own" 1:5 && is 0 promiscuous 1 && is 0 arm
+  guest "bind vfio-pci $(address gone a)" || no "$(last_said)"
 }
+
+plugged_again() {
+  plug_in_again && launch_tuner gone && passes gone "1=$own" 1:5 && is 0 promiscuous 1 && is 0 arm
+}
+
+# The forwarder, under iperf3: it ends by itself, and says why.
+unplugged_iperf3() {
+  local server client before
+  guest "bind vfio-pci $(address gone b)" || { no "$(last_said)"; return; }
+  start_forwarder gone || return
+  become b iperf3 -s -1 -B "$(network gone).2" --forceflush >"$work/server.out" 2>&1 &
+  server=$!
+  children+=("$server")
+  until_true 5 grep -q listening "$work/server.out" || { no "iperf3 does not listen"; return; }
+  become a iperf3 -c "$(network gone).2" -t 60 >"$work/client.out" 2>&1 &
+  client=$!
+  children+=("$client")
+  before=$(counter b gone-b rx_packets)
+  sleep 3
+  monitor "device_del nic-gone-a"
+  guest -t 30 'finish forwarder 20'
+  [ "${line##* }" = 1 ] || { no "20 s after device_del the forwarder ends with ${line##* }"; return; }
+  echo "  iperf3 until then: $(($(counter b gone-b rx_packets) - before)) frames"
+  [ $(($(counter b gone-b rx_packets) - before)) -gt 500 ] || { no "there was next to no traffic"; return; }
+  guest 'cat /tmp/forwarder.out'
+  grep -q 'the device .*is gone' "$work/said" || { forwarder_said "it does not say why"; return; }
+  end "$client"
+  end "$server"
+  unset 'children[-1]' 'children[-1]'
+  until_true 20 is_unplugged || no "the guest did not let go of the function"
+}
+
+iperf3_again() { plug_in_again && start_forwarder gone && iperf_through gone 3 && echo "  iperf3 $gigabits Gbit/s"; }
 
 guest "modprobe -a vfio-pci vfio_iommu_type1 && bind vfio-pci $(address gone a)" || fail "$(last_said)"
 check link link
 check announce announce
 check unplugged unplugged
 check plugged-again plugged_again
+check unplugged-iperf3 unplugged_iperf3
+check iperf3-again iperf3_again
 done_here
