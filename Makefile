@@ -149,7 +149,7 @@ HARNESS := bench/harness
 BENCHFLAGS := -std=gnu11 -O3 -march=native -g -Wall -Wextra -pthread
 MEASURE := $(patsubst %,$(HARNESS)/%.c,main measure backend worker)
 
-bench-programs: $(patsubst %,$(BENCH)/%,$(foreach f,vionet dpdk lean,measure-$f count-$f) serve afpacket device)
+bench-programs: $(patsubst %,$(BENCH)/%,$(foreach f,vionet dpdk lean,measure-$f count-$f) serve afpacket device waiting-vionet waiting-dpdk)
 
 $(BENCH)/measure-%: $(wildcard $(HARNESS)/*) Makefile
 	@mkdir -p $(BENCH)
@@ -158,13 +158,16 @@ $(BENCH)/measure-%: $(wildcard $(HARNESS)/*) Makefile
 $(BENCH)/count-%: $(wildcard $(HARNESS)/*) Makefile
 	@mkdir -p $(BENCH)
 	$(CC) -std=gnu11 -O2 -pthread $(BENCHFLAGS_$*) $(MEASURE) $(HARNESS)/$*.c -o $@ $(BENCHLIBS_$*)
+$(BENCH)/waiting-%: $(wildcard $(HARNESS)/*) Makefile
+	@mkdir -p $(BENCH)
+	$(CC) $(BENCHFLAGS) $(BENCHFLAGS_$*) $(patsubst %,$(HARNESS)/%.c,waiting paced worker backend $*) -o $@ $(BENCHLIBS_$*)
 $(BENCH)/serve $(BENCH)/afpacket: $(BENCH)/%: $(wildcard $(HARNESS)/*) Makefile
 	@mkdir -p $(BENCH)
 	$(CC) $(BENCHFLAGS) $(HARNESS)/backend.c $(HARNESS)/worker.c $(HARNESS)/$*.c -o $@
 $(BENCH)/device: $(wildcard $(HARNESS)/*) Makefile
 	@mkdir -p $(BENCH)
 	$(CC) $(BENCHFLAGS) $(BENCHFLAGS_vionet) $(HARNESS)/worker.c $(HARNESS)/backend.c $(HARNESS)/device.c -o $@ $(BENCHLIBS_vionet)
-$(BENCH)/device $(BENCH)/measure-vionet $(BENCH)/count-vionet: include/vionet.h $(B)/$(SO)
+$(BENCH)/device $(BENCH)/waiting-vionet $(BENCH)/measure-vionet $(BENCH)/count-vionet: include/vionet.h $(B)/$(SO)
 BENCHFLAGS_vionet := -Iinclude
 BENCHLIBS_vionet = -L$(B) -lvionet -Wl,-rpath,'$$ORIGIN/../..'
 BENCHFLAGS_dpdk = $$(pkg-config --cflags libdpdk)

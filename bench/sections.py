@@ -12,6 +12,7 @@ import machine
 import nocopy
 import programs
 import rows
+import waiting
 
 HEADLINE_RING = rows.HEADLINE["ring"]
 
@@ -118,6 +119,27 @@ def programs_section(wish):
     return {"unit": "ns per packet", "rows": found, "af_packet": kernel, "findings": findings}
 
 
+def waiting_section(wish):
+    """Sleepers: how late they wake, what they cost."""
+    if wish.quick or wish.filtered:
+        return None
+    bench = waiting.Waiting(wish.rounds)
+    reason = waiting.forbidden()
+    if reason is None:
+        bench.run()
+    else:
+        bench.finding("both", reason)
+    found = bench.summaries() if reason is None else []
+    for one in found:
+        for name, unit, by in (("p50_us", "us", 1), ("p99_us", "us", 1), ("cpu_share", "% of a core", 100),
+                               ("sleeps_per_second", "sleeps/s", 1)):
+            print(f"{one['rate']:>6} packets/s  " + "   ".join(
+                f"{front} {figures.told(one['fronts'][front].get(name), by):>28}" for front in waiting.FRONTS) +
+                f"   ratio {figures.told(one['ratios'].get(name))}   {name.split('_')[0]}, {unit}")
+    return {"unit": "microseconds, and shares of a core", "patience_us": waiting.PATIENCE, "rows": found,
+            "findings": bench.findings, "left_out": bench.left_out}
+
+
 def instructions_section(wish):
     """Counted, not timed."""
     chosen = [(kind, wanted(wish, kind, ("rx", "tx"))) for kind in rows.KINDS]
@@ -166,5 +188,6 @@ def footprint_section(wish):
 
 # In this order; those of the second list want the machine without our hugepages.
 WITH_HUGEPAGES = {"nocopy": nocopy_section, "forward": forward_section, "growth": growth_section,
-                  "net_vhost": net_vhost_section, "devices": devices_section, "programs": programs_section}
+                  "net_vhost": net_vhost_section, "devices": devices_section, "programs": programs_section,
+                  "waiting": waiting_section}
 WITHOUT = {"instructions": instructions_section, "footprint": footprint_section}

@@ -13,7 +13,7 @@
 enum { MAX_BURST = 64, MAX_PORTS = 2 };
 
 struct wish {
-	int packed, mergeable, in_order, event_index, vectorized, size_stats, joined;
+	int packed, mergeable, in_order, event_index, vectorized, size_stats, joined, interrupts;
 	uint32_t ring, pairs, ports, packets; /* descriptors, queue pairs, back-ends, packets in the pool */
 	int core;
 	char path[MAX_PORTS][64]; /* of the back-ends, which listen there already */
@@ -47,5 +47,9 @@ uint64_t front_send_parts(uint32_t bursts, uint16_t burst, uint32_t bytes, struc
 uint64_t front_echo(uint32_t bursts, uint16_t burst, uint32_t bytes);
 /* Both ways between two ports, as a forwarder on one core does. swap: the frame's two addresses change places. */
 uint64_t front_forward(uint32_t bursts, uint16_t burst, int swap);
+
+struct awake;
+/* Of pair 0 of port 0: polls while packets come, sleeps else, until a moment on the monotonic clock (adaptive.h). */
+void front_adaptive(struct awake *awake, uint64_t end);
 
 #endif
