@@ -32,7 +32,7 @@ struct control_calls {
 #undef MEMBER
 
 #define MAX_BURST 512
-#define IDLE_TURNS 300 /* empty turns before -w sleeps: a wake-up costs more than these */
+#define PATIENCE 50    /* microseconds without a packet before -w sleeps: a wake-up takes about as long */
 #define CLOCK_TURNS 64 /* turns between two looks at the clock */
 
 enum mode { MODE_IO, MODE_MACSWAP, MODE_MAC };
@@ -59,6 +59,7 @@ struct forwarder {
 	enum mode mode;
 	uint16_t burst;
 	bool waiting, quiet;
+	double patience; /* seconds */
 	int core;
 	double seconds;
 	int ends; /* 1: packets go back to where they came from */
@@ -132,12 +133,12 @@ static void collect_sent(struct forwarder *f)
 
 /*
  * A back-end came or went, a device wants a reset, somebody asks on the control socket: the library sees to it, but it
- * is for us to say when.
+ * is for us to say when. `ready` is what poll() has returned.
  */
-static bool handle_news(struct forwarder *f)
+static bool handle_news(struct forwarder *f, int ready)
 {
 	bool well = true;
-	if (poll(f->sleep_on, f->news_count, 0) <= 0)
+	if (ready <= 0)
 		return true;
 	for (int i = 0; i < f->ends; i++) {
 		int result = f->sleep_on[i].revents == 0 ? 0 : f->vionet->event_handle(f->end[i].port);
@@ -152,17 +153,16 @@ static bool handle_news(struct forwarder *f)
 
 /*
  * Arms every queue, then sleeps until packets or news come or the time is over. A queue that has packets by now forbids
- * it; one without a back-end cannot be armed.
+ * it; one without a back-end cannot be armed. Returns what poll() does.
  */
-static void sleep_until(struct forwarder *f, double time)
+static int sleep_until(struct forwarder *f, double time)
 {
 	for (int i = 0; i < f->ends; i++)
 		for (uint16_t queue = 0; queue < f->end[i].queues; queue++)
 			if (f->vionet->rx_arm(f->end[i].port, queue) > 0)
-				return;
+				return 0;
 	double left = time - now();
-	if (left > 0 && !stop_asked)
-		poll(f->sleep_on, f->sleep_count, (int)(left * 1000) + 1);
+	return left > 0 && !stop_asked ? poll(f->sleep_on, f->sleep_count, (int)(left * 1000) + 1) : 0;
 }
 
 #endif

@@ -114,14 +114,17 @@ static bool run(struct forwarder *f)
 {
 	double start = now(), end = f->seconds > 0 ? start + f->seconds : 1e300;
 	double line = start, next = start + 1 < end ? start + 1 : end;
+	double idle_since = start;
 	unsigned int turns = 0, idle = 0;
 	bool well = true;
 
 	while (!stop_asked && well) {
 		idle = forward_all(f) != 0 ? 0 : idle + 1;
-		if (f->waiting && idle >= IDLE_TURNS) {
+		if (f->waiting && idle == 1)
+			idle_since = now();
+		if (f->waiting && idle > 1 && now() - idle_since >= f->patience) {
 			collect_sent(f);
-			sleep_until(f, next);
+			well = handle_news(f, sleep_until(f, next));
 			idle = 0;
 		} else {
 			if (idle >= POLITE_TURNS)
@@ -129,8 +132,8 @@ static bool run(struct forwarder *f)
 			if (++turns % CLOCK_TURNS != 0)
 				continue;
 			collect_sent(f);
+			well = handle_news(f, poll(f->sleep_on, f->news_count, 0));
 		}
-		well = handle_news(f);
 		double time = now();
 		if (time < next)
 			continue;
@@ -180,17 +183,18 @@ static bool open_end(struct forwarder *f, struct end *end)
 _Noreturn static void usage(int status)
 {
 	fprintf(status == 0 ? stdout : stderr,
-	        "usage: %s [-hqw] [-m io|macswap|mac] [-b burst] [-t seconds] [-c core] [--control path] DEVICE_A [DEVICE_B]\n"
+	        "usage: %s [-hqw] [-p microseconds] [-m io|macswap|mac] [-b burst] [-t seconds] [-c core] [--control path] DEVICE_A [DEVICE_B]\n"
 	        "  -m  io: leave frames alone (default); macswap: swap addresses; mac: the out port's as source\n"
 	        "  -b  packets per burst, 1 to %d (32)\n"
 	        "  -t  stop after so many seconds (0: at SIGINT or SIGTERM)\n"
 	        "  -c  run on this core\n"
-	        "  -w  sleep while nothing comes, instead of asking all the time\n"
+	        "  -w  adaptive: ask for packets while they come, sleep until the next when none came for a while\n"
+	        "  -p  that while, in microseconds (%d); 0: sleep at once\n"
 	        "  -q  no line each second\n"
 	        "  --control  a socket to be made there, for vionetctl stats, set and events, and for Prometheus\n"
 	        "With one device its packets go back into it. A vhost-user device with recover=auto or server=1 may come\n"
 	        "and go: the program waits for it.\n",
-	        program_invocation_short_name, MAX_BURST);
+	        program_invocation_short_name, MAX_BURST, PATIENCE);
 	exit(status);
 }
 
@@ -207,12 +211,13 @@ static enum mode mode_named(const char *name)
 static void read_arguments(struct forwarder *f, int argc, char **argv)
 {
 	static const struct option longer[] = {{"control", required_argument, NULL, 'C'}, {"help", no_argument, NULL, 'h'}, {0}};
-	for (int option; (option = getopt_long(argc, argv, "b:c:hm:qt:w", longer, NULL)) != -1;) {
+	for (int option; (option = getopt_long(argc, argv, "b:c:hm:p:qt:w", longer, NULL)) != -1;) {
 		switch (option) {
 		case 'b': f->burst = (uint16_t)number("burst", optarg, 1, MAX_BURST); break;
 		case 'C': f->control_path = optarg; break;
 		case 'c': f->core = (int)number("core", optarg, 0, CPU_SETSIZE - 1); break;
 		case 'm': f->mode = mode_named(optarg); break;
+		case 'p': f->patience = (double)number("patience", optarg, 0, 1000000) / 1e6; break;
 		case 'q': f->quiet = true; break;
 		case 't': f->seconds = (double)number("time", optarg, 0, 1000000000); break;
 		case 'w': f->waiting = true; break;
@@ -231,7 +236,8 @@ static void read_arguments(struct forwarder *f, int argc, char **argv)
 static int forwarder_main(int argc, char **argv, const struct vionet_calls *vionet,
                           const struct control_calls *control)
 {
-	struct forwarder f = {.vionet = vionet, .calls = control, .burst = 32, .core = -1};
+	struct forwarder f = {.vionet = vionet, .calls = control, .burst = 32, .core = -1,
+	                      .patience = PATIENCE / 1e6};
 	bool good = true;
 
 	read_arguments(&f, argc, argv);
