@@ -19,7 +19,22 @@ static int bind_to(int fd, const struct sockaddr_un *address)
 	return RESULT(bind(fd, (const struct sockaddr *)address, sizeof(*address)));
 }
 
-int sys_unix_listen(const struct sockaddr_un *address, int backlog)
+static struct sys_unix_file file_at(const struct sockaddr_un *address)
+{
+	struct stat is;
+	if (lstat(address->sun_path, &is) != 0)
+		return (struct sys_unix_file){0, 0};
+	return (struct sys_unix_file){is.st_dev, is.st_ino};
+}
+
+void sys_unix_remove(const struct sockaddr_un *address, const struct sys_unix_file *file)
+{
+	struct sys_unix_file now = file_at(address);
+	if (file->inode != 0 && now.device == file->device && now.inode == file->inode)
+		unlink(address->sun_path);
+}
+
+int sys_unix_listen(const struct sockaddr_un *address, int backlog, struct sys_unix_file *file)
 {
 	int fd = sys_unix_socket();
 	if (fd < 0)
@@ -29,9 +44,11 @@ int sys_unix_listen(const struct sockaddr_un *address, int backlog)
 		unlink(address->sun_path);
 		result = bind_to(fd, address);
 	}
-	if (result == 0 && listen(fd, backlog) < 0) {
-		result = -errno;
-		unlink(address->sun_path);
+	if (result == 0) {
+		*file = file_at(address);
+		result = RESULT(listen(fd, backlog));
+		if (result < 0)
+			sys_unix_remove(address, file);
 	}
 	if (result == 0)
 		return fd;

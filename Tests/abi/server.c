@@ -190,6 +190,32 @@ static void strangers(void)
 	peer_end(&p);
 }
 
+/* Another program removed the file and listens at the path itself: its file stays. */
+static void taken(void)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	uint16_t device = 0;
+	uint16_t port = 0;
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
+	for (int served = 0; served < 2; served++) {
+		if (served)
+			ok(vionet_device_serve(path, "sink", &device));
+		else
+			ok(vionet_probe(address, &port));
+		same(unlink(path), 0);
+		int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		same(bind(s, (struct sockaddr *)&at, sizeof(at)), 0);
+		same(listen(s, 1), 0);
+		if (served)
+			vionet_device_stop(device);
+		else
+			vionet_close(port);
+		yes(is_socket());
+		close(s);
+		same(unlink(path), 0);
+	}
+}
+
 /* A file that a killed program left is replaced; a socket in use, or what is none, is left alone. */
 static void files(void)
 {
@@ -205,6 +231,7 @@ static void files(void)
 	says(path);
 	vionet_close(port);
 	yes(!is_socket());
+	taken();
 	FILE *f = fopen(path, "we");
 	yes(f != NULL);
 	fclose(f);

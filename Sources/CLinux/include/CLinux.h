@@ -80,7 +80,6 @@ SHIM int sys_close(int fd) { return RESULT(close(fd)); }
 SHIM int sys_set_nonblocking(int fd) { return RESULT(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK)); }
 SHIM int sys_set_blocking(int fd) { return RESULT(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK)); }
 SHIM int sys_dup(int fd) { return RESULT(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
-SHIM int sys_unlink(const char *path) { return RESULT(unlink(path)); }
 SHIM ssize_t sys_read(int fd, void *buffer, size_t length) { return RESULT(read(fd, buffer, length)); }
 SHIM ssize_t sys_write(int fd, const void *buffer, size_t length) { return RESULT(write(fd, buffer, length)); }
 SHIM int sys_ftruncate(int fd, int64_t length) { return RESULT(ftruncate(fd, length)); }

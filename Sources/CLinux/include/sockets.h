@@ -21,7 +21,15 @@ SHIM int sys_unix_connect(int fd, const struct sockaddr_un *address)
  * A socket that listens; its file is made here. One that a killed program left behind is replaced, one that somebody
  * answers, or a file that is no socket, is left alone (-EADDRINUSE).
  */
-int sys_unix_listen(const struct sockaddr_un *address, int backlog);
+struct sys_unix_file {
+	uint64_t device, inode; /* both 0: unknown */
+};
+int sys_unix_listen(const struct sockaddr_un *address, int backlog, struct sys_unix_file *file);
+/*
+ * Removes that file, unless another program has taken the path meanwhile. While the socket is open the inode is not
+ * given to another file, so this comes before its close.
+ */
+void sys_unix_remove(const struct sockaddr_un *address, const struct sys_unix_file *file);
 SHIM int sys_accept(int fd) { return RESULT(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)); }
 
 /* One sendmsg with up to 8 file descriptors; never SIGPIPE. Bytes sent or -errno. */

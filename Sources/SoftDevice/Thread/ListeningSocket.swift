@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The unix socket of a served device. Its file is made here and removed at the end.
+// The unix socket of a served device. Its file is made here, and removed at the end if it is there still.
 
 import CLinux
 import Linux
@@ -18,7 +18,8 @@ extension Optional where Wrapped == ListeningSocket {
 struct ListeningSocket: ~Copyable {
   private static let backlog: Int32 = 4
 
-  private let path: Name
+  private let address: sockaddr_un
+  private let file: sys_unix_file
   private let socket: File
 
   /// A path that a socket can have.
@@ -39,15 +40,21 @@ struct ListeningSocket: ~Copyable {
   init(_ path: Text) throws(Failure) {
     let name = try Self.name(path)
     var address = sockaddr_un()
+    var file = sys_unix_file()
     _ = Self.fill(&address, name)
     socket = File(
-      owning: try check(unsafe sys_unix_listen(&address, Self.backlog)) {
+      owning: try check(unsafe sys_unix_listen(&address, Self.backlog, &file)) {
         Failure($0, "socket ").quoting(name).text(": ").reason($0)
       })
-    self.path = name
+    self.address = address
+    self.file = file
   }
 
-  deinit { _ = unsafe path.withCString { unsafe sys_unlink($0) } }
+  deinit {
+    unsafe withUnsafePointer(to: address) { address in
+      unsafe withUnsafePointer(to: file) { file in unsafe sys_unix_remove(address, file) }
+    }
+  }
 
   var number: Int32 { socket.number }
 }

@@ -16,6 +16,7 @@ struct VhostMeeting {
 
   private var address: sockaddr_un
   private var listener = Descriptor.none
+  private var file = sys_unix_file()
   private var timer = Descriptor.none
   /// Readable when it is time for step().
   private(set) var ready = Descriptor.none
@@ -28,11 +29,11 @@ struct VhostMeeting {
 
   var isServer: Bool { listener.isOpen }
 
-  /// Listens on `path`; its file is made here and removed by close().
+  /// Listens on `path`; its file is made here, and removed by close() if it is there still.
   init(listeningAt path: Text) throws(Failure) {
     try self.init(path)
     do throws(Failure) {
-      listener = Descriptor(owning: try VhostMeeting.check(unsafe sys_unix_listen(&address, 8), path))
+      listener = Descriptor(owning: try VhostMeeting.check(unsafe sys_unix_listen(&address, 8, &file), path))
       try ready.watch(listener.number)
     } catch {
       close()
@@ -63,10 +64,8 @@ struct VhostMeeting {
     timer.close()
     ready.close()
     if !listener.isOpen { return }
+    unsafe sys_unix_remove(&address, &file)
     listener.close()
-    unsafe withUnsafePointer(to: &address.sun_path) { path in
-      unsafe path.withMemoryRebound(to: CChar.self, capacity: 108) { name in unsafe _ = sys_unlink(name) }
-    }
   }
 
   // MARK: Meeting
