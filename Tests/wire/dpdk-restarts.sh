@@ -11,6 +11,9 @@ need dpdk-testpmd dpdk
 restarts=$(program restarts) || exit 1
 export RESTARTS_LOG=$work/testpmd.out
 failed=0
+echo "                                                                                ms to the first frame, from"
+echo "                                                                  fds  RSS    the meeting              testpmd's"
+echo "mode   rings  back-end times     sent     came  lost twice before->now  KiB | median     p99     max   listening"
 row() { # client|server split|packed TIMES [further devargs]
   timeout --foreground 3600 "$restarts" "$1" "$2" "$3" "$work/$1-$2" \
     dpdk-testpmd --lcores "0@0,1@$(($(nproc) - 1))" --no-pci --no-huge -m 192 --no-shconf --no-telemetry \

@@ -15,6 +15,7 @@ enum { F_PACKED = 34, ECHO_BATCH = 32, AVAILABLE_BIT = 1 << 7, USED_BIT = 1 << 1
 struct notes {
 	_Atomic uint64_t there; /* microseconds: when it listened, or was connected */
 	_Atomic uint64_t echoed;
+	_Atomic int backend; /* its process */
 };
 
 struct packed_descriptor {

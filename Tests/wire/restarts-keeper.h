@@ -52,6 +52,7 @@ static void keep(int in, int out)
 			waitpid(child, NULL, 0);
 		}
 		child = order == 's' ? start_backend() : 0;
+		notes->backend = child;
 		(void)!write(out, &order, 1);
 	}
 	if (child > 0)

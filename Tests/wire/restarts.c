@@ -7,7 +7,7 @@
  *     restarts client|server split|packed TIMES SOCKET              the back-end is one of our own: no frame may be lost
  *     restarts client|server split|packed TIMES SOCKET COMMAND...   it is this command; what was in its hands may be lost
  */
-#include "restarts-keeper.h"
+#include "restarts-report.h"
 
 #include "../abi/frame.h"
 
@@ -122,8 +122,10 @@ static void turns_until(int number_of_frames, double seconds)
 	uint64_t end = microseconds() + (uint64_t)(seconds * 1e6);
 	for (uint32_t got = 0; got < (uint32_t)number_of_frames;) {
 		got += turn();
-		if (microseconds() > end)
+		if (microseconds() > end) {
+			report(port);
 			FAILED("%u frames and not %d came in %.0f s; sent %u, arrived %u", got, number_of_frames, seconds, sent, arrived);
+		}
 	}
 }
 
@@ -135,10 +137,11 @@ static int by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static uint64_t slowest; /* from a command's listening to the first frame */
+/* Microseconds to the first frame, of each round: from the back-end's being there; from a command's listening. */
+static uint32_t *took, *from_listening;
 
-/* Kills and starts it. Returns the microseconds from its being there to the first frame. */
-static uint32_t one_round(void)
+/* Kills and starts it. */
+static void one_round(int round)
 {
 	uint64_t end = microseconds() + 30000000, there = 0, listened = 0;
 	uint32_t gone = events[VIONET_EVENT_GONE], met = events[VIONET_EVENT_CONNECTED];
@@ -165,19 +168,19 @@ static uint32_t one_round(void)
 		uint32_t n = turn();
 		if (n > 0 && events[VIONET_EVENT_CONNECTED] > met)
 			break;
-		if (microseconds() > end)
-			FAILED("no frame 30 s after the back-end's restart: state %d, back-ends gone %u and met %u, then %u and %u, socket %d, "
-			       "there %d, sent %u, arrived %u, forgiven %u", (int)info_of(port).state, gone, met,
-			       events[VIONET_EVENT_GONE], events[VIONET_EVENT_CONNECTED], socket_state(), there != 0, sent, arrived,
-			       forgiven);
+		if (microseconds() > end) {
+			report(port);
+			FAILED("no frame 30 s after the back-end's restart: back-ends gone %u and met %u, then %u and %u, there %d, "
+			       "sent %u, arrived %u, forgiven %u", gone, met, events[VIONET_EVENT_GONE],
+			       events[VIONET_EVENT_CONNECTED], there != 0, sent, arrived, forgiven);
+		}
 	}
 	if (is_own)
 		there = notes->there;
 	uint64_t now = microseconds();
-	if (listened != 0 && !is_server && now - listened > slowest)
-		slowest = now - listened;
 	yes(there != 0 && now >= there);
-	return (uint32_t)(now - there);
+	took[round] = (uint32_t)(now - there);
+	from_listening[round] = listened != 0 ? (uint32_t)(now - listened) : 0;
 }
 
 static void finish(void)
@@ -209,6 +212,7 @@ static void begin(void)
 	pool = config.pool = pool_made(BUFFERS);
 	touch_all();
 	ok(vionet_event_add(count, NULL));
+	vionet_log(VIONET_LOG_DEBUG, keep_line, NULL);
 	snprintf(device, sizeof(device), "vhost-user:%s,packed_vq=%d,%s", path, is_packed, is_server ? "server=1" : "recover=auto");
 	if (is_server)
 		ok(vionet_probe(device, &port));
@@ -225,18 +229,26 @@ static void begin(void)
 	same(info_of(port).ring, is_packed ? VIONET_RING_PACKED : VIONET_RING_SPLIT);
 }
 
-/* Few samples on a busy machine say little of the slowest. */
-static void judge(uint32_t *took, int times)
+/* Of sorted microseconds: median, p99, longest. */
+static void print_times(uint32_t *took, int times)
 {
 	qsort(took, (size_t)times, sizeof(*took), by_size);
-	uint32_t median = took[times / 2], p99 = took[(times - 1) * 99 / 100];
-	printf("  first frame after %.1f ms (median), %.1f ms (p99), %.1f ms (longest)", median / 1e3, p99 / 1e3,
-	       took[times - 1] / 1e3);
-	if (slowest != 0) /* DPDK looks at a new listening socket when a poll() of 1 s is over */
-		printf("; %.1f ms at most from its listening, which is not its accepting", (double)slowest / 1e3);
+	printf(" | %7.1f %7.1f %7.1f", took[times / 2] / 1e3, took[(times - 1) * 99 / 100] / 1e3, took[times - 1] / 1e3);
+}
+
+/* One row of the table. Few samples on a busy machine say little of the slowest. */
+static void judge(const char *mode, struct holdings before, struct holdings after, int times)
+{
+	printf("%-6s %-6s %-8s %5d %8u %8u %5u %5u %3d->%-3d %6d", mode, is_packed ? "packed" : "split",
+	       is_own ? "own" : "testpmd", times, sent, arrived, sent - arrived, twice, before.fds, after.fds,
+	       after.resident_kib - before.resident_kib);
+	print_times(took, times);
+	if (!is_server && !is_own) /* DPDK looks at a new listening socket when a poll() of 1 s is over */
+		print_times(from_listening, times);
 	printf("\n");
-	if ((times >= 100 ? p99 : median) > 100000)
-		FAILED("the first frame took %u ms", (times >= 100 ? p99 : median) / 1000);
+	uint32_t judged = took[times >= 100 ? (times - 1) * 99 / 100 : times / 2];
+	if (judged > 100000)
+		FAILED("the first frame took %u ms", judged / 1000);
 }
 
 int main(int argc, char **argv)
@@ -253,16 +265,18 @@ int main(int argc, char **argv)
 	srand(7);
 	notes = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	came = malloc(MOST);
-	uint32_t *took = malloc((size_t)times * sizeof(*took));
-	yes(came != NULL && took != NULL);
+	took = calloc((size_t)times, sizeof(*took));
+	from_listening = calloc((size_t)times, sizeof(*took));
+	yes(came != NULL && took != NULL && from_listening != NULL);
 	for (size_t i = 0; i < MOST; i++)
 		((volatile uint8_t *)came)[i] = 0; /* touched now: no growth later */
 	memset(took, 0, (size_t)times * sizeof(*took));
+	memset(from_listening, 0, (size_t)times * sizeof(*took));
 	start_keeper();
 	begin();
 	struct holdings before = holdings();
 	for (int i = 0; i < times; i++) {
-		took[i] = one_round();
+		one_round(i);
 		if (i < WARM)
 			before = holdings();
 	}
@@ -271,11 +285,7 @@ int main(int argc, char **argv)
 	struct holdings after = holdings();
 	finish();
 	same(events[VIONET_EVENT_GONE], times);
-	printf("%s, %s rings, %d restarts of %s: %u frames sent, %u came, %u lost with the back-end, %u twice; "
-	       "fds %d -> %d, resident %d -> %d KiB\n",
-	       argv[1], argv[2], times, is_own ? "our own back-end" : command[0], sent, arrived, sent - arrived, twice,
-	       before.fds, after.fds, before.resident_kib, after.resident_kib);
-	judge(took, times);
+	judge(argv[1], before, after, times);
 	close(to_keeper);
 	waitpid(keeper, NULL, 0);
 	return 0;

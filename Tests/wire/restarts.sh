@@ -9,6 +9,9 @@
 
 restarts=$(program restarts) || exit 1
 failed=0
+echo "                                                                                ms to the first frame, from"
+echo "                                                                  fds  RSS    the meeting              testpmd's"
+echo "mode   rings  back-end times     sent     came  lost twice before->now  KiB | median     p99     max   listening"
 for mode in client server; do
   for rings in split packed; do
     "$restarts" "$mode" "$rings" "${1:-25}" "$work/$mode-$rings" || failed=$((failed + 1))
