@@ -378,7 +378,8 @@ int vionet_event_fd(uint16_t port);
  * negotiated at the start, but for what only rings have (packed, in order, EVENT_IDX, INDIRECT_DESC, MRG_RXBUF).
  *
  * A PCI function that is about to be unplugged, or was, is gone (VFIO alone tells of it beforehand): VIONET_EVENT_GONE
- * comes, and other calls that would ask it return -ENODEV. The system waits with the removal until vionet_close().
+ * comes, and other calls that would ask it return -ENODEV. With vfio-pci the system waits with the removal until
+ * vionet_close(); with uio_pci_generic for nobody.
  *
  * Returns how many events there were. -ENODEV no such port, or its PCI function was already known to be gone; -EINVAL not started; -ETIMEDOUT the device does not answer, or a thread
  * stayed inside a burst for 3 s; -EPROTO it came back without a feature, which the sentence names (a port that waits goes

@@ -90,6 +90,12 @@ enum PCIHold {
     return unsafe readConfiguration(0, &vendor, 2) && vendor != 0xffff
   }
 
+  /// There is no function behind it any more, whatever its registers read as.
+  var isRevoked: Bool {
+    if case .uio(let hold) = self { return hold.isRevoked }
+    return false
+  }
+
   /// The way of the PCI bus, whatever the virtio registers do; false if it fails.
   func reset() -> Bool {
     switch self {

@@ -112,6 +112,15 @@ struct UIOHold {
     try UIOHold.open(address.file("resource").adding(number: UInt32(index)))
   }
 
+  /// The kernel has taken the function away, for which it does not wait: the uio device is in error, as it is without an
+  /// interrupt too, and there is no configuration space any more.
+  var isRevoked: Bool {
+    var file = pollfd(fd: interrupt, events: 0, revents: 0)
+    if unsafe sys_poll(&file, 1, 0) <= 0 { return false }
+    var vendor: UInt16 = 0
+    return unsafe !read(0, &vendor, 2)
+  }
+
   func read(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) -> Bool {
     unsafe sys_pread(configuration, target, count, UInt64(offset)) == count
   }

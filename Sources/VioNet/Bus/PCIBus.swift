@@ -164,7 +164,7 @@ struct PCIBus {
   }
 
   /// The kernel waits until whoever has a function that is to be unplugged has let go of it.
-  var isGone: Bool { isAbsent || removal.isReadable }
+  var isGone: Bool { hold.isRevoked || isAbsent || removal.isReadable }
   var isAbsent: Bool { status == 0xff }
 
   var configLength: Int {
