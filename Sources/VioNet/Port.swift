@@ -194,7 +194,8 @@ extension Port {
   /// The pool of the receive buffers, with a promise of as many as this port may hold.
   private mutating func acquirePool() throws(Failure) {
     // A shared pool made for this port has room for its peer too.
-    let wanted = try PacketPools.find(options.pool, making: 2 * need(PacketPool.mostPerPair, buffers: 1))
+    let wanted = try PacketPools.find(
+      options.pool, making: 2 * need(PacketPool.mostPerPair, buffers: 1), within: bus.reach)
     promised = need(wanted.value.perPair, buffers: 1)
     try PacketPools.acquire(wanted, promised)
     pool = wanted

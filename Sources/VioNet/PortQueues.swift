@@ -54,7 +54,7 @@ extension Port {
     let hasControl = features.has(VIRTIO_NET_F_CTRL_VQ)
     let region = try Region.make(
       Int(pairs) * (receive.bytes + transmit.bytes) + controlBytes,
-      hugepages: bus.usesPhysicalAddresses)
+      hugepages: bus.usesPhysicalAddresses, within: bus.reach)
     rings = region
     if bus.usesPhysicalAddresses { try region.lock() }
     try bus.share(try sharedRegions(region))

@@ -5,6 +5,8 @@
  */
 #include "kernel_vhost.h"
 
+#include <sys/wait.h>
+
 static uint16_t pool;
 static const char *const tap_device = "vhost-net:vt-none,queues=2,mac=02:00:00:00:00:05,rx_csum=1,queue_size=64";
 static const char *const vdpa_device = "vhost-vdpa:/dev/vhost-vdpa-7";
@@ -18,6 +20,7 @@ static void as_new(void)
 	vdpa_offers |= BIT(VIRTIO_NET_F_MAC) | BIT(VIRTIO_NET_F_CTRL_VQ) | BIT(VIRTIO_NET_F_STATUS);
 	vdpa_backend = 0x1e;
 	vdpa_kind = 1;
+	vdpa_first = 0;
 	vdpa_last = UINT64_MAX;
 }
 
@@ -129,12 +132,56 @@ static void offers(void)
 	fails_with(vdpa_device, -EIO, "reset right after DRIVER_OK");
 }
 
-int main(void)
+/*
+ * A device that cannot be given the addresses that memory usually has: rings and the default pool are made where it
+ * can. The made-up kernel refuses all others.
+ */
+static void reaches(uint64_t first, uint64_t last)
+{
+	uint16_t port = VIONET_PORT_NONE;
+	as_new();
+	vdpa_first = first;
+	vdpa_last = last;
+	ok(up(vdpa_device, &port));
+	/* From the second start on with the pool that there is. */
+	vionet_close(port);
+	same(life(vdpa_device), 0);
+	same(opened_files, 0);
+}
+
+/* Each in a process of its own. */
+static void in_reach(const char *program)
+{
+	static const char *const ranges[][2] = {{"0", "0xffffffff"},
+	                                        {"0x100000000", "0xfffffffff"},
+	                                        {"0x10000", "0x1fffffffff"},
+	                                        {"0x4000000000", "0xffffffffffffffff"},
+	                                        {"0x20000000", "0x23ffffff"}};
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+		int status;
+		pid_t child = fork();
+		if (child == 0) {
+			execl(program, program, ranges[i][0], ranges[i][1], (char *)NULL);
+			_exit(127);
+		}
+		yes(child > 0 && waitpid(child, &status, 0) == child);
+		if (status != 0)
+			FAILED("memory is not made from %s to %s: status 0x%x", ranges[i][0], ranges[i][1], status);
+	}
+}
+
+int main(int argc, char **argv)
 {
 	kernel.now = 1;
 	kernel.open = my_open;
 	kernel.close = my_close;
 	kernel.control = my_control;
+	/* The default pool is made once in a process. */
+	if (argc == 3) {
+		reaches(strtoull(argv[1], NULL, 0), strtoull(argv[2], NULL, 0));
+		return 0;
+	}
+	in_reach(argv[0]);
 	pool = pool_made(1024);
 	offers();
 	all_refusals(tap_device, 60);

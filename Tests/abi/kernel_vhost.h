@@ -29,7 +29,7 @@ static struct file {
 
 /* The n-th question from here on is answered with this error; 0: none. */
 static int refuse_at, refusal, asked, is_driver_ok_refused;
-static uint64_t net_offers, vdpa_offers, vdpa_last, vdpa_backend;
+static uint64_t net_offers, vdpa_offers, vdpa_first, vdpa_last, vdpa_backend;
 static uint32_t vdpa_kind;
 static int opened_files;
 
@@ -155,7 +155,7 @@ static int vdpa(struct file *f, unsigned long request, void *argument)
 	case VHOST_GET_BACKEND_FEATURES: *(uint64_t *)argument = vdpa_backend; return 0;
 	case VHOST_SET_BACKEND_FEATURES: yes((*(uint64_t *)argument & ~vdpa_backend) == 0); return 0;
 	case VHOST_VDPA_GET_CONFIG_SIZE: *(uint32_t *)argument = 12; return 0;
-	case VHOST_VDPA_GET_IOVA_RANGE: memcpy(argument, (uint64_t[]){0, vdpa_last}, 16); return 0;
+	case VHOST_VDPA_GET_IOVA_RANGE: memcpy(argument, (uint64_t[]){vdpa_first, vdpa_last}, 16); return 0;
 	case VHOST_GET_FEATURES: *(uint64_t *)argument = vdpa_offers; return 0;
 	case VHOST_SET_FEATURES:
 		yes(!(f->status & VIRTIO_CONFIG_S_FEATURES_OK) && (*(uint64_t *)argument & ~vdpa_offers) == 0);
@@ -199,7 +199,7 @@ static ssize_t message(struct file *f, const struct vhost_msg_v2 *m)
 		if (f->first[m->asid][place] <= last && f->last[m->asid][place] >= first)
 			break;
 	if (m->iotlb.type == VHOST_IOTLB_UPDATE) {
-		yes(place == f->maps[m->asid] && place < 8 && last <= vdpa_last && m->iotlb.perm == VHOST_ACCESS_RW);
+		yes(place == f->maps[m->asid] && place < 8 && first >= vdpa_first && last <= vdpa_last && m->iotlb.perm == VHOST_ACCESS_RW);
 		f->maps[m->asid]++;
 	} else {
 		yes(m->iotlb.type == VHOST_IOTLB_INVALIDATE && place < f->maps[m->asid]);

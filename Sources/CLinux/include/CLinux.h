@@ -105,9 +105,10 @@ SHIM void *_Nullable sys_map(void *_Nullable hint, size_t length, int protection
 }
 /*
  * Maps a file below 256 GiB if there is room, since an IOMMU may be only 39 bits wide and our addresses are the
- * device's; anywhere otherwise. NULL if it cannot be mapped at all.
+ * device's; between `first` and `last` if these leave something of that out; anywhere if there is no room. NULL if it
+ * cannot be mapped at all.
  */
-void *_Nullable sys_map_low(size_t length, size_t alignment, int fd);
+void *_Nullable sys_map_low(size_t length, size_t alignment, int fd, uint64_t first, uint64_t last);
 SHIM int sys_unmap(void *p, size_t length) { return RESULT(munmap(p, length)); }
 SHIM int sys_advise(void *p, size_t length, int advice) { return RESULT(madvise(p, length, advice)); }
 SHIM int sys_eventfd(unsigned int value) { return RESULT(eventfd(value, EFD_CLOEXEC | EFD_NONBLOCK)); }

@@ -27,6 +27,16 @@ struct SharedRegion {
   var offset: UInt64 = 0
 }
 
+/// The addresses that a device can be given.
+struct Reach {
+  var first: UInt64 = 0
+  var last = UInt64.max
+
+  func has(_ region: SharedRegion) -> Bool {
+    region.address >= first && region.address <= last && last - region.address >= region.length - 1
+  }
+}
+
 struct SharedRegions {
   /// The rings, and every pool there can be.
   static let room = 64
@@ -111,6 +121,12 @@ enum Bus {
   var usesPhysicalAddresses: Bool {
     if case .pci(let bus) = self { return bus.value.usesPhysicalAddresses }
     return false
+  }
+
+  /// Where memory has to lie for it, since our addresses are its own.
+  var reach: Reach {
+    if case .vhostVDPA(let bus) = self { return bus.value.memory.range }
+    return Reach()
   }
 
   /// Bytes of config space that can be read.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What a vDPA device may touch, told in messages to the kernel (IOTLB), which pins the pages: our own addresses, on
-// condition that the device can be given them. All is taken back after each reset, since a parent driver may forget then
-// what the kernel remembers.
+// What a vDPA device may touch, told in messages to the kernel (IOTLB), which pins the pages: our own addresses. Rings,
+// and the pool that is shared by default, are made where the device can be given them. All is taken back after each
+// reset, since a parent driver may forget then what the kernel remembers.
 
 import CLinux
 import Linux
@@ -16,7 +16,7 @@ struct VDPAMemory {
   /// Several messages count as one change.
   var isBatched = false
   /// The addresses that the device can be given.
-  var range: (first: UInt64, last: UInt64) = (0, .max)
+  var range = Reach()
   private var shared = SharedRegions()
   private var control = SharedRegion()
 
@@ -44,7 +44,7 @@ struct VDPAMemory {
   }
 
   private func checkReach(_ region: SharedRegion) throws(Failure) {
-    if region.address >= range.first && region.address + (region.length - 1) <= range.last { return }
+    if range.has(region) { return }
     throw Failure(ERANGE, "memory at ").hex(region.address).text(" is out of reach of this device, which can be given ")
       .hex(range.first).text(" to ").hex(range.last).text(": mmap() a pool's memory there")
   }

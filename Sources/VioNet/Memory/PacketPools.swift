@@ -19,9 +19,11 @@ package enum PacketPools {
     package init() {}
   }
 
-  package static func create(_ request: Request) throws(Failure) -> UInt16 {
+  package static func create(_ request: Request) throws(Failure) -> UInt16 { try create(request, within: Reach()) }
+
+  private static func create(_ request: Request, within reach: Reach) throws(Failure) -> UInt16 {
     let (packets, stride) = try geometry(request)
-    let region = try Region.make(packets * stride, hugepages: request.hugepages)
+    let region = try Region.make(packets * stride, hugepages: request.hugepages, within: reach)
     return try register(region, packets: packets, stride: stride)
   }
 
@@ -75,9 +77,12 @@ package enum PacketPools {
   // MARK: Finding
 
   /// The pool of that number, 0 standing for the shared one, which is made if there is none yet, with `packets` if
-  /// those are more than usual. It stays until the library is unloaded.
-  static func find(_ number: UInt16, making packets: Int = 0) throws(Failure) -> Cell<PacketPool> {
-    if number == 0 { return try defaultPool(packets) }
+  /// those are more than usual, within reach of the device that is the first to need it. It stays until the library is
+  /// unloaded.
+  static func find(_ number: UInt16, making packets: Int = 0, within reach: Reach = Reach()) throws(Failure)
+    -> Cell<PacketPool>
+  {
+    if number == 0 { return try defaultPool(packets, reach) }
     if let pool = existing(number) { return pool }
     throw Failure(EBADF, "there is no pool ").number(number)
   }
@@ -88,11 +93,11 @@ package enum PacketPools {
     return unsafe Cell(Registry.pools.base + Int(number))
   }
 
-  private static func defaultPool(_ packets: Int) throws(Failure) -> Cell<PacketPool> {
+  private static func defaultPool(_ packets: Int, _ reach: Reach) throws(Failure) -> Cell<PacketPool> {
     if let pool = currentDefault() { return pool }
     var request = Request()
     request.packets = UInt32(max(packets, defaultPackets))
-    let number = try create(request)
+    let number = try create(request, within: reach)
     Registry.shared.value.lock.lock()
     let raced = Registry.shared.value.defaultPool
     if raced == 0 { Registry.shared.value.defaultPool = number }

@@ -22,16 +22,17 @@ struct Region {
 
   var address: UInt64 { unsafe UInt64(UInt(bitPattern: base)) }
 
-  /// Fresh zeroed memory. Hugepages are used if enough are free; lacking them is no error.
-  static func make(_ length: Int, hugepages: Bool) throws(Failure) -> Region {
+  /// Fresh zeroed memory, within reach of a device if there is room. Hugepages are used if enough are free; lacking them
+  /// is no error.
+  static func make(_ length: Int, hugepages: Bool, within reach: Reach = Reach()) throws(Failure) -> Region {
     if hugepages,
       let region = Failure.quietly({ () throws(Failure) in
-        try map(length, page: 2 << 20, flags: UInt32(MFD_HUGETLB))
+        try map(length, page: 2 << 20, flags: UInt32(MFD_HUGETLB), reach)
       })
     {
       return region
     }
-    let region = try map(length, page: sys_page_size(), flags: 0)
+    let region = try map(length, page: sys_page_size(), flags: 0, reach)
     // Transparent hugepages where the system allows them for shared memory; merely a wish.
     unsafe _ = sys_advise(region.base, region.length, MADV_HUGEPAGE)
     return region
@@ -61,7 +62,7 @@ struct Region {
     if file >= 0 { _ = sys_close(file) }
   }
 
-  private static func map(_ wanted: Int, page: Int, flags: UInt32) throws(Failure) -> Region {
+  private static func map(_ wanted: Int, page: Int, flags: UInt32, _ reach: Reach) throws(Failure) -> Region {
     let length = (max(wanted, 1) + page - 1) / page * page
     let file = try check(unsafe sys_memfd("vionet", UInt32(MFD_CLOEXEC) | UInt32(MFD_ALLOW_SEALING) | flags)) {
       Failure($0, "cannot make a memfd: ").reason($0)
@@ -71,7 +72,7 @@ struct Region {
         Failure($0, "no memory for ").number(length).text(" bytes shared with the device: ").reason($0)
       }
       _ = try check(sys_seal(file)) { Failure($0, "cannot seal a memfd: ").reason($0) }
-      guard let base = unsafe sys_map_low(length, page, file) else {
+      guard let base = unsafe sys_map_low(length, page, file, reach.first, reach.last) else {
         throw Failure(ENOMEM, "cannot map ").number(length).text(" bytes shared with the device")
       }
       return unsafe Region(
