@@ -35,7 +35,7 @@ END
 # ---- a made-up bus -------------------------------------------------------------------------------------------------------
 
 make_bus
-prints 0 "${on_bus[@]}" "$vionetctl" list <<<"This machine has no virtio-net PCI functions."
+prints 0 "${on_bus[@]}" "$vionetctl" list <<<"This machine has no virtio-net PCI functions and no vDPA devices."
 gives 0 "${on_bus[@]}" "$vionetctl" list --json
 [ "$(tr -d ' \n' <"$work/said")" = "[]" ] || fail "no JSON of no functions"
 add_function 0000:00:05.0 1af4:1041 virtio-pci 12 ens5

@@ -16,8 +16,8 @@ struct Info: ParsableCommand {
 
   @Argument(
     help: """
-      A device address, such as pci:0000:00:05.0, vhost-user:/run/x.sock or soft:loopback; \
-      a PCI address may stand alone.
+      A device address, such as pci:0000:00:05.0, vhost-vdpa:/dev/vhost-vdpa-0, vhost-user:/run/x.sock or \
+      soft:loopback; a PCI address may stand alone.
       """, completion: .custom(Device.completions))
   var device: String
 

@@ -4,9 +4,9 @@ import ArgumentParser
 
 struct List: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "List the virtio-net PCI functions of this machine.",
+    abstract: "List the virtio-net PCI functions and the vDPA devices of this machine.",
     discussion: """
-      READY says whether a program can open the function now; if not, the reason stands below the table, with the \
+      READY says whether a program can open the device now; if not, the reason stands below the table, with the \
       command that mends it. One that another program has open is shown as ready, since nothing is opened for this list.
       """)
 
@@ -16,7 +16,7 @@ struct List: ParsableCommand {
   func run() throws {
     let devices = try Device.all()
     if json { return print(try JSON.text(devices)) }
-    if devices.isEmpty { return print("This machine has no virtio-net PCI functions.") }
+    if devices.isEmpty { return print("This machine has no virtio-net PCI functions and no vDPA devices.") }
     var table = Table("ADDRESS", "KIND", "DRIVER", "INTERFACE", "IOMMU GROUP", "READY")
     for device in devices {
       table.add(
@@ -25,8 +25,11 @@ struct List: ParsableCommand {
     }
     print(table.text)
     let reasons = devices.compactMap { device in
-      // Most of them begin with the function's name.
-      device.reason.map { $0.contains(device.name) ? $0 : "PCI function \(device.name): \($0)" }
+      // Most of them begin with the device's name.
+      device.reason.map { reason in
+        if reason.contains(device.name) { return reason }
+        return device.isFunction ? "PCI function \(device.name): \(reason)" : "\(device.name): \(reason)"
+      }
     }
     if !reasons.isEmpty { print("\n" + reasons.joined(separator: "\n")) }
   }
