@@ -139,7 +139,7 @@ make_system() {
 make_vionet() {
   local folder=$work/vionet name
   mkdir -p "$folder/vionet/examples" "$folder/vionet/bin"
-  for name in large ports tap tuner vdpa-port; do
+  for name in large ports tap transfer tuner vdpa-port; do
     # shellcheck disable=SC2016 # $ORIGIN is the loader's
     compile "Tests/guest/$name.c" -I"$root/Tests/abi" -Wl,--no-as-needed,-lbsd,-rpath,'$ORIGIN/..' || fail "compiling $name.c"
     cp "$build/test-bin/guest-$name" "$folder/vionet/bin/$name"
