@@ -144,7 +144,8 @@ def waited(content):
                           for who in ("vionet", "DPDK", "ratio of")]
     return ("Frames are written into a TAP interface whose other side is, for both front-ends, our device, on another core. "
             f"The front-end polls while packets come and sleeps when there were none for {content['patience_us']} µs: in "
-            "`vionet_rx_wait`, or in `rte_epoll_wait` with the queue's interrupt enabled, as DPDK's l3fwd-power does. CPU "
+            "`vionet_rx_wait`, or in `rte_epoll_wait` with the queue's interrupt enabled, as DPDK's l3fwd-power does. Each uses "
+            "the features it knows, which for ours takes in EVENT_IDX. CPU "
             "is the share of a core that the whole front-end process takes. p50 and p99 are the time from the write of a "
             "frame that finds it asleep to the return of that call; what the back-end takes, which sleeps too, is in it. "
             "100000 frames per second come 10 at a time. Every frame sent was received. The median over lives, and the "
