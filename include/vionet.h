@@ -127,6 +127,7 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
  *     queues=1                   queue pairs, up to what the device has; of vhost-net: what the interface is to have
  *     packed_vq=0|1              packed rings if offered; without the key only on PCI
  *     in_order=0|1               buffers used in order if offered; without the key yes
+ *     event_idx=0|1              each side says at which entry it wants a signal, if offered; without the key yes
  *     mrg_rxbuf=0|1              frames in several buffers if offered; without the key if they do not fit into one.
  *                                Where a device does not merge, such frames take several buffers of every descriptor:
  *                                with lro=1 34 of 1984 bytes, if the pool has as many

@@ -27,6 +27,8 @@ package struct PortOptions {
   var packed = Choice.best
   var inOrder = Choice.best
   var mergeable = Choice.best
+  /// Each side may say at which entry it wants a signal.
+  var hasEventIndex = true
   /// The control queue of a back-end: only DPDK's naming says that one answers there. A PCI device's always does.
   var control = Choice.best
   /// A broken queue, or a device that needs a reset, is seen to by vionet_event_handle().
@@ -66,6 +68,8 @@ package struct PortOptions {
       packed = try PortOptions.isOn(key, value) ? .on : .off
     } else if key.equals("in_order") {
       inOrder = try PortOptions.isOn(key, value) ? .on : .off
+    } else if key.equals("event_idx") {
+      hasEventIndex = try PortOptions.isOn(key, value)
     } else if key.equals("rx_csum") {
       try setOffload(VIONET_RX_CHECKSUM, key, value)
     } else if key.equals("lro") {

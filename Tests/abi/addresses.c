@@ -93,6 +93,7 @@ static void values(void)
 	right("soft:sink,packed_vq=1,mrg_rxbuf=1,in_order=1,rx_csum=1,lro=1,vlan_strip=1");
 	wrong("soft:sink,queue_size=255", -EINVAL, "power of two");
 	wrong("soft:sink,lro=2", -EINVAL, "lro");
+	wrong("soft:sink,event_idx=2", -EINVAL, "event_idx");
 	right("soft:sink,queues=1,mac=02:00:00:00:00:09");
 	right("soft:generate,length=64,rate=1,flows=65536");
 	right("soft:generate,length=9000,rate=0,flows=1");

@@ -18,7 +18,10 @@ static const struct row {
 	{"queue_size=64", "rx-split-plain", "tx-split-plain", 0, VIONET_RING_SPLIT, 64},
 	{"queue_size=64,in_order=0,mrg_rxbuf=1", "rx-split-mergeable", "tx-split-plain",
 	 BIT(F_MRG_RXBUF) | BIT(F_IN_ORDER) | BIT(F_PACKED) | BIT(F_EVENT_IDX), VIONET_RING_SPLIT, 64},
-	{"queue_size=64", "rx-split-in-order", "tx-split-in-order", BIT(F_IN_ORDER) | BIT(F_INDIRECT), VIONET_RING_SPLIT, 64},
+	{"queue_size=64,event_idx=1", "rx-split-in-order", "tx-split-in-order",
+	 BIT(F_IN_ORDER) | BIT(F_INDIRECT) | BIT(F_EVENT_IDX), VIONET_RING_SPLIT, 64},
+	{"queue_size=64,event_idx=0", "rx-split-in-order", "tx-split-in-order",
+	 BIT(F_IN_ORDER) | BIT(F_INDIRECT) | BIT(F_EVENT_IDX), VIONET_RING_SPLIT, 64},
 	{"queue_size=64,mrg_rxbuf=1", "rx-split-in-order-mergeable", "tx-split-in-order",
 	 BIT(F_IN_ORDER) | BIT(F_MRG_RXBUF) | BIT(F_INDIRECT) | BIT(F_EVENT_IDX), VIONET_RING_SPLIT, 64},
 	{"queue_size=64,packed_vq=1", "rx-packed-plain", "tx-packed-plain", BIT(F_PACKED), VIONET_RING_PACKED, 64},
@@ -65,7 +68,7 @@ static void up(const struct row *row)
 	same(has(&p, F_IN_ORDER), strstr(row->rx, "in-order") != NULL);
 	same(has(&p, F_MRG_RXBUF), strstr(row->rx, "mergeable") != NULL);
 	same(has(&p, F_INDIRECT), (row->features & BIT(F_INDIRECT)) != 0);
-	same(has(&p, F_EVENT_IDX), (row->features & BIT(F_EVENT_IDX)) != 0);
+	same(has(&p, F_EVENT_IDX), (row->features & BIT(F_EVENT_IDX)) != 0 && strstr(row->options, "event_idx=0") == NULL);
 	same(info.negotiated[0] & ~p.negotiated, 0);
 }
 

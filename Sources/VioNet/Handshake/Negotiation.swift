@@ -125,6 +125,7 @@ enum Negotiation {
   private static func wishes(_ bus: Bus, _ options: PortOptions) -> UInt64 {
     var wanted = Features.wanted
     if bus.isDevice { wanted |= Features.wantedOfDevices }
+    if !options.hasEventIndex { wanted &= ~(1 << UInt64(VIRTIO_RING_F_EVENT_IDX)) }
     if options.inOrder != .off { wanted |= 1 << UInt64(VIRTIO_F_IN_ORDER) }
     // Who makes a PCI device offers packed rings on purpose; back-ends in software all do.
     if options.packed == .on || options.packed == .best && bus.isPCI { wanted |= 1 << UInt64(VIRTIO_F_RING_PACKED) }
