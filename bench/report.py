@@ -108,7 +108,9 @@ def copied(content):
             cells += [rate(one["fronts"].get("vionet")), best(one), ratio(one)] if one else ["-", "-", "-"]
         lines.append([name] + cells)
     head = ["row"] + [f"{who} {length} B" for length in rows.LENGTHS for who in ("vionet", "DPDK", "ratio")]
-    return "Bursts of 32, rings of 1024; the peer is a testpmd that makes (rx) or takes (tx) frames.\n\n" + table(head, lines)
+    return ("Bursts of 32, rings of 1024; the peer is a testpmd that makes (rx) or takes (tx) frames, one of its own for each "
+            "direction and round. It copies every byte, and when it takes frames the ring is always full: then its time is "
+            "what is measured, and front-ends differ by how little they disturb it.\n\n" + table(head, lines))
 
 
 def devices(content):
