@@ -27,11 +27,12 @@ extension FrontEnd {
   static func called(at path: String) throws -> FrontEnd {
     var address = sockaddr_un()
     unsafe _ = sys_unix_address(&address, path)
-    let listener = unsafe sys_unix_listen(&address, 1)
+    var file = sys_unix_file()
+    let listener = unsafe sys_unix_listen(&address, 1, &file)
     if listener < 0 { throw TestError("cannot listen") }
     defer {
+      unsafe sys_unix_remove(&address, &file)
       _ = sys_close(listener)
-      _ = sys_unlink(path)
     }
     let deadline = Deadline(milliseconds: 3000)
     while !deadline.hasPassed {

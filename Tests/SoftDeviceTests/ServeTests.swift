@@ -99,7 +99,8 @@ extension SoftDeviceTests {
         let left = folder + "/left"
         var address = sockaddr_un()
         unsafe _ = sys_unix_address(&address, left)
-        _ = sys_close(unsafe sys_unix_listen(&address, 1))
+        var file = sys_unix_file()
+        _ = sys_close(unsafe sys_unix_listen(&address, 1, &file))
         #expect(exists(left))
         SoftDevice.stop(try serve(left, "sink"))
         #expect(!exists(left))
