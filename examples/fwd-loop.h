@@ -16,7 +16,7 @@
 #define VIONET_CALLS(CALL)                                                                                             \
 	CALL(open) CALL(close) CALL(error) CALL(info) CALL(stats) CALL(rx_queue_stats) CALL(tx_queue_stats)                    \
 	CALL(drop_name) CALL(rx_burst) CALL(tx_burst) CALL(rx_fd) CALL(rx_arm) CALL(event_fd)                 \
-	CALL(event_handle) CALL(packet_free_bulk)
+	CALL(event_add) CALL(event_remove) CALL(event_handle) CALL(announce) CALL(packet_free_bulk)
 
 /* And of libvionet-control, which a program may do without. */
 #define CONTROL_CALLS(CALL)                                                                                            \
@@ -129,6 +129,18 @@ static void collect_sent(struct forwarder *f)
 	for (int i = 0; i < f->ends; i++)
 		for (uint16_t queue = 0; queue < f->end[i].queues; queue++)
 			f->vionet->tx_burst(f->end[i].port, queue, none, 0);
+}
+
+/*
+ * A device that has moved to another machine, or whose cable was out, wants its station announced, so that switches find
+ * it anew: the port's own address, on which replies to `-m mac` come. Whom we forward for, nobody told us, and they teach
+ * the switches with every frame. It is vionet_event_handle() that calls, so this is the sending thread.
+ */
+static void announce(uint16_t port, int event, void *user)
+{
+	struct forwarder *f = user;
+	if (event == VIONET_EVENT_ANNOUNCE && f->vionet->announce(port, 0, NULL, 0) != 0)
+		warnx("port %u: %s", port, f->vionet->error());
 }
 
 /*

@@ -238,7 +238,7 @@ static int forwarder_main(int argc, char **argv, const struct vionet_calls *vion
 {
 	struct forwarder f = {.vionet = vionet, .calls = control, .burst = 32, .core = -1,
 	                      .patience = PATIENCE / 1e6};
-	bool good = true;
+	bool good = vionet->event_add(announce, &f) == 0;
 
 	read_arguments(&f, argc, argv);
 	stop_on_signals();
@@ -257,6 +257,7 @@ static int forwarder_main(int argc, char **argv, const struct vionet_calls *vion
 		control->control_close(f.control);
 	for (int i = 0; i < f.ends; i++) /* also what was not opened: any number may be closed */
 		vionet->close(f.end[i].port);
+	vionet->event_remove(announce, &f);
 	return good ? 0 : 1;
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # vionet-fwd and vionet-fwd-dlopen: frames of a capture come out as the mode says, waiting or not; time limit, signals,
-# summary, the live line, and bad arguments.
+# summary, the live line, and bad arguments. And a device that wants its station announced has that done, once.
 # shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
 . "$(dirname "$0")/../scripts/lib.sh"
 need python3 python3
@@ -11,6 +11,39 @@ python3 "$root/Tests/scripts/capture.py" make "$work/in" 2000 || fail "making a 
 # shellcheck disable=SC2317 # called by until_true
 all_there() { [ "$(stat -c %s "$work/out" 2>/dev/null)" = "$(stat -c %s "$work/in")" ]; }
 within() { [ "$1" -ge "$2" ] && [ "$1" -le "$3" ]; }
+flaps=$(program flaps) || exit 1
+
+# announces PROGRAM: the forwarder on a is held while b, to which a is joined, goes and comes again; who then listens at
+# b hears one RARP request (RFC 903) from a's address, and nothing else.
+announces() {
+  local child
+  mkdir -p "$work/sockets"
+  cd "$work/sockets" || fail "no folder for sockets"
+  background flaps "$flaps"
+  "$1" vhost-user:a,cq=1,mac=02:00:00:00:00:07 vhost-user:c >"$work/fwd.out" 2>&1 &
+  child=$!
+  children+=("$child")
+  until_true 5 grep -q '^->' "$work/fwd.out" || { cat "$work/fwd.out"; fail "no forwarder on a"; }
+  kill -USR1 "${children[-2]}"
+  sleep 0.3
+  kill -STOP "$child"
+  kill -USR2 "${children[-2]}"
+  until_true 5 test -S b || fail "b did not come again"
+  "$examples/vionet-fwd" vhost-user:b "soft:pcap=,out=$work/heard" >"$work/ear.out" 2>&1 &
+  children+=($!)
+  until_true 5 grep -q '^->' "$work/ear.out" || { cat "$work/ear.out"; fail "nobody listens at b"; }
+  kill -CONT "$child"
+  until_true 5 frames_heard 1 || { cat "$work/fwd.out"; fail "a's station is not announced"; }
+  sleep 1.2
+  frames_heard 1 || fail "it is announced more than once"
+  tail -c 60 "$work/heard" | cmp - <(printf '%b' '\xff\xff\xff\xff\xff\xff\x02\0\0\0\0\x07\x80\x35' \
+    '\0\x01\x08\0\x06\x04\0\x03\x02\0\0\0\0\x07\0\0\0\0\x02\0\0\0\0\x07'; head -c 22 /dev/zero) || fail "that is no RARP request of a's"
+  for _ in ear forwarder flaps; do end_last || fail "$1 or a device ended badly"; done
+  cd "$root" || exit 1
+}
+# A capture has 24 bytes of its own, and 16 for each frame.
+# shellcheck disable=SC2317 # called by until_true
+frames_heard() { [ "$(stat -c %s "$work/heard" 2>/dev/null)" = $((24 + $1 * (16 + 60))) ]; }
 
 # carry PROGRAM HOW options...: the capture goes in at one end and comes out at the other.
 carry() {
@@ -31,6 +64,7 @@ for program in "$examples/vionet-fwd" "$examples/vionet-fwd-dlopen"; do
   carry "$program" io -w -b 1
   carry "$program" macswap -m macswap -b 64
   carry "$program" mac -m mac -w
+  announces "$program"
 
   # One device: what comes is sent back into it.
   rm -f "$work/out"
