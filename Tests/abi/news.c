@@ -50,6 +50,26 @@ static void link_flaps(void)
 	peer_end(&p);
 }
 
+/* A device that does not tell of its link has one that is up, whatever stands where it would tell. */
+static void no_word_of_the_link(void)
+{
+	struct peer p;
+	char address[150];
+	peer_start(&p);
+	p.features &= ~BIT(F_STATUS);
+	snprintf(address, sizeof(address), "vhost-user:%s", p.path);
+	uint16_t port = opened(address);
+	memset(counts, 0, sizeof(counts));
+	for (int i = 0; i < 4; i++) {
+		p.config[6] = (uint8_t)i;
+		same(vionet_event_handle(port), 0);
+		same(info_of(port).link_up, 1);
+	}
+	same(counts[VIONET_EVENT_LINK] + counts[VIONET_EVENT_ANNOUNCE], 0);
+	vionet_close(port);
+	peer_end(&p);
+}
+
 /* The device asks for a reset: the event comes once; the program sees to it, or the library. */
 static void needs_reset(void)
 {
@@ -141,6 +161,7 @@ int main(void)
 {
 	ok(vionet_event_add(count, NULL));
 	link_flaps();
+	no_word_of_the_link();
 	needs_reset();
 	broken_queue();
 	waits();
