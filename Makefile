@@ -108,9 +108,10 @@ $(B)/vionet.pc: pkgconfig/vionet.pc.in Makefile
 # ---- the control socket, a library of its own: C above vionet.h, so that the driver does not carry it ------------------------
 
 CONTROL_OBJECTS := $(patsubst Sources/VioNetControl/%.c,$(O)/control/%.o,$(wildcard Sources/VioNetControl/*.c))
-$(O)/control/%.o: Sources/VioNetControl/%.c Sources/VioNetControl/control.h $(wildcard include/*.h) Makefile
+$(O)/control/%.o: Sources/VioNetControl/%.c Sources/VioNetControl/control.h Sources/CLinux/include/folder_lock.h \
+		$(wildcard include/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -Iinclude -c $< -o $@
+	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -Iinclude -ISources/CLinux/include -c $< -o $@
 
 $(B)/$(CONTROL_SO): $(CONTROL_OBJECTS) vionet-control.map $(B)/$(SO)
 	$(CC) -shared -o $@ $(CONTROL_OBJECTS) -Wl,-soname,libvionet-control.so.$(SOVERSION) \

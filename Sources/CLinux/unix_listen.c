@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "CLinux.h"
+#include "folder_lock.h"
 
 /* A socket, and one on which nobody listens any more. */
 static int is_abandoned(const struct sockaddr_un *address)
@@ -27,11 +28,34 @@ static struct sys_unix_file file_at(const struct sockaddr_un *address)
 	return (struct sys_unix_file){is.st_dev, is.st_ino};
 }
 
-void sys_unix_remove(const struct sockaddr_un *address, const struct sys_unix_file *file)
+static void remove_own(const struct sockaddr_un *address, const struct sys_unix_file *file)
 {
 	struct sys_unix_file now = file_at(address);
 	if (file->inode != 0 && now.device == file->device && now.inode == file->inode)
 		unlink(address->sun_path);
+}
+
+void sys_unix_remove(const struct sockaddr_un *address, const struct sys_unix_file *file)
+{
+	int lock = folder_lock(address);
+	remove_own(address, file);
+	folder_unlock(lock);
+}
+
+static int bind_and_listen(int fd, const struct sockaddr_un *address, int backlog, struct sys_unix_file *file)
+{
+	int result = bind_to(fd, address);
+	if (result == -EADDRINUSE && is_abandoned(address)) {
+		unlink(address->sun_path);
+		result = bind_to(fd, address);
+	}
+	if (result < 0)
+		return result;
+	*file = file_at(address);
+	result = RESULT(listen(fd, backlog));
+	if (result < 0)
+		remove_own(address, file);
+	return result;
 }
 
 int sys_unix_listen(const struct sockaddr_un *address, int backlog, struct sys_unix_file *file)
@@ -39,17 +63,9 @@ int sys_unix_listen(const struct sockaddr_un *address, int backlog, struct sys_u
 	int fd = sys_unix_socket();
 	if (fd < 0)
 		return fd;
-	int result = bind_to(fd, address);
-	if (result == -EADDRINUSE && is_abandoned(address)) {
-		unlink(address->sun_path);
-		result = bind_to(fd, address);
-	}
-	if (result == 0) {
-		*file = file_at(address);
-		result = RESULT(listen(fd, backlog));
-		if (result < 0)
-			sys_unix_remove(address, file);
-	}
+	int lock = folder_lock(address);
+	int result = bind_and_listen(fd, address, backlog, file);
+	folder_unlock(lock);
 	if (result == 0)
 		return fd;
 	close(fd);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The socket: made, served and removed. Everything that may become ready is behind one epoll descriptor. */
 #include "control.h"
+#include "folder_lock.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -56,20 +57,14 @@ static bool is_abandoned(const struct sockaddr_un *address)
 	return answer;
 }
 
-static int listen_at(struct vionet_control *control)
+static int bind_and_listen(struct vionet_control *control, const struct sockaddr_un *address)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const struct sockaddr *generic = (const struct sockaddr *)&address;
+	const struct sockaddr *generic = (const struct sockaddr *)address;
 	struct stat is;
-	strcpy(address.sun_path, control->path);
-	control->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	/* The file gets the mode that the socket has when it is bound: there is no moment of another. */
-	if (control->listener < 0 || fchmod(control->listener, 0600) != 0)
-		return -errno;
-	int bound = bind(control->listener, generic, sizeof(address));
-	if (bound != 0 && errno == EADDRINUSE && is_abandoned(&address)) {
+	int bound = bind(control->listener, generic, sizeof(*address));
+	if (bound != 0 && errno == EADDRINUSE && is_abandoned(address)) {
 		unlink(control->path);
-		bound = bind(control->listener, generic, sizeof(address));
+		bound = bind(control->listener, generic, sizeof(*address));
 	}
 	if (bound != 0)
 		return -errno;
@@ -80,13 +75,36 @@ static int listen_at(struct vionet_control *control)
 	return listen(control->listener, 64) != 0 ? -errno : 0;
 }
 
+static struct sockaddr_un address_of(const struct vionet_control *control)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	strcpy(address.sun_path, control->path);
+	return address;
+}
+
+static int listen_at(struct vionet_control *control)
+{
+	struct sockaddr_un address = address_of(control);
+	control->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	/* The file gets the mode that the socket has when it is bound: there is no moment of another. */
+	if (control->listener < 0 || fchmod(control->listener, 0600) != 0)
+		return -errno;
+	int lock = folder_lock(&address), result = bind_and_listen(control, &address);
+	folder_unlock(lock);
+	return result;
+}
+
 /* Another program may have taken the path meanwhile. */
 static void remove_file(const struct vionet_control *control)
 {
 	struct stat is;
-	if (control->inode != 0 && lstat(control->path, &is) == 0 && is.st_dev == control->device &&
-	    is.st_ino == control->inode)
+	struct sockaddr_un address = address_of(control);
+	if (control->inode == 0)
+		return;
+	int lock = folder_lock(&address);
+	if (lstat(control->path, &is) == 0 && is.st_dev == control->device && is.st_ino == control->inode)
 		unlink(control->path);
+	folder_unlock(lock);
 }
 
 /* ---- life -------------------------------------------------------------------------------------------------------- */

@@ -19,7 +19,7 @@ SHIM int sys_unix_connect(int fd, const struct sockaddr_un *address)
 }
 /*
  * A socket that listens; its file is made here. One that a killed program left behind is replaced, one that somebody
- * answers, or a file that is no socket, is left alone (-EADDRINUSE).
+ * answers, or a file that is no socket, is left alone (-EADDRINUSE). Of several that begin at the same time one has it.
  */
 struct sys_unix_file {
 	uint64_t device, inode; /* both 0: unknown */
