@@ -890,7 +890,7 @@ struct vionet_device_stats {
 	size_t size;
 	uint64_t to_driver;         /* frames delivered into the driver's receive ring */
 	uint64_t from_driver;       /* frames taken from its transmit ring */
-	uint64_t to_driver_drops;   /* frames lost because the receive ring was empty or a buffer too small */
+	uint64_t to_driver_drops;   /* frames lost: no buffer, one too small, or the driver gone that they waited for */
 	uint64_t from_driver_drops; /* frames the wire could not take */
 	uint64_t connections;       /* front-ends that have connected so far */
 };

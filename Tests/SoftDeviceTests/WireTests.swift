@@ -220,6 +220,26 @@ extension SoftDeviceTests {
       #expect(left.statistics.fromDriverDrops > 500)
     }
 
+    /// Frames that wait for buffers of a driver which goes are lost, and counted as that.
+    @Test func pipeCountsWhatWaitedInVain() throws {
+      let left = try Bench("pipe=vain")
+      let right = try Bench("pipe=vain")
+      try left.front.start()
+      for round in 1...3 {
+        try right.front.start()
+        right.front.fill(5)
+        for number in 0..<40 { left.front.transmit(frame(60 + number)) }
+        for number in 0..<5 { #expect(right.front.receiveFrame() == frame(60 + number)) }
+        #expect(left.until { $0.fromDriver == UInt64(40 * round) })
+        try right.front.stopRing(0)
+        try right.front.stopRing(1)
+        unsafe memset(right.front.base, 0, 0x200000)
+        #expect(right.until { $0.toDriverDrops == UInt64(35 * round) })
+        #expect(right.statistics.toDriver == UInt64(5 * round))
+      }
+      #expect(left.statistics.fromDriverDrops == 0)
+    }
+
     @Test func pipeEndsLeaveAndReturn() throws {
       let before = openFiles()
       for _ in 0..<5 {

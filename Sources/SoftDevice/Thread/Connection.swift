@@ -132,7 +132,7 @@ extension Device {
     }
     wire.use(terms)
     for pair in 0..<config.pairs { wire.setReceiving(pair, canReceive(pair)) }
-    if wasReceiving != isReceiving { wire.setReceiving(isReceiving) }
+    if wasReceiving != isReceiving { counters.addReceive(Tally(dropped: wire.setReceiving(isReceiving))) }
   }
 
   /// Lets a ring go on where a predecessor stood, if the front-end has kept that for us; false if it cannot.

@@ -12,7 +12,7 @@ package struct DeviceStatistics: Sendable {
   package let toDriver: UInt64
   /// Frames taken from its transmit ring.
   package let fromDriver: UInt64
-  /// Frames lost because the receive ring was empty or a buffer too small.
+  /// Frames lost because the receive ring was empty, a buffer too small, or the driver gone that they waited for.
   package let toDriverDrops: UInt64
   /// Frames the wire could not take.
   package let fromDriverDrops: UInt64

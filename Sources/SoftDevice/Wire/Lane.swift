@@ -124,9 +124,14 @@ extension Lane {
     if cursor != cursors.load64(Self.read) { unsafe shared_store64_release(cursors.base + Self.read, cursor) }
   }
 
-  /// Forgets what waits; for the reader.
-  func drain() {
-    cursors.store64(Self.reading, writtenCursor)
+  /// Forgets what waits, and says how many frames that were; for the reader.
+  func drain() -> Int {
+    var count = 0
+    while peek() != nil {
+      advance()
+      count &+= 1
+    }
     publishRead()
+    return count
   }
 }

@@ -90,7 +90,7 @@ struct PipeEnd {
 
   /// Gives the end back; the last one takes the pipe with it.
   func leave() {
-    setReceiving(false)
+    _ = setReceiving(false)
     unsafe PipeEnd.lock.lock()
     setTaken(false)
     if !other.value.lane.isTaken {
@@ -118,9 +118,12 @@ struct PipeEnd {
     }
   }
 
-  /// Whether this end's driver takes frames; what came before it did is forgotten.
-  func setReceiving(_ receiving: Bool) {
-    if receiving { mine.value.lane.drain() }
-    mine.value.lane.isReceiving = receiving
+  /// Whether this end's driver takes frames. Returns how many are lost by that: those that waited when it ceased to, and
+  /// those whose writer had not seen that yet.
+  func setReceiving(_ receiving: Bool) -> Int {
+    if !receiving { mine.value.lane.isReceiving = false }
+    let lost = mine.value.lane.drain()
+    if receiving { mine.value.lane.isReceiving = true }
+    return lost
   }
 }

@@ -105,13 +105,14 @@ struct Wire: ~Copyable {
     }
   }
 
-  /// The driver's receive queues began or ceased to work.
-  func setReceiving(_ receiving: Bool) {
+  /// The driver's receive queues began or ceased to work. Returns how many frames for it are lost by that.
+  func setReceiving(_ receiving: Bool) -> Int {
     switch kind {
     case .generate(let generator): generator.value.restart(sys_nanoseconds())
-    case .pipe(let end): end.setReceiving(receiving)
+    case .pipe(let end): return end.setReceiving(receiving)
     default: break
     }
+    return 0
   }
 
   /// Something of what was agreed with the driver has changed.
