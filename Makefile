@@ -7,6 +7,7 @@
 #   make bench      packets per second, beside DPDK's own front-end
 #   make test-plans DPDK's test plans for virtio-user in their full length, a table of paths and tests
 #   make test-restarts  back-ends killed and started again under traffic, 1000 times in each mode; testpmd 250
+#   make test-killed  front-ends killed and started again under traffic, 1000 times on our device, 250 on testpmd
 #   make test-ovs   two programs on a bridge of Open vSwitch: 10 million frames, and 20 times it is killed
 #   make test-wakeups  a million frames, each of which wakes a sleeper, on split and on packed rings
 #   make test-soak  1000 flaps of a link, 200 resets of queues and 100 recoveries under traffic, on each kind of ring
@@ -239,7 +240,7 @@ uninstall-vionetctl:
 # ---- the commands of a newcomer: each installs what it needs, says so, and cleans up after itself --------------------------
 
 # What the demo cannot install it does without; the others need all of it.
-demo test test-plans test-restarts test-ovs test-wakeups test-soak test-guest fuzz bench bench-guest:
+demo test test-plans test-restarts test-killed test-ovs test-wakeups test-soak test-guest fuzz bench bench-guest:
 	@Tools/install-deps.sh $@ || { [ $@ = demo ] && Tools/install-deps.sh build; }
 	@$(MAKE) --no-print-directory all $(WITH_$@)
 	@$(RUN_$@)
@@ -251,6 +252,7 @@ RUN_demo := Tools/demo/demo.sh
 RUN_test := Tests/run.sh
 RUN_test-plans := Tests/wire/dpdk-plans.sh full
 RUN_test-restarts := Tests/wire/restarts.sh 1000 && Tests/wire/dpdk-restarts.sh 250
+RUN_test-killed := Tests/wire/killed.sh 1000 && Tests/wire/dpdk-killed.sh 250
 RUN_test-ovs := Tests/wire/dpdk-ovs.sh 10000000 20
 RUN_test-wakeups := Tests/scripts/wakeups.sh 1000000
 RUN_test-soak := Tests/scripts/soak.sh 1000 200 100
@@ -263,4 +265,4 @@ clean:
 	rm -rf $(B) .build .build-*
 
 .PHONY: all ground objects bench-programs install install-files uninstall vionetctl install-vionetctl uninstall-vionetctl vionetctl-manual \
-	demo test test-plans test-restarts test-ovs test-wakeups test-soak test-guest fuzz bench bench-guest clean
+	demo test test-plans test-restarts test-killed test-ovs test-wakeups test-soak test-guest fuzz bench bench-guest clean

@@ -3,7 +3,7 @@
 # Installs the Debian packages that a purpose needs and says which; silent when none is missing. Without root or
 # apt-get it prints the command to run and fails. Swift is needed too, and comes from swift.org, not from Debian.
 #
-#   Tools/install-deps.sh build|vionetctl|demo|test|test-plans|test-restarts|test-ovs|test-wakeups|test-soak|test-guest|fuzz|bench|bench-guest
+#   Tools/install-deps.sh build|vionetctl|demo|test|test-plans|test-restarts|test-killed|test-ovs|test-wakeups|test-soak|test-guest|fuzz|bench|bench-guest
 
 build="gcc make binutils pkg-config libc6-dev libbsd-dev"
 vionetctl="$build git ca-certificates g++"
@@ -20,7 +20,7 @@ case "$#:${1-}" in
   1:vionetctl) wanted=$vionetctl ;;
   1:demo) wanted=$demo ;;
   1:test) wanted=$test ;;
-  1:test-plans | 1:test-restarts) wanted="$build dpdk" ;;
+  1:test-plans | 1:test-restarts | 1:test-killed) wanted="$build dpdk" ;;
   1:test-ovs) wanted=$switch ;;
   1:test-guest) wanted=$guest ;;
   1:test-wakeups | 1:test-soak) wanted=$build ;;
@@ -28,7 +28,7 @@ case "$#:${1-}" in
   1:bench-guest) wanted="$guest dpdk" ;;
   1:bench) wanted=$bench ;;
   *)
-    echo "usage: Tools/install-deps.sh build|vionetctl|demo|test|test-plans|test-restarts|test-ovs|test-wakeups|test-soak|test-guest|fuzz|bench|bench-guest" >&2
+    echo "usage: Tools/install-deps.sh build|vionetctl|demo|test|test-plans|test-restarts|test-killed|test-ovs|test-wakeups|test-soak|test-guest|fuzz|bench|bench-guest" >&2
     exit 2
     ;;
 esac

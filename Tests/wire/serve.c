@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Serves a device of our own on a socket until SIGTERM, then prints what it counted.
+ * Serves devices of our own on sockets until SIGTERM, then prints what each counted.
  *
- *     serve SOCKET WIRE
+ *     serve SOCKET WIRE [SOCKET WIRE...]
  */
 #include "../abi/ok.h"
 
@@ -15,23 +15,32 @@ static void ask_stop(int number)
 	stop_asked = number;
 }
 
-int main(int argc, char **argv)
+static void print_counts(uint16_t device)
 {
-	struct sigaction action = {.sa_handler = ask_stop};
 	struct vionet_device_stats stats = VIONET_SIZED(struct vionet_device_stats);
-	uint16_t device;
-	if (argc < 3)
-		FAILED("usage: serve SOCKET WIRE");
-	sigaction(SIGTERM, &action, NULL);
-	ok(vionet_device_serve(argv[1], argv[2], &device));
-	printf("ready\n");
-	fflush(stdout);
-	while (!stop_asked)
-		usleep(20000);
 	ok(vionet_device_stats(device, &stats));
 	printf("to_driver=%" PRIu64 " from_driver=%" PRIu64 " to_driver_drops=%" PRIu64 " from_driver_drops=%" PRIu64
 	       " connections=%" PRIu64 "\n",
 	       stats.to_driver, stats.from_driver, stats.to_driver_drops, stats.from_driver_drops, stats.connections);
-	vionet_device_stop(device);
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction action = {.sa_handler = ask_stop};
+	uint16_t devices[4];
+	int count = (argc - 1) / 2;
+	if (count < 1 || count > 4 || argc % 2 == 0)
+		FAILED("usage: serve SOCKET WIRE [SOCKET WIRE...]");
+	sigaction(SIGTERM, &action, NULL);
+	for (int i = 0; i < count; i++)
+		ok(vionet_device_serve(argv[2 * i + 1], argv[2 * i + 2], &devices[i]));
+	printf("ready\n");
+	fflush(stdout);
+	while (!stop_asked)
+		usleep(20000);
+	for (int i = 0; i < count; i++)
+		print_counts(devices[i]);
+	for (int i = 0; i < count; i++)
+		vionet_device_stop(devices[i]);
 	return 0;
 }
