@@ -96,6 +96,9 @@ static void all_of_them(void)
 		ok(vionet_start(port));
 		moves(&p, port, (uint32_t)i);
 	}
+	/* RESET_OWNER, logs, IOTLB, byte order, SET_CONFIG, and what other kinds of devices have: of no use, whatever is offered. */
+	for (const char *request = "\4\6\7\26\27\31\32\33\34\35\36\41\43\51\52\53\54"; *request != 0; request++)
+		same(told(&p, (uint32_t)*request), 0);
 	ends(&p, port);
 
 	port = started(&p, usual | PROTOCOL_STATUS, ",recover=auto");

@@ -141,6 +141,38 @@ static void more_than_there_are(void)
 	down();
 }
 
+/* What a back-end says of its number (GET_QUEUE_NUM), and one that is not asked. */
+static void as_many_as_it_says(void)
+{
+	static const struct { uint32_t says; int asked, pairs; } rows[] = {{1, 1, 1}, {7, 1, 7}, {256, 1, 128}, {9, 0, 1}};
+	char address[160];
+	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		peer_start(&p);
+		p.pairs = rows[i].says;
+		if (!rows[i].asked)
+			p.protocol &= ~(uint64_t)PROTOCOL_MQ;
+		snprintf(address, sizeof(address), "vhost-user:%s", p.path);
+		ok(vionet_probe(address, &port));
+		ok(vionet_init(port, NULL));
+		same(info_of(port).max_queue_pairs, rows[i].pairs);
+		int asked = 0;
+		for (int k = 0; k < p.seen_count; k++)
+			asked += p.seen[k] == GET_QUEUE_NUM;
+		same(asked, rows[i].asked);
+		vionet_close(port);
+		snprintf(address, sizeof(address), "vhost-user:%s,queues=%d", p.path, rows[i].pairs + 1);
+		err(vionet_open(address, &port), -EINVAL);
+		says("queues");
+		peer_end(&p);
+	}
+	peer_start(&p);
+	p.pairs = 0;
+	snprintf(address, sizeof(address), "vhost-user:%s", p.path);
+	err(vionet_probe(address, &port), -EPROTO);
+	says("no queues");
+	peer_end(&p);
+}
+
 int main(void)
 {
 	static const struct { const char *options; uint64_t features; } rows[] = {
@@ -158,6 +190,7 @@ int main(void)
 		down();
 	}
 	more_than_there_are();
+	as_many_as_it_says();
 	ok(vionet_pool_destroy(pool));
 	return 0;
 }
