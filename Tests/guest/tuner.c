@@ -8,99 +8,14 @@
  * TCP and UDP packets over IPv4 are the flows whose hash and queue are compared with what the port's key and table make
  * of them; "flows" says what became of them. Every command ends with a line "done N", the result of its call.
  */
-#include <arpa/inet.h>
+#include "counted.h"
+
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
-#include <vionet.h>
-
-enum { MARKS = 256, QUEUES = 8, TABLE = 1024 };
-
-static uint16_t port, queues;
-static unsigned marks[MARKS], per_queue[QUEUES], good, bad_hash, bad_queue, without;
-static uint8_t key[255];
-static uint16_t table[TABLE], table_length;
-
-/* ---- what comes -------------------------------------------------------------------------------------------------- */
-
-/* Toeplitz: the key's bits from each set bit of the input on, added up (virtio 1.4, 5.1.9.4.4.3). */
-static uint32_t toeplitz(const uint8_t *input, unsigned length)
-{
-	uint32_t sum = 0, window = (uint32_t)key[0] << 24 | (uint32_t)key[1] << 16 | (uint32_t)key[2] << 8 | key[3];
-	for (unsigned bit = 0; bit < 8 * length; bit++) {
-		if (input[bit / 8] >> (7 - bit % 8) & 1)
-			sum ^= window;
-		window = window << 1 | (key[4 + bit / 8] >> (7 - bit % 8) & 1);
-	}
-	return sum;
-}
-
-static void flow(const struct vionet_packet *packet, uint16_t queue)
-{
-	const uint8_t *ip = (const uint8_t *)packet->data + 14;
-	/* Addresses and ports lie as the hash wants them. */
-	uint32_t wanted = toeplitz(ip + 12, 12), report = packet->flags >> 24;
-	per_queue[queue]++;
-	if (table_length != 0 && queue != table[wanted & (table_length - 1u)])
-		bad_queue++;
-	if (!(packet->flags & VIONET_PACKET_HASH))
-		without++;
-	else if (packet->hash != wanted || report != (ip[9] == 6 ? 2 : 3))
-		bad_hash++;
-	else
-		good++;
-}
-
-static void look(const struct vionet_packet *packet, uint16_t queue)
-{
-	const uint8_t *frame = packet->data;
-	unsigned type = (unsigned)frame[12] << 8 | frame[13], at = 14;
-	if (type == 0x8100) {
-		type = (unsigned)frame[16] << 8 | frame[17];
-		at = 18;
-	}
-	if (type == 0x88b5 && packet->length > at)
-		marks[frame[at]]++;
-	else if (type == 0x0800 && packet->length >= 42 && (frame[23] == 6 || frame[23] == 17))
-		flow(packet, queue);
-}
-
-static void receive(void)
-{
-	struct vionet_packet *packets[32];
-	for (uint16_t queue = 0; queue < queues; queue++) {
-		uint16_t count;
-		while ((count = vionet_rx_burst(port, queue, packets, 32)) > 0)
-			for (uint16_t i = 0; i < count; i++) {
-				look(packets[i], queue);
-				vionet_packet_free(packets[i]);
-			}
-	}
-}
 
 /* ---- what is said ------------------------------------------------------------------------------------------------ */
-
-static void say_marks(void)
-{
-	for (int i = 0; i < MARKS; i++)
-		if (marks[i] != 0)
-			printf("%d:%u ", i, marks[i]);
-	printf("\n");
-	memset(marks, 0, sizeof(marks));
-}
-
-static void say_flows(void)
-{
-	printf("good %u bad-hash %u bad-queue %u without %u queues", good, bad_hash, bad_queue, without);
-	for (uint16_t queue = 0; queue < queues; queue++)
-		printf(" %u", per_queue[queue]);
-	printf("\n");
-	good = bad_hash = bad_queue = without = 0;
-	memset(per_queue, 0, sizeof(per_queue));
-}
 
 static int mac(const char *text)
 {
@@ -136,11 +51,15 @@ static int know(void)
 	rss.table_length = TABLE;
 	int result = vionet_rss_get(port, &rss);
 	table_length = result == 0 ? rss.table_length : 0;
+	unclassified = rss.unclassified_queue;
 	return result;
 }
 
-/* A table of so many entries that skips from queue to queue, types of packets, another key: by a number, 0 for its own. */
-static int rss(unsigned length, unsigned types, unsigned seed)
+/*
+ * A table of so many entries that skips from queue to queue, types of packets, another key: by a number, 0 for its own; and
+ * the queue of what has no hash.
+ */
+static int rss(unsigned length, unsigned types, unsigned seed, unsigned other)
 {
 	struct vionet_rss wish = VIONET_SIZED(struct vionet_rss);
 	uint8_t bytes[40];
@@ -154,6 +73,7 @@ static int rss(unsigned length, unsigned types, unsigned seed)
 	wish.key_length = seed != 0 ? 40 : 0;
 	wish.table = entries;
 	wish.table_length = (uint16_t)length;
+	wish.unclassified_queue = (uint16_t)other;
 	int result = vionet_rss_set(port, &wish);
 	return result == 0 ? know() : result;
 }
@@ -193,6 +113,27 @@ static int whole(void)
 	return result == 0 ? vionet_start(port) : result;
 }
 
+/*
+ * All descriptors of a receive ring are empty from now on, at which a device gives up and asks to be reset. Their lengths
+ * lie alike in split and in packed rings.
+ */
+static int spoil(const char *address)
+{
+	struct vionet_info info = VIONET_SIZED(struct vionet_info);
+	int result = vionet_info(port, &info);
+	uint8_t *ring = (uint8_t *)(uintptr_t)strtoull(address, NULL, 0);
+	for (unsigned i = 0; result == 0 && i < info.rx_descriptors; i++)
+		memset(ring + 16 * i + 8, 0, 4);
+	return result;
+}
+
+/* Whether there is something to be told. */
+static int told(unsigned milliseconds)
+{
+	struct pollfd file = {.fd = vionet_event_fd(port), .events = POLLIN};
+	return poll(&file, 1, (int)milliseconds) == 1 ? 0 : -ETIMEDOUT;
+}
+
 /* The events since the last look, and what the link is like after it. */
 static char news[64];
 
@@ -216,8 +157,8 @@ static int look_for_news(void)
 
 static int obey(const char *word, const char *rest)
 {
-	unsigned a = 0, b = 0, c = 0;
-	sscanf(rest, "%u %u %u", &a, &b, &c);
+	unsigned a = 0, b = 0, c = 0, d = 0;
+	sscanf(rest, "%u %u %u %u", &a, &b, &c, &d);
 	if (strcmp(word, "promiscuous") == 0)
 		return vionet_promiscuous(port, (int)a);
 	if (strcmp(word, "all-multicast") == 0)
@@ -233,7 +174,7 @@ static int obey(const char *word, const char *rest)
 	if (strcmp(word, "pairs") == 0)
 		return vionet_queue_pairs(port, (uint16_t)a);
 	if (strcmp(word, "rss") == 0)
-		return rss(a, b, c);
+		return rss(a, b, c, d);
 	if (strcmp(word, "know") == 0)
 		return know();
 	if (strcmp(word, "offloads") == 0)
@@ -248,6 +189,10 @@ static int obey(const char *word, const char *rest)
 		return whole();
 	if (strcmp(word, "news") == 0)
 		return look_for_news();
+	if (strcmp(word, "told") == 0)
+		return told(a);
+	if (strcmp(word, "spoil") == 0)
+		return spoil(rest);
 	if (strcmp(word, "arm") == 0)
 		return vionet_rx_arm(port, 0);
 	if (strcmp(word, "wait") == 0)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 240
+# deadline: 300
 # Settings of a running port, seen from the other side: what QEMU says of its filter, which frames pass, on which queue
 # they come and with which hash, what the TAP is asked to do for them. Modern devices, packed ones, and legacy.
 # shellcheck source-path=SCRIPTDIR source=../guest.sh
@@ -119,8 +119,60 @@ hashing() {
   obeys restart && hashed spread "$sound" 2 || return
   obeys rss 0 0 0 && obeys pairs 2 && obeys know && hashed spread "$sound" 2 || return
   obeys pairs 4 && obeys know && hashed spread "$sound" 4 || return
-  # TCP alone: UDP comes on the first queue and says nothing.
-  obeys rss 0 2 0 && hashed spread "good 200 bad-hash 0" 4
+  # TCP alone, all of it on one queue: UDP says nothing, and comes on the queue for what has no hash.
+  obeys rss 1 2 0 3 && hashed spread "good 200 bad-hash 0 bad-queue 0 without 200" 2
+}
+
+# dealt PAIRS: without RSS the TAP deals flows to as many queues as the driver says that it uses, by the TAP's own words.
+dealt() {
+  local has
+  has=$(in_space a ls /sys/class/net/spread-a/queues | grep -c ^tx-)
+  [ "$has" -eq "$1" ] || { no "the TAP has $has queues, not $1"; return; }
+  hashed spread "good 0 bad-hash 0 bad-queue 0 without 400" "$1"
+}
+
+pairs_in_use() {
+  launch_tuner spread ,queues=4 && dealt 4 && obeys pairs 2 && dealt 2 && obeys restart && dealt 2 &&
+    obeys pairs 1 && dealt 1 && obeys pairs 4 && dealt 4
+}
+
+# spoilt PAIR: QEMU finds the first ring of a port to be no driver's, and asks for a reset. The port is told, does it, and
+# is there again.
+spoilt() {
+  local ring
+  ring=$(qmp '{"execute": "x-query-virtio-queue-status", "arguments": {"path": "/machine/peripheral/nic-'"$1"'-a/virtio-backend",
+    "queue": 0}}' | sed -n 's/.*"vring-desc": \([0-9]*\).*/\1/p')
+  [ -n "$ring" ] || { no "QEMU does not say where the ring is"; return; }
+  obeys spoil "$ring" || return
+  in_space a "$here/frames.py" "$1-a" flows $broadcast 50 || { no "cannot send"; return; }
+  obeys told 5000 || return
+  tell news
+  [[ $(head -n 1 "$work/said") == "events 7 8 link 1 "* ]] || { no "not the need of a reset and the recovery: $(head -n 1 "$work/said")"; return; }
+  grep -q 'zero sized buffers' "$work/qemu.out" || { no "QEMU has not found the ring spoilt"; return; }
+  : >"$work/qemu.out"
+  sleep 0.5
+  tell flows
+}
+
+# Three times, after which all settings are as before.
+recovers() {
+  local name=$1 all before after
+  all="1=$(own "$name") 2=$broadcast,5 3=$other 4=$station 5=$group 6=$stranger"
+  launch_tuner "$name" ,recover=auto,vlan_filter=1 || return
+  obeys promiscuous 0 && obeys list 1 1 && obeys vlan 5 1 && obeys mac "$other" && passes "$name" "$all" "2:5 3:5 4:5 5:5" || return
+  before=$(filter "$name")
+  for _ in 1 2 3; do
+    spoilt "$name" || return
+    after=$(filter "$name")
+    [ "$before" = "$after" ] || { no "after a recovery QEMU says $after, before it said $before"; return; }
+    passes "$name" "$all" "2:5 3:5 4:5 5:5" || return
+  done
+  obeys whole
+}
+
+recovers_hashing() {
+  launch_tuner spread ,recover=auto,queues=4,rss=1,rx_hash=1 || return
+  obeys rss 2 6 9 && spoilt spread && hashed spread "good 400 bad-hash 0 bad-queue 0 without 0" 2
 }
 
 # restarts PAIR KEYS QUEUES: queues restarted one at a time under traffic: nothing is lost to the pool, and all of them
@@ -177,8 +229,11 @@ for name in plain packed; do
   check "$name-vlans" vlans "$name"
   check "$name-offloads" offloads "$name"
 done
+for name in plain packed; do check "$name-recovers" recovers "$name"; done
 check old-address written_address
 check hashing hashing
+check pairs-in-use pairs_in_use
+check spread-recovers recovers_hashing
 check plain-restarts restarts plain "" 1
 check packed-restarts restarts packed "" 1
 check spread-restarts restarts spread ,queues=4 4
