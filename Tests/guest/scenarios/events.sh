@@ -37,19 +37,29 @@ link() {
   done
 }
 
-# QEMU sends a RARP request itself, and the tuner that and an ARP request.
-announce() {
-  local ear
-  launch_tuner gone || return
+# announced SENTENCE COMMAND...: QEMU asks for it, and sends a RARP request itself; this is what the interface hears.
+announced() {
+  local ear right=$1
+  shift
   become a "$here/frames.py" gone-a hear 4 >"$work/heard" &
   ear=$!
   children+=("$ear")
   until_true 3 grep -q listening "$work/heard" || { no "nobody listens"; return; }
   qmp '{"execute": "announce-self", "arguments": {"initial": 50, "max": 550, "rounds": 1, "step": 100}}' >"$work/qmp.out"
-  soon_news 6 1 && news "" 1 || return
+  "$@" || return
   wait "$ear"
   unset 'children[-1]'
-  [ "$(tail -n 1 "$work/heard")" = "rarp 2 arp 1" ] || no "on the interface were: $(tail -n 1 "$work/heard")"
+  [ "$(tail -n 1 "$work/heard")" = "$right" ] || no "on the interface were: $(tail -n 1 "$work/heard"), not $right"
+}
+
+# The tuner adds a RARP request and an ARP request.
+wish_heard() { soon_news 6 1 && news "" 1; }
+announce() { launch_tuner gone && announced "rarp 2 arp 1" wish_heard; }
+
+# The forwarder, for each of its ports, a RARP request.
+announce_forwarder() {
+  guest "bind vfio-pci $(address gone b)" || { no "$(last_said)"; return; }
+  start_forwarder gone -w && announced "rarp 2 arp 0" true && stop_forwarder gone
 }
 
 # shellcheck disable=SC2128 # "done" is no array, whatever another file has
@@ -130,6 +140,7 @@ iperf3_again() { plug_in_again && start_forwarder gone && iperf_through gone 3 &
 guest "modprobe -a vfio-pci vfio_iommu_type1 && bind vfio-pci $(address gone a)" || fail "$(last_said)"
 check link link
 check announce announce
+check announce-forwarder announce_forwarder
 check unplugged unplugged
 check plugged-again plugged_again
 check unplugged-iperf3 unplugged_iperf3
