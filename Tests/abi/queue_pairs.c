@@ -141,6 +141,65 @@ static void more_than_there_are(void)
 	down();
 }
 
+static void waits_for_the_next(void)
+{
+	int gone = p.gone;
+	p.absent = 1;
+	p.leave = 1;
+	soon(p.gone > gone, 2000);
+	soon(vionet_event_handle(port) > 0, 2000);
+	same(info_of(port).state, VIONET_STATE_WAITING);
+}
+
+/* The back-end goes with packets in all rings, and another comes: each pair sends its own again. Not to one with less. */
+static void comes_again(int is_server)
+{
+	struct vionet_packet *one;
+	struct buffer b;
+	char path[64], address[160];
+	snprintf(path, sizeof(path), "/tmp/vionet-pairs-%d.sock", getpid());
+	if (is_server)
+		peer_dial(&p, path, 1);
+	else
+		peer_start(&p);
+	p.pairs = 2;
+	p.features |= BIT(F_MQ);
+	p.absent = 0;
+	snprintf(address, sizeof(address), "vhost-user:%s,queues=2,%s", p.path, is_server ? "server=1" : "recover=auto");
+	struct vionet_config config = VIONET_SIZED(struct vionet_config);
+	config.pool = pool;
+	ok(vionet_probe(address, &port));
+	ok(vionet_init(port, &config));
+	ok(vionet_start(port));
+	for (uint32_t round = 0; round < 20; round++) {
+		soon(vionet_event_handle(port) >= 0 && info_of(port).state == VIONET_STATE_STARTED, 5000);
+		for (uint32_t i = 0; i < 4 && round > 0; i++) {
+			same(collect_in(&p, 2 * (int)(i / 2) + 1, &b, bytes, sizeof(bytes)), HEADER + 90);
+			same(frame_number(bytes + HEADER), 10 * (round - 1) + i);
+			use_buffers(&p, 2 * (int)(i / 2) + 1, &b, 1, 0);
+		}
+		for (uint16_t queue = 0; queue < 2; queue++)
+			same(vionet_tx_done(port, queue), round > 0 ? 2 : 0);
+		for (uint16_t queue = 0; queue < 2; queue++) {
+			receive_on(queue, round, 80);
+			send_on(queue, round, 80);
+		}
+		for (uint32_t i = 0; i < 4; i++) {
+			one = frame_packet(pool, 90, 10 * round + i);
+			same(vionet_tx_burst(port, (uint16_t)(i / 2), &one, 1), 1);
+		}
+		waits_for_the_next();
+		p.pairs = round == 19 ? 1 : 2;
+		p.absent = 0;
+	}
+	int result = 0;
+	soon((result = vionet_event_handle(port)) < 0, 5000);
+	same(result, -EINVAL);
+	says("queues: 2");
+	same(info_of(port).state, VIONET_STATE_WAITING);
+	down();
+}
+
 /* What a back-end says of its number (GET_QUEUE_NUM), and one that is not asked. */
 static void as_many_as_it_says(void)
 {
@@ -191,6 +250,8 @@ int main(void)
 	}
 	more_than_there_are();
 	as_many_as_it_says();
+	comes_again(0);
+	comes_again(1);
 	ok(vionet_pool_destroy(pool));
 	return 0;
 }
