@@ -9,7 +9,7 @@ build="gcc make binutils pkg-config libc6-dev libbsd-dev"
 vionetctl="$build git ca-certificates g++"
 demo="$build iproute2 iputils-ping iperf3"
 guest="$vionetctl qemu-system-x86 busybox-static cpio kmod xz-utils iproute2 iputils-ping iperf3 python3"
-switch="$build dpdk openvswitch-switch-dpdk iproute2 python3"
+switch="$build dpdk openvswitch-switch-dpdk ovn-central ovn-host iproute2 python3"
 test="$demo $switch g++ libmd-dev python3 python3-prometheus-client shellcheck valgrind $guest"
 bench="$build dpdk libdpdk-dev python3 python3-matplotlib valgrind"
 

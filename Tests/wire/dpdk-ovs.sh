@@ -7,75 +7,11 @@
 #   Tests/wire/dpdk-ovs.sh [FRAMES [KILLS]]
 # shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
 . "$(dirname "$0")/../scripts/lib.sh"
-need ovs-vsctl openvswitch-switch-dpdk
-need_spaces
-# A bridge is also an interface of the kernel's: all of this happens in a network namespace that ends with it.
-[ -n "${IN_SPACE-}" ] || IN_SPACE=1 exec unshare --net "$0" "$@"
-[ -x /usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk ] || skip "Debian package openvswitch-switch-dpdk is not installed"
+# shellcheck source=../scripts/switch.sh
+. "$(dirname "$0")/../scripts/switch.sh"
 
 frames=${1:-100000} kills=${2:-2} window=200
-export D=$work
-
-part() { # NAME: that part of the page
-  awk -v start="\`\`\`sh $1" '$0 == start { inside = 1; next } /^```/ { inside = 0 } inside' "$root/docs/switches.md"
-}
-# page NAME: does what it says.
-page() {
-  local text
-  text=$(part "$1")
-  [ -n "$text" ] || fail "docs/switches.md has no part \"$1\""
-  eval "$text" >"$work/page.out" 2>&1 || { cat "$work/page.out"; fail "the commands of \"$1\" on docs/switches.md"; }
-}
-
-stop_switch() { # SIGNAL
-  local pid
-  pid=$(cat "$work/vs.pid" 2>/dev/null) || return 0
-  kill "-$1" "$pid" 2>/dev/null && until_true 10 gone "$pid"
-  rm -f "$work/vs.pid"
-}
-gone() { ! kill -0 "$1" 2>/dev/null; }
-end_all() {
-  stop_switch KILL
-  kill "$(cat "$work/ovsdb.pid" 2>/dev/null)" 2>/dev/null
-  clean_up
-}
-trap end_all EXIT
-
-# ---- the two programs ------------------------------------------------------------------------------------------------------
-
-exchange=$(program exchange) || exit 1
-side() { # NAME SOCKET KEYS
-  mkfifo "$work/$1.in"
-  "$exchange" "$1" "vhost-user:$2,server=1,queue_size=1024,$3" <>"$work/$1.in" >"$work/$1.out" 2>&1 &
-  children+=($!)
-  until_true 10 grep -q '^ready' "$work/$1.out" || { cat "$work/$1.out"; fail "$1 does not start"; }
-}
-lines() { grep -c "^$2 " "$work/$1.out"; } # NAME WORD
-more_lines() { [ "$(lines "$1" "$2")" -gt "$3" ] || ! kill -0 "${children[$4]}" 2>/dev/null; }
-number_of() { [ "$1" = near ] && echo 0 || echo 1; }
-await() { # NAME WORD COUNT SECONDS: another such line than the first so many
-  until_true "$4" more_lines "$1" "$2" "$3" "$(number_of "$1")"
-  [ "$(lines "$1" "$2")" -gt "$3" ] || { tail -n 5 "$work"/{near,far}.out; fail "$1: no more \"$2\" in $4 s"; }
-}
-# ask NAME WORD SECONDS COMMAND: the line with which it is answered, in "answer".
-ask() {
-  local before
-  before=$(lines "$1" "$2")
-  echo "$4" >"$work/$1.in"
-  await "$1" "$2" "$before" "$3"
-  answer=$(grep "^$2 " "$work/$1.out" | tail -n 1)
-}
-value() { sed -n "s/.* $1=\([0-9]*\).*/\1/p" <<<"$answer"; } # of that line
-last_time() { awk -v word="$2" '$1 == word { t = $2 } END { print t }' "$work/$1.out"; }
-
-# ---- what everybody counts ------------------------------------------------------------------------------------------------
-
 declare -A is was
-port_count() { # NUMBER rx|tx pkts|drop
-  awk -v port="$1" -v way="$2" -v key="$3" '{ gsub(/[:,]/, " "); if ($1 == "port") p = $2 }
-    { for (i = 1; i <= NF; i++) { if ($i == "rx" || $i == "tx") w = $i
-        if (p == port && w == way && split($i, pair, "=") == 2 && pair[1] == key) print pair[2] } }' "$work/page.out"
-}
 flow_count() { sed -n "s/.*n_packets=\([0-9]*\),.*in_port=$1 .*/\1/p" "$work/page.out"; } # NUMBER
 
 # The flows' counters are brought up to date twice a second.
@@ -95,10 +31,6 @@ look() {
     ask $n counted 10 counts
     is[$n-sent]=$(value sent) is[$n-came]=$(value came) is[$n-twice]=$(value twice)
   done
-}
-
-equal() { # WHAT A B
-  [ "$2" -eq "$3" ] || { echo "not equal: $1: $2 and $3"; failed=$((failed + 1)); }
 }
 
 # counted FRAMES WINDOW: so many there and back, and nobody has lost one that nobody counts.
@@ -177,11 +109,6 @@ sleep 1
 counted $((frames / 10)) $window
 equal "descriptors of far, before and after" "$fds" "$(value fds)"
 
-finish() { # NAME
-  echo end >"$work/$1.in"
-  wait "${children[$(number_of "$1")]}" || { tail -n 3 "$work/$1.out"; fail "$1"; }
-  grep -q '^ended' "$work/$1.out" || fail "$1 did not end well"
-}
 finish far
 
 # The page's program in the place of far: what near sends is received by the kernel.

@@ -123,6 +123,15 @@ static int is_frame(const struct vionet_packet *p)
 	return 1;
 }
 
+/* For a switch that goes by addresses. */
+static void turn_round(struct vionet_packet *p)
+{
+	unsigned char *data = p->data, target[6];
+	memcpy(target, data, 6);
+	memcpy(data, data + 6, 6);
+	memcpy(data + 6, target, 6);
+}
+
 /* Frames that came; far gives them back, and takes no more before it has. */
 static uint32_t receive_some(void)
 {
@@ -134,10 +143,12 @@ static uint32_t receive_some(void)
 		done = waiting = 0;
 		for (uint16_t i = 0; i < n; i++) {
 			struct vionet_packet *p = packets[i];
-			if (is_frame(p) && is_far)
-				packets[waiting++] = p;
-			else
+			if (!is_frame(p) || !is_far) {
 				release(&p, 1);
+				continue;
+			}
+			turn_round(p);
+			packets[waiting++] = p;
 		}
 		if (n == 0)
 			return 0;
