@@ -7,7 +7,7 @@
 #   make bench      packets per second, beside DPDK's own front-end
 #   make test-plans DPDK's test plans for virtio-user in their full length, a table of paths and tests
 #   make test-restarts  back-ends killed and started again under traffic, 1000 times in each mode; testpmd 250
-#   make test-killed  front-ends killed and started again under traffic, 1000 times on our device, 250 on testpmd
+#   make test-killed  front-ends killed and started again under traffic, 1000 times on our device and on testpmd
 #   make test-ovs   two programs on a bridge of Open vSwitch: 10 million frames, and 20 times it is killed
 #   make test-wakeups  a million frames, each of which wakes a sleeper, on split and on packed rings
 #   make test-soak  1000 flaps of a link, 200 resets of queues and 100 recoveries under traffic, on each kind of ring
@@ -252,7 +252,7 @@ RUN_demo := Tools/demo/demo.sh
 RUN_test := Tests/run.sh
 RUN_test-plans := Tests/wire/dpdk-plans.sh full
 RUN_test-restarts := Tests/wire/restarts.sh 1000 && Tests/wire/dpdk-restarts.sh 250
-RUN_test-killed := Tests/wire/killed.sh 1000 && Tests/wire/dpdk-killed.sh 250
+RUN_test-killed := Tests/wire/killed.sh 1000 && Tests/wire/dpdk-killed.sh 1000
 RUN_test-ovs := Tests/wire/dpdk-ovs.sh 10000000 20
 RUN_test-wakeups := Tests/scripts/wakeups.sh 1000000
 RUN_test-soak := Tests/scripts/soak.sh 1000 200 100
