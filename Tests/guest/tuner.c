@@ -196,7 +196,7 @@ static int obey(const char *word, const char *rest)
 	if (strcmp(word, "arm") == 0)
 		return vionet_rx_arm(port, 0);
 	if (strcmp(word, "wait") == 0)
-		return vionet_rx_wait(port, 0, (int)a);
+		return vionet_rx_wait(port, (uint16_t)b, (int)a);
 	if (strcmp(word, "announce") == 0)
 		return vionet_announce(port, 0, NULL, 0);
 	if (strcmp(word, "marks") == 0)
