@@ -152,6 +152,11 @@ END
 timeout 5 "$vionetctl" stats --watch --port 1 fwd.sock >watch.out
 [ "$(grep -c '^port 1: vhost-user:c' watch.out)" -ge 2 ] || { cat watch.out; fail "not again and again"; }
 grep -qE '^1 +0 +0 +0 +0 +2400 .* 0\.00 +0\.00 +0\.00 +0\.00$' watch.out || { cat watch.out; fail "no rates"; }
+if grep -q $'\e' watch.out; then fail "a file is written to as to a terminal"; fi
+
+# On a terminal each table takes the place of the last.
+timeout 5 "$python" -c 'import pty, sys; pty.spawn(sys.argv[1:])' "$vionetctl" stats --watch --port 1 fwd.sock >terminal.out </dev/null
+[ "$(grep -c $'^\e\\[H\e\\[J.*port 1: vhost-user:c' terminal.out)" -ge 2 ] || { cat -v terminal.out; fail "no live table"; }
 
 # ---- why not ---------------------------------------------------------------------------------------------------------------------
 
