@@ -5,8 +5,10 @@
  */
 #include "ok.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -118,6 +120,21 @@ static void begin_together(int ways)
 	soon(access(path, F_OK) != 0, 2000);
 }
 
+/* Somebody who keeps the folder's lock holds nobody up for long, nor keeps him from anything. */
+static void locked(void)
+{
+	uint16_t port;
+	int lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	yes(lock >= 0 && flock(lock, LOCK_EX) == 0);
+	uint64_t began = microseconds();
+	ok(vionet_probe(address, &port));
+	yes(can_be_reached());
+	vionet_close(port);
+	yes(microseconds() - began < 5000000);
+	yes(access(path, F_OK) != 0);
+	close(lock);
+}
+
 int main(void)
 {
 	pthread_barrierattr_t shared;
@@ -131,6 +148,7 @@ int main(void)
 	snprintf(address, sizeof(address), "vhost-user:%s,server=1", path);
 	for (int ways = 0; ways <= 3; ways++)
 		begin_together(ways);
+	locked();
 	same(rmdir(folder), 0);
 	return 0;
 }
