@@ -22,14 +22,19 @@ package struct SpinLock {
     var tries = 0
     while true {
       if unsafe shared_load32(&word) == 0 && shared_exchange32_acquire(&word, 1) == 0 { return }
-      tries &+= 1
-      if tries < 100 {
-        cpu_pause()
-      } else if tries < 200 {
-        _ = sched_yield()
-      } else {
-        sys_sleep_microseconds(50)
-      }
+      SpinLock.pause(&tries)
+    }
+  }
+
+  /// Between two tries.
+  static func pause(_ tries: inout Int) {
+    tries &+= 1
+    if tries < 100 {
+      cpu_pause()
+    } else if tries < 200 {
+      _ = sched_yield()
+    } else {
+      sys_sleep_microseconds(50)
     }
   }
 }

@@ -174,21 +174,12 @@ extension Port {
       unsafe receiveQueue(pair).value.core.burst = Virtqueue.idleBurst
       unsafe transmitQueue(pair).value.core.burst = Virtqueue.idleBurst
     }
-    Port.makeAllSee()
+    Barrier.reachAll()
     let deadline = Deadline(milliseconds: 3000)
     for pair in 0..<doors
     where !receiveQueue(pair).value.core.isLeft(by: deadline) || !transmitQueue(pair).value.core.isLeft(by: deadline) {
       openDoors()
       throw Port.staysInside(slot)
-    }
-  }
-
-  /// What this processor has stored, every other one sees from here on.
-  @inline(never)
-  static func makeAllSee() {
-    if sys_membarrier() < 0 && (sys_membarrier_register() < 0 || sys_membarrier() < 0) {
-      // A kernel without it: any store of another processor is visible long before this is over.
-      sys_sleep_microseconds(10000)
     }
   }
 

@@ -20,6 +20,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -166,16 +167,27 @@ SHIM void sys_sleep_microseconds(uint32_t us)
 SHIM size_t sys_page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
 /*
- * Every thread of the process passes a full barrier before this returns: what the stopping side of a queue needs in
- * place of a fence in each burst. Registration is needed once. Returns -errno where the kernel has no membarrier.
+ * Every thread of the process passes a full barrier before this returns. The kernel must have been told once, which
+ * takes it microseconds in a process of one thread and tens of milliseconds in others. 0, or -errno where it has none.
  */
-SHIM int sys_membarrier_register(void)
-{
-	return RESULT((int)syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0));
-}
 SHIM int sys_membarrier(void) { return RESULT((int)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0)); }
+int sys_membarrier_register(void);
+/* It was told: already when the library was loaded, if the process had one thread then. */
+bool sys_membarrier_is_ready(void);
 
 /* ---- threads ------------------------------------------------------------------------------------------------------ */
+
+/* Tells threads apart: where this one's own storage is, a multiple of 16. */
+SHIM uint64_t thread_address(void)
+{
+#if defined(__x86_64__)
+	uint64_t address;
+	__asm__("mov %%fs:0, %0" : "=r"(address));
+	return address;
+#else
+	return (uint64_t)(uintptr_t)pthread_self();
+#endif
+}
 
 /* A thread that blocks all signals, so that handlers run on the program's own threads. 0 or -errno. */
 int sys_thread_start(pthread_t *thread, const char *name, void *_Nullable (*_Nonnull body)(void *_Nullable),

@@ -22,6 +22,15 @@ SHIM uint32_t shared_exchange32_acquire(void *p, uint32_t v)
 {
 	return __atomic_exchange_n((uint32_t *)p, v, __ATOMIC_ACQUIRE);
 }
+/* One of a few bytes that are marks between threads. What was stored before a mark is seen by who sees the mark. */
+SHIM void shared_mark(void *marks, uint64_t number, uint8_t v)
+{
+	__atomic_store_n((uint8_t *)marks + number, v, __ATOMIC_RELEASE);
+}
+SHIM bool shared_marked(const void *marks, uint64_t number)
+{
+	return __atomic_load_n((const uint8_t *)marks + number, __ATOMIC_ACQUIRE) != 0;
+}
 /* Stores v if there is old. */
 SHIM void shared_replace64(void *p, uint64_t old, uint64_t v)
 {

@@ -12,7 +12,7 @@ import Linux
 /// number finds an empty pool and not freed memory. All-zero is a number without a pool.
 @safe
 struct PacketPool {
-  private var lock: SpinLock
+  private var lock: BiasedLock
   private(set) var number: UInt16
   /// First packet struct, and how many there are; 0 for no pool.
   private(set) var packetBase: UInt
@@ -64,7 +64,7 @@ struct PacketPool {
       free.destroy()
       throw Failure(ENOMEM, "no memory for ").number(packetCount).text(" packets")
     }
-    lock.lock()
+    let hold = lock.lock()
     self.number = number
     self.stride = stride
     packetBase = UInt(bitPattern: raw)
@@ -82,7 +82,7 @@ struct PacketPool {
     }
     freeCount = packetCount
     usable = packetCount
-    lock.unlock()
+    lock.unlock(hold)
   }
 
   /// From now on devices are told where packets are physically. A buffer that is not in one piece is taken out of use.
@@ -96,8 +96,8 @@ struct PacketPool {
       table.destroy()
       throw error
     }
-    lock.lock()
-    defer { lock.unlock() }
+    let hold = lock.lock()
+    defer { lock.unlock(hold) }
     if freeCount != packetCount {
       table.destroy()
       throw Failure(EBUSY, "pool ").number(number)
@@ -126,7 +126,7 @@ struct PacketPool {
 
   /// Ends the pool if all its packets are at home; how many are not, otherwise.
   mutating func shut() -> Int {
-    lock.lock()
+    let hold = lock.lock()
     let missing = usable - freeCount
     let parts = opened
     if missing == 0 {
@@ -136,7 +136,7 @@ struct PacketPool {
       packetBase = 0
       opened = nil
     }
-    lock.unlock()
+    lock.unlock(hold)
     if missing == 0, let parts {
       parts.free.destroy()
       parts.physical?.destroy()
@@ -148,27 +148,27 @@ struct PacketPool {
 
   /// Moves up to `count` free packets to `table`, from `at` on; returns how many.
   mutating func take(_ count: Int, to table: PacketTable, at index: Int) -> Int {
-    lock.lock()
+    let hold = lock.lock()
     let taken = min(count, freeCount)
     freeCount &-= taken
     opened?.free.move(from: freeCount, to: table, at: index, count: taken)
-    lock.unlock()
+    lock.unlock(hold)
     return taken
   }
 
   /// Takes back `count` restored packets from `table`. More than are missing come only of frees too many.
   mutating func give(_ count: Int, from table: PacketTable, at index: Int) {
-    lock.lock()
+    let hold = lock.lock()
     let taken = min(count, usable &- freeCount)
     if let free = opened?.free { table.move(from: index, to: free, at: freeCount, count: taken) }
     freeCount &+= taken
     refused &+= UInt64(truncatingIfNeeded: count &- taken)
-    lock.unlock()
+    lock.unlock(hold)
   }
 
   /// All of `count` packets or none, ready for the caller.
   mutating func allocate(_ count: Int, to list: PacketList) -> Bool {
-    lock.lock()
+    let hold = lock.lock()
     var done = false
     if freeCount >= count, let free = opened?.free {
       freeCount &-= count
@@ -181,13 +181,13 @@ struct PacketPool {
       }
       done = true
     }
-    lock.unlock()
+    lock.unlock(hold)
     return done
   }
 
   /// Takes one reference from a packet of this pool that `holder` holds; refused if it does not.
   mutating func release(_ packet: Packet, heldBy holder: UInt8 = Owner.caller) {
-    lock.lock()
+    let hold = lock.lock()
     if packet.owner != holder || freeCount >= usable {
       refused &+= 1
     } else if !packet.dropReference() {
@@ -197,14 +197,14 @@ struct PacketPool {
       free[freeCount] = packet
       freeCount &+= 1
     }
-    lock.unlock()
+    lock.unlock(hold)
   }
 
   /// Releases packets of this pool that the caller holds alone, from `begin` on. Returns where the first other one is.
   @inline(never)
   @_optimize(speed)
   mutating func release(_ list: PacketList, from begin: Int, to end: Int) -> Int {
-    lock.lock()
+    let hold = lock.lock()
     let view = PoolView(self)
     let stop = min(end, begin &+ usable &- freeCount)
     let index =
@@ -212,7 +212,7 @@ struct PacketPool {
       ? takeHome(OwnAddresses.self, view, list, from: begin, to: stop)
       : takeHome(TableAddresses.self, view, list, from: begin, to: stop)
     freeCount &+= index &- begin
-    lock.unlock()
+    lock.unlock(hold)
     return index
   }
 
@@ -233,8 +233,8 @@ struct PacketPool {
   }
 
   mutating func refuse() {
-    lock.lock()
+    let hold = lock.lock()
     refused &+= 1
-    lock.unlock()
+    lock.unlock(hold)
   }
 }

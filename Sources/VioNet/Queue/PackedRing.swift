@@ -192,6 +192,13 @@ struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
     }
   }
 
+  /// The flags, which were saved, say it all.
+  @inline(__always)
+  static func expose(_ state: borrowing RingState) {}
+
+  @inline(__always)
+  static func untold(_ state: borrowing RingState) -> UInt16 { state.published }
+
   @inline(__always)
   static func publish(_ state: inout RingState) -> Bool {
     let added = Int(state.published)

@@ -124,7 +124,11 @@ protocol Ring: ~Copyable {
 
   /// Puts the position back.
   func save(_ state: inout RingState)
-  /// Publishes what was posted and saved since the last time; true if the device wants to be signalled.
+  /// Lets a device that looks find what was posted and saved.
+  static func expose(_ state: borrowing RingState)
+  /// Descriptors posted and saved since the last time that publish was asked.
+  static func untold(_ state: borrowing RingState) -> UInt16
+  /// Exposes what was posted and saved since the last time; true if the device wants to be signalled.
   static func publish(_ state: inout RingState) -> Bool
 }
 

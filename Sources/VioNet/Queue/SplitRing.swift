@@ -137,12 +137,20 @@ struct SplitRing<Order: UseOrder>: Ring, ~Copyable {
   }
 
   @inline(__always)
+  static func expose(_ state: borrowing RingState) {
+    state.available.store16Release(RingLayout.indexOffset, state.nextAvailable)
+  }
+
+  @inline(__always)
+  static func untold(_ state: borrowing RingState) -> UInt16 { state.nextAvailable &- state.published }
+
+  @inline(__always)
   static func publish(_ state: inout RingState) -> Bool {
     let next = state.nextAvailable
     let last = state.published
     if next == last { return false }
     state.published = next
-    state.available.store16Release(RingLayout.indexOffset, next)
+    expose(state)
     // The index must be out before the wish is read, or both sides may go to sleep (2.7.13.4.1).
     shared_fence()
     if !state.shape.hasEventIndex {

@@ -19,13 +19,18 @@ enum HeaderRead: HeaderUse {
   @inline(__always) static var isRead: Bool { true }
 }
 
-/// A burst; the device is told of the fresh buffers once, at its end.
+/// A burst. The device finds the fresh buffers at its end, and is told of them, if it wants to be, when they are many or
+/// when nothing was there: to ask for its wish takes a fence, and only a device that has run out of buffers wishes it.
 @inline(__always)
 @_optimize(speed)
 func receive<R: Ring & ~Copyable, H: HeaderUse>(
   _: R.Type, _: H.Type, _ queue: Cell<ReceiveQueue>, _ packets: PacketList, _ limit: UInt16
 ) -> UInt16 {
   let received = takeRows(R.self, H.self, queue, packets, Int(limit))
+  if received != 0 {
+    R.expose(queue.value.core.ring)
+    if R.untold(queue.value.core.ring) < queue.value.lot { return UInt16(truncatingIfNeeded: received) }
+  }
   if R.publish(&queue.value.core.ring) { queue.value.core.notifyDevice() }
   return UInt16(truncatingIfNeeded: received)
 }

@@ -19,6 +19,8 @@ struct ReceiveQueue {
   /// From the beginning of a packet's memory to that of its buffer.
   let toBuffer: UInt64
   let reading: HeaderReading
+  /// Fresh buffers after which the device is asked whether it wants to be told of them.
+  let lot: UInt16
   /// Readable when the armed queue has packets or the back-end is gone; while started.
   var wake = Descriptor.none
 
@@ -38,6 +40,7 @@ struct ReceiveQueue {
     toBuffer = UInt64(Int(VIONET_HEADROOM) - headerSize)
     self.reading = reading
     self.scatter = scatter
+    lot = max(1, min(64, core.ring.size / 8))
     segmentLength = pool.value.dataSize
     bufferLength = segmentLength &* UInt32(scatter?.buffers ?? 1) &+ UInt32(headerSize)
   }

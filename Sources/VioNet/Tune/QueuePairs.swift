@@ -82,7 +82,7 @@ extension Port {
     if state != VIONET_STATE_STARTED { return }
     Registry.ports[number].transmitCount = pairs.lowerBound
     for pair in pairs { unsafe transmitQueue(pair).value.core.burst = Virtqueue.idleBurst }
-    Port.makeAllSee()
+    Barrier.reachAll()
     let deadline = Deadline(milliseconds: 3000)
     for pair in pairs where !transmitQueue(pair).value.core.isLeft(by: deadline) {
       openTransmit(pairs.upperBound)

@@ -38,7 +38,7 @@ extension Port {
   private func closeDoor(_ queue: Cell<Virtqueue>) throws(Failure) {
     let burst = unsafe queue.value.burst
     unsafe queue.value.burst = Virtqueue.idleBurst
-    Port.makeAllSee()
+    Barrier.reachAll()
     if !queue.value.isLeft(by: Deadline(milliseconds: 3000)) {
       unsafe queue.value.open(burst)
       throw Port.staysInside(number)

@@ -69,8 +69,8 @@ extension Port {
       throw Failure(ENOTCONN, "receive queue ").number(queue).text(" is broken: ").plain(
         Text(receive.value.core.fault.text))
     }
-    // A ring that a dry pool left empty would never wake anybody.
-    if receive.value.core.ring.idle.count != 0 && receive.value.fill() { receive.value.core.notifyDevice() }
+    // A ring that a dry pool left empty, or whose fresh buffers the device does not know of, would never wake anybody.
+    if receive.value.fill() { receive.value.core.notifyDevice() }
     bus.passInterrupts(pair: Int(queue))
     let marks = if let told { told } else { try receive.value.wake.marks(within: 0) }
     if marks & WakeMark.call != 0 { receive.value.core.signalled() }
