@@ -110,7 +110,8 @@ import Testing
   @Test(arguments: RingKind.allCases, [false, true]) func ofFreshBuffersItIsToldWhenTheyAreManyOrNothingWasThere(
     kind: RingKind, hasEventIndex: Bool
   ) throws {
-    let bench = try RingBench(kind, size: 256, packets: 600, features: hasEventIndex ? NotificationTests.eventIndex : [])
+    let features = hasEventIndex ? NotificationTests.eventIndex : []
+    let bench = try RingBench(kind, size: 256, packets: 600, features: features)
     // It waits for the very next buffer, so that of each of them it wants to hear.
     func waits() { bench.receiveDevice.ask(hasEventIndex ? .at(256 + bench.receiveDevice.used) : .always) }
     func one() throws -> UInt64 {

@@ -73,7 +73,7 @@ static void silent(void)
 	yes(took > 2900000 && took < 4500000);
 	/* Whoever took the port's lock would stand still for three seconds; a crowded machine may hold it up for one. */
 	same(slow, 0);
-	yes(trips * 1000000 / took > before / 4);
+	yes(trips * 1000000 / took > before / 2);
 
 	/* Nothing more is asked of a device that still has a command. */
 	took = microseconds();
