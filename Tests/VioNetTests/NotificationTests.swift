@@ -137,35 +137,6 @@ import Testing
     #expect(bench.conserved())
   }
 
-  @Test(arguments: RingKind.allCases, [false, true]) func ofFreshBuffersItIsToldWhenTheyAreManyOrNothingWasThere(
-    kind: RingKind, hasEventIndex: Bool
-  ) throws {
-    let bench = try RingBench(kind, size: 256, packets: 600, features: hasEventIndex ? NotificationTests.eventIndex : [])
-    // It waits for the very next buffer, so that of each of them it wants to hear.
-    func waits() { hasEventIndex ? bench.receiveDevice.ask(.at(256 + bench.receiveDevice.used)) : bench.receiveDevice.ask(.always) }
-    func one() throws -> UInt64 {
-      let before = bench.received.kicks
-      try bench.deliver()
-      try bench.free(bench.rxOne())
-      return bench.received.kicks - before
-    }
-    for _ in 0..<5 {
-      waits()
-      for _ in 1..<32 { #expect(try one() == 0) }
-      #expect(try one() == 1)
-      waits()
-      for _ in 0..<3 { #expect(try one() == 0) }
-      let before = bench.received.kicks
-      #expect(bench.rx().isEmpty && bench.received.kicks - before == 1)
-      #expect(bench.rx().isEmpty && bench.received.kicks - before == 1)
-      // Who goes to sleep tells of them first.
-      waits()
-      #expect(try one() == 0)
-      #expect(bench.receive.value.fill() && !bench.receive.value.fill())
-    }
-    #expect(bench.conserved())
-  }
-
   @Test(arguments: RingKind.allCases, [false, true]) func refillsKickLikewise(kind: RingKind, hasEventIndex: Bool)
     throws
   {
