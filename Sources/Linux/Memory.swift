@@ -123,4 +123,5 @@ package struct Shared: @unchecked Sendable {
   @inline(__always) package func store64Release(_ at: Int, _ v: UInt64) { unsafe shared_store64_release(base + at, v) }
   @inline(__always) package func store32Release(_ at: Int, _ v: UInt32) { unsafe shared_store32_release(base + at, v) }
   @inline(__always) package func prefetch(_ at: Int) { unsafe cpu_prefetch(base + at) }
+  @inline(__always) package func prefetchForWriting(_ at: Int) { unsafe cpu_prefetch_write(base + at) }
 }

@@ -45,10 +45,11 @@ struct Inflight {
     part[wrap] = position.wrap ? 1 : 0
   }
 
-  /// Where the entry for one place of a packed ring stands: a byte that says that its chain is in flight, and behind the
-  /// first eight bytes the second half of the descriptor.
+  /// Where an entry of a packed ring's part stands: a byte that says that the chain of that number is in flight, and
+  /// behind the first eight bytes our own: the second half of a descriptor of the batch, counted from its first. So the
+  /// same few cache lines are written again and again.
   @inline(__always)
-  private static func entry(_ place: UInt16) -> Int { 32 &+ 32 &* Int(place) }
+  private static func entry(_ number: UInt16) -> Int { 32 &+ 32 &* Int(number) }
 
   /// As if no ring had been there.
   func clear() { part.clear() }
@@ -81,10 +82,12 @@ struct Inflight {
   /// What was kept of the places behind `first`, which is as it was, up to `end`: less than a ring of them.
   private func putBack(from first: Position, to end: Position, _ size: UInt16, _ rings: Rings) {
     var place = first
+    var number: UInt16 = 1
     place.step(1, size: size)
     while place.index != end.index && place.index != first.index {
-      rings.descriptors.store64(16 * Int(place.index) + 8, part.load(Self.entry(place.index) + 8, as: UInt64.self))
+      rings.descriptors.store64(16 * Int(place.index) + 8, part.load(Self.entry(number) + 8, as: UInt64.self))
       place.step(1, size: size)
+      number &+= 1
     }
   }
 
@@ -99,10 +102,10 @@ struct Inflight {
     store(position, Self.oldIndex, Self.oldWrap)
   }
 
-  /// Keeps a packed ring's descriptor that a batch is about to overwrite.
+  /// Keeps a packed ring's descriptor that a batch is about to overwrite, the so manieth of it.
   @inline(__always)
-  func keep(_ place: UInt16, _ rings: Rings) {
-    part.store(Self.entry(place) &+ 8, rings.descriptors.load64(Int(place) &* 16 &+ 8))
+  func keep(_ place: UInt16, as number: UInt16, _ rings: Rings) {
+    part.store(Self.entry(number) &+ 8, rings.descriptors.load64(Int(place) &* 16 &+ 8))
   }
 
   /// How far a batch goes: after its descriptors were kept, before any of them is written.

@@ -27,6 +27,19 @@ enum PackedRing {
     rings.device.store16Release(2, !wanted ? eventDisable : byPosition ? eventPosition : 0)
   }
 
+  /// The lines of the descriptors that are likely to follow, which a driver writes in bursts; they are to be ours, since
+  /// used descriptors go into the same places.
+  @inline(__always)
+  private static func prefetch(_ rings: Rings, _ position: Position, _ size: UInt16) {
+    let first = Int(position.index) &* 16
+    let end = min(first &+ Batch.burst &* 16, Int(size) &* 16)
+    var at = first &+ 64
+    while at < end {
+      rings.descriptors.prefetchForWriting(at)
+      at &+= 64
+    }
+  }
+
   /// Takes chains until the batch has `limit` of them; false if the driver broke a rule.
   @_optimize(speed)
   static func take(
@@ -39,6 +52,7 @@ enum PackedRing {
     var count = batch.count
     var slotsAhead = queue.slotsAhead
     var good = true
+    if count < limit, slotsAhead < Int(size), isAvailable(rings, position) { prefetch(rings, position, size) }
     while count < limit, slotsAhead < Int(size), isAvailable(rings, position) {
       let descriptor = BufferDescriptor(packed: rings.descriptors, Int(position.index))
       var slots: UInt16 = 1
@@ -130,12 +144,14 @@ enum PackedRing {
     _ batch: borrowing Batch, _ inflight: Inflight, _ rings: Rings, _ first: Position, _ size: UInt16, keeping: Bool
   ) {
     var position = first
+    var number: UInt16 = 0
     var index = 0
     while index < batch.done {
       var left = batch.chains[index].slots
       while left > 0 {
-        if keeping { inflight.keep(position.index, rings) }
+        if keeping { inflight.keep(position.index, as: number, rings) }
         position.step(1, size: size)
+        number &+= 1
         left &-= 1
       }
       index &+= 1
