@@ -17,6 +17,7 @@ done
 # The control socket with its own sources in it, whose clients mean ill; and what they do is defined.
 for test in talks talks_settings talks_hostile; do
   gcc -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -pthread "-I$stage/include" \
+    "-I$root/Sources/CLinux/include" \
     "$root/Tests/abi/$test.c" "$root"/Sources/VioNetControl/*.c -o "$work/$test" "-L$stage/lib" -lvionet \
     -Wl,-rpath,"$stage/lib" || fail "compiling $test"
   ASAN_OPTIONS=$ASAN_OPTIONS:quarantine_size_mb=16 "$work/$test" || fail "$test"
