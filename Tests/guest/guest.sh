@@ -165,7 +165,7 @@ power_on() {
 # Asks the guest to end, which is when QEMU ends.
 switch_off() {
   [ -n "$qemu" ] || return 0
-  echo 'poweroff -f' >&"$to_guest"
+  hand_over 'poweroff -f'
   until_true 5 gone "$qemu"
   end "$qemu"
   unset 'children[-1]'
@@ -289,24 +289,36 @@ answered() {
   while next_line $limit; do
     # shellcheck disable=SC2053 # a pattern
     [[ $line != $2 ]] || return 0
+    [[ $line != 'vionet-guest: lost'* ]] || return 1
     echo "$line" >>"$work/said"
   done
   return 1
 }
 
+# hand_over COMMAND: its length goes before it, because an emulated serial line may lose what lay in its FIFO.
+hand_over() {
+  local LC_ALL=C text=${1//$'\n'/ }
+  echo "${#text} $text" >&"$to_guest"
+}
+
 # guest [-t SECONDS] COMMAND: its status is the result. A command that does not return is the end of the scenario.
 guest() {
-  local limit=20
+  local limit=20 again=0
   if [ "$1" = -t ]; then
     limit=$2
     shift 2
   fi
-  echo "${1//$'\n'/ }" >&"$to_guest"
-  if ! answered "$limit" 'vionet-guest: status *'; then
-    cat "$work/said"
-    show_console
-    fail "the guest did not answer in $limit s: $1"
-  fi
+  hand_over "$1"
+  until answered "$limit" 'vionet-guest: status *'; do
+    if [[ $line = 'vionet-guest: lost'* ]] && ((again++ < 3)); then
+      echo "the serial line lost a part of \"$1\", sent again: $line"
+      hand_over "$1"
+    else
+      cat "$work/said"
+      show_console
+      fail "the guest did not answer in $limit s: $1"
+    fi
+  done
   sed -i '$ { /^$/d }' "$work/said"
   return "${line##* }"
 }
