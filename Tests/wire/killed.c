@@ -32,7 +32,7 @@ struct notes {
 };
 static struct notes *notes;
 static uint16_t port, pool;
-static const char *program, *device;
+static char *program, *device, notes_file[12];
 
 /* ---- one side of the traffic ----------------------------------------------------------------------------------------- */
 
@@ -136,7 +136,6 @@ static void front_end(void)
 
 /* ---- the one that kills -------------------------------------------------------------------------------------------------- */
 
-static char notes_file[12];
 static pid_t child;
 
 static void start(void)
@@ -203,12 +202,11 @@ static void start_next(struct side *s)
 /* Kills it, sends a few into the void, and starts the next. */
 static void again(struct side *s)
 {
-	int status;
 	for (int n = rand() % 200; n > 0; n--)
 		turn(s, 1);
 	must_live();
 	same(kill(child, SIGKILL), 0);
-	same(waitpid(child, &status, 0), child);
+	same(waitpid(child, NULL, 0), child);
 	forgive(s);
 	uint32_t before = s->out->offered;
 	if (rand() % 2)
@@ -233,12 +231,11 @@ static void settle(struct side *s)
 /* Between the two that are left nothing is lost. */
 static void all_came(const char *name, const struct way *way, uint32_t from)
 {
-	uint32_t missing = 0, last = 0;
+	uint32_t missing = 0;
 	for (uint32_t number = from; number < way->offered; number++)
-		if (way->came[number] != 1)
-			missing++, last = number;
+		missing += way->came[number] != 1;
 	if (missing > 0)
-		FAILED("%s: %u of the frames %u to %u did not come, the last of them is %u", name, missing, from, way->offered, last);
+		FAILED("%s: %u of the frames %u to %u did not come", name, missing, from, way->offered);
 }
 
 static void end_in_peace(struct side *s)
@@ -298,9 +295,6 @@ int main(int argc, char **argv)
 	program = argv[0];
 	device = argv[1];
 	snprintf(notes_file, sizeof(notes_file), "%d", file);
-	if (argc == 3)
-		front_end();
-	else
-		keeper(argv[2], atoi(argv[3]), atoi(argv[4]));
+	argc == 3 ? front_end() : keeper(argv[2], atoi(argv[3]), atoi(argv[4]));
 	return 0;
 }
