@@ -85,25 +85,35 @@ extension PackedRing {
 
   @inline(__always) var idlePlace: Int { nextAvailable }
   @inline(__always) var idleRow: Int { min(idleCount, size &- nextAvailable) }
+  /// In order the device writes one used descriptor for many and only reads the others, so that the last look at these
+  /// lines was its own. Any other ring is read again when sent packets are taken back.
   @inline(__always)
-  mutating func postInRow(_ ahead: Int, address: UInt64, length: UInt32) {
-    let id = nextAvailable &+ ahead
-    if posted == 0 && ahead == 0 {
-      head = id &* RingLayout.descriptorBytes
-      headWord = PackedRing.word(id, length, availableMark)
-      descriptors.store64(head, address)
-    } else {
-      write(id, id, address, length, availableMark)
+  func fetchIdle(_ count: Int) {
+    if !Order.isInOrder { return }
+    var at = nextAvailable &* RingLayout.descriptorBytes
+    let end = at &+ count &* RingLayout.descriptorBytes
+    // Four lines at a time: those that are too many are the next burst's, and may lie behind the ring.
+    while at < end {
+      descriptors.prefetchForWriting(at)
+      descriptors.prefetchForWriting(at &+ 64)
+      descriptors.prefetchForWriting(at &+ 128)
+      descriptors.prefetchForWriting(at &+ 192)
+      at &+= 256
     }
   }
   @inline(__always)
-  mutating func passPosted(_ count: Int) {
-    posted &+= count
-    idle.head &+= UInt16(truncatingIfNeeded: count)
-    nextAvailable &+= count
-    if nextAvailable == size {
-      nextAvailable = 0
-      availableMark ^= PackedFlags.both
+  func postInRow(_ ahead: Int, address: UInt64, length: UInt32) {
+    let id = nextAvailable &+ ahead
+    write(id, id, address, length, availableMark)
+  }
+  @inline(__always)
+  static func passPosted(_ count: Int, _ state: inout RingState) {
+    state.published &+= UInt16(truncatingIfNeeded: count)
+    state.idle.head &+= UInt16(truncatingIfNeeded: count)
+    state.nextAvailable &+= UInt16(truncatingIfNeeded: count)
+    if state.nextAvailable == state.size {
+      state.nextAvailable = 0
+      state.availableMark ^= PackedFlags.both
     }
   }
 }

@@ -105,9 +105,12 @@ protocol Ring: ~Copyable {
   /// The first descriptor, and how many idle ones follow in a row.
   var idlePlace: Int { get }
   var idleRow: Int { get }
-  /// Gives the device the next but so many. The first of a burst is shown by save(), when the others are there.
-  mutating func postInRow(_ ahead: Int, address: UInt64, length: UInt32)
-  mutating func passPosted(_ count: Int)
+  /// Fetches the lines that so many of them will be written to, if it is worth it.
+  func fetchIdle(_ count: Int)
+  /// Writes the next but so many. The next itself comes last: with it the device begins.
+  func postInRow(_ ahead: Int, address: UInt64, length: UInt32)
+  /// So many were written.
+  static func passPosted(_ count: Int, _ state: inout RingState)
 
   // Making available, one by one.
 
@@ -133,6 +136,9 @@ protocol Ring: ~Copyable {
 }
 
 extension Ring where Self: ~Copyable {
+  @inline(__always)
+  func fetchIdle(_ count: Int) {}
+
   /// To be asked before `id` is given back, with nothing taken from the ring yet: if it is another than the next, the
   /// ring is straight no longer, and this a new look at it.
   @inline(never)

@@ -80,8 +80,8 @@ extension SplitRing {
     offer(id, at: nextAvailable & mask &+ ahead)
   }
   @inline(__always)
-  mutating func passPosted(_ count: Int) {
-    nextAvailable &+= count
-    idle.head &+= UInt16(truncatingIfNeeded: count)
+  static func passPosted(_ count: Int, _ state: inout RingState) {
+    state.nextAvailable &+= UInt16(truncatingIfNeeded: count)
+    state.idle.head &+= UInt16(truncatingIfNeeded: count)
   }
 }

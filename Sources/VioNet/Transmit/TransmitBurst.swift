@@ -58,17 +58,15 @@ func transmit<R: Ring & ~Copyable>(
 private func sendRow<R: Ring & ~Copyable, O: UseOrder>(
   _: R.Type, _: O.Type, _ queue: Cell<TransmitQueue>, _ packets: PacketList, from begin: Int, to end: Int
 ) -> Int {
-  var ring = R(queue.value.core.ring)
+  let ring = R(queue.value.core.ring)
   let pool = queue.value.cache.view
-  let header = queue.value.headerSize
   let span = min(queue.value.longest, pool.mostData) &- TransmitQueue.shortest
   let plain = Packet.plain(pool: pool.number, owner: Owner.caller)
   let row = min(end &- begin, O.isInOrder ? ring.idleRow : ring.idleCount)
   let list = packets.advanced(begin)
-  let slots = O.isInOrder ? queue.value.core.slots.advanced(ring.idlePlace) : queue.value.core.slots
   var found = 0
-  var sent = 0
   var bytes: UInt64 = 0
+  if O.isInOrder { ring.fetchIdle(row) }
 
   while found != row {
     guard let packet = pool.packet(at: list[address: found]) else { break }
@@ -81,26 +79,53 @@ private func sendRow<R: Ring & ~Copyable, O: UseOrder>(
     bytes &+= UInt64(length)
     found &+= 1
   }
-  while sent != found {
+  if O.isInOrder { postRow(ring, queue, list, found) } else { postRun(R.self, queue, list, found) }
+  queue.value.core.counters.packets &+= UInt64(truncatingIfNeeded: found)
+  queue.value.core.counters.bytes &+= bytes
+  return begin &+ found
+}
+
+/// Puts packets that were looked at into a straight ring, the first one last.
+@inline(__always)
+private func postRow<R: Ring & ~Copyable>(
+  _ ring: borrowing R, _ queue: Cell<TransmitQueue>, _ list: PacketList, _ count: Int
+) {
+  let header = queue.value.headerSize
+  let slots = queue.value.core.slots.advanced(ring.idlePlace)
+  if count == 0 { return }
+  var ahead = 1
+  while ahead < count {
+    post(list[address: ahead], ahead)
+    ahead &+= 1
+  }
+  post(list[address: 0], 0)
+  R.passPosted(count, &queue.value.core.ring)
+
+  @inline(__always)
+  func post(_ address: UInt, _ ahead: Int) {
+    let packet = Packet.known(address)
+    slots[ahead] = packet
+    ring.postInRow(ahead, address: UInt64(packet.dataAddress) &- UInt64(header), length: packet.length &+ header)
+  }
+}
+
+/// The same where ids come in any order, or devices are told other addresses than ours.
+@inline(__always)
+private func postRun<R: Ring & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue>, _ list: PacketList, _ count: Int) {
+  var ring = R(queue.value.core.ring)
+  let pool = queue.value.cache.view
+  let header = queue.value.headerSize
+  let slots = queue.value.core.slots
+  var sent = 0
+  while sent != count {
     let packet = Packet.known(list[address: sent])
-    let length = packet.length
-    if O.isInOrder {
-      slots[sent] = packet
-      ring.postInRow(sent, address: UInt64(packet.dataAddress) &- UInt64(header), length: length &+ header)
-    } else {
-      let id = ring.nextIdle(after: 0)
-      slots[id] = packet
-      let address = pool.deviceAddress(packet) &- UInt64(header)
-      ring.post(id, address: address, length: length &+ header, flags: 0, next: 0, descriptors: 1)
-    }
+    let id = ring.nextIdle(after: 0)
+    slots[id] = packet
+    let address = pool.deviceAddress(packet) &- UInt64(header)
+    ring.post(id, address: address, length: packet.length &+ header, flags: 0, next: 0, descriptors: 1)
     sent &+= 1
   }
-
-  if O.isInOrder { ring.passPosted(sent) }
-  queue.value.core.counters.packets &+= UInt64(truncatingIfNeeded: sent)
-  queue.value.core.counters.bytes &+= bytes
   ring.save(&queue.value.core.ring)
-  return begin &+ sent
 }
 
 /// Takes back what the device has sent: single packets of the cache's pool in rows, anything else one by one. A device
