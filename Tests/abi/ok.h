@@ -117,17 +117,22 @@ OK_UNUSED static int entries(const char *folder)
 	return n;
 }
 
-OK_UNUSED static int status_value(const char *key)
+OK_UNUSED static int status_value_of(const char *status, const char *key)
 {
 	char line[256];
 	int value = -1;
-	FILE *f = fopen("/proc/self/status", "re");
+	FILE *f = fopen(status, "re");
 	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
 		if (strncmp(line, key, strlen(key)) == 0)
 			value = atoi(line + strlen(key) + 1);
 	if (f != NULL)
 		fclose(f);
 	return value;
+}
+
+OK_UNUSED static int status_value(const char *key)
+{
+	return status_value_of("/proc/self/status", key);
 }
 
 OK_UNUSED static int count_maps(void)

@@ -289,7 +289,6 @@ answered() {
   while next_line $limit; do
     # shellcheck disable=SC2053 # a pattern
     [[ $line != $2 ]] || return 0
-    [[ $line != 'vionet-guest: lost'* ]] || return 1
     echo "$line" >>"$work/said"
   done
   return 1
@@ -303,21 +302,21 @@ hand_over() {
 
 # guest [-t SECONDS] COMMAND: its status is the result. A command that does not return is the end of the scenario.
 guest() {
-  local limit=20 again=0
+  local limit=20 tries=4
   if [ "$1" = -t ]; then
     limit=$2
     shift 2
   fi
-  hand_over "$1"
-  until answered "$limit" 'vionet-guest: status *'; do
-    if [[ $line = 'vionet-guest: lost'* ]] && ((again++ < 3)); then
-      echo "the serial line lost a part of \"$1\", sent again: $line"
-      hand_over "$1"
-    else
+  line=
+  until [[ $line = 'vionet-guest: status '* ]]; do
+    [ -z "$line" ] || echo "the serial line lost a part of \"$1\": $line"
+    ((tries-- > 0)) || fail "the serial line loses a part of \"$1\" each time"
+    hand_over "$1"
+    answered "$limit" 'vionet-guest: @(status|lost)*' || {
       cat "$work/said"
       show_console
       fail "the guest did not answer in $limit s: $1"
-    fi
+    }
   done
   sed -i '$ { /^$/d }' "$work/said"
   return "${line##* }"

@@ -32,7 +32,7 @@ struct notes {
 };
 static struct notes *notes;
 static uint16_t port, pool;
-static char *program, *device, notes_file[12];
+static const char *program, *device;
 
 /* ---- one side of the traffic ----------------------------------------------------------------------------------------- */
 
@@ -136,6 +136,7 @@ static void front_end(void)
 
 /* ---- the one that kills -------------------------------------------------------------------------------------------------- */
 
+static char notes_file[12];
 static pid_t child;
 
 static void start(void)
@@ -172,17 +173,12 @@ static void flows(struct side *s, uint32_t frames)
 
 static struct holdings holdings_of(pid_t pid)
 {
-	char path[64], line[200];
-	struct holdings held = {0};
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	held.fds = entries(path);
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	FILE *f = fopen(path, "re");
-	yes(f != NULL);
-	while (fgets(line, sizeof(line), f) != NULL)
-		if (strncmp(line, "RssAnon:", 8) == 0) /* its own: not what it sees of a front-end's */
-			held.resident_kib = atoi(line + 8);
-	fclose(f);
+	char fds[64], status[64];
+	snprintf(fds, sizeof(fds), "/proc/%d/fd", (int)pid);
+	snprintf(status, sizeof(status), "/proc/%d/status", (int)pid);
+	/* RssAnon is its own: not what it sees of a front-end's. */
+	struct holdings held = {.fds = entries(fds), .resident_kib = status_value_of(status, "RssAnon")};
+	yes(held.resident_kib >= 0);
 	return held;
 }
 
@@ -295,6 +291,9 @@ int main(int argc, char **argv)
 	program = argv[0];
 	device = argv[1];
 	snprintf(notes_file, sizeof(notes_file), "%d", file);
-	argc == 3 ? front_end() : keeper(argv[2], atoi(argv[3]), atoi(argv[4]));
+	if (argc == 3)
+		front_end();
+	else
+		keeper(argv[2], atoi(argv[3]), atoi(argv[4]));
 	return 0;
 }
