@@ -9,9 +9,9 @@ build="gcc make binutils pkg-config libc6-dev libbsd-dev"
 vionetctl="$build git ca-certificates g++"
 demo="$build iproute2 iputils-ping iperf3"
 guest="$vionetctl qemu-system-x86 busybox-static cpio kmod xz-utils iproute2 iputils-ping iperf3 python3"
-switch="$build dpdk openvswitch-switch-dpdk ovn-central ovn-host iproute2 python3"
+switch="$build dpdk-dev openvswitch-switch-dpdk ovn-central ovn-host iproute2 python3"
 test="$demo $switch g++ libmd-dev python3 python3-prometheus-client shellcheck valgrind $guest"
-bench="$build dpdk libdpdk-dev python3 python3-matplotlib valgrind"
+bench="$build dpdk-dev libdpdk-dev python3 python3-matplotlib valgrind"
 
 set -eu
 
@@ -20,12 +20,12 @@ case "$#:${1-}" in
   1:vionetctl) wanted=$vionetctl ;;
   1:demo) wanted=$demo ;;
   1:test) wanted=$test ;;
-  1:test-plans | 1:test-restarts | 1:test-killed) wanted="$build dpdk" ;;
+  1:test-plans | 1:test-restarts | 1:test-killed) wanted="$build dpdk-dev" ;;
   1:test-ovs) wanted=$switch ;;
   1:test-guest) wanted=$guest ;;
   1:test-wakeups | 1:test-soak) wanted=$build ;;
   1:fuzz) wanted="$build g++" ;;
-  1:bench-guest) wanted="$guest dpdk" ;;
+  1:bench-guest) wanted="$guest dpdk-dev" ;;
   1:bench) wanted=$bench ;;
   *)
     echo "usage: Tools/install-deps.sh build|vionetctl|demo|test|test-plans|test-restarts|test-killed|test-ovs|test-wakeups|test-soak|test-guest|fuzz|bench|bench-guest" >&2

@@ -82,7 +82,7 @@ def main():
     if not any(wish.rows.search(name) for name in names_of_rows()):
         sys.exit(f"no row matches {wish.rows.pattern}; --list prints them")
     if not shutil.which("dpdk-testpmd"):
-        sys.exit("dpdk-testpmd is not installed (Debian package dpdk)")
+        sys.exit("dpdk-testpmd is not installed (Debian package dpdk-dev)")
     machine.build()
     with machine.Hugepages() as pages:
         print(f"front-ends on core {machine.cores()[0]}, back-ends on core {machine.cores()[1]}, "

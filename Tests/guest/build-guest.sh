@@ -237,7 +237,7 @@ if [ "$vdpa" -eq 1 ]; then
   stale vdpa "$store/vmlinuz" "$(command -v vdpa)" && make_vdpa
 fi
 if [ "$testpmd" -eq 1 ]; then
-  need dpdk-testpmd dpdk
+  need dpdk-testpmd dpdk-dev
   stale testpmd "$0" "$(command -v dpdk-testpmd)" && make_testpmd
 fi
 exit 0

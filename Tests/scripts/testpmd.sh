@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Sourced: DPDK's testpmd as a peer, driven through its prompt. It runs without hugepages. Wants lib.sh first.
 
-need dpdk-testpmd dpdk
+need dpdk-testpmd dpdk-dev
 last_core=$(($(nproc) - 1))
 
 # testpmd NAME DEVICES [testpmd options...]: starts it and waits for its prompt, which `say` then talks to. It says only

@@ -6,7 +6,7 @@
 #   dpdk-restarts.sh [TIMES]
 # shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
 . "$(dirname "$0")/../scripts/lib.sh"
-need dpdk-testpmd dpdk
+need dpdk-testpmd dpdk-dev
 
 restarts=$(program restarts) || exit 1
 export RESTARTS_LOG=$work/testpmd.out
