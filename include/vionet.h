@@ -64,7 +64,7 @@ extern "C" {
 #define VIONET_MAX_SEGMENTS 64     /* segments of one packet */
 #define VIONET_PORT_NONE 0xffff    /* no port */
 #define VIONET_HEADROOM 128        /* bytes before the data of a fresh packet; see vionet_info.header_size */
-#define VIONET_DEVICE_LENGTH 128   /* longest device address, its final zero included */
+#define VIONET_DEVICE_LENGTH 512   /* longest device address, its final zero included */
 #define VIONET_SKIPPED 1           /* vionet_probe, vionet_open: a device that its address leaves to others, no error */
 
 /* ---- version, errors, log ---------------------------------------------------------------------------------------- */
@@ -99,7 +99,7 @@ typedef void (*vionet_log_callback)(int level, const char *VIONET_NONNULL line, 
  * VIONET_LOG=error, info or debug in the environment and no callback set, lines go to standard error.
  * Call it while no other call is running. Since 0.1.
  */
-void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *VIONET_NULLABLE user);
+void vionet_log_set(int level, vionet_log_callback VIONET_NULLABLE callback, void *VIONET_NULLABLE user);
 
 /* ---- a port's life ----------------------------------------------------------------------------------------------- */
 
@@ -107,7 +107,7 @@ void vionet_log(int level, vionet_log_callback VIONET_NULLABLE callback, void *V
  * device addresses, "scheme:target,key=value,...":
  *
  *     pci:0000:00:05.0           a PCI function bound to vfio-pci or uio_pci_generic; the domain may be left out
- *     vhost-user:/run/x.sock     a vhost-user back-end that listens there (DPDK, Open vSwitch, vionet_device_serve), or with
+ *     vhost-user:/run/x.sock     a vhost-user back-end that listens there (DPDK, Open vSwitch, vionet_soft_serve), or with
  *                                server=1 goes there
  *     vhost-net:NAME             the kernel's vhost (/dev/vhost-net) on the TAP interface of that name, made here and removed
  *                                at close, or there before and left there
@@ -185,7 +185,7 @@ enum vionet_rx_offload {
 	VIONET_RX_CHECKSUM = 1,   /* checksums checked by the device, or left for us to complete; see the packet's flags */
 	VIONET_RX_LRO = 2,        /* packets of one flow joined to one of up to 64 KiB; brings VIONET_RX_CHECKSUM with it */
 	VIONET_RX_VLAN_STRIP = 4, /* the tag taken out of the frame, in software */
-	VIONET_RX_VLAN_FILTER = 8, /* without promiscuous mode no tagged frames but of vionet_vlan_filter()'s VLANs */
+	VIONET_RX_VLAN_FILTER = 8, /* without promiscuous mode no tagged frames but of vionet_vlan_filter_set()'s VLANs */
 	VIONET_RX_RSS = 16,       /* the queue of a packet follows from a hash over its addresses: vionet_rss_set() */
 	VIONET_RX_HASH = 32,      /* that hash in vionet_packet.hash */
 };
@@ -745,13 +745,13 @@ const char *VIONET_NULLABLE vionet_drop_name(unsigned int reason);
  */
 
 /*
- * Receives all frames, or only those for us: to the port's address, to those of vionet_mac_list(), broadcast. Until the
+ * Receives all frames, or only those for us: to the port's address, to those of vionet_mac_list_set(), broadcast. Until the
  * first call a device does as it likes, which for most is to pass everything. VIRTIO_NET_F_CTRL_RX. Since 0.1.
  */
-int vionet_promiscuous(uint16_t port, int on);
+int vionet_promiscuous_set(uint16_t port, int on);
 
 /* Receives every multicast frame, or only those listed. VIRTIO_NET_F_CTRL_RX. Since 0.1. */
-int vionet_all_multicast(uint16_t port, int on);
+int vionet_all_multicast_set(uint16_t port, int on);
 
 enum vionet_filter {
 	VIONET_FILTER_ALL_UNICAST = 1 << 2,  /* every unicast frame passes */
@@ -761,7 +761,7 @@ enum vionet_filter {
 };
 
 /* Sets these four, flags being those that are on, of enum vionet_filter. VIRTIO_NET_F_CTRL_RX_EXTRA. Since 0.1. */
-int vionet_rx_filter(uint16_t port, uint32_t flags);
+int vionet_rx_filter_set(uint16_t port, uint32_t flags);
 
 /*
  * Gives the port another address of 6 bytes: no group's, not all zero. VIRTIO_NET_F_CTRL_MAC_ADDR; a legacy PCI device
@@ -775,14 +775,14 @@ int vionet_mac_set(uint16_t port, const uint8_t *VIONET_NULLABLE mac);
  * has no room for them, all unicast frames are let pass, or all multicast ones, or both, which the log tells.
  * VIRTIO_NET_F_CTRL_RX. -ENOMEM. Since 0.1.
  */
-int vionet_mac_list(uint16_t port, const uint8_t *VIONET_NULLABLE list, size_t count);
+int vionet_mac_list_set(uint16_t port, const uint8_t *VIONET_NULLABLE list, size_t count);
 
 /*
  * Lets frames of VLAN id (0 to 4095) pass, or no more. VIRTIO_NET_F_CTRL_VLAN, which is negotiated only with
  * VIONET_RX_VLAN_FILTER, since with it a device passes no tagged frame that it was not told of; as a rule it passes all
  * in promiscuous mode. Since 0.1.
  */
-int vionet_vlan_filter(uint16_t port, uint16_t id, int on);
+int vionet_vlan_filter_set(uint16_t port, uint16_t id, int on);
 
 /*
  * How many of the port's queue pairs are in use: 1 to as many as it was initialised with. With fewer than before
@@ -790,7 +790,7 @@ int vionet_vlan_filter(uint16_t port, uint16_t id, int on);
  * takes no packets; it first waits up to 100 ms for those it took to be sent. -ETIMEDOUT also: a thread stayed inside a
  * burst for 3 s. Since 0.1.
  */
-int vionet_queue_pairs(uint16_t port, uint16_t pairs);
+int vionet_queue_pairs_set(uint16_t port, uint16_t pairs);
 
 /*
  * The largest packet that is sent, after the Ethernet header: 68 to what the device gives with VIRTIO_NET_F_MTU, or else
@@ -826,7 +826,7 @@ struct vionet_rss {
 /*
  * Sets which received packets have a hash and how it chooses their queue. VIRTIO_NET_F_RSS, which is negotiated with
  * VIONET_RX_RSS; for key and hash_types VIRTIO_NET_F_HASH_REPORT is enough, negotiated with VIONET_RX_HASH. From the
- * start all that the device knows is hashed. A table names queues in use only: set another before vionet_queue_pairs()
+ * start all that the device knows is hashed. A table names queues in use only: set another before vionet_queue_pairs_set()
  * leaves one of them out. -E2BIG *rss is newer than the library; -ENOMEM. Since 0.1.
  */
 int vionet_rss_set(uint16_t port, const struct vionet_rss *VIONET_NULLABLE rss);
@@ -861,10 +861,10 @@ int vionet_tx_queue_restart(uint16_t port, uint16_t queue, uint16_t descriptors)
  * VIRTIO_NET_F_VQ_NOTF_COAL, or VIONET_ALL_QUEUES, which undoes what was set for single ones: VIRTIO_NET_F_NOTF_COAL.
  * Since 0.1.
  */
-int vionet_rx_coalesce(uint16_t port, uint16_t queue, uint32_t packets, uint32_t microseconds);
+int vionet_rx_coalesce_set(uint16_t port, uint16_t queue, uint32_t packets, uint32_t microseconds);
 
 /* The same for transmit queues and packets sent. Since 0.1. */
-int vionet_tx_coalesce(uint16_t port, uint16_t queue, uint32_t packets, uint32_t microseconds);
+int vionet_tx_coalesce_set(uint16_t port, uint16_t queue, uint32_t packets, uint32_t microseconds);
 
 /* ---- a device of our own ----------------------------------------------------------------------------------------- */
 
@@ -880,13 +880,13 @@ int vionet_tx_coalesce(uint16_t port, uint16_t queue, uint32_t packets, uint32_t
  *     checksum=partial|valid     of generate: for a driver that takes them, UDP checksums that are left to do, or
  *                                frames that are said to have been checked
  *
- * *device is its number, for vionet_device_stop(). The socket file is made here and removed by vionet_device_stop().
+ * *device is its number, for vionet_soft_stop(). The socket file is made here and removed by vionet_soft_stop().
  * -EINVAL, -ENOTSUP, -EADDRINUSE, -EACCES, -ENFILE, -ENOMEM. Since 0.1.
  */
-int vionet_device_serve(const char *VIONET_NULLABLE path, const char *VIONET_NULLABLE wire,
+int vionet_soft_serve(const char *VIONET_NULLABLE path, const char *VIONET_NULLABLE wire,
                         uint16_t *VIONET_NULLABLE device);
 
-struct vionet_device_stats {
+struct vionet_soft_stats {
 	size_t size;
 	uint64_t to_driver;         /* frames delivered into the driver's receive ring */
 	uint64_t from_driver;       /* frames taken from its transmit ring */
@@ -896,10 +896,10 @@ struct vionet_device_stats {
 };
 
 /* -ENODEV no such device. Any thread. Since 0.1. */
-int vionet_device_stats(uint16_t device, struct vionet_device_stats *VIONET_NULLABLE stats);
+int vionet_soft_stats(uint16_t device, struct vionet_soft_stats *VIONET_NULLABLE stats);
 
 /* Disconnects and forgets a served device. Any number is legal. Since 0.1. */
-void vionet_device_stop(uint16_t device);
+void vionet_soft_stop(uint16_t device);
 
 #ifdef __clang__
 #pragma clang diagnostic pop

@@ -40,8 +40,8 @@ private enum Served {
   }
 }
 
-@implementation @c(vionet_device_serve)
-public func vionet_device_serve(
+@implementation @c(vionet_soft_serve)
+public func vionet_soft_serve(
   _ path: UnsafePointer<CChar>?, _ wire: UnsafePointer<CChar>?, _ device: UnsafeMutablePointer<UInt16>?
 ) -> Int32 {
   result { () throws(Failure) in
@@ -59,10 +59,10 @@ public func vionet_device_serve(
   }
 }
 
-@implementation @c(vionet_device_stats)
-public func vionet_device_stats(_ device: UInt16, _ stats: UnsafeMutablePointer<vionet_device_stats>?) -> Int32 {
+@implementation @c(vionet_soft_stats)
+public func vionet_soft_stats(_ device: UInt16, _ stats: UnsafeMutablePointer<vionet_soft_stats>?) -> Int32 {
   result { () throws(Failure) in
-    var filled = vionet_device_stats()
+    var filled = vionet_soft_stats()
     Served.state.value.lock.lock()
     let address = device < Served.limit ? Served.state.value.devices[Int(device)] : 0
     if let raw = unsafe UnsafeMutableRawPointer(bitPattern: address) {
@@ -79,7 +79,7 @@ public func vionet_device_stats(_ device: UInt16, _ stats: UnsafeMutablePointer<
   }
 }
 
-@implementation @c(vionet_device_stop)
-public func vionet_device_stop(_ device: UInt16) {
+@implementation @c(vionet_soft_stop)
+public func vionet_soft_stop(_ device: UInt16) {
   if let served = Served.remove(device) { SoftDevice.stop(served) }
 }

@@ -22,8 +22,8 @@ public func vionet_version_number() -> UInt32 {
 @implementation @c(vionet_error)
 public func vionet_error() -> UnsafePointer<CChar> { unsafe sentence_get(Int32(SENTENCE_ERROR)) }
 
-@implementation @c(vionet_log)
-public func vionet_log(_ level: Int32, _ callback: vionet_log_callback?, _ user: UnsafeMutableRawPointer?) {
+@implementation @c(vionet_log_set)
+public func vionet_log_set(_ level: Int32, _ callback: vionet_log_callback?, _ user: UnsafeMutableRawPointer?) {
   unsafe log_set(level, callback, user)
 }
 

@@ -12,14 +12,14 @@ private func set(_ port: UInt16, _ setting: Setting) -> Int32 {
   result { () throws(Failure) in try Ports.set(port, setting) }
 }
 
-@implementation @c(vionet_promiscuous)
-public func vionet_promiscuous(_ port: UInt16, _ on: Int32) -> Int32 { set(port, .modes(1, on != 0 ? 1 : 0)) }
+@implementation @c(vionet_promiscuous_set)
+public func vionet_promiscuous_set(_ port: UInt16, _ on: Int32) -> Int32 { set(port, .modes(1, on != 0 ? 1 : 0)) }
 
-@implementation @c(vionet_all_multicast)
-public func vionet_all_multicast(_ port: UInt16, _ on: Int32) -> Int32 { set(port, .modes(2, on != 0 ? 2 : 0)) }
+@implementation @c(vionet_all_multicast_set)
+public func vionet_all_multicast_set(_ port: UInt16, _ on: Int32) -> Int32 { set(port, .modes(2, on != 0 ? 2 : 0)) }
 
-@implementation @c(vionet_rx_filter)
-public func vionet_rx_filter(_ port: UInt16, _ flags: UInt32) -> Int32 {
+@implementation @c(vionet_rx_filter_set)
+public func vionet_rx_filter_set(_ port: UInt16, _ flags: UInt32) -> Int32 {
   let known =
     VIONET_FILTER_ALL_UNICAST.rawValue | VIONET_FILTER_NO_MULTICAST.rawValue | VIONET_FILTER_NO_UNICAST.rawValue
     | VIONET_FILTER_NO_BROADCAST.rawValue
@@ -35,16 +35,16 @@ public func vionet_mac_set(_ port: UInt16, _ mac: UnsafePointer<UInt8>?) -> Int3
   return set(port, .address(unsafe MACAddress(copying: mac)))
 }
 
-@implementation @c(vionet_mac_list)
-public func vionet_mac_list(_ port: UInt16, _ list: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
+@implementation @c(vionet_mac_list_set)
+public func vionet_mac_list_set(_ port: UInt16, _ list: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
   unsafe set(port, .addresses(list, count))
 }
 
-@implementation @c(vionet_vlan_filter)
-public func vionet_vlan_filter(_ port: UInt16, _ id: UInt16, _ on: Int32) -> Int32 { set(port, .vlan(id, on != 0)) }
+@implementation @c(vionet_vlan_filter_set)
+public func vionet_vlan_filter_set(_ port: UInt16, _ id: UInt16, _ on: Int32) -> Int32 { set(port, .vlan(id, on != 0)) }
 
-@implementation @c(vionet_queue_pairs)
-public func vionet_queue_pairs(_ port: UInt16, _ pairs: UInt16) -> Int32 { set(port, .pairs(pairs)) }
+@implementation @c(vionet_queue_pairs_set)
+public func vionet_queue_pairs_set(_ port: UInt16, _ pairs: UInt16) -> Int32 { set(port, .pairs(pairs)) }
 
 @implementation @c(vionet_mtu_set)
 public func vionet_mtu_set(_ port: UInt16, _ mtu: UInt16) -> Int32 { set(port, .mtu(mtu)) }
@@ -82,12 +82,12 @@ public func vionet_tx_queue_restart(_ port: UInt16, _ queue: UInt16, _ descripto
   set(port, .restart(queue: queue, transmit: true, descriptors))
 }
 
-@implementation @c(vionet_rx_coalesce)
-public func vionet_rx_coalesce(_ port: UInt16, _ queue: UInt16, _ packets: UInt32, _ microseconds: UInt32) -> Int32 {
+@implementation @c(vionet_rx_coalesce_set)
+public func vionet_rx_coalesce_set(_ port: UInt16, _ queue: UInt16, _ packets: UInt32, _ microseconds: UInt32) -> Int32 {
   set(port, .coalescing(queue: queue, transmit: false, UInt64(packets) | UInt64(microseconds) << 32))
 }
 
-@implementation @c(vionet_tx_coalesce)
-public func vionet_tx_coalesce(_ port: UInt16, _ queue: UInt16, _ packets: UInt32, _ microseconds: UInt32) -> Int32 {
+@implementation @c(vionet_tx_coalesce_set)
+public func vionet_tx_coalesce_set(_ port: UInt16, _ queue: UInt16, _ packets: UInt32, _ microseconds: UInt32) -> Int32 {
   set(port, .coalescing(queue: queue, transmit: true, UInt64(packets) | UInt64(microseconds) << 32))
 }

@@ -89,7 +89,7 @@ static void set_vlan(uint16_t port, char *rest, struct text *answer)
 	else if (!read_number(number, 4095, &id))
 		say_value(answer, "vlan", number, "an ID from 0 to 4095");
 	else if (is_whole(&rest, "vlan", answer))
-		say_result(answer, vionet_vlan_filter(port, (uint16_t)id, add));
+		say_result(answer, vionet_vlan_filter_set(port, (uint16_t)id, add));
 }
 
 static void set_coalescing(uint16_t port, char *rest, struct text *answer)
@@ -98,7 +98,7 @@ static void set_coalescing(uint16_t port, char *rest, struct text *answer)
 	const char *word = next_word(&rest), *which = next_word(&rest);
 	const char *most = next_word(&rest), *longest = next_word(&rest);
 	bool receive = word != NULL && strcmp(word, "rx") == 0;
-	__typeof__(vionet_rx_coalesce) *call = receive ? vionet_rx_coalesce : vionet_tx_coalesce;
+	__typeof__(vionet_rx_coalesce_set) *call = receive ? vionet_rx_coalesce_set : vionet_tx_coalesce_set;
 	if (word == NULL || (!receive && strcmp(word, "tx") != 0))
 		say_value(answer, "coalesce", word, "rx or tx");
 	else if (which == NULL || (strcmp(which, "all") != 0 && !read_number(which, UINT16_MAX - 1, &queue)))
@@ -258,11 +258,11 @@ void answer_set(uint16_t port, char *rest, struct text *answer)
 	else if (strcmp(key, "mtu") == 0)
 		set_number(port, key, rest, vionet_mtu_set, answer);
 	else if (strcmp(key, "queue_pairs") == 0)
-		set_number(port, key, rest, vionet_queue_pairs, answer);
+		set_number(port, key, rest, vionet_queue_pairs_set, answer);
 	else if (strcmp(key, "promiscuous") == 0)
-		set_switch(port, key, rest, vionet_promiscuous, answer);
+		set_switch(port, key, rest, vionet_promiscuous_set, answer);
 	else if (strcmp(key, "all_multicast") == 0)
-		set_switch(port, key, rest, vionet_all_multicast, answer);
+		set_switch(port, key, rest, vionet_all_multicast_set, answer);
 	else if (strcmp(key, "vlan") == 0)
 		set_vlan(port, rest, answer);
 	else if (strcmp(key, "coalesce") == 0)

@@ -34,7 +34,7 @@ static void right(const char *address)
 
 static void shapes(void)
 {
-	char text[400];
+	char text[1400];
 
 	err(vionet_probe(NULL, &port), -EINVAL);
 	err(vionet_open(NULL, &port), -EINVAL);
@@ -59,9 +59,9 @@ static void shapes(void)
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "soft:pipe=", 10);
 	text[VIONET_DEVICE_LENGTH] = 0;
-	wrong(text, -EINVAL, "127");
-	text[399] = 0;
-	wrong(text, -EINVAL, "127");
+	wrong(text, -EINVAL, "511");
+	text[1399] = 0;
+	wrong(text, -EINVAL, "511");
 }
 
 static void values(void)

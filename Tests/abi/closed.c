@@ -102,7 +102,7 @@ static void no_such_pool(uint16_t port)
 
 int main(void)
 {
-	struct vionet_device_stats device = VIONET_SIZED(struct vionet_device_stats);
+	struct vionet_soft_stats device = VIONET_SIZED(struct vionet_soft_stats);
 	static const uint16_t ports[] = {0, 1, 255, 256, 257, 0x7fff, 0xfffe, VIONET_PORT_NONE};
 	uint16_t number = 0, port, other;
 
@@ -122,12 +122,12 @@ int main(void)
 	err(vionet_event_add(NULL, NULL), -EINVAL);
 	err(vionet_event_remove(NULL, NULL), -ENOENT);
 	err(vionet_event_remove(an_event, &number), -ENOENT);
-	err(vionet_device_stats(0xffff, &device), -ENODEV);
-	err(vionet_device_stats(3, &device), -ENODEV);
-	vionet_device_stop(3);
-	vionet_device_stop(0xffff);
-	err(vionet_device_serve(NULL, "sink", &number), -EINVAL);
-	err(vionet_device_serve("/tmp/vionet-none.sock", NULL, &number), -EINVAL);
-	err(vionet_device_serve("/tmp/vionet-none.sock", "sink", NULL), -EINVAL);
+	err(vionet_soft_stats(0xffff, &device), -ENODEV);
+	err(vionet_soft_stats(3, &device), -ENODEV);
+	vionet_soft_stop(3);
+	vionet_soft_stop(0xffff);
+	err(vionet_soft_serve(NULL, "sink", &number), -EINVAL);
+	err(vionet_soft_serve("/tmp/vionet-none.sock", NULL, &number), -EINVAL);
+	err(vionet_soft_serve("/tmp/vionet-none.sock", "sink", NULL), -EINVAL);
 	return 0;
 }

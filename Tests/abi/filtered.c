@@ -60,27 +60,27 @@ static void over(const char *keys)
 	port = opened(address);
 	same(back(), 255);
 	ok(vionet_mac_set(port, own));
-	ok(vionet_promiscuous(port, 0));
+	ok(vionet_promiscuous_set(port, 0));
 	same(back(), OWN | BROADCAST);
-	ok(vionet_mac_list(port, list[0], 2));
-	ok(vionet_vlan_filter(port, 5, 1));
+	ok(vionet_mac_list_set(port, list[0], 2));
+	ok(vionet_vlan_filter_set(port, 5, 1));
 	same(back(), OWN | BROADCAST | STATION | GROUP | VLAN_5);
-	ok(vionet_vlan_filter(port, 6, 1));
-	ok(vionet_vlan_filter(port, 5, 0));
-	ok(vionet_all_multicast(port, 1));
+	ok(vionet_vlan_filter_set(port, 6, 1));
+	ok(vionet_vlan_filter_set(port, 5, 0));
+	ok(vionet_all_multicast_set(port, 1));
 	same(back(), OWN | BROADCAST | STATION | GROUP | STRANGER | VLAN_6);
-	ok(vionet_all_multicast(port, 0));
-	ok(vionet_rx_filter(port, VIONET_FILTER_NO_BROADCAST | VIONET_FILTER_ALL_UNICAST));
+	ok(vionet_all_multicast_set(port, 0));
+	ok(vionet_rx_filter_set(port, VIONET_FILTER_NO_BROADCAST | VIONET_FILTER_ALL_UNICAST));
 	same(back(), OWN | OTHER | STATION | GROUP);
-	ok(vionet_rx_filter(port, VIONET_FILTER_NO_MULTICAST));
+	ok(vionet_rx_filter_set(port, VIONET_FILTER_NO_MULTICAST));
 	same(back(), OWN | BROADCAST | STATION | VLAN_6);
 	/* A hundred commands and a restart later. */
 	for (int i = 0; i < 50; i++)
-		ok(vionet_all_multicast(port, i % 2 == 0));
+		ok(vionet_all_multicast_set(port, i % 2 == 0));
 	ok(vionet_stop(port));
 	ok(vionet_start(port));
 	same(back(), OWN | BROADCAST | STATION | VLAN_6);
-	ok(vionet_promiscuous(port, 1));
+	ok(vionet_promiscuous_set(port, 1));
 	same(back(), 255);
 	vionet_close(port);
 }

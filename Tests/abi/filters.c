@@ -8,23 +8,23 @@ static uint16_t port;
 static void modes(struct control *c)
 {
 	commands(c, ""); /* nothing is set unasked */
-	ok(vionet_promiscuous(port, 0));
+	ok(vionet_promiscuous_set(port, 0));
 	commands(c, "00 00 00\n");
-	ok(vionet_promiscuous(port, 0));
+	ok(vionet_promiscuous_set(port, 0));
 	commands(c, "");
-	ok(vionet_promiscuous(port, 7));
-	ok(vionet_all_multicast(port, 1));
-	ok(vionet_all_multicast(port, 0));
+	ok(vionet_promiscuous_set(port, 7));
+	ok(vionet_all_multicast_set(port, 1));
+	ok(vionet_all_multicast_set(port, 0));
 	commands(c, "00 00 01\n 00 01 01\n 00 01 00\n");
-	ok(vionet_rx_filter(port, VIONET_FILTER_NO_BROADCAST));
+	ok(vionet_rx_filter_set(port, VIONET_FILTER_NO_BROADCAST));
 	commands(c, "00 02 00\n 00 03 00\n 00 04 00\n 00 05 01\n");
-	ok(vionet_rx_filter(port, VIONET_FILTER_ALL_UNICAST | VIONET_FILTER_NO_MULTICAST | VIONET_FILTER_NO_UNICAST));
+	ok(vionet_rx_filter_set(port, VIONET_FILTER_ALL_UNICAST | VIONET_FILTER_NO_MULTICAST | VIONET_FILTER_NO_UNICAST));
 	commands(c, "00 02 01\n 00 03 01\n 00 04 01\n 00 05 00\n");
-	ok(vionet_rx_filter(port, 0));
+	ok(vionet_rx_filter_set(port, 0));
 	commands(c, "00 02 00\n 00 03 00\n 00 04 00\n");
 	for (uint32_t bit = 0; bit < 32; bit++)
 		if ((1u << bit & 0x3cu) == 0)
-			err(vionet_rx_filter(port, 1u << bit), -EINVAL);
+			err(vionet_rx_filter_set(port, 1u << bit), -EINVAL);
 	says("flags");
 	commands(c, "");
 }
@@ -43,28 +43,28 @@ static void addresses(struct control *c)
 	err(vionet_mac_set(port, NULL), -EINVAL);
 	yes(memcmp(info_of(port).mac, mac, 6) == 0);
 
-	ok(vionet_mac_list(port, list[0], 4));
+	ok(vionet_mac_list_set(port, list[0], 4));
 	commands(c, "01 00 02000000 020000000001 020000000002 02000000 01005e000001 ffffffffffff\n");
-	ok(vionet_mac_list(port, list[1], 1));
+	ok(vionet_mac_list_set(port, list[1], 1));
 	commands(c, "01 00 01000000 020000000001 00000000\n");
-	ok(vionet_mac_list(port, NULL, 0));
+	ok(vionet_mac_list_set(port, NULL, 0));
 	commands(c, "01 00 00000000 00000000\n");
-	err(vionet_mac_list(port, NULL, 1), -EINVAL);
-	err(vionet_mac_list(port, list[0], 5), -EINVAL);
+	err(vionet_mac_list_set(port, NULL, 1), -EINVAL);
+	err(vionet_mac_list_set(port, list[0], 5), -EINVAL);
 	says("address 4");
-	err(vionet_mac_list(port, list[0], 65536), -EINVAL);
+	err(vionet_mac_list_set(port, list[0], 65536), -EINVAL);
 	says("65535");
-	err(vionet_mac_list(port, list[0], (size_t)-1), -EINVAL);
+	err(vionet_mac_list_set(port, list[0], (size_t)-1), -EINVAL);
 	commands(c, "");
 }
 
 static void vlans(struct control *c)
 {
-	ok(vionet_vlan_filter(port, 5, 1));
-	ok(vionet_vlan_filter(port, 4095, 1));
-	ok(vionet_vlan_filter(port, 5, 0));
+	ok(vionet_vlan_filter_set(port, 5, 1));
+	ok(vionet_vlan_filter_set(port, 4095, 1));
+	ok(vionet_vlan_filter_set(port, 5, 0));
 	commands(c, "02 00 0500\n 02 00 ff0f\n 02 01 0500\n");
-	err(vionet_vlan_filter(port, 4096, 1), -EINVAL);
+	err(vionet_vlan_filter_set(port, 4096, 1), -EINVAL);
 	says("4095");
 	commands(c, "");
 }
@@ -94,14 +94,14 @@ static void set_all(struct control *c)
 {
 	const uint8_t mac[6] = {2, 0, 0, 0, 0, 0x42}, list[2][6] = {{1, 0, 0x5e, 0, 0, 1}, {2, 0, 0, 0, 0, 1}};
 	ok(vionet_mac_set(port, mac));
-	ok(vionet_promiscuous(port, 0));
-	ok(vionet_all_multicast(port, 1));
-	ok(vionet_mac_list(port, list[0], 2));
+	ok(vionet_promiscuous_set(port, 0));
+	ok(vionet_all_multicast_set(port, 1));
+	ok(vionet_mac_list_set(port, list[0], 2));
 	for (uint16_t id = 3; id < 66; id++)
-		ok(vionet_vlan_filter(port, id, 1));
+		ok(vionet_vlan_filter_set(port, id, 1));
 	for (uint16_t id = 4; id < 66; id++)
 		if (id != 64)
-			ok(vionet_vlan_filter(port, id, 0));
+			ok(vionet_vlan_filter_set(port, id, 0));
 	control_forget(c);
 }
 
@@ -114,20 +114,20 @@ static void restored(void)
 	ok(vionet_start(port));
 	ok(vionet_stop(port));
 	commands(&c, "");
-	err(vionet_rx_filter(port, VIONET_FILTER_NO_BROADCAST), -ENOTSUP);
+	err(vionet_rx_filter_set(port, VIONET_FILTER_NO_BROADCAST), -ENOTSUP);
 	c.peer.features |= BIT(F_CTRL_RX_EXTRA);
 	/* A connection's end is as good as a stop. */
 	c.peer.mischief = CLOSE_BEFORE;
 	c.peer.at = c.peer.seen_count;
 	err(vionet_start(port), -ECONNRESET);
 	ok(vionet_start(port));
-	ok(vionet_rx_filter(port, VIONET_FILTER_NO_BROADCAST));
+	ok(vionet_rx_filter_set(port, VIONET_FILTER_NO_BROADCAST));
 	control_forget(&c);
 	ok(vionet_stop(port));
 	/* What is set while it is stopped waits. */
-	ok(vionet_vlan_filter(port, 7, 1));
-	ok(vionet_vlan_filter(port, 7, 0));
-	ok(vionet_rx_filter(port, VIONET_FILTER_NO_BROADCAST));
+	ok(vionet_vlan_filter_set(port, 7, 1));
+	ok(vionet_vlan_filter_set(port, 7, 0));
+	ok(vionet_rx_filter_set(port, VIONET_FILTER_NO_BROADCAST));
 	commands(&c, "");
 	ok(vionet_start(port));
 	commands(&c, all_again);
@@ -157,17 +157,17 @@ static void address_of_our_own(void)
 static void refuses(int code, const char *rx, const char *extra, const char *mac, const char *vlan)
 {
 	const uint8_t address[6] = {2, 0, 0, 0, 0, 1};
-	err(vionet_promiscuous(port, 1), code);
+	err(vionet_promiscuous_set(port, 1), code);
 	says(rx);
-	err(vionet_all_multicast(port, 1), code);
+	err(vionet_all_multicast_set(port, 1), code);
 	says(rx);
-	err(vionet_mac_list(port, address, 1), code);
+	err(vionet_mac_list_set(port, address, 1), code);
 	says(rx);
-	err(vionet_rx_filter(port, 0), code);
+	err(vionet_rx_filter_set(port, 0), code);
 	says(extra);
 	err(vionet_mac_set(port, address), code);
 	says(mac);
-	err(vionet_vlan_filter(port, 1, 1), code);
+	err(vionet_vlan_filter_set(port, 1, 1), code);
 	says(vlan);
 }
 
@@ -177,7 +177,7 @@ static void unsupported(void)
 	control_start(&c, filters, 1);
 	port = control_port(&c, ",cq=1");
 	same(info_of(port).negotiated[0] & BIT(F_CTRL_VLAN), 0);
-	err(vionet_vlan_filter(port, 1, 1), -ENOTSUP);
+	err(vionet_vlan_filter_set(port, 1, 1), -ENOTSUP);
 	says("offers VIRTIO_NET_F_CTRL_VLAN");
 	says("vlan_filter=1");
 	vionet_close(port);
@@ -190,7 +190,7 @@ static void unsupported(void)
 	struct vionet_config config = VIONET_SIZED(struct vionet_config);
 	config.features_off = BIT(F_CTRL_RX);
 	ok(vionet_init(port, &config));
-	err(vionet_promiscuous(port, 1), -ENOTSUP);
+	err(vionet_promiscuous_set(port, 1), -ENOTSUP);
 	says("VIRTIO_NET_F_CTRL_RX, which features_off forbids");
 	vionet_close(port);
 
@@ -230,7 +230,7 @@ static void refused(void)
 	ok(vionet_stop(port));
 	ok(vionet_start(port));
 	commands(&c, "");
-	ok(vionet_promiscuous(port, 1));
+	ok(vionet_promiscuous_set(port, 1));
 	commands(&c, "00 00 01\n");
 	/* A device that will not have again what it had keeps the port from starting, and says so. */
 	ok(vionet_stop(port));

@@ -145,17 +145,17 @@ static void with_pairs(struct control *c)
 	uint16_t table[] = {0, 1};
 	ok(set(1, own_key, 1, table, 2, 1));
 	control_forget(c);
-	err(vionet_queue_pairs(port, 1), -EINVAL);
+	err(vionet_queue_pairs_set(port, 1), -EINVAL);
 	says("of 1 queues in use");
 	commands(c, "");
-	ok(vionet_queue_pairs(port, 2));
+	ok(vionet_queue_pairs_set(port, 2));
 	commands(c, "04 01 01000000 0100 0100 0000 0100 0200 01 00\n");
 	ok(set(1, NULL, 0, NULL, 0, 0));
 	same(c->seen[0].length, 2 + 8 + 256 + 3 + 1);
 	for (int i = 0; i < 128; i++)
 		same(c->seen[0].bytes[10 + 2 * i], i % 2);
 	control_forget(c);
-	ok(vionet_queue_pairs(port, 3));
+	ok(vionet_queue_pairs_set(port, 3));
 	for (int i = 0; i < 128; i++)
 		same(c->seen[0].bytes[10 + 2 * i], i % 3);
 	same(c->seen[0].bytes[266], 3);
@@ -237,7 +237,7 @@ static void reports(void)
 	same(rss.max_table_length, 0);
 	same(rss.max_key_length, 40);
 	/* Another count of pairs may have switched it off. */
-	ok(vionet_queue_pairs(port, 1));
+	ok(vionet_queue_pairs_set(port, 1));
 	commands(&c, "04 00 0100\n 04 02 10000000 0000000000000000" KEY);
 	ok(vionet_start(port));
 	for (uint16_t report = 0; report < 12; report++)

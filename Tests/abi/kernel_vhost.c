@@ -115,7 +115,7 @@ static void offers(void)
 	/* A control queue that does not answer is an error in its time. */
 	vdpa_offers |= BIT(VIRTIO_NET_F_CTRL_RX);
 	ok(up(vdpa_device, &port));
-	err(vionet_promiscuous(port, 0), -ETIMEDOUT);
+	err(vionet_promiscuous_set(port, 0), -ETIMEDOUT);
 	vionet_close(port);
 	same(opened_files, 0);
 	as_new();

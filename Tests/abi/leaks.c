@@ -74,9 +74,9 @@ static void served(int count)
 		uint16_t device;
 		if (i == 0)
 			before = holdings();
-		ok(vionet_device_serve(path, "loopback", &device));
+		ok(vionet_soft_serve(path, "loopback", &device));
 		life(address, i & 3);
-		vionet_device_stop(device);
+		vionet_soft_stop(device);
 		same(access(path, F_OK), -1);
 	}
 	held_as_before(before, 1024);

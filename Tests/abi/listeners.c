@@ -33,7 +33,7 @@ static int listens(int way, uint16_t *port, struct vionet_control **control)
 {
 	switch (way) {
 	case 0: return vionet_probe(address, port);
-	case 1: return vionet_device_serve(path, "sink", port);
+	case 1: return vionet_soft_serve(path, "sink", port);
 	default: return vionet_control_open(path, control);
 	}
 }
@@ -42,7 +42,7 @@ static void ends(int way, uint16_t port, struct vionet_control *control)
 {
 	switch (way) {
 	case 0: vionet_close(port); break;
-	case 1: vionet_device_stop(port); break;
+	case 1: vionet_soft_stop(port); break;
 	default: vionet_control_close(control); break;
 	}
 }

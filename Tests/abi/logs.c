@@ -28,7 +28,7 @@ static void a_life(void)
 static int lines_at(int level)
 {
 	lines = worst = 0;
-	vionet_log(level, count, (void *)(uintptr_t)42);
+	vionet_log_set(level, count, (void *)(uintptr_t)42);
 	a_life();
 	yes(worst <= level);
 	return lines;
@@ -73,7 +73,7 @@ int main(int argc, char **argv)
 	yes(debug > info && debug >= 10); /* every step and every message */
 	same(lines_at(VIONET_LOG_OFF), 0);
 	lines = 0;
-	vionet_log(VIONET_LOG_DEBUG, NULL, NULL);
+	vionet_log_set(VIONET_LOG_DEBUG, NULL, NULL);
 	a_life();
 	same(lines, 0);
 

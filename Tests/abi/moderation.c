@@ -10,46 +10,46 @@ static void coalescing(void)
 	control_start(&c, BIT(F_MQ) | BIT(F_NOTF_COAL) | BIT(F_VQ_NOTF_COAL), 3);
 	port = control_port(&c, ",cq=1,queues=3");
 	control_forget(&c);
-	ok(vionet_rx_coalesce(port, VIONET_ALL_QUEUES, 0x01020304, 0x0a0b0c0d));
-	ok(vionet_tx_coalesce(port, VIONET_ALL_QUEUES, 64, 0));
-	ok(vionet_rx_coalesce(port, 2, 1, 0xffffffff));
-	ok(vionet_tx_coalesce(port, 0, 0, 0));
+	ok(vionet_rx_coalesce_set(port, VIONET_ALL_QUEUES, 0x01020304, 0x0a0b0c0d));
+	ok(vionet_tx_coalesce_set(port, VIONET_ALL_QUEUES, 64, 0));
+	ok(vionet_rx_coalesce_set(port, 2, 1, 0xffffffff));
+	ok(vionet_tx_coalesce_set(port, 0, 0, 0));
 	commands(&c, "06 01 04030201 0d0c0b0a\n 06 00 40000000 00000000\n"
 	             "06 02 0400 0000 01000000 ffffffff\n 06 02 0100 0000 00000000 00000000\n");
-	err(vionet_rx_coalesce(port, 3, 1, 1), -EINVAL);
+	err(vionet_rx_coalesce_set(port, 3, 1, 1), -EINVAL);
 	says("queue 3");
-	err(vionet_tx_coalesce(port, 0xfffe, 1, 1), -EINVAL);
+	err(vionet_tx_coalesce_set(port, 0xfffe, 1, 1), -EINVAL);
 	ok(vionet_start(port));
 	ok(vionet_stop(port));
 	ok(vionet_start(port));
 	commands(&c, "04 00 0300\n 06 01 04030201 0d0c0b0a\n 06 00 40000000 00000000\n"
 	             "06 02 0100 0000 00000000 00000000\n 06 02 0400 0000 01000000 ffffffff\n");
 	/* A queue that was out of use has forgotten; one that is, cannot be told. */
-	ok(vionet_queue_pairs(port, 2));
-	err(vionet_rx_coalesce(port, 2, 1, 1), -EINVAL);
-	ok(vionet_queue_pairs(port, 3));
+	ok(vionet_queue_pairs_set(port, 2));
+	err(vionet_rx_coalesce_set(port, 2, 1, 1), -EINVAL);
+	ok(vionet_queue_pairs_set(port, 3));
 	commands(&c, "04 00 0200\n 04 00 0300\n 06 02 0400 0000 01000000 ffffffff\n");
 	/* What is said of all holds for each. */
-	ok(vionet_rx_coalesce(port, VIONET_ALL_QUEUES, 2, 3));
+	ok(vionet_rx_coalesce_set(port, VIONET_ALL_QUEUES, 2, 3));
 	ok(vionet_stop(port));
 	ok(vionet_start(port));
 	commands(&c, "06 01 02000000 03000000\n 04 00 0300\n 06 01 02000000 03000000\n 06 00 40000000 00000000\n"
 	             "06 02 0100 0000 00000000 00000000\n");
 	vionet_close(port);
-	err(vionet_rx_coalesce(port, 0, 1, 1), -ENODEV);
+	err(vionet_rx_coalesce_set(port, 0, 1, 1), -ENODEV);
 
 	c.peer.features &= ~BIT(F_VQ_NOTF_COAL);
 	port = control_port(&c, ",cq=1,queues=3");
-	err(vionet_rx_coalesce(port, 0, 1, 1), -ENOTSUP);
+	err(vionet_rx_coalesce_set(port, 0, 1, 1), -ENOTSUP);
 	says("VIRTIO_NET_F_VQ_NOTF_COAL");
-	ok(vionet_rx_coalesce(port, VIONET_ALL_QUEUES, 1, 1));
+	ok(vionet_rx_coalesce_set(port, VIONET_ALL_QUEUES, 1, 1));
 	vionet_close(port);
 	c.peer.features &= ~BIT(F_NOTF_COAL);
 	c.peer.features |= BIT(F_VQ_NOTF_COAL);
 	port = control_port(&c, ",cq=1,queues=3");
-	err(vionet_tx_coalesce(port, VIONET_ALL_QUEUES, 1, 1), -ENOTSUP);
+	err(vionet_tx_coalesce_set(port, VIONET_ALL_QUEUES, 1, 1), -ENOTSUP);
 	says("VIRTIO_NET_F_NOTF_COAL");
-	ok(vionet_tx_coalesce(port, 0, 1, 1));
+	ok(vionet_tx_coalesce_set(port, 0, 1, 1));
 	vionet_close(port);
 	control_end(&c);
 }

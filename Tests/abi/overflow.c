@@ -36,7 +36,7 @@ static int list(uint32_t stations, uint32_t groups)
 			if (i < (kind ? groups : stations))
 				memcpy(bytes[count++], (uint8_t[6]){kind ? 3 : 2, 0, 0, 0, (uint8_t)(i >> 8), (uint8_t)i}, 6);
 	logged[0] = 0;
-	return vionet_mac_list(port, bytes[0], count);
+	return vionet_mac_list_set(port, bytes[0], count);
 }
 
 #define TABLE(stations, groups) "01 00" stations groups "\n"
@@ -63,12 +63,12 @@ static void with_all_unicast(struct control *c)
 	commands(c, TABLE(THREE_STATIONS, THREE_GROUPS) ALLMULTI(1) TABLE(THREE_STATIONS, NONE)
 	            TABLE(NONE, THREE_GROUPS) TABLE(NONE, NONE));
 	/* What the table needs is not switched off by who does not know that; it is off once neither wants it. */
-	ok(vionet_all_multicast(port, 0));
+	ok(vionet_all_multicast_set(port, 0));
 	commands(c, "");
-	ok(vionet_all_multicast(port, 1));
+	ok(vionet_all_multicast_set(port, 1));
 	ok(list(0, 0));
 	commands(c, TABLE(NONE, NONE) ALLUNI(0));
-	ok(vionet_all_multicast(port, 0));
+	ok(vionet_all_multicast_set(port, 0));
 	commands(c, ALLMULTI(0));
 }
 
@@ -80,7 +80,7 @@ static void with_promiscuous(struct control *c)
 	            TABLE(NONE, ONE_GROUP) ALLMULTI(0));
 	ok(list(0, 1));
 	commands(c, TABLE(NONE, ONE_GROUP));
-	ok(vionet_promiscuous(port, 0));
+	ok(vionet_promiscuous_set(port, 0));
 	ok(list(3, 0));
 	commands(c, PROMISC(0) TABLE(THREE_STATIONS, NONE) PROMISC(1) TABLE(NONE, NONE));
 	/* A restart tries the list first, and then goes the same way. */
@@ -123,7 +123,7 @@ static void no_table_at_all(struct control *c)
 int main(void)
 {
 	struct control c;
-	vionet_log(VIONET_LOG_INFO, keep, NULL);
+	vionet_log_set(VIONET_LOG_INFO, keep, NULL);
 	control_start(&c, BIT(F_CTRL_RX) | BIT(F_CTRL_RX_EXTRA), 1);
 	c.answer = small;
 	room = 2;

@@ -42,10 +42,10 @@ static uint32_t enabled(struct peer *p)
 
 static void refusals(void)
 {
-	err(vionet_queue_pairs(port, 0), -EINVAL);
-	err(vionet_queue_pairs(port, 5), -EINVAL);
+	err(vionet_queue_pairs_set(port, 0), -EINVAL);
+	err(vionet_queue_pairs_set(port, 5), -EINVAL);
 	says("1 to 4");
-	err(vionet_queue_pairs(port, 65535), -EINVAL);
+	err(vionet_queue_pairs_set(port, 65535), -EINVAL);
 }
 
 static uint8_t no(const uint8_t *command, uint32_t length)
@@ -60,28 +60,28 @@ static void by_command(void)
 	port = control_port(&c, ",cq=1,queues=4");
 	commands(&c, "04 00 0400\n");
 	refusals();
-	ok(vionet_queue_pairs(port, 3));
+	ok(vionet_queue_pairs_set(port, 3));
 	commands(&c, "04 00 0300\n");
 	ok(vionet_start(port));
 	same(open_queues(), 7);
 	same(enabled(&c.peer), 0x10ff); /* all of the pairs' rings, and the control queue */
-	ok(vionet_queue_pairs(port, 1));
+	ok(vionet_queue_pairs_set(port, 1));
 	same(open_queues(), 1);
-	ok(vionet_queue_pairs(port, 4));
+	ok(vionet_queue_pairs_set(port, 4));
 	same(open_queues(), 15);
 	commands(&c, "04 00 0100\n 04 00 0400\n");
 	c.answer = no;
-	err(vionet_queue_pairs(port, 2), -EIO);
+	err(vionet_queue_pairs_set(port, 2), -EIO);
 	says("VQ_PAIRS_SET");
 	same(open_queues(), 15);
 	c.answer = NULL;
-	ok(vionet_queue_pairs(port, 2));
+	ok(vionet_queue_pairs_set(port, 2));
 	ok(vionet_stop(port));
 	ok(vionet_start(port));
 	commands(&c, "04 00 0200\n 04 00 0200\n 04 00 0200\n");
 	same(open_queues(), 3);
 	ok(vionet_stop(port));
-	ok(vionet_queue_pairs(port, 4));
+	ok(vionet_queue_pairs_set(port, 4));
 	commands(&c, "");
 	ok(vionet_start(port));
 	commands(&c, "04 00 0400\n");
@@ -97,14 +97,14 @@ static void by_switches(void)
 	control_start(&c, BIT(F_MQ), 4);
 	port = control_port(&c, ",queues=4");
 	refusals();
-	ok(vionet_queue_pairs(port, 2));
+	ok(vionet_queue_pairs_set(port, 2));
 	ok(vionet_start(port));
 	same(enabled(&c.peer), 0x0f);
 	same(open_queues(), 3);
-	ok(vionet_queue_pairs(port, 4));
+	ok(vionet_queue_pairs_set(port, 4));
 	same(enabled(&c.peer), 0xff);
 	same(open_queues(), 15);
-	ok(vionet_queue_pairs(port, 1));
+	ok(vionet_queue_pairs_set(port, 1));
 	same(enabled(&c.peer), 0x03);
 	same(open_queues(), 1);
 	ok(vionet_stop(port));
@@ -138,7 +138,7 @@ static void *switch_about(void *unused)
 {
 	(void)unused;
 	for (int i = 0; i < 200; i++) {
-		ok(vionet_queue_pairs(port, i % 2 ? 4 : 1 + (uint16_t)i % 3));
+		ok(vionet_queue_pairs_set(port, i % 2 ? 4 : 1 + (uint16_t)i % 3));
 		/* Once it is told, nobody sends on that queue. */
 		uint16_t there = waiting(&flowing->peer, 7);
 		usleep(500);

@@ -35,20 +35,20 @@ static void set_all(void)
 	rss.table_length = 2;
 	rss.unclassified_queue = 1;
 	ok(vionet_mac_set(port, mac));
-	ok(vionet_queue_pairs(port, 2));
+	ok(vionet_queue_pairs_set(port, 2));
 	ok(vionet_rss_set(port, &rss));
-	ok(vionet_rx_coalesce(port, VIONET_ALL_QUEUES, 8, 16));
-	ok(vionet_tx_coalesce(port, VIONET_ALL_QUEUES, 2, 3));
-	ok(vionet_rx_coalesce(port, 1, 1, 4));
+	ok(vionet_rx_coalesce_set(port, VIONET_ALL_QUEUES, 8, 16));
+	ok(vionet_tx_coalesce_set(port, VIONET_ALL_QUEUES, 2, 3));
+	ok(vionet_rx_coalesce_set(port, 1, 1, 4));
 	ok(vionet_rx_offloads_set(port, VIONET_RX_CHECKSUM | VIONET_RX_RSS | VIONET_RX_VLAN_FILTER));
-	ok(vionet_promiscuous(port, 0));
-	ok(vionet_all_multicast(port, 1));
-	ok(vionet_rx_filter(port, VIONET_FILTER_NO_BROADCAST));
-	ok(vionet_mac_list(port, list[0], 2));
-	ok(vionet_vlan_filter(port, 5, 1));
-	ok(vionet_vlan_filter(port, 6, 1));
-	ok(vionet_vlan_filter(port, 4095, 1));
-	ok(vionet_vlan_filter(port, 6, 0));
+	ok(vionet_promiscuous_set(port, 0));
+	ok(vionet_all_multicast_set(port, 1));
+	ok(vionet_rx_filter_set(port, VIONET_FILTER_NO_BROADCAST));
+	ok(vionet_mac_list_set(port, list[0], 2));
+	ok(vionet_vlan_filter_set(port, 5, 1));
+	ok(vionet_vlan_filter_set(port, 6, 1));
+	ok(vionet_vlan_filter_set(port, 4095, 1));
+	ok(vionet_vlan_filter_set(port, 6, 0));
 	ok(vionet_mtu_set(port, 1200));
 }
 
@@ -115,7 +115,7 @@ static void recovered(struct control *c)
 	again(c);
 	/* A control queue that does not answer is whole again, too. */
 	c->silent = 1;
-	err(vionet_promiscuous(port, 1), -ETIMEDOUT);
+	err(vionet_promiscuous_set(port, 1), -ETIMEDOUT);
 	c->silent = 0;
 	c->peer.status |= 64;
 	same(vionet_event_handle(port), 2);
@@ -142,8 +142,8 @@ static void comes_back(struct control *c)
 	soon(c->peer.gone > gone, 2000);
 	soon(vionet_event_handle(port) > 0, 2000);
 	same(info_of(port).state, VIONET_STATE_WAITING);
-	ok(vionet_promiscuous(port, 1));
-	ok(vionet_promiscuous(port, 0));
+	ok(vionet_promiscuous_set(port, 1));
+	ok(vionet_promiscuous_set(port, 0));
 	err(vionet_rx_queue_restart(port, 0, 0), -EINVAL);
 	commands(c, "");
 	c->peer.absent = 0;

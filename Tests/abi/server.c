@@ -199,7 +199,7 @@ static void taken(void)
 	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
 	for (int served = 0; served < 2; served++) {
 		if (served)
-			ok(vionet_device_serve(path, "sink", &device));
+			ok(vionet_soft_serve(path, "sink", &device));
 		else
 			ok(vionet_probe(address, &port));
 		same(unlink(path), 0);
@@ -207,7 +207,7 @@ static void taken(void)
 		same(bind(s, (struct sockaddr *)&at, sizeof(at)), 0);
 		same(listen(s, 1), 0);
 		if (served)
-			vionet_device_stop(device);
+			vionet_soft_stop(device);
 		else
 			vionet_close(port);
 		yes(is_socket());

@@ -7,10 +7,10 @@
 static char folder[] = "/tmp/vionet-test-XXXXXX", path[64], address[128];
 static uint16_t device;
 
-static struct vionet_device_stats counted(void)
+static struct vionet_soft_stats counted(void)
 {
-	struct vionet_device_stats stats = VIONET_SIZED(struct vionet_device_stats);
-	ok(vionet_device_stats(device, &stats));
+	struct vionet_soft_stats stats = VIONET_SIZED(struct vionet_soft_stats);
+	ok(vionet_soft_stats(device, &stats));
 	return stats;
 }
 
@@ -19,29 +19,29 @@ static void refusals(void)
 	uint16_t other;
 	char longest[300];
 
-	err(vionet_device_serve(path, "nothing", &other), -EINVAL);
+	err(vionet_soft_serve(path, "nothing", &other), -EINVAL);
 	says("nothing");
-	err(vionet_device_serve(path, "loopback,colour=red", &other), -EINVAL);
+	err(vionet_soft_serve(path, "loopback,colour=red", &other), -EINVAL);
 	says("colour");
-	err(vionet_device_serve("/nonexistent/folder/s", "sink", &other), -ENOENT);
+	err(vionet_soft_serve("/nonexistent/folder/s", "sink", &other), -ENOENT);
 	says("/nonexistent/folder/s");
 	memset(longest, 'x', sizeof(longest));
 	longest[0] = '/';
 	longest[299] = 0;
-	yes(vionet_device_serve(longest, "sink", &other) < 0);
+	yes(vionet_soft_serve(longest, "sink", &other) < 0);
 	same(access(path, F_OK), -1);
 
 	/* A file that is there already, of whatever kind, is left alone. */
 	fclose(fopen(path, "we"));
-	err(vionet_device_serve(path, "sink", &other), -EADDRINUSE);
+	err(vionet_soft_serve(path, "sink", &other), -EADDRINUSE);
 	says(path);
 	same(access(path, F_OK), 0);
 	unlink(path);
-	ok(vionet_device_serve(path, "sink", &device));
-	err(vionet_device_serve(path, "sink", &other), -EADDRINUSE);
-	vionet_device_stop(device);
+	ok(vionet_soft_serve(path, "sink", &device));
+	err(vionet_soft_serve(path, "sink", &other), -EADDRINUSE);
+	vionet_soft_stop(device);
 	same(access(path, F_OK), -1);
-	vionet_device_stop(device);
+	vionet_soft_stop(device);
 }
 
 static void traffic(uint16_t port, uint32_t number)
@@ -64,7 +64,7 @@ int main(void)
 	snprintf(address, sizeof(address), "vhost-user:%s", path);
 	refusals();
 
-	ok(vionet_device_serve(path, "loopback", &device));
+	ok(vionet_soft_serve(path, "loopback", &device));
 	same(stat(path, &s), 0);
 	yes(S_ISSOCK(s.st_mode));
 	same(counted().connections, 0);
@@ -83,7 +83,7 @@ int main(void)
 	/* The device goes while a port uses it. */
 	uint16_t port = opened(address);
 	traffic(port, 1);
-	vionet_device_stop(device);
+	vionet_soft_stop(device);
 	soon(info_of(port).state == VIONET_STATE_BROKEN, 3000);
 	vionet_close(port);
 	same(access(path, F_OK), -1);

@@ -121,9 +121,9 @@ int main(void)
 	check_filled(struct vionet_queue_stats, vionet_tx_queue_stats(port, 0, into));
 	check_filled(struct vionet_pool_info, vionet_pool_info(pool, into));
 	snprintf(path, sizeof(path), "/tmp/vionet-sizes-%d.sock", getpid());
-	ok(vionet_device_serve(path, "sink", &device));
-	check_filled(struct vionet_device_stats, vionet_device_stats(device, into));
-	vionet_device_stop(device);
+	ok(vionet_soft_serve(path, "sink", &device));
+	check_filled(struct vionet_soft_stats, vionet_soft_stats(device, into));
+	vionet_soft_stop(device);
 	vionet_close(port);
 	return 0;
 }

@@ -97,12 +97,12 @@ static void on_a_device(int packed)
 	char what[64], path[64];
 	uint16_t device;
 	snprintf(path, sizeof(path), "/tmp/vionet-soak-%d.sock", getpid());
-	ok(vionet_device_serve(path, "loopback", &device));
+	ok(vionet_soft_serve(path, "loopback", &device));
 	one_flow(path, packed);
 	snprintf(what, sizeof(what), "%s, queues of our device are reset", packed ? "packed" : "split");
 	rounds(what, resets, queue_resets, device);
 	end_flows();
-	vionet_device_stop(device);
+	vionet_soft_stop(device);
 }
 
 /* ---- two devices that are joined --------------------------------------------------------------------------------- */
@@ -112,7 +112,7 @@ static char paths[2][64];
 static uint16_t served(int which)
 {
 	uint16_t device;
-	ok(vionet_device_serve(paths[which], "pipe=soak", &device));
+	ok(vionet_soft_serve(paths[which], "pipe=soak", &device));
 	return device;
 }
 
@@ -127,7 +127,7 @@ static int both_are_up(void)
 static uint16_t flap(uint16_t second)
 {
 	uint32_t links = events[VIONET_EVENT_LINK], met = events[VIONET_EVENT_CONNECTED];
-	vionet_device_stop(second);
+	vionet_soft_stop(second);
 	soon(vionet_event_handle(flows[0].from) >= 0 && !info_of(flows[0].from).link_up, 5000);
 	soon(vionet_event_handle(flows[1].from) >= 0 && info_of(flows[1].from).state == VIONET_STATE_WAITING, 5000);
 	second = served(1);
@@ -179,8 +179,8 @@ static void on_a_pipe(int packed)
 	printf("fds %d, threads %d, resident %d KiB, later %d\n", before.fds, before.threads, before.resident_kib,
 	       holdings().resident_kib);
 	end_flows();
-	vionet_device_stop(first);
-	vionet_device_stop(second);
+	vionet_soft_stop(first);
+	vionet_soft_stop(second);
 }
 
 static void count(uint16_t number, int event, void *user)

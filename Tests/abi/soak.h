@@ -192,9 +192,9 @@ OK_UNUSED static void parked(int yes_or_no)
 static uint64_t lost(uint16_t device)
 {
 	struct vionet_stats s = stats_of(flows[0].to);
-	struct vionet_device_stats d = VIONET_SIZED(struct vionet_device_stats);
+	struct vionet_soft_stats d = VIONET_SIZED(struct vionet_soft_stats);
 	if (device != NO_DEVICE)
-		ok(vionet_device_stats(device, &d));
+		ok(vionet_soft_stats(device, &d));
 	for (int reason = 0; reason < VIONET_DROP_REASONS; reason++)
 		if (reason != VIONET_DROP_STOPPED)
 			same(s.rx.dropped[reason] + s.tx.dropped[reason], 0);

@@ -15,7 +15,7 @@ static void *ask(void *unused)
 {
 	(void)unused;
 	uint64_t began = microseconds();
-	answer = vionet_promiscuous(port, 1);
+	answer = vionet_promiscuous_set(port, 1);
 	took = microseconds() - began;
 	if (answer == -ETIMEDOUT)
 		says("PROMISC");
@@ -55,7 +55,7 @@ static void silent(void)
 	control_start(&c, BIT(F_CTRL_RX), 1);
 	port = control_port(&c, ",cq=1");
 	ok(vionet_start(port));
-	ok(vionet_all_multicast(port, 1));
+	ok(vionet_all_multicast_set(port, 1));
 	for (end = microseconds() + 1000000; microseconds() < end; before++)
 		round_trip(&c.peer);
 	commands(&c, "00 01 01\n");
@@ -77,7 +77,7 @@ static void silent(void)
 
 	/* Nothing more is asked of a device that still has a command. */
 	took = microseconds();
-	err(vionet_all_multicast(port, 0), -ETIMEDOUT);
+	err(vionet_all_multicast_set(port, 0), -ETIMEDOUT);
 	says("unanswered");
 	yes(microseconds() - took < 500000);
 	c.silent = 0;
@@ -101,9 +101,9 @@ static void nonsense(void)
 	control_start(&c, BIT(F_CTRL_RX), 1);
 	port = control_port(&c, ",cq=1");
 	c.answer = neither;
-	err(vionet_promiscuous(port, 1), -EIO);
+	err(vionet_promiscuous_set(port, 1), -EIO);
 	c.answer = NULL;
-	ok(vionet_promiscuous(port, 1));
+	ok(vionet_promiscuous_set(port, 1));
 	vionet_close(port);
 	control_end(&c);
 }

@@ -95,19 +95,19 @@ static char name[VIONET_XSTAT_NAME];
 static int arm(void) { return vionet_rx_arm(port, 0); }
 static int wait_for_ever(void) { return vionet_rx_wait(port, 0, 100000); }
 static int announce(void) { return vionet_announce(port, 0, NULL, 0); }
-static int promiscuous(void) { return vionet_promiscuous(port, 1); }
-static int all_multicast(void) { return vionet_all_multicast(port, 1); }
-static int filter(void) { return vionet_rx_filter(port, VIONET_FILTER_NO_BROADCAST); }
+static int promiscuous(void) { return vionet_promiscuous_set(port, 1); }
+static int all_multicast(void) { return vionet_all_multicast_set(port, 1); }
+static int filter(void) { return vionet_rx_filter_set(port, VIONET_FILTER_NO_BROADCAST); }
 static int mac_set(void) { return vionet_mac_set(port, station); }
-static int mac_list(void) { return vionet_mac_list(port, station, 1); }
-static int vlan(void) { return vionet_vlan_filter(port, 5, 1); }
-static int pairs(void) { return vionet_queue_pairs(port, 1); }
+static int mac_list(void) { return vionet_mac_list_set(port, station, 1); }
+static int vlan(void) { return vionet_vlan_filter_set(port, 5, 1); }
+static int pairs(void) { return vionet_queue_pairs_set(port, 1); }
 static int mtu(void) { return vionet_mtu_set(port, 1000); }
 static int offloads(void) { return vionet_rx_offloads_set(port, VIONET_RX_VLAN_FILTER); }
 static int rx_restart(void) { return vionet_rx_queue_restart(port, 0, 0); }
 static int tx_restart(void) { return vionet_tx_queue_restart(port, 0, 0); }
-static int rx_coalesce(void) { return vionet_rx_coalesce(port, 0, 1, 1); }
-static int tx_coalesce(void) { return vionet_tx_coalesce(port, VIONET_ALL_QUEUES, 1, 1); }
+static int rx_coalesce(void) { return vionet_rx_coalesce_set(port, 0, 1, 1); }
+static int tx_coalesce(void) { return vionet_tx_coalesce_set(port, VIONET_ALL_QUEUES, 1, 1); }
 static int xstats(void) { return vionet_xstats(port, values, 200); }
 static int xstat_name(void) { return vionet_xstat_name(port, 0, name, sizeof(name)); }
 static int xstat_id(void) { return vionet_xstat_id(port, "rx_good_packets"); }

@@ -227,7 +227,7 @@ static void queues(const char *name, uint16_t pairs)
 	soon(value_of(name, "carrier") == 1, 2000);
 	attach_raw(name);
 	for (uint16_t use = pairs; use > 0; use = use / 2) {
-		ok(vionet_queue_pairs(port, use));
+		ok(vionet_queue_pairs_set(port, use));
 		/* Flows come back by the queue that they went out by, all 64 of them. */
 		for (uint16_t queue = 0; queue < use; queue++)
 			for (int turn = 0; turn < 2; turn++) {
@@ -235,7 +235,7 @@ static void queues(const char *name, uint16_t pairs)
 				same(inwards(port, pairs), 1u << queue);
 			}
 	}
-	ok(vionet_queue_pairs(port, pairs));
+	ok(vionet_queue_pairs_set(port, pairs));
 	outwards(port, (uint16_t)(pairs - 1), 0);
 	same(inwards(port, pairs), 1u << (pairs - 1));
 	vionet_close(port);

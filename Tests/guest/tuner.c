@@ -38,7 +38,7 @@ static int list(unsigned stations, unsigned groups)
 		memcpy(bytes[count++], (uint8_t[6]){(uint8_t)(2 + group), 0, 0, 0, (uint8_t)(1 + number / 256), (uint8_t)number},
 		       6);
 	}
-	return vionet_mac_list(port, bytes[0], count);
+	return vionet_mac_list_set(port, bytes[0], count);
 }
 
 /* What the port has now, for the comparison. */
@@ -160,19 +160,19 @@ static int obey(const char *word, const char *rest)
 	unsigned a = 0, b = 0, c = 0, d = 0;
 	sscanf(rest, "%u %u %u %u", &a, &b, &c, &d);
 	if (strcmp(word, "promiscuous") == 0)
-		return vionet_promiscuous(port, (int)a);
+		return vionet_promiscuous_set(port, (int)a);
 	if (strcmp(word, "all-multicast") == 0)
-		return vionet_all_multicast(port, (int)a);
+		return vionet_all_multicast_set(port, (int)a);
 	if (strcmp(word, "filter") == 0)
-		return vionet_rx_filter(port, a);
+		return vionet_rx_filter_set(port, a);
 	if (strcmp(word, "mac") == 0)
 		return mac(rest);
 	if (strcmp(word, "list") == 0)
 		return list(a, b);
 	if (strcmp(word, "vlan") == 0)
-		return vionet_vlan_filter(port, (uint16_t)a, (int)b);
+		return vionet_vlan_filter_set(port, (uint16_t)a, (int)b);
 	if (strcmp(word, "pairs") == 0)
-		return vionet_queue_pairs(port, (uint16_t)a);
+		return vionet_queue_pairs_set(port, (uint16_t)a);
 	if (strcmp(word, "rss") == 0)
 		return rss(a, b, c, d);
 	if (strcmp(word, "know") == 0)
@@ -180,7 +180,7 @@ static int obey(const char *word, const char *rest)
 	if (strcmp(word, "offloads") == 0)
 		return vionet_rx_offloads_set(port, a);
 	if (strcmp(word, "coalesce") == 0)
-		return vionet_rx_coalesce(port, (uint16_t)a, b, c);
+		return vionet_rx_coalesce_set(port, (uint16_t)a, b, c);
 	if (strcmp(word, "restart") == 0)
 		return restart();
 	if (strcmp(word, "cycle") == 0)

@@ -92,7 +92,7 @@ class Library:
         if address.startswith("vhost-user:"):
             device = ctypes.c_uint16()
             path = str(self.work / "served.sock")
-            if not os.path.exists(path) and self.lib.vionet_device_serve(path.encode(), b"sink", ctypes.byref(device)):
+            if not os.path.exists(path) and self.lib.vionet_soft_serve(path.encode(), b"sink", ctypes.byref(device)):
                 fault(f"cannot serve a device: {self.lib.vionet_error().decode()}")
             return "vhost-user:" + path
         if address.startswith("soft:pcap="):

@@ -10,14 +10,14 @@
 static uint16_t served(const char *path, const char *wire)
 {
 	uint16_t device;
-	ok(vionet_device_serve(path, wire, &device));
+	ok(vionet_soft_serve(path, wire, &device));
 	return device;
 }
 
-static struct vionet_device_stats counted(uint16_t device)
+static struct vionet_soft_stats counted(uint16_t device)
 {
-	struct vionet_device_stats stats = VIONET_SIZED(struct vionet_device_stats);
-	ok(vionet_device_stats(device, &stats));
+	struct vionet_soft_stats stats = VIONET_SIZED(struct vionet_soft_stats);
+	ok(vionet_soft_stats(device, &stats));
 	return stats;
 }
 
@@ -35,14 +35,14 @@ int main(void)
 	for (int number = 0; number != SIGTERM;) {
 		same(sigwait(&set, &number), 0);
 		if (number == SIGUSR1)
-			vionet_device_stop(b);
+			vionet_soft_stop(b);
 		if (number == SIGUSR2)
 			b = served("b", "pipe=x");
 	}
 	printf("to the driver of a %" PRIu64 "\n", counted(a).to_driver);
 	printf("from the driver of c %" PRIu64 "\n", counted(c).from_driver);
-	vionet_device_stop(a);
-	vionet_device_stop(b);
-	vionet_device_stop(c);
+	vionet_soft_stop(a);
+	vionet_soft_stop(b);
+	vionet_soft_stop(c);
 	return 0;
 }

@@ -124,7 +124,7 @@ static void note_tracking(int level, const char *line, void *user)
 static void front_end(void)
 {
 	struct side s = {.out = &notes->out, .in = &notes->back, .marks_in = BACK};
-	vionet_log(VIONET_LOG_DEBUG, note_tracking, NULL);
+	vionet_log_set(VIONET_LOG_DEBUG, note_tracking, NULL);
 	forgive(&s);
 	up(device);
 	notes->started++;

@@ -212,7 +212,7 @@ static void begin(void)
 	pool = config.pool = pool_made(BUFFERS);
 	touch_all();
 	ok(vionet_event_add(count, NULL));
-	vionet_log(VIONET_LOG_DEBUG, keep_line, NULL);
+	vionet_log_set(VIONET_LOG_DEBUG, keep_line, NULL);
 	snprintf(device, sizeof(device), "vhost-user:%s,packed_vq=%d,%s", path, is_packed, is_server ? "server=1" : "recover=auto");
 	if (is_server)
 		ok(vionet_probe(device, &port));

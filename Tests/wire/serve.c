@@ -17,8 +17,8 @@ static void ask_stop(int number)
 
 static void print_counts(uint16_t device)
 {
-	struct vionet_device_stats stats = VIONET_SIZED(struct vionet_device_stats);
-	ok(vionet_device_stats(device, &stats));
+	struct vionet_soft_stats stats = VIONET_SIZED(struct vionet_soft_stats);
+	ok(vionet_soft_stats(device, &stats));
 	printf("to_driver=%" PRIu64 " from_driver=%" PRIu64 " to_driver_drops=%" PRIu64 " from_driver_drops=%" PRIu64
 	       " connections=%" PRIu64 "\n",
 	       stats.to_driver, stats.from_driver, stats.to_driver_drops, stats.from_driver_drops, stats.connections);
@@ -33,7 +33,7 @@ int main(int argc, char **argv)
 		FAILED("usage: serve SOCKET WIRE [SOCKET WIRE...]");
 	sigaction(SIGTERM, &action, NULL);
 	for (int i = 0; i < count; i++)
-		ok(vionet_device_serve(argv[2 * i + 1], argv[2 * i + 2], &devices[i]));
+		ok(vionet_soft_serve(argv[2 * i + 1], argv[2 * i + 2], &devices[i]));
 	printf("ready\n");
 	fflush(stdout);
 	while (!stop_asked)
@@ -41,6 +41,6 @@ int main(int argc, char **argv)
 	for (int i = 0; i < count; i++)
 		print_counts(devices[i]);
 	for (int i = 0; i < count; i++)
-		vionet_device_stop(devices[i]);
+		vionet_soft_stop(devices[i]);
 	return 0;
 }

@@ -20,7 +20,7 @@ int main(int argc, char **argv)
 	if (argc != 5 || strcmp(argv[1], "--core") != 0)
 		errx(1, "usage: device --core N SOCKET WIRE");
 	pin_to(atoi(argv[2]));
-	if (vionet_device_serve(argv[3], argv[4], &device) != 0)
+	if (vionet_soft_serve(argv[3], argv[4], &device) != 0)
 		errx(1, "%s", vionet_error());
 	puts("ready");
 	fflush(stdout);

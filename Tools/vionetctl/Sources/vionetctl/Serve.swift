@@ -9,7 +9,7 @@ struct Serve: ParsableCommand {
     discussion: """
       Serves one device for each pair of a socket and a wire until it gets SIGINT or SIGTERM, then removes the sockets \
       and prints what was counted. A front-end may leave and come again. Wires are what stands after "soft:" in a \
-      device address, and take the keys of vionet_device_serve():
+      device address, and take the keys of vionet_soft_serve():
 
         vionetctl serve /run/vm.sock tap=vionet0,queues=2
         vionetctl serve /run/a.sock pipe=x /run/b.sock pipe=x

@@ -11,20 +11,20 @@ struct ServedDevice {
 
   init(path: String, wire: String) throws {
     var number: UInt16 = 0
-    try Library.check(unsafe vionet_device_serve(path, wire, &number))
+    try Library.check(unsafe vionet_soft_serve(path, wire, &number))
     self.path = path
     self.wire = wire
     self.number = number
   }
 
   func counts() throws -> DeviceCounts {
-    var stats = vionet_device_stats()
-    stats.size = MemoryLayout<vionet_device_stats>.size
-    try Library.check(unsafe vionet_device_stats(number, &stats))
+    var stats = vionet_soft_stats()
+    stats.size = MemoryLayout<vionet_soft_stats>.size
+    try Library.check(unsafe vionet_soft_stats(number, &stats))
     return DeviceCounts(path: path, wire: wire, stats)
   }
 
-  func stop() { vionet_device_stop(number) }
+  func stop() { vionet_soft_stop(number) }
 }
 
 struct DeviceCounts {
@@ -36,7 +36,7 @@ struct DeviceCounts {
   let fromDriverDrops: UInt64
   let connections: UInt64
 
-  init(path: String, wire: String, _ stats: vionet_device_stats) {
+  init(path: String, wire: String, _ stats: vionet_soft_stats) {
     self.path = path
     self.wire = wire
     toDriver = stats.to_driver

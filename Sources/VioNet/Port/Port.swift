@@ -26,7 +26,7 @@ package struct Port {
   let number: UInt16
   /// 0 while the port is being probed.
   var state = vionet_state(rawValue: 0)
-  var name = InlineArray<128, CChar>(repeating: 0)
+  var name = InlineArray<512, CChar>(repeating: 0)
   var scheme: Scheme
   /// What the address wished for, and that with vionet_config on top.
   let wishes: PortOptions
