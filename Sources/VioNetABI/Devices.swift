@@ -7,7 +7,7 @@ import CVionet
 import Linux
 import SoftDevice
 
-/// Served devices by number, in the tail of the registry's static storage.
+/// Served devices by number, in static storage.
 private enum Served {
   static let limit: UInt16 = 64
 
@@ -16,7 +16,7 @@ private enum Served {
     var devices: InlineArray<64, UInt>
   }
 
-  static var state: Cell<State> { unsafe Cell(raw: registry_base() + Int(REGISTRY_BYTES) - 1024) }
+  static var state: Cell<State> { unsafe Cell(raw: storage_served()) }
 
   /// Takes device `number` out of the table, so that whoever ends it is the only one.
   static func remove(_ number: UInt16) -> Cell<Device>? {

@@ -63,10 +63,12 @@ private func parse(_ text: String) throws -> PortOptions {
     #expect(one.bytes != other.bytes)
   }
 
-  @Test func theRegistryFitsItsStorage() {
+  @Test func tablesFitTheirStaticStorage() {
     #expect(MemoryLayout<PortSlot>.stride == 64)
-    // The last 1024 bytes belong to served devices.
-    #expect(Registry.bytes <= Int(REGISTRY_BYTES) - 1024)
+    #expect(PortSlots.bytes <= Int(STORAGE_PORTS_BYTES))
+    #expect(PoolTable.bytes <= Int(STORAGE_POOLS_BYTES))
+    #expect(MemoryLayout<EventCallbackTable>.size <= Int(STORAGE_EVENTS_BYTES))
+    #expect(MemoryLayout<VFIOGroupTable>.size <= Int(STORAGE_GROUPS_BYTES))
   }
 
   @Test(arguments: [2, 8, 256, 32768]) func ringPartsAreAlignedAndApart(size: Int) {

@@ -39,10 +39,10 @@ import Testing
 
   @Test func strangersAreCountedNotTouched() throws {
     let (number, _) = try make(16)
-    let before = Registry.shared.value.strangers
+    let before = PoolTable.shared.value.foreignFrees
     let wild = try #require(unsafe UnsafeMutablePointer<vionet_packet>(bitPattern: 0x1000))
     unsafe PacketCalls.free(wild)
-    #expect(Registry.shared.value.strangers == before + 1)
+    #expect(PoolTable.shared.value.foreignFrees == before + 1)
     try PacketPools.destroy(number)
   }
 

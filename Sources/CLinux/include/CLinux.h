@@ -195,13 +195,29 @@ int sys_thread_start(pthread_t *thread, const char *name, void *_Nullable (*_Non
 
 /* ---- static storage ------------------------------------------------------------------------------------------------ */
 
-enum { REGISTRY_BYTES = 64 * 1024 };
-extern char registry_block[REGISTRY_BYTES] __attribute__((visibility("hidden")));
-SHIM void *registry_base(void) { return registry_block; }
+/* Blocks for tables whose layout Swift declares; unit tests compare the sizes. Zero when the library is loaded. */
+enum {
+	STORAGE_PORTS_BYTES = 16 * 1024 + 64,
+	STORAGE_EVENTS_BYTES = 256,
+	STORAGE_POOLS_BYTES = 64 * 1024,
+	STORAGE_GROUPS_BYTES = 64,
+	STORAGE_SERVED_BYTES = 1024,
+};
+#define STORAGE_BLOCK(name, bytes)                                                                                           \
+	extern char storage_##name##_block[bytes] __attribute__((visibility("hidden")));                                     \
+	SHIM void *storage_##name(void) { return storage_##name##_block; }
+STORAGE_BLOCK(ports, STORAGE_PORTS_BYTES)
+STORAGE_BLOCK(events, STORAGE_EVENTS_BYTES)
+STORAGE_BLOCK(pools, STORAGE_POOLS_BYTES)
+STORAGE_BLOCK(groups, STORAGE_GROUPS_BYTES)
+STORAGE_BLOCK(served, STORAGE_SERVED_BYTES)
+
 /* Zeroed memory on its own cache lines that stays for as long as the library is loaded; NULL if there is none. */
-void *_Nullable registry_retain(size_t bytes);
-/* Asked when the library is unloaded: 1 if nothing is in use and retained memory may go. */
-void registry_on_unload(int (*callback)(void));
+void *_Nullable storage_retain(size_t bytes);
+/* Asked when the library is unloaded: while it returns non-zero, nothing is freed. One caller. */
+void storage_keep_while(int (*callback)(void));
+/* Called when the library is unloaded and nothing is in use, before retained memory is freed. One caller. */
+void storage_on_unload(void (*callback)(void));
 
 /* ---- TAP ---------------------------------------------------------------------------------------------------------- */
 

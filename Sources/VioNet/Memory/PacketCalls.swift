@@ -55,9 +55,9 @@ package enum PacketCalls {
     while let packet = segment, left > 0 {
       pool = home(of: packet, likely: pool)
       guard let home = pool else {
-        Registry.shared.value.lock.lock()
-        Registry.shared.value.strangers &+= 1
-        Registry.shared.value.lock.unlock()
+        PoolTable.shared.value.lock.lock()
+        PoolTable.shared.value.foreignFrees &+= 1
+        PoolTable.shared.value.lock.unlock()
         return nil
       }
       // Of a packet that is not the caller's the next pointer is not the caller's to follow either.
@@ -98,7 +98,7 @@ package enum PacketCalls {
 
   /// Number 0 tells of the shared pool, or only of strangers' frees if there is none.
   package static func describe(_ number: UInt16, _ info: inout vionet_pool_info) throws(Failure) {
-    if number == 0 { info.refused = Registry.shared.value.strangers }
+    if number == 0 { info.refused = PoolTable.shared.value.foreignFrees }
     if number == 0 && PacketPools.currentDefault() == nil { return }
     let pool = try PacketPools.find(number)
     info.packets = UInt32(pool.value.packetCount)

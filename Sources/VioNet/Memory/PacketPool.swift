@@ -26,7 +26,7 @@ struct PacketPool {
   private(set) var usable: Int
   /// Frees refused: of packets already free or in a ring.
   private(set) var refused: UInt64
-  /// Ports that it is shared with, and packets that their queue pairs may hold; under the registry's lock.
+  /// Ports that it is shared with, and packets that their queue pairs may hold; under PoolTable's lock.
   var users: Int
   var promised: Int
 

@@ -57,20 +57,20 @@ package enum PacketPools {
   }
 
   private static func register(_ region: Region, packets: Int, stride: Int) throws(Failure) -> UInt16 {
-    Registry.shared.value.lock.lock()
-    defer { Registry.shared.value.lock.unlock() }
+    PoolTable.shared.value.lock.lock()
+    defer { PoolTable.shared.value.lock.unlock() }
     var number: UInt16 = 1
-    while Int(number) < Registry.pools.count && Registry.pools[number].isOpen { number += 1 }
+    while Int(number) < PoolTable.pools.count && PoolTable.pools[number].isOpen { number += 1 }
     do throws(Failure) {
-      if Int(number) == Registry.pools.count {
+      if Int(number) == PoolTable.pools.count {
         throw Failure(ENFILE, "there are ").number(number - 1).text(" pools already, which is the limit")
       }
-      try Registry.pools[number].open(number: number, region: region, packetCount: packets, stride: stride)
+      try PoolTable.pools[number].open(number: number, region: region, packetCount: packets, stride: stride)
     } catch {
       region.destroy()
       throw error
     }
-    Registry.shared.value.poolsInUse = max(Registry.shared.value.poolsInUse, number + 1)
+    PoolTable.shared.value.poolsInUse = max(PoolTable.shared.value.poolsInUse, number + 1)
     return number
   }
 
@@ -89,8 +89,8 @@ package enum PacketPools {
 
   @inline(__always)
   static func existing(_ number: UInt16) -> Cell<PacketPool>? {
-    guard Int(number) < Registry.pools.count, Registry.pools[number].isOpen else { return nil }
-    return unsafe Cell(Registry.pools.base + Int(number))
+    guard Int(number) < PoolTable.pools.count, PoolTable.pools[number].isOpen else { return nil }
+    return unsafe Cell(PoolTable.pools.base + Int(number))
   }
 
   private static func defaultPool(_ packets: Int, _ reach: Reach) throws(Failure) -> Cell<PacketPool> {
@@ -98,11 +98,11 @@ package enum PacketPools {
     var request = Request()
     request.packets = UInt32(max(packets, defaultPackets))
     let number = try create(request, within: reach)
-    Registry.shared.value.lock.lock()
-    let raced = Registry.shared.value.defaultPool
-    if raced == 0 { Registry.shared.value.defaultPool = number }
-    Registry.shared.value.lock.unlock()
-    Registry.prepareForUnload()
+    PoolTable.shared.value.lock.lock()
+    let raced = PoolTable.shared.value.defaultPool
+    if raced == 0 { PoolTable.shared.value.defaultPool = number }
+    PoolTable.shared.value.lock.unlock()
+    storage_on_unload { PacketPools.forgetDefault() }
     if raced != 0 { Failure.quietly { () throws(Failure) in try destroy(number) } }
     return try find(raced == 0 ? number : raced)
   }
@@ -110,17 +110,17 @@ package enum PacketPools {
   /// The shared pool if there is one.
   @inline(__always)
   static func currentDefault() -> Cell<PacketPool>? {
-    let number = Registry.shared.value.defaultPool
+    let number = PoolTable.shared.value.defaultPool
     return number == 0 ? nil : existing(number)
   }
 
   /// The pool that `packet` belongs to, by its address alone.
   @inline(never)
   static func containing(_ packet: Packet) -> Cell<PacketPool>? {
-    let end = Registry.shared.value.poolsInUse
+    let end = PoolTable.shared.value.poolsInUse
     var number: UInt16 = 1
     while number < end {
-      if PoolView(Registry.pools[number]).contains(packet) { return existing(number) }
+      if PoolView(PoolTable.pools[number]).contains(packet) { return existing(number) }
       number &+= 1
     }
     return nil
@@ -129,9 +129,9 @@ package enum PacketPools {
   // MARK: Holding and destroying
 
   package static func destroy(_ number: UInt16) throws(Failure) {
-    Registry.shared.value.lock.lock()
-    defer { Registry.shared.value.lock.unlock() }
-    guard number != 0, number != Registry.shared.value.defaultPool, let pool = existing(number) else {
+    PoolTable.shared.value.lock.lock()
+    defer { PoolTable.shared.value.lock.unlock() }
+    guard number != 0, number != PoolTable.shared.value.defaultPool, let pool = existing(number) else {
       throw Failure(EBADF, "there is no pool ").number(number).text(" that could be destroyed")
     }
     if pool.value.users > 0 {
@@ -151,8 +151,8 @@ package enum PacketPools {
 
   /// A port that uses the pool needs more.
   static func promise(_ pool: Cell<PacketPool>, _ packets: Int, users: Int = 0) throws(Failure) {
-    Registry.shared.value.lock.lock()
-    defer { Registry.shared.value.lock.unlock() }
+    PoolTable.shared.value.lock.lock()
+    defer { PoolTable.shared.value.lock.unlock() }
     let number = pool.value.number
     if !pool.value.isOpen { throw Failure(EBADF, "there is no pool ").number(number) }
     let promised = pool.value.promised + packets
@@ -165,14 +165,14 @@ package enum PacketPools {
   }
 
   static func letGo(_ pool: Cell<PacketPool>, _ packets: Int) {
-    Registry.shared.value.lock.lock()
+    PoolTable.shared.value.lock.lock()
     pool.value.promised -= packets
     pool.value.users -= 1
-    Registry.shared.value.lock.unlock()
+    PoolTable.shared.value.lock.unlock()
   }
 
   /// The library is being unloaded and no port is open: the shared pool goes if nobody has a packet of it.
   static func forgetDefault() {
-    if let pool = currentDefault(), pool.value.shut() == 0 { Registry.shared.value.defaultPool = 0 }
+    if let pool = currentDefault(), pool.value.shut() == 0 { PoolTable.shared.value.defaultPool = 0 }
   }
 }

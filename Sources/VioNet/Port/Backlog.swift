@@ -34,7 +34,7 @@ extension Port {
     }
     for pair in 0..<pairs.count { pairs[pair] = KeptPair() }
     kept = pairs
-    unsafe Registry.ports[number].kept = UInt(bitPattern: pairs.base)
+    unsafe PortSlots.all[number].backlog = UInt(bitPattern: pairs.base)
   }
 
   /// Nothing more comes of it. Nobody is inside a burst.
@@ -47,7 +47,7 @@ extension Port {
       forgetSent(pairs, pair)
       pairs[pair].wake.close()
     }
-    Registry.ports[number].kept = 0
+    PortSlots.all[number].backlog = 0
     pairs.destroy()
     kept = nil
   }
@@ -178,7 +178,7 @@ private func fetchKept(
   let core = unsafe block.assumingMemoryBound(to: Virtqueue.self)
   let port = unsafe core.pointee.port
   let pair = unsafe Int(core.pointee.index) / 2
-  guard let pairs = unsafe UnsafeMutablePointer<KeptPair>(bitPattern: Registry.ports[port].kept) else { return 0 }
+  guard let pairs = unsafe UnsafeMutablePointer<KeptPair>(bitPattern: PortSlots.all[port].backlog) else { return 0 }
   let kept = unsafe Cell(pairs + pair)
   guard let table = kept.value.received else { return 0 }
   var given: UInt16 = 0

@@ -19,7 +19,7 @@ extension Port {
     let isLost = !isQuiet || isHeld && bus.usesPhysicalAddresses
     if isQuiet { bus.destroy() } else { bus.abandon() }
     if isLost { abandonQueues() } else if isHeld { unmakeQueues() }
-    Registry.ports[number].news = 0
+    PortSlots.all[number].eventSignal = 0
     if isQuiet { poke.close() }
     settings.destroy()
     statistics.destroy()
@@ -35,28 +35,28 @@ extension Ports {
   package static func close(_ number: UInt16) {
     guard number < UInt16(VIONET_MAX_PORTS), beginClosing(number) else { return }
     Events.raise(number, VIONET_EVENT_CLOSED)
-    Registry.ports[number].callLock.lock()
-    Registry.ports[number].lock.lock()
-    if let raw = unsafe Registry.ports[number].port {
+    PortSlots.all[number].callLock.lock()
+    PortSlots.all[number].lock.lock()
+    if let raw = unsafe PortSlots.all[number].port {
       let port = unsafe Cell<Port>(raw: raw)
-      unsafe Registry.ports[number].port = nil
+      unsafe PortSlots.all[number].port = nil
       port.value.close()
       port.destroy()
     }
-    Registry.ports[number].lock.unlock()
-    Registry.ports[number].callLock.unlock()
+    PortSlots.all[number].lock.unlock()
+    PortSlots.all[number].callLock.unlock()
     giveBack(number)
   }
 
   /// True for the one call that is to close the port; not one from inside the event of another, nor while it is probed.
   private static func beginClosing(_ number: UInt16) -> Bool {
-    Registry.ports[number].callLock.lock()
-    Registry.ports[number].lock.lock()
+    PortSlots.all[number].callLock.lock()
+    PortSlots.all[number].lock.lock()
     defer {
-      Registry.ports[number].lock.unlock()
-      Registry.ports[number].callLock.unlock()
+      PortSlots.all[number].lock.unlock()
+      PortSlots.all[number].callLock.unlock()
     }
-    guard let raw = unsafe Registry.ports[number].port else { return false }
+    guard let raw = unsafe PortSlots.all[number].port else { return false }
     let port = unsafe Cell<Port>(raw: raw)
     if port.value.isClosing || port.value.state.rawValue == 0 { return false }
     port.value.isClosing = true

@@ -6,6 +6,22 @@ import CLinux
 import CVionet
 import Linux
 
+@safe
+struct EventEntry {
+  var callback: UInt
+  var user: UInt
+}
+
+/// The callbacks that programs added, in static storage.
+struct EventCallbackTable {
+  /// Held while entries are added, removed or copied.
+  var lock: SpinLock
+  var events: InlineArray<8, EventEntry>
+
+  // Safety: the block is static and holds nothing else.
+  static var shared: Cell<EventCallbackTable> { unsafe Cell(raw: storage_events()) }
+}
+
 package enum Events {
   typealias Callback = @convention(c) (UInt16, Int32, UnsafeMutableRawPointer?) -> Void
 
@@ -26,12 +42,12 @@ package enum Events {
   }
 
   private static func replace(_ old: EventEntry, with new: EventEntry, comparingUser: Bool) -> Bool {
-    Registry.shared.value.lock.lock()
-    defer { Registry.shared.value.lock.unlock() }
+    EventCallbackTable.shared.value.lock.lock()
+    defer { EventCallbackTable.shared.value.lock.unlock() }
     for place in 0..<8 {
-      let entry = Registry.shared.value.events[place]
+      let entry = EventCallbackTable.shared.value.events[place]
       if entry.callback == old.callback && (!comparingUser || entry.user == old.user) {
-        Registry.shared.value.events[place] = new
+        EventCallbackTable.shared.value.events[place] = new
         return true
       }
     }
@@ -41,9 +57,9 @@ package enum Events {
   /// Calls every callback. No lock is held, so that they may read the port; a callback that is being removed meanwhile
   /// may still be called once. The thread's error sentence is what it was, whatever they do.
   static func raise(_ port: UInt16, _ event: vionet_event) {
-    Registry.shared.value.lock.lock()
-    let entries = Registry.shared.value.events
-    Registry.shared.value.lock.unlock()
+    EventCallbackTable.shared.value.lock.lock()
+    let entries = EventCallbackTable.shared.value.events
+    EventCallbackTable.shared.value.lock.unlock()
     Failure.keepingSentence {
       for place in 0..<8 where entries[place].callback != 0 {
         let callback = unsafe unsafeBitCast(entries[place].callback, to: Callback.self)

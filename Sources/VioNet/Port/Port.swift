@@ -112,9 +112,9 @@ extension Port {
       Ports.giveBack(number)
       throw Failure(ENOMEM, "no memory for a port")
     }
-    Registry.ports[number].lock.lock()
-    unsafe Registry.ports[number].port = cell.raw
-    Registry.ports[number].lock.unlock()
+    PortSlots.all[number].lock.lock()
+    unsafe PortSlots.all[number].port = cell.raw
+    PortSlots.all[number].lock.unlock()
     // As the seed's probing_finish does: first the event, then the state.
     Events.raise(number, VIONET_EVENT_NEW)
     try Ports.with(number) { (port) throws(Failure) in port.value.state = VIONET_STATE_ATTACHED }

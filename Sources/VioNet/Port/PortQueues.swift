@@ -9,11 +9,11 @@ import Linux
 
 extension Port {
   func receiveQueue(_ pair: UInt16) -> Cell<ReceiveQueue> {
-    unsafe Port.block(Registry.ports[number].receiveQueues, pair)
+    unsafe Port.block(PortSlots.all[number].receiveQueues, pair)
   }
 
   func transmitQueue(_ pair: UInt16) -> Cell<TransmitQueue> {
-    unsafe Port.block(Registry.ports[number].transmitQueues, pair)
+    unsafe Port.block(PortSlots.all[number].transmitQueues, pair)
   }
 
   private static func block<Queue>(
@@ -168,8 +168,8 @@ extension Port {
   /// Stops bursts from entering and waits until none is inside. On a time-out all is as before.
   mutating func shutDoors() throws(Failure) {
     let slot = number
-    Registry.ports[slot].receiveCount = 0
-    Registry.ports[slot].transmitCount = 0
+    PortSlots.all[slot].receiveCount = 0
+    PortSlots.all[slot].transmitCount = 0
     for pair in 0..<doors {
       unsafe receiveQueue(pair).value.core.burst = Virtqueue.idleBurst
       unsafe transmitQueue(pair).value.core.burst = Virtqueue.idleBurst
@@ -202,8 +202,8 @@ extension Port {
         unsafe transmitQueue(pair).value.core.burst = Virtqueue.idleBurst
       }
     }
-    Registry.ports[number].receiveCount = doors
-    Registry.ports[number].transmitCount = queuePairs == 0 ? doors : pairsInUse
+    PortSlots.all[number].receiveCount = doors
+    PortSlots.all[number].transmitCount = queuePairs == 0 ? doors : pairsInUse
   }
 
   /// Makes the device let go of its queues, takes every packet back, and unmakes the queues. Each is done for what
@@ -259,8 +259,8 @@ extension Port {
   /// go; the next port in this slot makes new blocks.
   mutating func abandonQueues() {
     for pair in 0..<queuePairs {
-      unsafe Registry.ports[number].receiveQueues?[Int(pair)] = nil
-      unsafe Registry.ports[number].transmitQueues?[Int(pair)] = nil
+      unsafe PortSlots.all[number].receiveQueues?[Int(pair)] = nil
+      unsafe PortSlots.all[number].transmitQueues?[Int(pair)] = nil
     }
     queuePairs = 0
     control = nil

@@ -10,22 +10,22 @@ import Linux
 package enum Ports {
   /// Takes the lowest free slot.
   static func take() throws(Failure) -> UInt16 {
-    Registry.shared.value.lock.lock()
-    defer { Registry.shared.value.lock.unlock() }
-    for number in 0..<UInt16(VIONET_MAX_PORTS) where !Registry.ports[number].taken {
-      Registry.ports[number].taken = true
-      Registry.shared.value.openPorts += 1
-      Registry.prepareForUnload()
+    PortSlots.shared.value.lock.lock()
+    defer { PortSlots.shared.value.lock.unlock() }
+    for number in 0..<UInt16(VIONET_MAX_PORTS) where !PortSlots.all[number].taken {
+      PortSlots.all[number].taken = true
+      PortSlots.shared.value.openPorts += 1
+      PortSlots.keepWhileOpen()
       return number
     }
     throw Failure(ENFILE, "there are ").number(VIONET_MAX_PORTS).text(" ports already, which is the limit")
   }
 
   static func giveBack(_ number: UInt16) {
-    Registry.shared.value.lock.lock()
-    Registry.ports[number].taken = false
-    Registry.shared.value.openPorts -= 1
-    Registry.shared.value.lock.unlock()
+    PortSlots.shared.value.lock.lock()
+    PortSlots.all[number].taken = false
+    PortSlots.shared.value.openPorts -= 1
+    PortSlots.shared.value.lock.unlock()
   }
 
   /// Works on a port while no other control call can.
@@ -33,8 +33,8 @@ package enum Ports {
     _ number: UInt16, _ body: (Cell<Port>) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     guard number < UInt16(VIONET_MAX_PORTS) else { throw missing(number) }
-    Registry.ports[number].callLock.lock()
-    defer { Registry.ports[number].callLock.unlock() }
+    PortSlots.all[number].callLock.lock()
+    defer { PortSlots.all[number].callLock.unlock() }
     return try look(number, body)
   }
 
@@ -44,9 +44,9 @@ package enum Ports {
     _ number: UInt16, _ body: (Cell<Port>) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     guard number < UInt16(VIONET_MAX_PORTS) else { throw missing(number) }
-    Registry.ports[number].lock.lock()
-    defer { Registry.ports[number].lock.unlock() }
-    guard let raw = unsafe Registry.ports[number].port else { throw missing(number) }
+    PortSlots.all[number].lock.lock()
+    defer { PortSlots.all[number].lock.unlock() }
+    guard let raw = unsafe PortSlots.all[number].port else { throw missing(number) }
     return try body(unsafe Cell(raw: raw))
   }
 
@@ -56,7 +56,7 @@ package enum Ports {
   package static func next(_ number: UInt16) -> UInt16 {
     var number = number
     while number < UInt16(VIONET_MAX_PORTS) {
-      if unsafe Registry.ports[number].port != nil { return number }
+      if unsafe PortSlots.all[number].port != nil { return number }
       number += 1
     }
     return UInt16(VIONET_PORT_NONE)
@@ -69,7 +69,7 @@ package enum Ports {
   @inline(__always)
   package static func receive(_ port: UInt16, _ queue: UInt16, _ packets: Packets, _ count: UInt16) -> UInt16 {
     if port >= UInt16(VIONET_MAX_PORTS) { return 0 }
-    let slot = Registry.ports[port]
+    let slot = PortSlots.all[port]
     if queue >= slot.receiveCount { return 0 }
     guard let blocks = unsafe slot.receiveQueues, let block = unsafe blocks[Int(queue)] else { return 0 }
     return unsafe burst(block, port, packets, count)
@@ -78,7 +78,7 @@ package enum Ports {
   @inline(__always)
   package static func transmit(_ port: UInt16, _ queue: UInt16, _ packets: Packets, _ count: UInt16) -> UInt16 {
     if port >= UInt16(VIONET_MAX_PORTS) { return 0 }
-    let slot = Registry.ports[port]
+    let slot = PortSlots.all[port]
     if queue >= slot.transmitCount { return 0 }
     guard let blocks = unsafe slot.transmitQueues, let block = unsafe blocks[Int(queue)] else { return 0 }
     return unsafe burst(block, port, packets, count)

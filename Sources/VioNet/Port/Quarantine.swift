@@ -13,8 +13,8 @@ import Linux
 extension Port {
   mutating func holdQueues() {
     isHeld = true
-    Registry.ports[number].receiveCount = 0
-    Registry.ports[number].transmitCount = 0
+    PortSlots.all[number].receiveCount = 0
+    PortSlots.all[number].transmitCount = 0
     if Log.wanted(.error) {
       Log.line("port").number(number).text("does not let go of").number(heldBuffers)
         .text("buffers: its device shows no reset").send(.error)

@@ -19,7 +19,7 @@ extension Port {
     _ pair: UInt16, _ layout: RingLayout, _ region: Region, _ offset: Int
   ) throws(Failure) {
     guard let pool else { throw Failure(EINVAL, "the port has no pool") }
-    unsafe try Port.makeBlock(&Registry.ports[number].receiveQueues, pair, MemoryLayout<ReceiveQueue>.stride)
+    unsafe try Port.makeBlock(&PortSlots.all[number].receiveQueues, pair, MemoryLayout<ReceiveQueue>.stride)
     var core = try Virtqueue(
       port: number, index: pair * 2, ring: unsafe Shared(region.base + offset), layout: layout, shape: shape)
     var queue: ReceiveQueue
@@ -38,14 +38,14 @@ extension Port {
       throw error
     }
     unsafe queue.core.counted = ReceivePath.choose(shape, queue.reading).burst
-    unsafe Port.place(queue, &Registry.ports[number].receiveQueues, pair)
+    unsafe Port.place(queue, &PortSlots.all[number].receiveQueues, pair)
   }
 
   func makeTransmitQueue(
     _ pair: UInt16, _ layout: RingLayout, _ region: Region, _ offset: Int
   ) throws(Failure) {
     guard let pool else { throw Failure(EINVAL, "the port has no pool") }
-    unsafe try Port.makeBlock(&Registry.ports[number].transmitQueues, pair, MemoryLayout<TransmitQueue>.stride)
+    unsafe try Port.makeBlock(&PortSlots.all[number].transmitQueues, pair, MemoryLayout<TransmitQueue>.stride)
     let base = unsafe Shared(region.base + offset)
     var core = try Virtqueue(port: number, index: pair * 2 + 1, ring: base, layout: layout, shape: shape)
     // 5.1.4.2 forbids longer ones if the MTU was negotiated; if not, the length must at least fit its field.
@@ -66,7 +66,7 @@ extension Port {
       throw error
     }
     unsafe queue.core.counted = TransmitPath.choose(shape).burst
-    unsafe Port.place(queue, &Registry.ports[number].transmitQueues, pair)
+    unsafe Port.place(queue, &PortSlots.all[number].transmitQueues, pair)
   }
 
   private func indirectTables(
@@ -119,12 +119,12 @@ extension Port {
     _ blocks: inout UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ pair: UInt16, _ bytes: Int
   ) throws(Failure) {
     if unsafe blocks == nil {
-      unsafe blocks = registry_retain(Int(VIONET_MAX_QUEUE_PAIRS) * MemoryLayout<UInt>.stride)?
+      unsafe blocks = storage_retain(Int(VIONET_MAX_QUEUE_PAIRS) * MemoryLayout<UInt>.stride)?
         .assumingMemoryBound(to: UnsafeMutableRawPointer?.self)
     }
     guard let table = unsafe blocks else { throw Failure(ENOMEM, "no memory for queues") }
     if unsafe table[Int(pair)] != nil { return }
-    guard let block = unsafe registry_retain(bytes) else { throw Failure(ENOMEM, "no memory for queues") }
+    guard let block = unsafe storage_retain(bytes) else { throw Failure(ENOMEM, "no memory for queues") }
     unsafe block.storeBytes(of: Virtqueue.idleBurst, as: Virtqueue.Burst.self)
     unsafe table[Int(pair)] = block
   }

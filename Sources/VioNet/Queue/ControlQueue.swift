@@ -107,8 +107,8 @@ struct ControlQueue {
 
   private func awaitUsed() -> Bool {
     let port = core.port
-    if letsOthersIn { Registry.ports[port].lock.unlock() }
-    defer { if letsOthersIn { Registry.ports[port].lock.lock() } }
+    if letsOthersIn { PortSlots.all[port].lock.unlock() }
+    defer { if letsOthersIn { PortSlots.all[port].lock.lock() } }
     let deadline = Deadline(milliseconds: ControlQueue.deadline)
     var looks = 0
     while !core.ring.hasUsed {

@@ -192,7 +192,7 @@ extension Virtqueue {
     self.fault = fault
     hasNews = true
     unsafe burst = Virtqueue.idleBurst
-    let news = Registry.ports[port].news
+    let news = PortSlots.all[port].eventSignal
     if news != 0 { _ = sys_eventfd_signal(news - 1) }
     if Log.wanted(.error) {
       Log.line("port").number(port).text("queue").number(index).text("is broken:").text(fault.text).send(.error)

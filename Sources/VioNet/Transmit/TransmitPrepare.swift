@@ -13,8 +13,8 @@ extension Ports {
   package static func prepare(
     _ port: UInt16, _ queue: UInt16, _ packets: Packets, _ count: UInt16, _ done: inout UInt16
   ) throws(Failure) {
-    guard port < UInt16(VIONET_MAX_PORTS), queue < Registry.ports[port].transmitCount,
-      let block = unsafe Registry.ports[port].transmitQueues?[Int(queue)]
+    guard port < UInt16(VIONET_MAX_PORTS), queue < PortSlots.all[port].transmitCount,
+      let block = unsafe PortSlots.all[port].transmitQueues?[Int(queue)]
     else { throw Failure(EINVAL, "there is no started transmit queue ").number(queue).text(" of port ").number(port) }
     let transmit = unsafe Cell<TransmitQueue>(raw: block)
     let list = unsafe PacketList(packets)

@@ -74,13 +74,13 @@ extension Port {
     if state != VIONET_STATE_STARTED || queuePairs == 0 { return }
     let burst = unsafe transmitPath.burst
     for pair in 0..<pairs { unsafe transmitQueue(pair).value.core.open(burst) }
-    Registry.ports[number].transmitCount = pairs
+    PortSlots.all[number].transmitCount = pairs
   }
 
   /// Keeps senders out before the device hears of it (5.1.9.5.6.1), and gives it a moment for what they have sent.
   private func closeTransmit(_ pairs: Range<UInt16>) throws(Failure) {
     if state != VIONET_STATE_STARTED { return }
-    Registry.ports[number].transmitCount = pairs.lowerBound
+    PortSlots.all[number].transmitCount = pairs.lowerBound
     for pair in pairs { unsafe transmitQueue(pair).value.core.burst = Virtqueue.idleBurst }
     Barrier.reachAll()
     let deadline = Deadline(milliseconds: 3000)

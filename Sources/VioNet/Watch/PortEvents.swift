@@ -24,7 +24,7 @@ extension Port {
   /// the start of the port to its stop.
   mutating func makeNews() throws(Failure) {
     if !poke.isOpen { poke = try Descriptor.event() }
-    Registry.ports[number].news = poke.number + 1
+    PortSlots.all[number].eventSignal = poke.number + 1
     if !news.isOpen {
       news = try Descriptor.watcher()
       try news.watch(poke.number)

@@ -20,8 +20,8 @@ struct VFIOGroup {
   /// The group of a function, opened if no port has it yet, and the function's own file.
   static func take(_ address: PCIAddress) throws(Failure) -> (group: Cell<VFIOGroup>, device: Int32) {
     let number = try VFIOHold.knownGroup(address)
-    Registry.shared.value.groupLock.lock()
-    defer { Registry.shared.value.groupLock.unlock() }
+    VFIOGroupTable.shared.value.lock.lock()
+    defer { VFIOGroupTable.shared.value.lock.unlock() }
     var known = find(number)
     if known == nil { known = try make(number) }
     guard let group = known else { throw Failure(ENOMEM, "no memory for an IOMMU group") }
@@ -35,19 +35,19 @@ struct VFIOGroup {
 
   /// The port's device file is closed already.
   static func leave(_ group: Cell<VFIOGroup>, _ address: PCIAddress) {
-    Registry.shared.value.groupLock.lock()
+    VFIOGroupTable.shared.value.lock.lock()
     group.value.remove(address.number)
     forgetIfIdle(group)
-    Registry.shared.value.groupLock.unlock()
+    VFIOGroupTable.shared.value.lock.unlock()
   }
 
   // MARK: The list of groups
 
   private static var first: Cell<VFIOGroup>? {
     get {
-      unsafe UnsafeMutableRawPointer(bitPattern: Registry.shared.value.groups).map { raw in unsafe Cell(raw: raw) }
+      unsafe UnsafeMutableRawPointer(bitPattern: VFIOGroupTable.shared.value.first).map { raw in unsafe Cell(raw: raw) }
     }
-    set { Registry.shared.value.groups = newValue.map { cell in unsafe UInt(bitPattern: cell.raw) } ?? 0 }
+    set { VFIOGroupTable.shared.value.first = newValue.map { cell in unsafe UInt(bitPattern: cell.raw) } ?? 0 }
   }
 
   private static func find(_ number: UInt32) -> Cell<VFIOGroup>? {
@@ -167,8 +167,8 @@ struct VFIOMapping {
 extension VFIOGroup {
   /// From now on the functions of the group find these bytes at their own address.
   mutating func map(_ address: UInt64, _ length: UInt64) throws(Failure) {
-    Registry.shared.value.groupLock.lock()
-    defer { Registry.shared.value.groupLock.unlock() }
+    VFIOGroupTable.shared.value.lock.lock()
+    defer { VFIOGroupTable.shared.value.lock.unlock() }
     if let known = mapping(address, length) {
       known.value.users += 1
       return
@@ -188,8 +188,8 @@ extension VFIOGroup {
 
   /// Takes them away again when the last port has let go of them.
   mutating func unmap(_ address: UInt64, _ length: UInt64) {
-    Registry.shared.value.groupLock.lock()
-    defer { Registry.shared.value.groupLock.unlock() }
+    VFIOGroupTable.shared.value.lock.lock()
+    defer { VFIOGroupTable.shared.value.lock.unlock() }
     guard let known = mapping(address, length) else { return }
     known.value.users -= 1
     if known.value.users > 0 { return }

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The table of port numbers, in static storage. A slot outlives its port, and so do the control blocks of its queues, which
+// the next port of that number uses again. That lets a burst with a stale port number return 0 instead of touching freed
+// memory.
+
+import CLinux
+import CVionet
+import Linux
+
+/// One number in the table of ports: 64 bytes. All-zero is a slot never used.
+@safe
+struct PortSlot {
+  /// Control blocks of the receive and transmit queues, one pointer per queue; kept for ever once made.
+  var receiveQueues: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+  var transmitQueues: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+  /// How many of them a burst may use; 0 while the port is not started.
+  var receiveCount: UInt16
+  var transmitCount: UInt16
+  /// Held while somebody reads or changes the port, but not while a running port's device is waited for.
+  var lock: SpinLock
+  var port: UnsafeMutableRawPointer?
+  /// The slot belongs to a port, or to one being probed.
+  var taken: Bool
+  /// A thread is on its way to close the port.
+  var isClosing: Bool
+  /// One more than the eventfd that signals the port's events, 0 for none: for queues that break in a burst.
+  var eventSignal: Int32
+  /// Address of an array with the backlog of each pair while the device is away, 0 for none.
+  var backlog: UInt
+  /// Held by every call that may change the port or talk to its device, from beginning to end; taken before `lock`.
+  var callLock: SpinLock
+  private var padding: (UInt32, UInt32, UInt32)
+}
+
+enum PortSlots {
+  static var all: Table<PortSlot> {
+    // Safety: the block is static, as long as PortSlots.bytes, and holds nothing but these slots and State.
+    unsafe Table(base: storage_ports().assumingMemoryBound(to: PortSlot.self), count: Int(VIONET_MAX_PORTS))
+  }
+
+  /// What concerns all slots.
+  struct State {
+    /// Held while a slot is taken or given back.
+    var lock: SpinLock
+    var openPorts: UInt32
+  }
+
+  // Safety: State lies behind the slots in the same block.
+  static var shared: Cell<State> { unsafe Cell(raw: storage_ports() + stateOffset) }
+
+  private static let stateOffset = MemoryLayout<PortSlot>.stride * Int(VIONET_MAX_PORTS)
+  /// Bytes of table and state; C sets aside STORAGE_PORTS_BYTES.
+  static let bytes = stateOffset + MemoryLayout<State>.stride
+
+  /// Keeps everything while a port is open when the library is unloaded: other threads may be at work then, as at the end
+  /// of a process.
+  static func keepWhileOpen() { storage_keep_while { PortSlots.shared.value.openPorts != 0 ? 1 : 0 } }
+}
