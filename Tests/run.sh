@@ -8,8 +8,8 @@
 # A line with the word "deadline:" and a number of seconds in the test's file changes its limit of 120 s.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-# shellcheck source-path=SCRIPTDIR source=scripts/compile.sh
-. Tests/scripts/compile.sh
+# shellcheck source-path=SCRIPTDIR source=support/compile.sh
+. Tests/support/compile.sh
 
 only=. list=0
 while [ $# -gt 0 ]; do
@@ -40,9 +40,9 @@ tests_of() { # prefix, files...
 
 all_tests() {
   local wire=() file
-  tests_of "" Tests/scripts/gate-*.sh Tests/scripts/gate-*.py
-  echo "unit-debug Tests/scripts/unit.sh"
-  echo "unit-asan Tests/scripts/unit.sh"
+  tests_of gate- Tests/gates/*.sh Tests/gates/*.py
+  echo "unit-debug Tests/support/unit.sh"
+  echo "unit-asan Tests/support/unit.sh"
   tests_of abi- Tests/abi/*.c Tests/abi/*.cpp Tests/abi/*.sh
   tests_of fuzz- Tests/fuzz/*.c Tests/fuzz/*.sh
   tests_of tool- Tests/tool/*.sh
@@ -61,7 +61,7 @@ all_tests() {
 
 start() { # name file: runs it in this shell's child, with everything it prints in its log
   case $2 in
-    Tests/scripts/unit.sh) exec "$2" "${1#unit-}" ;;
+    Tests/support/unit.sh) exec "$2" "${1#unit-}" ;;
     *.c | *.cpp) compile "$2" && exec "$build/test-bin/$(program_name "$2")" ;;
     *) exec "$2" ;;
   esac
@@ -112,7 +112,7 @@ run() { # name file
   if grep -q '^left behind:' "$log" && [ "$status" -eq 0 ]; then status=1; fi
   seconds=$((($(date +%s%N) - began) / 100000000))
   seconds=$((seconds / 10)).$((seconds % 10))
-  if [ "$file" = Tests/scripts/unit.sh ]; then
+  if [ "$file" = Tests/support/unit.sh ]; then
     count=$(swift_count "$log")
     bad=$(grep -c '^✘ Test .* failed after' "$log")
     [ "$count" -gt 0 ] && note=" ($count tests)"

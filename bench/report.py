@@ -172,7 +172,7 @@ def counted(content):
     lines = [[one["row"]] + [f"{one[front]:.0f}" if one[front] else "-" for front in ("vionet", "dpdk", "lean")]
              for one in content["rows"]]
     return ("Instructions per packet of the timed loops, pool included, by callgrind; DPDK without its vectorized paths. "
-            "`Tests/scripts/instructions.txt` has a ceiling for each of ours, which `make test` checks.\n\n" +
+            "`Tests/gates/instructions.txt` has a ceiling for each of ours, which `make test` checks.\n\n" +
             table(["row", "vionet", "DPDK", "limit"], lines))
 
 

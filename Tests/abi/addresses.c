@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Every way a device address can be wrong: which errno, and that the sentence names the thing; nothing leaks. */
-#include "ok.h"
+#include "../support/ok.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is said to a back-end, and in which order; what is believed of it; what memory it gets. */
-#include "device.h"
+#include "../support/device.h"
 
 static char address[120];
 

@@ -3,7 +3,7 @@
  * A device asks for an announcement: the event comes, what vionet_announce() sends is what RFC 903 and RFC 5227 have, and
  * the device hears once that it was done. And what a device says of its link's speed.
  */
-#include "control.h"
+#include "../support/control_queue.h"
 
 enum { F_GUEST_ANNOUNCE = 21, F_SPEED_DUPLEX = 63, ADDRESSES = 2 };
 

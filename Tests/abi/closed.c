@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Every function with a port, queue, pool or device that is not there, and with NULL where something is wanted. */
-#include "ok.h"
+#include "../support/ok.h"
 
 static void an_event(uint16_t port, int event, void *user)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The header in C++11 with every warning an error, and the library called through it.
-#include "frame.h"
+#include "../support/frame.h"
 
 int main()
 {

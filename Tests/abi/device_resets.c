@@ -4,7 +4,7 @@
  * registers that read as all ones; refused vectors; a configuration that does not keep still; an IOMMU that does not reach.
  */
 #if defined(__x86_64__)
-#include "trapped.h"
+#include "../support/trapped_function.h"
 
 static uint16_t pool;
 enum { PACKETS = 1024, RING = 128 };
@@ -291,6 +291,6 @@ int main(void)
 	return 0;
 }
 #else
-#include "ok.h"
+#include "../support/ok.h"
 int main(void) { skip("only x86-64 can take a single step"); }
 #endif

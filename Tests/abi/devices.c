@@ -3,7 +3,7 @@
  * The list of the machine's virtio-net functions agrees with sysfs, whatever the size of the caller's struct and of the
  * list; vdpa=1 passes each of them over.
  */
-#include "ok.h"
+#include "../support/ok.h"
 
 enum { ROOM = 256 };
 static const char folder[] = "/sys/bus/pci/devices";

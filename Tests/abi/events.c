@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Events: which, when, in which state, to whom, and that a back-end which leaves is noticed. */
-#include "device.h"
+#include "../support/device.h"
 
 static struct { uint16_t port; int event; uint32_t state; } seen[64];
 static _Atomic int seen_count;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Frames that our own device gives back or not, as its filters are set over every kind of ring. */
-#include "ok.h"
+#include "../support/ok.h"
 
 static uint16_t port;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which frames a device passes on: each command byte by byte, what is said when there is none, and what a restart keeps. */
-#include "control.h"
+#include "../support/control_queue.h"
 
 static const uint64_t filters = BIT(F_CTRL_RX) | BIT(F_CTRL_RX_EXTRA) | BIT(F_CTRL_MAC_ADDR) | BIT(F_CTRL_VLAN);
 static uint16_t port;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* soft:generate makes frames of the length, at the rate and of the flows it is told; soft:sink counts and forgets. */
-#include "ok.h"
+#include "../support/ok.h"
 
 #include <sched.h>
 

@@ -4,7 +4,7 @@
  * A back-end that misbehaves at any one message of a port's whole life: the call fails in time with an errno and a
  * sentence, no port is left that should not be, and no descriptor, mapping or thread.
  */
-#include "peer.h"
+#include "../support/peer.h"
 
 static const char *const names[] = {"behaves", "closes before", "closes after", "is silent", "names another request",
                                     "has another version", "lacks the reply flag", "is too short", "is too long",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* RSS and hash reports: the commands byte by byte, what a device's limits allow, and a hash that arrives in a packet. */
-#include "control.h"
+#include "../support/control_queue.h"
 
 static uint16_t port;
 static uint8_t own_key[40], key_room[255];

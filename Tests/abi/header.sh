@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # vionet.h, and vionet-control.h, which includes it, compile without a warning in every dialect of C and C++ that they
 # promise.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 
 includes='#include <vionet.h>\n#include <vionet.h>\n#include <vionet-control.h>\n#include <vionet-control.h>\n'
 printf '%bint main(void) { return (int)sizeof(struct vionet_packet) - 64; }\n' "$includes" >"$work/a.c"

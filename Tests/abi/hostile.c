@@ -3,8 +3,8 @@
  * A device that lies in the used ring: the queue is broken and says so, no packet is handed out twice or with more
  * bytes than were posted, nothing is lost, and the port can be brought up again.
  */
-#include "device.h"
-#include "frame.h"
+#include "../support/device.h"
+#include "../support/frame.h"
 
 enum { PACKETS = 1024, RING = 64 };
 

@@ -3,8 +3,8 @@
  * A device that lies on packed rings, in order and not, and in the headers of merged frames: the queue is broken and
  * says so, no packet is handed out twice, nothing is lost, and the port comes back when it is asked to.
  */
-#include "frame.h"
-#include "rings.h"
+#include "../support/frame.h"
+#include "../support/rings.h"
 
 enum { PACKETS = 1024, RING = 61 };
 

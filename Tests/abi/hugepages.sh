@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Hugepages are used when the system has some free, not missed when it has none left, and given back.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 count=/proc/sys/vm/nr_hugepages
 [ -w "$count" ] || skip "the number of hugepages wants root to change"
 
@@ -15,7 +15,7 @@ spare=$(free)
 [ "$spare" -ge 40 ] || skip "this system has no room for 40 hugepages now ($spare free)"
 
 cat >"$work/pool.c" <<END
-#include "$root/Tests/abi/frame.h"
+#include "$root/Tests/support/frame.h"
 int main(int argc, char **argv)
 {
 	uint16_t port = opened("soft:loopback"), pool = info_of(port).pool, small = pool_made(512);

@@ -3,7 +3,7 @@
  * Ports on the kernel's vhost and on vDPA devices, with a made-up kernel under them: what is negotiated, what they are
  * told of what cannot be, and each answer of the kernel's a refusal once. Real ones are tested in a guest.
  */
-#include "kernel_vhost.h"
+#include "../support/kernel_vhost.h"
 
 #include <sys/wait.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* deadline: 300 */
 /* A thousand lives of every kind of port, whole and cut short: descriptors, mappings, threads and memory as before. */
-#include "frame.h"
+#include "../support/frame.h"
 
 #include <sys/stat.h>
 

@@ -3,7 +3,7 @@
  * Programs that begin to listen on one path at the same time, where nothing is, or what a killed program left: one of
  * them has it and can be reached there, the others are told that it is in use, and its file goes with it.
  */
-#include "ok.h"
+#include "../support/ok.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <vionet-control.h>
 
-#include "talk.h" /* for its library */
+#include "../support/control_client.h" /* for its library */
 
 enum { PROGRAMS = 6, ROUNDS = 400 };
 

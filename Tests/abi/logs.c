@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The log: silent unless asked, by level, through the callback or VIONET_LOG, whole lines without newline. */
-#include "ok.h"
+#include "../support/ok.h"
 
 #include <fcntl.h>
 #include <sys/wait.h>

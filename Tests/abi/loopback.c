@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A million frames through a device and back: every byte, every size, the order, the counts, and no packet lost. */
-#include "frame.h"
+#include "../support/frame.h"
 
 enum { FRAMES = 1000000, WINDOW = 192 };
 

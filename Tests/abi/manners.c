@@ -3,8 +3,8 @@
  * A guest's manners: no signal handler, threads only for soft: devices and those deaf to signals, no descriptor that a
  * child of the program would inherit, nothing written to the program's output.
  */
-#include "frame.h"
-#include "peer.h"
+#include "../support/frame.h"
+#include "../support/peer.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* As many ports as there may be, at once: numbers, iteration, the limit, and traffic on each. */
-#include "frame.h"
+#include "../support/frame.h"
 
 #include <sys/resource.h>
 

@@ -4,8 +4,8 @@
  * packet, an announcement, a reset; and the channel on which the back-end speaks first. None of them goes to one that did
  * not offer it.
  */
-#include "frame.h"
-#include "more.h"
+#include "../support/frame.h"
+#include "../support/peer_requests.h"
 
 static int counts[16];
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Interrupt coalescing and receive offloads of a running port: the commands byte by byte, and what a restart keeps. */
-#include "control.h"
+#include "../support/control_queue.h"
 
 static uint16_t port;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The largest packet: what bounds it, that nothing longer is sent, and what a restart makes of it. */
-#include "control.h"
+#include "../support/control_queue.h"
 
 static uint16_t port;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a device says of its own accord: link, need of a reset; broken queues; and what recover=auto does about it. */
-#include "device.h"
+#include "../support/device.h"
 
 static int counts[16];
 

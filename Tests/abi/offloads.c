@@ -3,8 +3,8 @@
  * Checksums and segmentation through the door: which wishes lead to which features, what a device's header becomes in a
  * packet and a packet's flags in a header, vionet_tx_prepare and its sentences.
  */
-#include "frame.h"
-#include "rings.h"
+#include "../support/frame.h"
+#include "../support/rings.h"
 
 enum { PACKETS = 4096 };
 #define SENDING (BIT(F_CSUM) | BIT(F_HOST_TSO4) | BIT(F_HOST_TSO6) | BIT(F_HOST_ECN) | BIT(F_HOST_USO))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A list of addresses that a device has no room for: what it is asked for instead, what the log says, and the way back. */
-#include "control.h"
+#include "../support/control_queue.h"
 
 static uint16_t port;
 static uint32_t room; /* addresses of each kind that the device takes; no table at all if it is 99 */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Packets that must not be sent or freed: each is dropped or refused, counted under its reason, and comes back. */
-#include "frame.h"
+#include "../support/frame.h"
 
 static uint16_t port, pool;
 static const uint32_t packets_in_pool = 512;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* More or fewer queue pairs in use while packets flow: what the device is told, and that no packet is lost by it. */
-#include "control.h"
+#include "../support/control_queue.h"
 
 static uint16_t port;
 static _Atomic int stop;

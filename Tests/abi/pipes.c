@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* soft:pipe: two ports of one name see each other's frames, ports of another name do not, and a third is refused. */
-#include "frame.h"
+#include "../support/frame.h"
 
 static uint16_t a, b, c, d;
 

@@ -3,7 +3,7 @@
  * A pool's lock is lent to the thread that uses it most and taken back when another comes, at most 15 times. Here each of
  * many pools goes through all of that: threads that work in spells, mostly alone, and come in while another is at work.
  */
-#include "ok.h"
+#include "../support/ok.h"
 
 #include <pthread.h>
 

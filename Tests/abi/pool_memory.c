@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A pool in the caller's own memory: what is wrong with it is named, and packets of it cross a device. */
-#include "frame.h"
+#include "../support/frame.h"
 
 #include <sys/mman.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Allocation and freeing from several threads at once, packets changing hands: none lost, none handed out twice. */
-#include "ok.h"
+#include "../support/ok.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Packet pools on one thread: limits, all or none, references, helpers, a busy pool, and what the numbers say. */
-#include "frame.h"
+#include "../support/frame.h"
 
 static struct vionet_packet *all[20000];
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Two queue pairs of one port: each carries its own packets, is counted by itself, and breaks by itself. */
-#include "frame.h"
-#include "rings.h"
+#include "../support/frame.h"
+#include "../support/rings.h"
 
 enum { PACKETS = 4096 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Single queues taken from the device and given back, smaller and as large as before, while all others run. */
-#include "device.h"
+#include "../support/device.h"
 
 static uint16_t port;
 static const unsigned char frame[60] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 0};

@@ -3,8 +3,8 @@
  * A back-end that goes and comes again, with recover=auto: what was received is handed out once, what was not sent goes
  * to the next one, in order; features that are missing then are told; nothing is held up, nothing leaks.
  */
-#include "device.h"
-#include "frame.h"
+#include "../support/device.h"
+#include "../support/frame.h"
 
 static int counts[16];
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* recover=auto: whatever was set on the port the device is told anew after its reset, each time, and packets flow on. */
-#include "control.h"
+#include "../support/control_queue.h"
 
 static uint16_t port;
 static uint32_t recoveries;

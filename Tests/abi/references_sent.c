@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A packet with more than one reference is sent, and stays ours until the last free; a burst of none collects. */
-#include "frame.h"
+#include "../support/frame.h"
 
 /* What a device has sent comes back with the next burst, be it of none. */
 static void burst_of_none(void)

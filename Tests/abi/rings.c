@@ -3,8 +3,8 @@
  * Every kind of ring, end to end against a scripted device: what is negotiated and how it is called, frames of all
  * lengths both ways, chains and tables, merged buffers, one used entry for many buffers, collecting on demand, sleep.
  */
-#include "frame.h"
-#include "rings.h"
+#include "../support/frame.h"
+#include "../support/rings.h"
 
 #include <poll.h>
 

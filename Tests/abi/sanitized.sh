@@ -3,8 +3,8 @@
 # deadline: 300
 # The tests of errors and lives once more under AddressSanitizer, which also sees what the release library takes from
 # malloc: nothing may be lost at the end.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 
 export ASAN_OPTIONS=detect_leaks=1:exitcode=99
 for test in versions closed states packets pools segments events agreement hostile; do

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Packets of many segments, of uneven lengths and from two pools: they come back as one frame, whole. */
-#include "frame.h"
+#include "../support/frame.h"
 
 static uint16_t port, pool, other;
 

@@ -3,8 +3,8 @@
  * server=1: the port listens and nobody waits. Back-ends come before or after vionet_start(), leave, and others come;
  * strangers that connect and say nothing are in nobody's way; the socket's file is made and removed.
  */
-#include "device.h"
-#include "frame.h"
+#include "../support/device.h"
+#include "../support/frame.h"
 
 #include <sys/stat.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A device of our own on a socket: served, connected to again and again, counted, refused where it must be. */
-#include "frame.h"
+#include "../support/frame.h"
 
 #include <sys/stat.h>
 

@@ -3,7 +3,7 @@
  * size_stats=1: every frame that is sent or received is counted in one bin by its length, and by its destination; what is
  * dropped, lies or is no packet at all in none. Without the key there are no such counts.
  */
-#include "frame.h"
+#include "../support/frame.h"
 
 enum { BINS = 8 };
 static const char *const bins[BINS] = {"undersize_packets", "size_64_packets", "size_65_127_packets",

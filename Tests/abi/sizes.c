@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Structs that start with their size: shorter, equal, longer, and nonsense; and the packet's layout. */
-#include "ok.h"
+#include "../support/ok.h"
 
 #include <stddef.h>
 

@@ -4,7 +4,7 @@
  * Sleeping until packets come: the descriptor, arming, and no wake-up lost in 25000 rounds on split and on packed rings,
  * or as many as its argument says, against a sender that sends at every possible moment.
  */
-#include "frame.h"
+#include "../support/frame.h"
 
 #include <poll.h>
 #include <sys/epoll.h>

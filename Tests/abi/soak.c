@@ -10,7 +10,7 @@
  * and then it is counted. Each buffer has one holder. After every round what is free, in the rings and with this program
  * is all there is, and the process holds what it held.
  */
-#include "soak.h"
+#include "../support/soak.h"
 
 static uint32_t flaps = 100, resets = 24, recoveries = 12;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From vionet_probe to a started port in less than 10 ms, the median of a hundred; and what vionet_info says of it. */
-#include "ok.h"
+#include "../support/ok.h"
 
 enum { RUNS = 101 };
 

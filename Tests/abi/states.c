@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A port's life in every order, the right ones and the wrong ones. */
-#include "ok.h"
+#include "../support/ok.h"
 
 static uint16_t port;
 

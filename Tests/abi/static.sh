@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # libvionet.a and libvionet-control.a link into programs, once with the shared libc and once with everything static, and they work.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 
 flags=(-std=gnu11 -O2 -Wall -Wextra -Werror -pthread "-I$stage/include")
 for test in versions states segments serving talks; do

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Counters: per queue and in all, ring full, no buffer, still unsent at stop, reset; and that stopping keeps them. */
-#include "device.h"
-#include "frame.h"
+#include "../support/device.h"
+#include "../support/frame.h"
 
 static struct vionet_queue_stats queue_of(uint16_t port, int direction)
 {

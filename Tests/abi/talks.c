@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The control socket: its file, its requests, events, and Prometheus text. */
-#include "device.h"
-#include "talk.h"
+#include "../support/device.h"
+#include "../support/control_client.h"
 
 #include <sys/stat.h>
 

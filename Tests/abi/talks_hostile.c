@@ -3,7 +3,7 @@
  * A control socket whose clients mean ill: half lines, lines without end, zeroes, answers that nobody reads, a thousand
  * connections. Nothing waits for them, nothing grows, and the next client is served.
  */
-#include "talk.h"
+#include "../support/control_client.h"
 
 #include <signal.h>
 #include <sys/resource.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The settings of the control socket: what they tell a device, and what they refuse. */
-#include "control.h"
-#include "talk.h"
+#include "../support/control_queue.h"
+#include "../support/control_client.h"
 
 /* What a setting tells the device is what the call of vionet.h tells it, which other tests know. */
 static void settings(void)

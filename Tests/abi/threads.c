@@ -4,7 +4,7 @@
  * Threads: two ports carry traffic on two threads while others ask, count, probe and close; then ports are stopped and
  * closed under threads that burst. Nothing crashes, no packet is lost, and a closed port gives 0.
  */
-#include "frame.h"
+#include "../support/frame.h"
 
 #include <pthread.h>
 #include <stdatomic.h>

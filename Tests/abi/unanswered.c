@@ -3,7 +3,7 @@
  * A device that does not answer its control queue: the call comes back in its time, and packets flow as if nothing were,
  * also to those who sleep until they come, and look at the port now and then.
  */
-#include "control.h"
+#include "../support/control_queue.h"
 
 static const unsigned char frame[60] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 0};
 static uint16_t port;

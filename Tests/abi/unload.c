@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The library loaded with dlopen, every symbol of vionet.map found, used, and unloaded, two hundred times over. */
-#include "ok.h"
+#include "../support/ok.h"
 
 #include <dlfcn.h>
 

@@ -4,8 +4,8 @@
  * full, or nothing answers any more. Whichever call is the first to come, it and all that follow say -ENODEV at once.
  */
 #if defined(__x86_64__)
-#include "trapped.h"
-#include "control.h"
+#include "../support/trapped_function.h"
+#include "../support/control_queue.h"
 
 enum { PACKETS = 1024, RING = 64, F_RING_RESET = 40, F_DEVICE_STATS = 50, WAITING = 5 };
 static uint16_t pool, port;
@@ -285,6 +285,6 @@ int main(void)
 	return 0;
 }
 #else
-#include "ok.h"
+#include "../support/ok.h"
 int main(void) { skip("only x86-64 can take a single step"); }
 #endif

@@ -4,8 +4,8 @@
  * that listens. What only concerns the rings is done without, and what was to be sent is sent. Of anything else the port
  * says which feature it misses, and waits; vionet_stop() and vionet_init() bring it up without.
  */
-#include "frame.h"
-#include "rings.h"
+#include "../support/frame.h"
+#include "../support/rings.h"
 
 enum { PACKETS = 1024, F_GUEST_HDRLEN = 59 };
 

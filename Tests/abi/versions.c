@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Versions, names of bits and reasons, and the sentence before any failure, on every thread. */
-#include "ok.h"
+#include "../support/ok.h"
 
 #include <linux/virtio_net.h>
 #include <pthread.h>

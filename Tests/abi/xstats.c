@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Extended statistics: every number has one name and every name its number, and each counts what it says. */
-#include "control.h"
+#include "../support/control_queue.h"
 
 static uint16_t port;
 

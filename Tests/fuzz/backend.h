@@ -7,7 +7,7 @@
 #define BACKEND_H
 
 #include "kernel.h"
-#include "../abi/device.h"
+#include "../support/device.h"
 
 #define BACKEND "vhost-user:/fuzz/socket"
 enum { ANSWER_SECONDS = 5 }; /* what vionet_probe() promises to wait for at most */

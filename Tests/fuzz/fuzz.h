@@ -20,7 +20,7 @@
 /* A check of ok.h that fails must say by which input. */
 __attribute__((noreturn)) static void fuzz_failed(int status);
 #define _exit fuzz_failed
-#include "../abi/peer.h"
+#include "../support/peer.h"
 #undef _exit
 
 #include <signal.h>

@@ -5,8 +5,8 @@
 # guided.sh [SECONDS] in all, 20 by default. The library is linked in, built from the same sources with the same
 # settings and instrumented; its calls of libc go to kernel.h. What was found worth keeping stays in build/fuzz; so does
 # an input that fails, which is run once more by: build/fuzz/NAME FILE, or build/test-bin/fuzz-NAME --replay FILE
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 
 seconds=${1:-20}
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || fail "not a number of seconds: $seconds"

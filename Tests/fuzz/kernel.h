@@ -11,7 +11,7 @@
 #define KERNEL_H
 
 #ifdef KERNEL_ALONE /* for a test that is no fuzzer */
-#include "../abi/peer.h"
+#include "../support/peer.h"
 #include <sys/syscall.h>
 static uint64_t real_nanoseconds(clockid_t clock)
 {

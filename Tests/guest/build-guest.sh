@@ -14,8 +14,8 @@
 #
 # The kernel unpacks archives that follow one another, so that each test takes the parts it needs. They are not
 # compressed: an emulated CPU takes longer to unpack than QEMU to copy. A part that is newer than its sources is kept.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 here=$root/Tests/guest
 store=$build/guest
 
@@ -141,7 +141,7 @@ make_vionet() {
   mkdir -p "$folder/vionet/examples" "$folder/vionet/bin"
   for name in large ports tap transfer tuner vdpa-port; do
     # shellcheck disable=SC2016 # $ORIGIN is the loader's
-    compile "Tests/guest/$name.c" -I"$root/Tests/abi" -Wl,--no-as-needed,-lbsd,-rpath,'$ORIGIN/..' || fail "compiling $name.c"
+    compile "Tests/guest/$name.c" -I"$root/Tests/support" -Wl,--no-as-needed,-lbsd,-rpath,'$ORIGIN/..' || fail "compiling $name.c"
     cp "$build/test-bin/guest-$name" "$folder/vionet/bin/$name"
   done
   cp -a "$build"/libvionet{,-control}.so* "$folder/vionet/"
@@ -222,7 +222,7 @@ flock 9
 # The kernel is kept until other modules are wanted of it.
 if ! [ -d "$store/modules" ] || [ "$(cat "$store/modules.wanted" 2>&1)" != "$modules" ]; then make_kernel; fi
 stale system "$0" "$here/init" "$store/vmlinuz" && make_system
-stale vionet "$0" "$build"/libvionet{,-control}.so.*.*.* "$examples"/ "$here"/*.[ch] "$root"/Tests/abi/*.h && make_vionet
+stale vionet "$0" "$build"/libvionet{,-control}.so.*.*.* "$examples"/ "$here"/*.[ch] "$root"/Tests/support/*.h && make_vionet
 if [ "$vionetctl" -eq 1 ]; then
   [ -x "$build/bin/vionetctl" ] || fail "vionetctl is not built: run make vionetctl first"
   stale vionetctl "$0" "$build/bin/vionetctl" && make_vionetctl

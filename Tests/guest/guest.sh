@@ -12,8 +12,8 @@
 #
 # A check's command says why it fails with `no`. The forwarder is ours, or what VIONET_GUEST_FORWARDER says: "testpmd",
 # DPDK's, or "kernel", a bridge of the guest's kernel. With these the rig can be tried without our driver.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../support/lib.sh"
 here=$root/Tests/guest
 store=$build/guest
 scenario=$(basename "$0" .sh)
@@ -588,7 +588,7 @@ asleep() {
 seed_order() {
   [ "$forwarder" = ours ] || return 0
   guest "VIONET_LOG=debug vionet-info -s pci:$(address "$1" a) 2>&1" || { no "vionet-info: $(last_said)"; return; }
-  if "$root/Tests/scripts/seed-order.py" "$2" "$work/said" >"$work/order"; then
+  if "$root/Tests/support/seed_order.py" "$2" "$work/said" >"$work/order"; then
     sed 's/^/  /' "$work/order"
   else
     sed 's/^/  | /' "$work/order"

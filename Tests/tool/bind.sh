@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # vionetctl bind and unbind, on a made-up bus and with --dry-run only: exactly these writes, and no write; what is refused
 # and with which words. That the writes do what they should is seen in the guest (Tests/guest/scenarios/vionetctl.sh).
-# shellcheck source-path=SCRIPTDIR source=../scripts/tool.sh
-. "$(dirname "$0")/../scripts/tool.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/tool.sh
+. "$(dirname "$0")/../support/tool.sh"
 
 make_bus
 dry=("${on_bus[@]}" "$vionetctl")

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # vionetctl asks for libvionet and what every Debian has, and for nothing of Swift's; it knows its version, every
 # subcommand helps, completions are scripts; make install-vionetctl installs it and uninstall-vionetctl takes it away.
-# shellcheck source-path=SCRIPTDIR source=../scripts/tool.sh
-. "$(dirname "$0")/../scripts/tool.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/tool.sh
+. "$(dirname "$0")/../support/tool.sh"
 cd "$root" || exit 1
 
 needed=$(readelf -dW "$vionetctl" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # vionetctl info: of a device it says, as text and as JSON, what vionet-info says in C; of others why not.
-# shellcheck source-path=SCRIPTDIR source=../scripts/tool.sh
-. "$(dirname "$0")/../scripts/tool.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/tool.sh
+. "$(dirname "$0")/../support/tool.sh"
 need python3 python3
 
 device=soft:sink,queue_size=512,mac=02:00:00:00:00:07

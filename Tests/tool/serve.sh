@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # vionetctl serve: devices that front-ends drive and leave again, two of them joined; what is said of them in the end is
 # what was sent; and why not.
-# shellcheck source-path=SCRIPTDIR source=../scripts/tool.sh
-. "$(dirname "$0")/../scripts/tool.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/tool.sh
+. "$(dirname "$0")/../support/tool.sh"
 need python3 python3
 traffic=$(program traffic) || exit 1
 

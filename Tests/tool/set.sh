@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # vionetctl set: each setting that there is, byte by byte what the device is told for it, and nothing for what is refused.
-# shellcheck source-path=SCRIPTDIR source=../scripts/tool.sh
-. "$(dirname "$0")/../scripts/tool.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/tool.sh
+. "$(dirname "$0")/../support/tool.sh"
 told=$(program told) || exit 1
 key=000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f2021222324252627
 

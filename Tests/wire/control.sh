@@ -4,8 +4,8 @@
 # read is what the devices counted, settings have their effect at the devices, a link that goes and comes is told; and
 # every way in which there is nothing to be had has its sentence.
 # deadline: 180
-# shellcheck source-path=SCRIPTDIR source=../scripts/tool.sh
-. "$(dirname "$0")/../scripts/tool.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/tool.sh
+. "$(dirname "$0")/../support/tool.sh"
 python=/usr/bin/python3 # Debian's, which has Debian's modules
 [ -x "$python" ] || skip "there is no $python (Debian package python3)"
 "$python" -c 'import prometheus_client' 2>/dev/null ||

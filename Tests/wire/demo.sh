@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The demo runs in less than a minute, reports round trip, Gbit/s, packets and drops, and leaves nothing behind; ended
 # in the middle it cleans up, too.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 need_spaces
 need ping iputils-ping
 need iperf3 iperf3

@@ -3,13 +3,13 @@
 # DPDK's virtio-user drives our device with every kind of ring it has, and with two queue pairs: frames of a capture go
 # out, come back and are compared, all of them and all bytes. One device has all of these front-ends after each other.
 # deadline: 300
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
-# shellcheck source=../scripts/testpmd.sh
-. "$(dirname "$0")/../scripts/testpmd.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+# shellcheck source=../support/testpmd.sh
+. "$(dirname "$0")/../support/testpmd.sh"
 
 serve=$(program serve) || exit 1
-capture=$root/Tests/scripts/capture.py
+capture=$root/Tests/support/capture.py
 "$capture" make "$work/short.pcap" 288 || fail "no capture"
 "$capture" make "$work/long.pcap" 288 8000 || fail "no capture"
 

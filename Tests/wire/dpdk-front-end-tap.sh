@@ -3,14 +3,14 @@
 # DPDK's virtio-user between two of our devices on kernel interfaces: TCP of one network namespace with another, with two
 # queue pairs and merged buffers, on split and packed rings. Checksums and segments are left to whoever can do them: the
 # kernel hands over long frames, and takes them.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 need_spaces
 need iperf3 iperf3
-# shellcheck source=../scripts/testpmd.sh
-. "$(dirname "$0")/../scripts/testpmd.sh"
-# shellcheck source=../scripts/tcp.sh
-. "$(dirname "$0")/../scripts/tcp.sh"
+# shellcheck source=../support/testpmd.sh
+. "$(dirname "$0")/../support/testpmd.sh"
+# shellcheck source=../support/tcp.sh
+. "$(dirname "$0")/../support/tcp.sh"
 
 serve=$(program serve) || exit 1
 space mid; space a; space b

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # DPDK's virtio-user front-end drives our device: it receives from the generator and sends to the sink, and both sides
 # count the same; then it comes again to a device that is still there.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
-# shellcheck source=../scripts/testpmd.sh
-. "$(dirname "$0")/../scripts/testpmd.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+# shellcheck source=../support/testpmd.sh
+. "$(dirname "$0")/../support/testpmd.sh"
 
 serve=$(program serve) || exit 1
 front() { # name mode

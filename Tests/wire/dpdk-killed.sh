@@ -4,12 +4,12 @@
 # frame that testpmd took or was given is received by somebody or counted as dropped, none comes twice.
 #
 #   dpdk-killed.sh [TIMES]
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
-# shellcheck source=../scripts/testpmd.sh
-. "$(dirname "$0")/../scripts/testpmd.sh"
-# shellcheck source=../scripts/killed.sh
-. "$(dirname "$0")/../scripts/killed.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+# shellcheck source=../support/testpmd.sh
+. "$(dirname "$0")/../support/testpmd.sh"
+# shellcheck source=../support/killed.sh
+. "$(dirname "$0")/../support/killed.sh"
 
 figure() { # PORT WHAT
   tr -d '\r' <"$work/pmd.out" | sed -n "/Forward statistics for port $1/,/----\$/p" |

@@ -5,12 +5,12 @@
 # address that its port does not have; and again after ovs-vswitchd was killed (-9) and started again, with nobody's help.
 #
 #   Tests/wire/dpdk-ovn.sh [FRAMES]
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 need ovn-northd ovn-central
 need ovn-controller ovn-host
-# shellcheck source=../scripts/switch.sh
-. "$(dirname "$0")/../scripts/switch.sh"
+# shellcheck source=../support/switch.sh
+. "$(dirname "$0")/../support/switch.sh"
 
 frames=${1:-20000} failed=0
 declare -A was now

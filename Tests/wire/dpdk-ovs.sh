@@ -5,10 +5,10 @@
 # ovs-vswitchd is killed (-9) and started again under traffic. Its commands are those of docs/switches.md.
 #
 #   Tests/wire/dpdk-ovs.sh [FRAMES [KILLS]]
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
-# shellcheck source=../scripts/switch.sh
-. "$(dirname "$0")/../scripts/switch.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+# shellcheck source=../support/switch.sh
+. "$(dirname "$0")/../support/switch.sh"
 
 frames=${1:-100000} kills=${2:-2} window=200
 declare -A is was

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Every burst function against DPDK's vhost back-end, which gives back what it gets: rings of both kinds, in order and
 # not, frames in one buffer and in several, sent whole and in pieces; every byte is compared. deadline: 240
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
-# shellcheck source=../scripts/testpmd.sh
-. "$(dirname "$0")/../scripts/testpmd.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+# shellcheck source=../support/testpmd.sh
+. "$(dirname "$0")/../support/testpmd.sh"
 
 echo=$(program echo) || exit 1
 testpmd back "net_vhost0,iface=$work/s,queues=1" --forward-mode=io

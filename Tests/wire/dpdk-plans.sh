@@ -7,10 +7,10 @@
 #   Tests/wire/dpdk-plans.sh [full] [PATH...]
 #
 # Without "full" there are fewer frames, and a restart of testpmd on four paths only.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
-# shellcheck source=../scripts/testpmd.sh
-. "$(dirname "$0")/../scripts/testpmd.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+# shellcheck source=../support/testpmd.sh
+. "$(dirname "$0")/../support/testpmd.sh"
 
 # Name, device keys, settings, functions that must be in use. DPDK's vectorised paths are those of the same features.
 paths="\

@@ -4,8 +4,8 @@
 # rings: no buffer is lost, nothing grows, packets flow again within 100 ms. deadline: 300
 #
 #   dpdk-restarts.sh [TIMES]
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 need dpdk-testpmd dpdk-dev
 
 restarts=$(program restarts) || exit 1

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # We send to DPDK's vhost back-end: every frame, of three lengths, is counted there, none more and none less.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
-# shellcheck source=../scripts/testpmd.sh
-. "$(dirname "$0")/../scripts/testpmd.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+# shellcheck source=../support/testpmd.sh
+. "$(dirname "$0")/../support/testpmd.sh"
 
 traffic=$(program traffic) || exit 1
 testpmd back "net_vhost0,iface=$work/s,queues=1" --forward-mode=rxonly

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # DPDK's vhost back-end sends to us, as fast as it can: we count what it says it has delivered.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
-# shellcheck source=../scripts/testpmd.sh
-. "$(dirname "$0")/../scripts/testpmd.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+# shellcheck source=../support/testpmd.sh
+. "$(dirname "$0")/../support/testpmd.sh"
 
 traffic=$(program traffic) || exit 1
 testpmd back "net_vhost0,iface=$work/s,queues=1" --forward-mode=txonly --txpkts=200

@@ -9,7 +9,7 @@
  * comes in several. segments: frames are sent in so many pieces. rx, tx: the burst functions that must be in use.
  * queues: frames go out on each queue in turn; then their order is that of each queue.
  */
-#include "../abi/frame.h"
+#include "../support/frame.h"
 
 #include <sched.h>
 

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # vionet-fwd and vionet-fwd-dlopen: frames of a capture come out as the mode says, waiting or not; time limit, signals,
 # summary, the live line, and bad arguments. And a device that wants its station announced has that done, once.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 need python3 python3
 export VIONET_LIBRARY=$stage/lib/libvionet.so.0
 
-python3 "$root/Tests/scripts/capture.py" make "$work/in" 2000 || fail "making a capture"
+python3 "$root/Tests/support/capture.py" make "$work/in" 2000 || fail "making a capture"
 # shellcheck disable=SC2317 # called by until_true
 all_there() { [ "$(stat -c %s "$work/out" 2>/dev/null)" = "$(stat -c %s "$work/in")" ]; }
 within() { [ "$1" -ge "$2" ] && [ "$1" -le "$3" ]; }
@@ -55,7 +55,7 @@ carry() {
   children+=($!)
   until_true 10 all_there || { cat "$work/fwd.out"; ls -l "$work"; fail "not all frames came out of $program $*"; }
   end_last || { cat "$work/fwd.out"; fail "$program $* ended badly"; }
-  python3 "$root/Tests/scripts/capture.py" compare "$work/in" "$work/out" "$how" 02:00:00:00:00:42 || fail "$program $*"
+  python3 "$root/Tests/support/capture.py" compare "$work/in" "$work/out" "$how" 02:00:00:00:00:42 || fail "$program $*"
   grep -q ': 2000 packets, [0-9]* bytes, 0 drops' "$work/fwd.out" || { cat "$work/fwd.out"; fail "the summary"; }
 }
 
@@ -72,7 +72,7 @@ for program in "$examples/vionet-fwd" "$examples/vionet-fwd-dlopen"; do
   children+=($!)
   until_true 10 all_there || fail "not all frames came back"
   end_last
-  python3 "$root/Tests/scripts/capture.py" compare "$work/in" "$work/out" || fail "one device"
+  python3 "$root/Tests/support/capture.py" compare "$work/in" "$work/out" || fail "one device"
 
   # A time limit, with a line each second.
   began=$(date +%s%N)

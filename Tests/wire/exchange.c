@@ -16,7 +16,7 @@
  *     counts                        what there was so far
  *     end                           the port is closed; every buffer is back
  */
-#include "../abi/frame.h"
+#include "../support/frame.h"
 
 #include <poll.h>
 

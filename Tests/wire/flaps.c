@@ -3,7 +3,7 @@
  * Devices a and b, joined, and a sink c, on the sockets of these names. b goes at SIGUSR1 and comes again at SIGUSR2,
  * of which a's driver is told that the link went and came. At SIGTERM it prints what a and c counted.
  */
-#include "../abi/ok.h"
+#include "../support/ok.h"
 
 #include <signal.h>
 

@@ -3,8 +3,8 @@
 # The forwarder in adaptive mode between two silent TAPs uses less than 1 % of a core over 10 s, and then still carries.
 # With a frame each 10 ms it sleeps in between: its own thread takes less than a quarter of a core. With a patience longer
 # than the gaps, and so never asleep, it takes twice as much as that at least.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 need_spaces
 need ping iputils-ping
 forward_between_taps

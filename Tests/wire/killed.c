@@ -7,7 +7,7 @@
  *     killed DEVICE KEPT-DEVICE BACKEND-PROCESS TIMES     the first is that of the front-end which is killed
  *     killed DEVICE NOTES                                 this front-end, a program of its own; notes: a descriptor
  */
-#include "../abi/frame.h"
+#include "../support/frame.h"
 
 #include <signal.h>
 #include <sys/mman.h>

@@ -4,10 +4,10 @@
 # flight: every frame that the device took or was given is received by somebody or counted as lost, none comes twice.
 #
 #   killed.sh [TIMES]
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
-# shellcheck source=../scripts/killed.sh
-. "$(dirname "$0")/../scripts/killed.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+# shellcheck source=../support/killed.sh
+. "$(dirname "$0")/../support/killed.sh"
 
 serve=$(program serve) || exit 1
 column() { sed -n "s/.*\\b$2=\\([0-9]*\\).*/\\1/p" "$work/pair.out" | sed -n "$1p"; } # DEVICE WHAT

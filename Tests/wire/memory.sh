@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # The forwarder with two ports of 256 descriptors, with traffic on them, is resident in less than 32 MB.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 
 "$examples/vionet-fwd" -q soft:generate soft:loopback >"$work/fwd.out" 2>&1 &
 forwarder=$!

@@ -6,7 +6,7 @@
 #ifndef PLAN_LANES_H
 #define PLAN_LANES_H
 
-#include "../abi/frame.h"
+#include "../support/frame.h"
 
 #include <sched.h>
 

@@ -7,7 +7,7 @@
 #ifndef RESTARTS_ECHO_H
 #define RESTARTS_ECHO_H
 
-#include "../abi/device.h"
+#include "../support/device.h"
 
 enum { F_PACKED = 34, ECHO_BATCH = 32, AVAILABLE_BIT = 1 << 7, USED_BIT = 1 << 15 };
 

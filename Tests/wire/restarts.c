@@ -9,7 +9,7 @@
  */
 #include "restarts-report.h"
 
-#include "../abi/frame.h"
+#include "../support/frame.h"
 
 enum { BUFFERS = 4096, WINDOW = 200, LENGTH = 300, WARM = 3, MOST = 16000000 };
 

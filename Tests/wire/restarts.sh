@@ -4,8 +4,8 @@
 # rings: no frame is lost, no buffer, nothing grows. deadline: 120
 #
 #   restarts.sh [TIMES]
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 
 restarts=$(program restarts) || exit 1
 failed=0

@@ -4,7 +4,7 @@
  *
  *     serve SOCKET WIRE [SOCKET WIRE...]
  */
-#include "../abi/ok.h"
+#include "../support/ok.h"
 
 #include <signal.h>
 

@@ -3,10 +3,10 @@
 # deadline: 180
 # Kernel TCP through the forwarder between two network namespaces: ping, 100 MB whose checksum is compared, iperf3 for
 # 10 s; at the end each frame that a kernel sent is received by the other, or counted as a drop.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/../scripts/lib.sh"
-# shellcheck source=../scripts/tcp.sh
-. "$(dirname "$0")/../scripts/tcp.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+# shellcheck source=../support/tcp.sh
+. "$(dirname "$0")/../support/tcp.sh"
 need_spaces
 need ping iputils-ping
 need iperf3 iperf3

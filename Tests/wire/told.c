@@ -5,9 +5,9 @@
  *
  *     told SOCKET
  */
-#include "../abi/control.h"
+#include "../support/control_queue.h"
 
-#include "../abi/talk.h"
+#include "../support/control_client.h"
 
 #include <signal.h>
 

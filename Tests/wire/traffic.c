@@ -6,7 +6,7 @@
  *     traffic DEVICE tx FRAMES LENGTH
  *     traffic DEVICE rx
  */
-#include "../abi/frame.h"
+#include "../support/frame.h"
 
 #include <signal.h>
 

@@ -5,8 +5,8 @@
 # frames were longer than a link's MTU allows shows in the counts: they were that long on average.
 # shellcheck source-path=SCRIPTDIR source=../guest.sh
 . "$(dirname "$0")/../guest.sh"
-# shellcheck source=../../scripts/tcp.sh
-. "$root/Tests/scripts/tcp.sh"
+# shellcheck source=../../support/tcp.sh
+. "$root/Tests/support/tcp.sh"
 [ "$forwarder" = ours ] || skip "this is about what our library negotiates"
 seconds_of_iperf=${VIONET_GUEST_SECONDS:-2}
 modern=disable-legacy=on,iommu_platform=on

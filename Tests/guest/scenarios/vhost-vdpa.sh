@@ -6,7 +6,7 @@
 # and other NICs our forwarder carries TCP. Debian builds its kernel without these modules: build-guest.sh makes them.
 # shellcheck source-path=SCRIPTDIR source=../guest.sh
 . "$(dirname "$0")/../guest.sh"
-. "$root/Tests/scripts/tcp.sh"
+. "$root/Tests/support/tcp.sh"
 [ "$forwarder" = ours ] || skip "this is about our ports"
 seconds_of_iperf=${VIONET_GUEST_SECONDS:-2}
 modern=disable-legacy=on,iommu_platform=on

@@ -3,12 +3,12 @@
 # No burst takes more instructions per packet than instructions.txt allows, counted by callgrind on the release library
 # with the bench's own loops and back-end; every path that the library names is counted in some row.
 # deadline: 300
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 cd "$root" || exit 1
 need valgrind valgrind
 
-table=Tests/scripts/instructions.txt
+table=Tests/gates/instructions.txt
 # valgrind cannot read the debug information of Swift.
 objcopy --strip-debug "$stage/lib/libvionet.so" "$work/libvionet.so.0" || fail "objcopy"
 # shellcheck disable=SC2046

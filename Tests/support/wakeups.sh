@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source-path=SCRIPTDIR source=compile.sh
-. Tests/scripts/compile.sh
+. Tests/support/compile.sh
 mkdir -p "$build/test-bin"
 compile Tests/abi/sleeping.c
 exec "$build/test-bin/abi-sleeping" "${1:?how many rounds?}"

@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 # shellcheck source-path=SCRIPTDIR source=compile.sh
-. Tests/scripts/compile.sh
+. Tests/support/compile.sh
 mkdir -p "$build/test-bin"
 compile Tests/abi/soak.c
 exec "$build/test-bin/abi-soak" "${1:?how many flaps of a link?}" "${2:?resets of queues?}" "${3:?recoveries?}"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Sourced by the shell tests: a scratch folder, processes that end with the test, network namespaces of its own.
 
-# shellcheck source-path=SCRIPTDIR source=../scripts/compile.sh
+# shellcheck source-path=SCRIPTDIR source=../support/compile.sh
 . "$(dirname "${BASH_SOURCE[0]}")/compile.sh"
 # shellcheck disable=SC2034 # for the tests
 examples=$build/examples

@@ -20,7 +20,7 @@ compile() { # file, further compiler arguments...: the program is build/test-bin
   out=$build/test-bin/$(program_name "$file")
   shift
   mkdir -p "$build/test-bin" || return 1
-  if grep -q '^#include "\(../abi/\)\?talk.h"' "$root/$file"; then package=vionet-control; fi
+  if grep -q '^#include "\(../support/\)\?control_client.h"' "$root/$file"; then package=vionet-control; fi
   case $file in *.cpp) compiler=${CXX:-g++} flags=(-std=c++11) ;; esac
   # shellcheck disable=SC2046
   $compiler "${flags[@]}" -O2 -g -Wall -Wextra -Werror -pthread $(pkg-config --cflags $package) "$@" "$root/$file" \

@@ -3,7 +3,7 @@
  * Offers every feature bit there is and prints the names of those that the library accepts when it is asked for all it
  * can do, one a line.
  */
-#include "../abi/peer.h"
+#include "../support/peer.h"
 
 int main(void)
 {

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # make install honours DESTDIR, PREFIX and LIBDIR, what it installs can be compiled against, make uninstall leaves
 # nothing, and neither touches anything else.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 cd "$root" || exit 1
 
 places=(DESTDIR="$work/tree" PREFIX=/opt/v LIBDIR=/opt/v/lib64)

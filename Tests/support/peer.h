@@ -252,6 +252,6 @@ static int peer_turn(struct peer *p, int s)
 	return waiting[0].revents == 0 || peer_message(p, s);
 }
 
-#include "peer-life.h"
+#include "peer_connection.h"
 
 #endif

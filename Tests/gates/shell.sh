@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Every shell script of the tree passes shellcheck, and every file of ours starts with the licence and has no path of
 # one machine in it.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 need shellcheck shellcheck
 cd "$root" || exit 1
 

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Sourced by the tests of vionetctl: the tool, exact answers, and a made-up PCI bus for it to look at.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 vionetctl=$build/bin/vionetctl
 [ -x "$vionetctl" ] || fail "vionetctl is not built: run make vionetctl first"

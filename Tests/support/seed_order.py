@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Compares the log of a device's set-up, step by step, with the order of virtio_init_device() of DPDK 18.11.
 
-    seed-order.py pci-modern|pci-legacy|vhost-user LOG
+    seed_order.py pci-modern|pci-legacy|vhost-user LOG
 
 SEED is that function's order. What we do otherwise is in DIFFERENCES, each with its reason, and applied to SEED; what
 comes out must be the log, access for access, from the first write of status 0 to the one that ends the port.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # The library, stripped, takes less than 400 kB, and that of the control socket less than 40 kB.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 
 strip -o "$work/stripped" "$stage/lib/libvionet.so" || fail "strip"
 bytes=$(stat -c %s "$work/stripped")

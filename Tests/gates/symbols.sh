@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Exported are exactly the functions that vionet.h declares and vionet.map lists; what the library takes from outside is
 # libc's and libbsd's, of a glibc not newer than Debian 12's minus two; the archive has no global name of its own else.
-# shellcheck source-path=SCRIPTDIR source=../scripts/lib.sh
-. "$(dirname "$0")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
 export LC_ALL=C
 newest=2.34
 
