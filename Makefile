@@ -1,20 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-#
-#   make            the library, the pkg-config file and the examples, in build/
-#   make demo       kernel TCP through a C program that drives two virtio-net devices
-#   make test       everything that is checked; installs what it needs
-#   make fuzz       made-up devices for as long as FUZZ_SECONDS says (600), guided by what they reach in the library
-#   make bench      packets per second, beside DPDK's own front-end
-#   make test-plans DPDK's test plans for virtio-user in their full length, a table of paths and tests
-#   make test-restarts  back-ends killed and started again under traffic, 1000 times in each mode; testpmd 250
-#   make test-killed  front-ends killed and started again under traffic, 1000 times on our device and on testpmd
-#   make test-ovs   two programs on a bridge of Open vSwitch: 10 million frames, and 20 times it is killed
-#   make test-wakeups  a million frames, each of which wakes a sleeper, on split and on packed rings
-#   make test-soak  1000 flaps of a link, 200 resets of queues and 100 recoveries under traffic, on each kind of ring
-#   make test-guest PCI devices alone, in a QEMU guest; make bench-guest sets them beside DPDK's testpmd there
-#   make install    PREFIX, DESTDIR and LIBDIR are honoured; make uninstall takes it away again
-#   make vionetctl  the command line tool, in build/bin; make install-vionetctl, make uninstall-vionetctl;
-#                   make vionetctl-manual writes its page of the manual anew
+# `make help` lists the targets. V=1 shows whole commands instead of one line for each step.
 
 VERSION := 0.1.0
 SOVERSION := 0
@@ -32,237 +17,287 @@ CFLAGS ?= -O2 -g -Wall -Wextra
 
 B := build
 O := $(B)/objects
-SO := libvionet.so.$(VERSION)
-CONTROL_SO := libvionet-control.so.$(VERSION)
+STAGE := $(CURDIR)/$(B)/stage
+
+# ---- what the tree is made of: a new module or library is a few lines here -----------------------------------------------
+
+# Embedded Swift modules, one object each. IMPORTS_x: the modules that x imports.
 MODULES := Linux SoftDevice VioNet VioNetABI
-OBJECTS := $(MODULES:%=$(O)/%.o) $(patsubst Sources/CLinux/%.c,$(O)/%.o,$(wildcard Sources/CLinux/*.c))
-HEADERS := include/vionet.h include/module.modulemap $(wildcard Sources/CLinux/include/*)
-EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
+IMPORTS_SoftDevice := Linux
+IMPORTS_VioNet := Linux
+IMPORTS_VioNetABI := Linux SoftDevice VioNet
 
-# Embedded Swift, one object per module. Never an -m flag for one module only: the linker may keep any module's copy of
-# a generic function.
-SWIFTFLAGS := -O -g -wmo -Xfrontend -function-sections -parse-as-library -swift-version 6 -package-name vionet \
-	-enable-experimental-feature Embedded -strict-memory-safety -warnings-as-errors \
-	-Xcc -fno-omit-frame-pointer -I include -I Sources/CLinux/include -I $(O)
-
-# Small code: the few functions of the packet road are marked @_optimize(speed).
-SWIFTFLAGS_VioNetABI := -Osize
-SWIFTFLAGS_VioNet := -Osize
+# Small code; the few functions on a packet's path are marked @_optimize(speed). No -m flag for one module only: the
+# linker may keep any module's copy of a generic function.
 SWIFTFLAGS_SoftDevice := -Osize
+SWIFTFLAGS_VioNet := -Osize
+SWIFTFLAGS_VioNetABI := -Osize
 
-# For coverage-guided fuzzing (Tests/fuzz/guided.sh): every address is checked, every edge that is taken noted.
-ifdef INSTRUMENT
-SWIFTFLAGS += -sanitize=address,fuzzer
-INSTRUMENT_C := -fsanitize=address,fuzzer-no-link
+# Libraries, each with its header include/x.h, its exports x.map and pkgconfig/x.pc.in. OBJECTS_x: what it is made of;
+# GLOBAL_x: the pattern of its exports; NEEDS_x: the library of ours below it; LIBS_x: what it links.
+LIBRARIES := vionet vionet-control
+OBJECTS_vionet := $(MODULES:%=$(O)/%.o) $(patsubst Sources/CLinux/%.c,$(O)/%.o,$(wildcard Sources/CLinux/*.c))
+GLOBAL_vionet := vionet_*
+LIBS_vionet := -lbsd
+OBJECTS_vionet-control := $(patsubst Sources/VioNetControl/%.c,$(O)/control/%.o,$(wildcard Sources/VioNetControl/*.c))
+GLOBAL_vionet-control := vionet_control_*
+NEEDS_vionet-control := vionet
+LIBS_vionet-control := -L$(B) -lvionet
+
+HEADERS := include/vionet.h include/module.modulemap $(wildcard Sources/CLinux/include/*)
+SHARED := $(LIBRARIES:%=$(B)/lib%.so.$(VERSION))
+STATIC := $(LIBRARIES:%=$(B)/lib%.a)
+EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
+TOOL := $(B)/bin/vionetctl
+
+# ---- what it says meanwhile ----------------------------------------------------------------------------------------------
+
+ifeq ($(V),1)
+Q :=
+else
+Q := @
+# $(call say,WORDS): the line of a step, which `make -s` leaves out.
+say = $(if $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),@:,@echo "  $(1)")
+# $(call hush,FILE): what a talkative command says is shown only if it fails.
+hush = >$(1) 2>&1 || { cat $(1); exit 1; }
 endif
 
-all: ground $(B)/$(SO) $(B)/libvionet.a $(B)/vionet.pc $(B)/$(CONTROL_SO) $(B)/libvionet-control.a $(EXAMPLES)
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR: # an error or an interrupt leaves no half-written file
+FORCE:
 
-ground:
-	@command -v $(SWIFTC) >/dev/null || { echo "Swift 6.3 is needed (swift.org); set SWIFTC if it is not in PATH" >&2; exit 1; }
-	@pkg-config --exists libbsd || { echo "libbsd-dev is needed: run Tools/install-deps.sh build" >&2; exit 1; }
+# Targets that install what they need first. NEEDED: what there is to install before the first compiler runs.
+PURPOSES := demo test test-plans test-restarts test-killed test-ovs test-wakeups test-soak test-guest fuzz bench bench-guest
+NEEDED := $(patsubst %,needed-for-%,$(filter $(PURPOSES),$(MAKECMDGOALS)))
+$(PURPOSES:%=needed-for-%): needed-for-%:
+	@Tools/install-deps.sh $* $(if $(filter demo,$*),|| Tools/install-deps.sh build)
+
+##@ Build, in build/
+all: $(SHARED) $(STATIC) $(EXAMPLES) ## the libraries and the examples; what `make` alone does
+vionetctl: $(TOOL) ## the command line tool, build/bin/vionetctl
+clean: ## removes all that was built
+	$(Q)rm -rf $(B) .build .build-*
+help: ## this list
+	@echo "make [TARGET...] [V=1] [SWIFTC=path] [CC=command] [PREFIX=/usr/local] [LIBDIR=path] [DESTDIR=path]"
+	@awk -F ':.*## ' '/^##@ /{print "\n" substr($$0, 5)} /^[a-z-]+:.*## /{printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---- objects ---------------------------------------------------------------------------------------------------------
 
+# What compilers need, looked for once; and after what a command below installs.
+$(O)/ground: | $(NEEDED)
+	@version=$$($(SWIFTC) --version 2>&1 | sed -n 's/.*Swift version \([0-9.]*\).*/\1/p'); \
+	printf '6.3\n%s\n' "$$version" | sort -CV || { \
+		echo "Swift 6.3 or later is needed and $(SWIFTC) is $${version:-not there}: get it from https://swift.org/install" >&2; \
+		echo "and put it into PATH, or call make SWIFTC=/where/it/is/usr/bin/swiftc" >&2; exit 1; }
+	@for tool in $(CC) $(LD) $(AR) objcopy pkg-config; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	pkg-config --exists libbsd 2>/dev/null || missing="$$missing libbsd"; \
+	[ -z "$$missing" ] || { echo "missing:$$missing. On Debian, Tools/install-deps.sh build installs it" >&2; exit 1; }
+	@mkdir -p $(O) && touch $@
+
+SWIFTFLAGS := -O -g -wmo -Xfrontend -function-sections -parse-as-library -swift-version 6 -package-name vionet \
+	-enable-experimental-feature Embedded -strict-memory-safety -warnings-as-errors \
+	-Xcc -fno-omit-frame-pointer -I include -I Sources/CLinux/include -I $(O)
+C_FLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -fno-omit-frame-pointer -Iinclude -ISources/CLinux/include
+
+# For coverage-guided fuzzing (Tests/fuzz/guided.sh): every address is checked, and every edge that is taken noted.
+ifdef INSTRUMENT
+SWIFTFLAGS += -sanitize=address,fuzzer
+C_FLAGS += -fsanitize=address,fuzzer-no-link
+endif
+
+# A module is compiled anew when its flags or its list of files have changed, not whenever this file has.
 sources = $(shell find Sources/$(1) -name '*.swift' | sort)
-define module
-$(O)/$(1).o: $(call sources,$(1)) $(HEADERS) Makefile $(2:%=$(O)/%.o)
-	@mkdir -p $(O)/$(1).tmp
-	@echo "  swiftc $(1)"
-	@TMPDIR=$(abspath $(O)/$(1).tmp) $(SWIFTC) $(SWIFTFLAGS) $(SWIFTFLAGS_$(1)) -module-name $(1) \
-		-emit-module -emit-module-path $(O)/$(1).swiftmodule -c $(call sources,$(1)) -o $$@
-	@rm -r $(O)/$(1).tmp # swiftc 6.3 leaves a folder there
-	@touch $$@ # and a file alone that would not change
-endef
-$(eval $(call module,Linux,))
-$(eval $(call module,SoftDevice,Linux))
-$(eval $(call module,VioNet,Linux))
-$(eval $(call module,VioNetABI,Linux SoftDevice VioNet))
-
-$(O)/%.o: Sources/CLinux/%.c $(HEADERS)
+$(O)/%.flags: FORCE
 	@mkdir -p $(O)
-	$(CLANG) -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -fno-omit-frame-pointer $(INSTRUMENT_C) \
-		-ISources/CLinux/include -c $< -o $@
+	@echo '$(SWIFTFLAGS) $(SWIFTFLAGS_$*) $(call sources,$*)' >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-objects: $(OBJECTS)
+# swiftc 6.3 leaves a folder in TMPDIR, and leaves an object alone that would not change.
+define module
+$(O)/$(1).o: $(call sources,$(1)) $(HEADERS) $(O)/$(1).flags $(IMPORTS_$(1):%=$(O)/%.o) | $(O)/ground
+	$$(call say,swiftc $(1))
+	@rm -rf $(O)/$(1).tmp && mkdir $(O)/$(1).tmp
+	$(Q)TMPDIR=$(abspath $(O)/$(1).tmp) $(SWIFTC) $(SWIFTFLAGS) $(SWIFTFLAGS_$(1)) -module-name $(1) -emit-module \
+		-emit-module-path $(O)/$(1).swiftmodule -c $(call sources,$(1)) -o $$@
+	@rm -r $(O)/$(1).tmp && touch $$@
+endef
+$(foreach m,$(MODULES),$(eval $(call module,$(m))))
 
-# ---- the library: any C linker will do, nothing of Swift is needed from here on ------------------------------------------
+$(O)/%.o: Sources/CLinux/%.c $(HEADERS) | $(O)/ground
+	$(call say,clang CLinux/$*)
+	$(Q)$(CLANG) $(C_FLAGS) -c $< -o $@
 
-# .debug_names confuses gdb 13; the rest of the debug information stays until packaging strips it.
-$(B)/$(SO): $(OBJECTS) vionet.map
-	$(CC) -shared -o $@ $(OBJECTS) -Wl,-soname,libvionet.so.$(SOVERSION) -Wl,--version-script=vionet.map \
-		-Wl,--gc-sections -Wl,-z,defs -Wl,-z,relro,-z,now -Wl,--as-needed -lbsd
-	objcopy --remove-section .debug_names $@
-	ln -sf $(SO) $(B)/libvionet.so.$(SOVERSION)
-	ln -sf libvionet.so.$(SOVERSION) $(B)/libvionet.so
-
-# One relocatable object whose only global symbols are vionet_*: the runtime's weak symbols must not meet a host's.
-$(B)/libvionet.a: $(OBJECTS)
-	$(LD) -r -o $(O)/whole.ro $(OBJECTS)
-	objcopy --wildcard --keep-global-symbol='vionet_*' --remove-section .debug_names $(O)/whole.ro $(O)/vionet.ro
-	rm -f $@ && $(AR) rcs $@ $(O)/vionet.ro
-
-$(B)/vionet.pc: pkgconfig/vionet.pc.in Makefile
-	@mkdir -p $(B)
-	sed 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(LIBDIR)|;s|@INCLUDEDIR@|$(INCLUDEDIR)|;s|@VERSION@|$(VERSION)|' $< > $@
-
-# ---- the control socket, a library of its own: C above vionet.h, so that the driver does not carry it ------------------------
-
-CONTROL_OBJECTS := $(patsubst Sources/VioNetControl/%.c,$(O)/control/%.o,$(wildcard Sources/VioNetControl/*.c))
-$(O)/control/%.o: Sources/VioNetControl/%.c Sources/VioNetControl/control.h Sources/CLinux/include/folder_lock.h \
-		$(wildcard include/*.h) Makefile
+$(O)/control/%.o: Sources/VioNetControl/%.c Sources/VioNetControl/control.h $(HEADERS) include/vionet-control.h | $(O)/ground
+	$(call say,clang VioNetControl/$*)
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -Iinclude -ISources/CLinux/include -c $< -o $@
+	$(Q)$(CLANG) $(C_FLAGS) -c $< -o $@
 
-$(B)/$(CONTROL_SO): $(CONTROL_OBJECTS) vionet-control.map $(B)/$(SO)
-	$(CC) -shared -o $@ $(CONTROL_OBJECTS) -Wl,-soname,libvionet-control.so.$(SOVERSION) \
-		-Wl,--version-script=vionet-control.map -Wl,-z,defs -Wl,-z,relro,-z,now -Wl,--as-needed -L$(B) -lvionet
-	ln -sf $(CONTROL_SO) $(B)/libvionet-control.so.$(SOVERSION)
-	ln -sf libvionet-control.so.$(SOVERSION) $(B)/libvionet-control.so
+objects: $(foreach l,$(LIBRARIES),$(OBJECTS_$(l)))
 
-$(B)/libvionet-control.a: $(CONTROL_OBJECTS)
-	$(LD) -r -o $(O)/control/whole.ro $(CONTROL_OBJECTS)
-	objcopy --wildcard --keep-global-symbol='vionet_control_*' $(O)/control/whole.ro $(O)/control/vionet-control.ro
-	rm -f $@ && $(AR) rcs $@ $(O)/control/vionet-control.ro
+# ---- libraries: any C linker will do, nothing of Swift is needed from here on ------------------------------------------------
 
-# ---- examples: against an installed tree and its pkg-config file, as a user builds them --------------------------------------
+# $(call link_names,FOLDER/libx.so): the names by which a program finds the library when it runs and when it is linked.
+link_names = ln -sf $(notdir $(1)).$(VERSION) $(1).$(SOVERSION) && ln -sf $(notdir $(1)).$(SOVERSION) $(1)
 
-STAGE := $(CURDIR)/$(B)/stage
-$(STAGE)/lib/pkgconfig/vionet.pc: $(B)/$(SO) $(B)/libvionet.a $(B)/$(CONTROL_SO) $(B)/libvionet-control.a \
-		$(wildcard include/*.h pkgconfig/*)
-	@$(MAKE) --no-print-directory install-files PREFIX=$(STAGE) LIBDIR=$(STAGE)/lib INCLUDEDIR=$(STAGE)/include DESTDIR=
-PKG := PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig pkg-config
+# The section .debug_names confuses gdb 13; the rest of the debug information stays until packaging strips it.
+define shared_library
+$(B)/lib$(1).so.$(VERSION): $(OBJECTS_$(1)) $(1).map $(NEEDS_$(1):%=$(B)/lib%.so.$(VERSION))
+	$$(call say,ld $$(@F))
+	$(Q)$(CC) -shared -o $$@ $(OBJECTS_$(1)) -Wl,-soname,lib$(1).so.$(SOVERSION) -Wl,--version-script=$(1).map \
+		-Wl,--gc-sections -Wl,-z,defs -Wl,-z,relro,-z,now -Wl,--as-needed $(LIBS_$(1))
+	$(Q)objcopy --remove-section .debug_names $$@
+	$(Q)$(call link_names,$(B)/lib$(1).so)
+endef
+$(foreach l,$(LIBRARIES),$(eval $(call shared_library,$(l))))
 
-$(B)/examples/vionet-fwd-dlopen: examples/vionet-fwd-dlopen.c $(wildcard examples/*.h) $(STAGE)/lib/pkgconfig/vionet.pc
-	@mkdir -p $(B)/examples
-	$(CC) $(CFLAGS) $$($(PKG) --cflags vionet) $< -o $@ $$($(PKG) --cflags --libs libbsd) -ldl
-$(B)/examples/vionet-fwd: examples/vionet-fwd.c $(wildcard examples/*.h) $(STAGE)/lib/pkgconfig/vionet.pc
-	@mkdir -p $(B)/examples
-	$(CC) $(CFLAGS) $$($(PKG) --cflags vionet-control) $< -o $@ $$($(PKG) --libs vionet-control) -lbsd \
-		-Wl,-rpath,'$$ORIGIN/..'
-$(B)/examples/%: examples/%.c $(wildcard examples/*.h) $(STAGE)/lib/pkgconfig/vionet.pc
-	@mkdir -p $(B)/examples
-	$(CC) $(CFLAGS) $$($(PKG) --cflags vionet) $< -o $@ $$($(PKG) --libs vionet) -lbsd -Wl,-rpath,'$$ORIGIN/..'
-
-# ---- bench: measuring programs, one for each front-end, from the same loops ---------------------------------------------
-
-BENCH := $(B)/bench/bin
-HARNESS := bench/harness
-BENCHFLAGS := -std=gnu11 -O3 -march=native -g -Wall -Wextra -pthread
-MEASURE := $(patsubst %,$(HARNESS)/%.c,main measure backend worker)
-
-bench-programs: $(patsubst %,$(BENCH)/%,$(foreach f,vionet dpdk lean,measure-$f count-$f) serve afpacket device waiting-vionet waiting-dpdk)
-
-$(BENCH)/measure-%: $(wildcard $(HARNESS)/*) Makefile
-	@mkdir -p $(BENCH)
-	$(CC) $(BENCHFLAGS) $(BENCHFLAGS_$*) $(MEASURE) $(HARNESS)/$*.c -o $@ $(BENCHLIBS_$*)
-# To be counted by callgrind, which does not know every instruction of this machine.
-$(BENCH)/count-%: $(wildcard $(HARNESS)/*) Makefile
-	@mkdir -p $(BENCH)
-	$(CC) -std=gnu11 -O2 -pthread $(BENCHFLAGS_$*) $(MEASURE) $(HARNESS)/$*.c -o $@ $(BENCHLIBS_$*)
-$(BENCH)/waiting-%: $(wildcard $(HARNESS)/*) Makefile
-	@mkdir -p $(BENCH)
-	$(CC) $(BENCHFLAGS) $(BENCHFLAGS_$*) $(patsubst %,$(HARNESS)/%.c,waiting paced worker backend $*) -o $@ $(BENCHLIBS_$*)
-$(BENCH)/serve $(BENCH)/afpacket: $(BENCH)/%: $(wildcard $(HARNESS)/*) Makefile
-	@mkdir -p $(BENCH)
-	$(CC) $(BENCHFLAGS) $(HARNESS)/backend.c $(HARNESS)/worker.c $(HARNESS)/$*.c -o $@
-$(BENCH)/device: $(wildcard $(HARNESS)/*) Makefile
-	@mkdir -p $(BENCH)
-	$(CC) $(BENCHFLAGS) $(BENCHFLAGS_vionet) $(HARNESS)/worker.c $(HARNESS)/backend.c $(HARNESS)/device.c -o $@ $(BENCHLIBS_vionet)
-$(BENCH)/device $(BENCH)/waiting-vionet $(BENCH)/measure-vionet $(BENCH)/count-vionet: include/vionet.h $(B)/$(SO)
-BENCHFLAGS_vionet := -Iinclude
-BENCHLIBS_vionet = -L$(B) -lvionet -Wl,-rpath,'$$ORIGIN/../..'
-BENCHFLAGS_dpdk = $$(pkg-config --cflags libdpdk)
-BENCHLIBS_dpdk := -lrte_ethdev -lrte_mbuf -lrte_mempool -lrte_eal
+# One relocatable object whose only global symbols are the library's own: the weak ones of Swift's runtime must not meet
+# those of a program that has its own.
+define static_library
+$(B)/lib$(1).a: $(OBJECTS_$(1))
+	$$(call say,ar $$(@F))
+	$(Q)$(LD) -r -o $(O)/$(1).whole $(OBJECTS_$(1))
+	$(Q)objcopy --wildcard --keep-global-symbol='$(GLOBAL_$(1))' --remove-section .debug_names $(O)/$(1).whole $(O)/$(1).ro
+	$(Q)rm -f $$@ && $(AR) rcs $$@ $(O)/$(1).ro
+endef
+$(foreach l,$(LIBRARIES),$(eval $(call static_library,$(l))))
 
 # ---- install ---------------------------------------------------------------------------------------------------------
 
-install: all install-files
+# $(call place,DESTDIR,PREFIX,LIBDIR,INCLUDEDIR): everything that a program is built with.
+define place
+$(Q)install -d $(1)$(3)/pkgconfig $(1)$(4)
+$(Q)install -m644 $(LIBRARIES:%=include/%.h) $(1)$(4)
+$(Q)install -m644 $(STATIC) $(1)$(3)
+$(Q)install -m755 $(SHARED) $(1)$(3)
+$(Q)for x in $(LIBRARIES); do \
+		$(call link_names,$(1)$(3)/lib$$x.so) && \
+		sed 's|@PREFIX@|$(2)|;s|@LIBDIR@|$(3)|;s|@INCLUDEDIR@|$(4)|;s|@VERSION@|$(VERSION)|' pkgconfig/$$x.pc.in \
+			>$(1)$(3)/pkgconfig/$$x.pc || exit 1; done
+endef
 
-install-files: $(B)/$(SO) $(B)/libvionet.a $(B)/$(CONTROL_SO) $(B)/libvionet-control.a
-	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)
-	install -m755 $(B)/$(SO) $(DESTDIR)$(LIBDIR)/
-	ln -sf $(SO) $(DESTDIR)$(LIBDIR)/libvionet.so.$(SOVERSION)
-	ln -sf libvionet.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libvionet.so
-	install -m755 $(B)/$(CONTROL_SO) $(DESTDIR)$(LIBDIR)/
-	ln -sf $(CONTROL_SO) $(DESTDIR)$(LIBDIR)/libvionet-control.so.$(SOVERSION)
-	ln -sf libvionet-control.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libvionet-control.so
-	install -m644 $(B)/libvionet.a $(B)/libvionet-control.a $(DESTDIR)$(LIBDIR)/
-	install -m644 include/vionet.h include/vionet-control.h $(DESTDIR)$(INCLUDEDIR)/
-	for name in vionet vionet-control; do \
-		sed 's|@PREFIX@|$(PREFIX)|;s|@LIBDIR@|$(LIBDIR)|;s|@INCLUDEDIR@|$(INCLUDEDIR)|;s|@VERSION@|$(VERSION)|' \
-			pkgconfig/$$name.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/$$name.pc; done
+##@ Install; PREFIX, LIBDIR, INCLUDEDIR, BINDIR, SHAREDIR and DESTDIR are honoured
+install: all install-files ## the libraries, headers and pkg-config files
 
-uninstall:
-	cd $(DESTDIR)$(LIBDIR) && rm -f $(SO) libvionet.so.$(SOVERSION) libvionet.so libvionet.a pkgconfig/vionet.pc
-	cd $(DESTDIR)$(LIBDIR) && rm -f $(CONTROL_SO) libvionet-control.so.$(SOVERSION) libvionet-control.so \
-		libvionet-control.a pkgconfig/vionet-control.pc
-	rm -f $(DESTDIR)$(INCLUDEDIR)/vionet.h $(DESTDIR)$(INCLUDEDIR)/vionet-control.h
+install-files: $(SHARED) $(STATIC) ## the same, without building the examples
+	$(call say,install $(DESTDIR)$(PREFIX))
+	$(call place,$(DESTDIR),$(PREFIX),$(LIBDIR),$(INCLUDEDIR))
 
-# ---- vionetctl: a package of its own, built against the stage as by a user; the library needs nothing of it -----------------
+uninstall: ## removes what install installed
+	$(Q)cd $(DESTDIR)$(LIBDIR) && rm -f $(foreach l,$(LIBRARIES),lib$(l).a lib$(l).so lib$(l).so.$(SOVERSION) \
+		lib$(l).so.$(VERSION) pkgconfig/$(l).pc)
+	$(Q)rm -f $(LIBRARIES:%=$(DESTDIR)$(INCLUDEDIR)/%.h)
+
+# The same in build/stage, for what is built here as a user builds it: with pkg-config. One of its files tells its age.
+STAGED := $(STAGE)/lib/pkgconfig/vionet.pc
+PKG_CONFIG := PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig pkg-config
+$(STAGED): $(SHARED) $(STATIC) $(wildcard include/*.h pkgconfig/*)
+	$(call say,install $(B)/stage)
+	$(call place,,$(STAGE),$(STAGE)/lib,$(STAGE)/include)
+	@touch $@
+
+# ---- examples --------------------------------------------------------------------------------------------------------
+
+PACKAGE := vionet
+$(B)/examples/vionet-fwd: PACKAGE := vionet-control
+$(B)/examples/%: examples/%.c $(wildcard examples/*.h) $(STAGED)
+	$(call say,cc $*)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $$($(PKG_CONFIG) --cflags $(PACKAGE)) $< -o $@ $$($(PKG_CONFIG) --libs $(PACKAGE)) -lbsd \
+		-Wl,-rpath,'$$ORIGIN/..'
+# Has the library neither linked nor inside.
+$(B)/examples/vionet-fwd-dlopen: examples/vionet-fwd-dlopen.c $(wildcard examples/*.h) $(STAGED)
+	$(call say,cc $(@F))
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $$($(PKG_CONFIG) --cflags vionet) $< -o $@ -lbsd -ldl
+
+# ---- bench: measuring programs, for each front-end from the same loops ---------------------------------------------------
+
+BENCH := $(B)/bench/bin
+FLAGS_vionet := -Iinclude
+LIBS_vionet_front = -L$(B) -lvionet -Wl,-rpath,'$$ORIGIN/../..'
+FLAGS_dpdk = $$(pkg-config --cflags libdpdk)
+LIBS_dpdk_front := -lrte_ethdev -lrte_mbuf -lrte_mempool -lrte_eal
+
+# $(call bench_program,NAME,FRONT-END if any,FILES of bench/harness,OPTIMISATION)
+define bench_program
+bench-programs: $(BENCH)/$(1)
+$(BENCH)/$(1): $(wildcard bench/harness/*) $(if $(filter vionet,$(2)),include/vionet.h $(B)/libvionet.so.$(VERSION))
+	$$(call say,cc $(1))
+	@mkdir -p $(BENCH)
+	$(Q)$(CC) -std=gnu11 $(4) -g -Wall -Wextra -pthread $$(FLAGS_$(2)) $(3:%=bench/harness/%.c) -o $$@ $$(LIBS_$(2)_front)
+endef
+$(foreach f,vionet dpdk lean,\
+	$(eval $(call bench_program,measure-$(f),$(f),main measure backend worker $(f),-O3 -march=native)) \
+	$(eval $(call bench_program,count-$(f),$(f),main measure backend worker $(f),-O2))) # callgrind knows no newer instructions
+$(foreach f,vionet dpdk,\
+	$(eval $(call bench_program,waiting-$(f),$(f),waiting paced worker backend $(f),-O3 -march=native)))
+$(eval $(call bench_program,serve,,backend worker serve,-O3 -march=native))
+$(eval $(call bench_program,afpacket,,backend worker afpacket,-O3 -march=native))
+$(eval $(call bench_program,device,vionet,worker backend device,-O3 -march=native))
+
+# ---- vionetctl: a package of its own, built against build/stage as by a user ------------------------------------------------
 
 # Swift's own libraries are linked in, so that it runs where there is no Swift. It looks for libvionet beside itself,
 # installed or not, then wherever the system does.
-TOOL := $(B)/bin/vionetctl
-vionetctl: ground $(TOOL)
-TOOL_SOURCES := $(shell find Tools/vionetctl -name .build -prune -o -type f ! -name Package.resolved -print)
-$(TOOL): $(TOOL_SOURCES) $(STAGE)/lib/pkgconfig/vionet.pc
-	@mkdir -p $(B)/bin $(B)/vionetctl.tmp
-	@echo "  swift build vionetctl"
-	@TMPDIR=$(abspath $(B)/vionetctl.tmp) PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(SWIFT) build -c release \
-		--package-path Tools/vionetctl --scratch-path $(B)/vionetctl --product vionetctl --static-swift-stdlib --disable-local-rpath \
-		-Xlinker -rpath -Xlinker '$$ORIGIN/../lib' -Xlinker -rpath -Xlinker '$$ORIGIN/..' \
-		>$(B)/vionetctl.log 2>&1 || { cat $(B)/vionetctl.log; exit 1; }
+SWIFT_BUILD = PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(SWIFT) build -c release --package-path Tools/vionetctl \
+	--scratch-path $(B)/vionetctl
+$(TOOL): $(shell find Tools/vionetctl -name .build -prune -o -type f ! -name Package.resolved -print) $(STAGED)
+	$(call say,swift build vionetctl)
+	@mkdir -p $(@D) $(B)/vionetctl.tmp
+	$(Q)TMPDIR=$(abspath $(B)/vionetctl.tmp) $(SWIFT_BUILD) --product vionetctl --static-swift-stdlib --disable-local-rpath \
+		-Xlinker -rpath -Xlinker '$$ORIGIN/../lib' -Xlinker -rpath -Xlinker '$$ORIGIN/..' $(call hush,$(B)/vionetctl.log)
 	@rm -r $(B)/vionetctl.tmp
-	@install -m755 -s $(B)/vionetctl/release/vionetctl $@
+	$(Q)install -m755 -s $(B)/vionetctl/release/vionetctl $@
 
-# Its page of the manual is kept in the tree, since what writes it, a part of the argument parser, takes minutes to build.
-vionetctl-manual: $(TOOL)
-	PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(SWIFT) build --package-path Tools/vionetctl --scratch-path $(B)/vionetctl \
-		-c release --product generate-manual >$(B)/vionetctl-manual.log 2>&1 || { cat $(B)/vionetctl-manual.log; exit 1; }
-	$(B)/vionetctl/release/generate-manual $(TOOL) --section 1 --date $$(date +%F) -o Tools/vionetctl/man
+# Kept in the tree, since what writes it, a part of the argument parser, takes minutes to build.
+vionetctl-manual: $(TOOL) ## writes vionetctl's page of the manual anew
+	$(call say,swift build generate-manual)
+	$(Q)$(SWIFT_BUILD) --product generate-manual $(call hush,$(B)/vionetctl-manual.log)
+	$(Q)$(B)/vionetctl/release/generate-manual $(TOOL) --section 1 --date $$(date +%F) -o Tools/vionetctl/man
 
-COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
-install-vionetctl: vionetctl
-	install -d $(DESTDIR)$(BINDIR) $(COMPLETIONS:%=$(DESTDIR)$(SHAREDIR)/%)
-	install -m755 $(TOOL) $(DESTDIR)$(BINDIR)/
-	install -d $(DESTDIR)$(SHAREDIR)/man/man1
-	install -m644 Tools/vionetctl/man/vionetctl.1 $(DESTDIR)$(SHAREDIR)/man/man1/
-	$(TOOL) --generate-completion-script bash > $(DESTDIR)$(SHAREDIR)/bash-completion/completions/vionetctl
-	$(TOOL) --generate-completion-script zsh > $(DESTDIR)$(SHAREDIR)/zsh/site-functions/_vionetctl
-	$(TOOL) --generate-completion-script fish > $(DESTDIR)$(SHAREDIR)/fish/vendor_completions.d/vionetctl.fish
+# Where each shell looks for completions.
+SHARE := $(DESTDIR)$(SHAREDIR)
+COMPLETIONS := bash:$(SHARE)/bash-completion/completions/vionetctl zsh:$(SHARE)/zsh/site-functions/_vionetctl \
+	fish:$(SHARE)/fish/vendor_completions.d/vionetctl.fish
+install-vionetctl: vionetctl ## the tool, its page of the manual and its completions
+	$(call say,install $(DESTDIR)$(BINDIR)/vionetctl)
+	$(Q)install -D -m755 $(TOOL) $(DESTDIR)$(BINDIR)/vionetctl
+	$(Q)install -D -m644 Tools/vionetctl/man/vionetctl.1 $(SHARE)/man/man1/vionetctl.1
+	$(Q)for x in $(COMPLETIONS); do \
+		install -d "$$(dirname "$${x#*:}")" && $(TOOL) --generate-completion-script "$${x%%:*}" >"$${x#*:}" || exit 1; done
 
-uninstall-vionetctl:
-	rm -f $(DESTDIR)$(BINDIR)/vionetctl $(DESTDIR)$(SHAREDIR)/bash-completion/completions/vionetctl
-	rm -f $(DESTDIR)$(SHAREDIR)/zsh/site-functions/_vionetctl
-	rm -f $(DESTDIR)$(SHAREDIR)/fish/vendor_completions.d/vionetctl.fish $(DESTDIR)$(SHAREDIR)/man/man1/vionetctl.1
+uninstall-vionetctl: ## removes them
+	$(Q)rm -f $(DESTDIR)$(BINDIR)/vionetctl $(SHARE)/man/man1/vionetctl.1 $(foreach x,$(COMPLETIONS),$(lastword $(subst :, ,$(x))))
 
-# ---- the commands of a newcomer: each installs what it needs, says so, and cleans up after itself --------------------------
+# ---- demo, tests, bench: each installs what it needs and cleans up after itself ---------------------------------------------
 
-# What the demo cannot install it does without; the others need all of it.
-demo test test-plans test-restarts test-killed test-ovs test-wakeups test-soak test-guest fuzz bench bench-guest:
-	@Tools/install-deps.sh $@ || { [ $@ = demo ] && Tools/install-deps.sh build; }
-	@$(MAKE) --no-print-directory all $(WITH_$@)
-	@$(RUN_$@)
+##@ Try and check; each installs what it needs
+demo: all ## kernel TCP through a C program that drives two virtio-net devices
+	@Tools/demo/demo.sh
+test: all vionetctl ## everything that is checked
+	@Tests/run.sh
+test-guest: all vionetctl ## PCI devices alone, in QEMU guests
+	@Tests/guest/run-guest.sh
+test-plans: all ## DPDK's test plans for virtio-user in full length, as a table of paths and tests
+	@Tests/wire/dpdk-plans.sh full
+test-restarts: all ## back-ends killed and started again under traffic, 1000 times in each mode; testpmd 250
+	@Tests/wire/restarts.sh 1000 && Tests/wire/dpdk-restarts.sh 250
+test-killed: all ## front-ends killed and started again under traffic, 1000 times on our device and on testpmd
+	@Tests/wire/killed.sh 1000 && Tests/wire/dpdk-killed.sh 1000
+test-ovs: all ## two programs on a bridge of Open vSwitch: 10 million frames, and 20 times it is killed
+	@Tests/wire/dpdk-ovs.sh 10000000 20
+test-wakeups: all ## a million frames, each of which wakes a sleeper, on split and on packed rings
+	@Tests/support/wakeups.sh 1000000
+test-soak: all ## 1000 flaps of a link, 200 resets of queues, 100 recoveries under traffic, on each kind of ring
+	@Tests/support/soak.sh 1000 200 100
+fuzz: all ## invented devices for FUZZ_SECONDS (600), guided by what they reach in the library
+	@Tests/fuzz/guided.sh $${FUZZ_SECONDS:-600}
 
-WITH_test := vionetctl
-WITH_test-guest := vionetctl
+##@ Measure
+bench: all ## packets per second, beside DPDK's own front-end
+	@bench/run.py
+bench-guest: all ## the same in a QEMU guest, beside DPDK's testpmd
+	@Tests/guest/run-guest.sh bench bench-vhost-net
+bench-programs: ## the measuring programs, which bench builds too
 
-RUN_demo := Tools/demo/demo.sh
-RUN_test := Tests/run.sh
-RUN_test-plans := Tests/wire/dpdk-plans.sh full
-RUN_test-restarts := Tests/wire/restarts.sh 1000 && Tests/wire/dpdk-restarts.sh 250
-RUN_test-killed := Tests/wire/killed.sh 1000 && Tests/wire/dpdk-killed.sh 1000
-RUN_test-ovs := Tests/wire/dpdk-ovs.sh 10000000 20
-RUN_test-wakeups := Tests/support/wakeups.sh 1000000
-RUN_test-soak := Tests/support/soak.sh 1000 200 100
-RUN_test-guest := Tests/guest/run-guest.sh
-RUN_fuzz := Tests/fuzz/guided.sh $${FUZZ_SECONDS:-600}
-RUN_bench := bench/run.py # with Debian's Python, for which its python3-matplotlib is
-RUN_bench-guest := Tests/guest/run-guest.sh bench bench-vhost-net
-
-clean:
-	rm -rf $(B) .build .build-*
-
-.PHONY: all ground objects bench-programs install install-files uninstall vionetctl install-vionetctl uninstall-vionetctl vionetctl-manual \
-	demo test test-plans test-restarts test-killed test-ovs test-wakeups test-soak test-guest fuzz bench bench-guest clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*##.*/\1/p' Makefile) objects $(PURPOSES:%=needed-for-%) FORCE
