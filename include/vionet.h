@@ -2,27 +2,34 @@
 /*
  * vionet.h - drive virtio-net devices from user space
  *
- * A port is one virtio-net device, named by a small integer. Its life:
+ * A port is one virtio-net device, known by a small number. Its life:
  *
- *     vionet_probe  find the device, connect or map it, read what it offers
+ *     vionet_probe  find the device, connect to it or map it, read what it offers
  *     vionet_init   reset it, negotiate features, build its queues
- *     vionet_start  give it receive buffers, let packets flow
+ *     vionet_start  give it receive buffers and let packets flow
  *     vionet_rx_burst, vionet_tx_burst
  *     vionet_stop   take every buffer back
  *     vionet_close  forget the device; legal in every state, cannot fail
  *
- * vionet_open() does the first three with defaults.
+ * vionet_open() does the first three with default settings.
  *
- * Errors: every call that returns int returns 0 or more, or a negative errno; vionet_error() then holds a sentence that
- * names the thing at fault. Bursts return counts only, and count what they drop by reason (vionet_queue_stats).
- * The library never prints, never aborts, installs no signal handler and starts a thread only for soft: devices.
+ * The chapters of this file: Library, Devices, Life, Information, Packets, Bursts, Sleeping,
+ * Settings, Events, Statistics, SoftDevices.
  *
- * Threads: a queue is used by one thread at a time in each direction; different queues, and the receive and transmit
- * sides of one port, need no lock. Control calls on a port take that port's lock. Where a function differs, its
- * comment says so.
+ * Errors. A call that returns int returns 0 or more on success and a negative errno on failure.
+ * After a failure vionet_error() holds a sentence that names what is wrong. The comment of each
+ * function lists its errors. Bursts return counts only; they count what they drop, by reason
+ * (vionet_queue_stats). The library never prints, never aborts and installs no signal handler. It
+ * starts a thread only for a soft device.
  *
- * Options structs start with their size: set it with VIONET_SIZED(struct type), leave the rest zero for defaults.
- * A longer struct from a newer header is accepted while the part unknown here is zero, refused with -E2BIG otherwise.
+ * Threads. One thread at a time may use a queue in one direction. Different queues need no lock,
+ * and neither do the receive and the transmit side of one queue pair. "Any thread" in a comment
+ * means that the call takes the locks it needs. A call that changes a port returns -EBUSY from
+ * inside the port's own VIONET_EVENT_NEW.
+ *
+ * Options. A struct that starts with size is set up with VIONET_SIZED(struct type); a field that
+ * stays zero means the default. A longer struct of a newer header is accepted while the part that
+ * this library does not know is zero, and refused with -E2BIG otherwise.
  */
 #ifndef VIONET_H
 #define VIONET_H
@@ -38,9 +45,10 @@ extern "C" {
 #define VIONET_VERSION_MINOR 1
 #define VIONET_VERSION_PATCH 0
 /* 0xMMmmpp, as vionet_version_number() returns it. */
-#define VIONET_VERSION ((VIONET_VERSION_MAJOR << 16) | (VIONET_VERSION_MINOR << 8) | VIONET_VERSION_PATCH)
+#define VIONET_VERSION \
+	((VIONET_VERSION_MAJOR << 16) | (VIONET_VERSION_MINOR << 8) | VIONET_VERSION_PATCH)
 
-/* Pointer marks for the Swift importer; nothing to a C or C++ compiler that lacks them. */
+/* Whether a pointer may be NULL. The Swift importer reads these; other compilers see nothing. */
 #ifdef __clang__
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wnullability-extension"
@@ -51,10 +59,10 @@ extern "C" {
 #define VIONET_NONNULL
 #endif
 
+/* A zeroed options struct with its size set: struct vionet_config c = VIONET_SIZED(...); */
 #ifdef __cplusplus
 #define VIONET_SIZED(type) []{ type value_ = {}; value_.size = sizeof(type); return value_; }()
 #else
-/* An options struct that is zero but for its size: struct vionet_config c = VIONET_SIZED(struct vionet_config); */
 #define VIONET_SIZED(type) ((type){.size = sizeof(type)})
 #endif
 
@@ -63,21 +71,21 @@ extern "C" {
 #define VIONET_MAX_POOLS 64        /* packet pools at one time */
 #define VIONET_MAX_SEGMENTS 64     /* segments of one packet */
 #define VIONET_PORT_NONE 0xffff    /* no port */
-#define VIONET_HEADROOM 128        /* bytes before the data of a fresh packet; see vionet_info.header_size */
-#define VIONET_DEVICE_LENGTH 512   /* longest device address, its final zero included */
-#define VIONET_SKIPPED 1           /* vionet_probe, vionet_open: a device that its address leaves to others, no error */
+#define VIONET_HEADROOM 128        /* bytes before a fresh packet's data; see header_size */
+#define VIONET_DEVICE_LENGTH 512   /* bytes of the longest device address and its final zero */
+#define VIONET_SKIPPED 1           /* vionet_probe, vionet_open: the address has vdpa=1; no error */
 
-/* ---- version, errors, log ---------------------------------------------------------------------------------------- */
+/* ---- Library -------------------------------------------------------------------------------- */
 
-/* The running library's version, "0.1.0". The string lives as long as the library. Any thread. Since 0.1. */
+/* Returns the running library's version, "0.1.0". The string is static. Any thread. Since 0.1. */
 const char *VIONET_NONNULL vionet_version(void);
 
-/* The running library's version as a number, to compare with VIONET_VERSION. Any thread. Since 0.1. */
+/* Returns the running library's version, to compare with VIONET_VERSION. Any thread. Since 0.1. */
 uint32_t vionet_version_number(void);
 
 /*
- * The sentence of this thread's last failed call, "" before the first. It stays valid until the same thread's next
- * failing call. Bursts never change it. Since 0.1.
+ * Returns the sentence of this thread's last failed call, or "" before the first. The string stays
+ * valid until the same thread's next failing call. Bursts do not change it. Since 0.1.
  */
 const char *VIONET_NONNULL vionet_error(void);
 
@@ -89,165 +97,238 @@ enum vionet_log_level {
 };
 
 /*
- * Receives one line without its newline; the line is valid during the call only. May be called from any thread, and
- * must not call the library.
+ * Receives one log line without its newline. The line is valid during the call only. The callback
+ * may run on any thread and must not call the library.
  */
-typedef void (*vionet_log_callback)(int level, const char *VIONET_NONNULL line, void *VIONET_NULLABLE user);
+typedef void (*vionet_log_callback)(int level, const char *VIONET_NONNULL line,
+                                    void *VIONET_NULLABLE user);
 
 /*
- * Sends log lines up to level to callback; NULL or VIONET_LOG_OFF silences the library, which is the default. With
- * VIONET_LOG=error, info or debug in the environment and no callback set, lines go to standard error.
- * Call it while no other call is running. Since 0.1.
+ * Sends log lines of up to the given level to the callback. NULL or VIONET_LOG_OFF silences the
+ * library, which is the default. While no callback is set, VIONET_LOG=error, info or debug in the
+ * environment sends the lines to standard error. No other call of the library may run meanwhile.
+ * Since 0.1.
  */
-void vionet_log_set(int level, vionet_log_callback VIONET_NULLABLE callback, void *VIONET_NULLABLE user);
+void vionet_log_set(int level, vionet_log_callback VIONET_NULLABLE callback,
+                    void *VIONET_NULLABLE user);
 
-/* ---- a port's life ----------------------------------------------------------------------------------------------- */
+/* ---- Devices: of this machine --------------------------------------------------------------- */
+
+enum vionet_device_kind {
+	VIONET_DEVICE_TRANSITIONAL = 1, /* PCI 1af4:1000: has legacy registers, mostly modern too */
+	VIONET_DEVICE_MODERN = 2,       /* PCI 1af4:1041 */
+	VIONET_DEVICE_VDPA = 3,         /* a vDPA device; what kind cannot be seen from outside */
+};
+
+struct vionet_device {
+	size_t size;
+	uint32_t kind;       /* enum vionet_device_kind */
+	int32_t iommu_group; /* -1: in no group */
+	uint8_t ready;       /* 1: nothing seen from outside keeps vionet_probe() away */
+	uint8_t reserved[7];
+	char address[32];    /* for vionet_probe(): "pci:0000:00:05.0" */
+	char driver[32];     /* "virtio-pci", "vfio-pci", "vhost_vdpa" and so on; "" if none */
+	char interface[16];  /* "eth0" while the kernel's driver has it; "" if there is none */
+	char reason[256];    /* why it is not ready, and the command that mends it; "" if ready */
+};
 
 /*
- * device addresses, "scheme:target,key=value,...":
+ * Lists the machine's virtio-net PCI functions in the order of their addresses, whatever driver
+ * they are bound to, then up to 64 vDPA devices that have a /dev/vhost-vdpa-N. Returns how many
+ * there are, which may be more than count.
  *
- *     pci:0000:00:05.0           a PCI function bound to vfio-pci or uio_pci_generic; the domain may be left out
- *     vhost-user:/run/x.sock     a vhost-user back-end that listens there (DPDK, Open vSwitch, vionet_soft_serve), or with
- *                                server=1 goes there
- *     vhost-net:NAME             the kernel's vhost (/dev/vhost-net) on the TAP interface of that name, made here and removed
- *                                at close, or there before and left there
- *     vhost-vdpa:/dev/vhost-vdpa-0   a vDPA device
- *     soft:loopback              a device in this process that gives back what it is sent
- *     soft:generate              ... that makes frames: length=64..9000, rate=packets/s (0 = all it can), flows=1..65536
- *     soft:sink                  ... that counts and forgets
- *     soft:tap=NAME              ... on a kernel TAP interface, made here and removed at close
- *     soft:pcap=IN,out=OUT       ... that replays one capture file and records another; either may be left out
- *     soft:pipe=NAME             ... joined to the other soft:pipe of that name
+ * The caller sets the size of the first element: it is the distance between elements, and the
+ * library puts it into each element that it fills. list may be NULL when count is 0.
  *
- * keys of every scheme:
+ *     struct vionet_device list[64] = {VIONET_SIZED(struct vionet_device)};
+ *     int found = vionet_devices(list, 64);
  *
- *     mac=02:00:00:00:00:01      this port's address, in place of the device's
- *     queue_size=256             descriptors per ring: 2 to 32768, a power of two unless packed_vq=1; a PCI device may
- *                                have fewer
- *     queues=1                   queue pairs, up to what the device has; of vhost-net: what the interface is to have
- *     packed_vq=0|1              packed rings if offered; without the key only on PCI
- *     in_order=0|1               buffers used in order if offered; without the key yes
- *     event_idx=0|1              each side says at which entry it wants a signal, if offered; without the key yes
- *     mrg_rxbuf=0|1              frames in several buffers if offered; without the key if they do not fit into one.
- *                                Where a device does not merge, such frames take several buffers of every descriptor:
- *                                with lro=1 34 of 1984 bytes, if the pool has as many
- *     rx_csum, lro, vlan_strip, vlan_filter=0|1   as VIONET_RX_CHECKSUM, _LRO, _VLAN_STRIP, _VLAN_FILTER of
- *                                vionet_config
- *     rss, rx_hash=0|1           as VIONET_RX_RSS, _HASH
- *     cq=0|1                     a back-end has a control queue that answers; without the key only on PCI and vhost-vdpa
- *     size_stats=0|1             1: vionet_xstats() tells of each queue's frames by size, too, for which bursts look at
- *                                every frame
- *     recover=auto|0             vionet_event_handle() restarts a port that broke, and meets the next back-end when one
- *                                is gone
- *     speed=Mbit/s               this port's speed, full duplex, in place of the device's: 1 to 2147483647
+ * The call reads sysfs and permissions only. It opens and changes no device, so a device that
+ * another process has opened counts as ready.
  *
- * of vhost-user: besides:
+ * Errors:
+ *   -EINVAL   list is NULL, or its size is wrong
+ *   -ENOENT   sysfs is not there
+ *   -EACCES   this user may not read sysfs
+ *   -ENOMEM
  *
- *     server=0|1                 1: listens on the socket, which is made here and removed by vionet_close(), for one
- *                                back-end after another. Nobody waits for it: see vionet_start()
+ * Any thread. Since 0.1.
+ */
+int vionet_devices(struct vionet_device *VIONET_NULLABLE list, size_t count);
+
+/* ---- Life: of a port ------------------------------------------------------------------------ */
+
+/*
+ * Device addresses have the form "scheme:target,key=value,...". docs/addresses.md explains every
+ * target and key, with the values that a key takes and its default.
  *
- * Of vhost-net: mac= is also the address of an interface that is made here. Of vhost-vdpa: a device is one port's, and is
- * reset by opening it.
+ *     pci:0000:00:05.0             a PCI function that is bound to vfio-pci or uio_pci_generic
+ *     vhost-user:/run/x.sock       a vhost-user back-end that listens on this socket
+ *     vhost-net:NAME               a kernel TAP interface, through /dev/vhost-net
+ *     vhost-vdpa:/dev/vhost-vdpa-0 a vDPA device
+ *     soft:loopback                a device in this process that returns every frame
+ *     soft:generate                a device in this process that makes frames
+ *     soft:sink                    a device in this process that counts frames and drops them
+ *     soft:tap=NAME                a device in this process on a kernel TAP interface
+ *     soft:pcap=IN                 a device in this process that replays a capture file
+ *     soft:pipe=NAME               a device in this process, joined to the other pipe of that name
  *
- * of pci: besides:
+ * Keys:
  *
- *     vdpa=0|1                   1: the device is meant for a vDPA driver, so vionet_probe() passes it over
+ *     every scheme   mac queue_size queues packed_vq in_order event_idx mrg_rxbuf rx_csum lro
+ *                    vlan_strip vlan_filter rss rx_hash cq size_stats recover speed
+ *     vhost-user:    server
+ *     pci:           vdpa
+ *     soft:          mtu features_off
+ *     soft:generate  length rate flows checksum
+ *     soft:pcap      out
  *
- * A key that is unknown, out of range or not served by this version is an error that names it.
+ * A key that is unknown, or whose value is out of range, is an error that names the key.
  */
 
 /*
- * Finds the device and reads what it offers. On success *port is its new number, the event VIONET_EVENT_NEW has been
- * delivered and the port is attached. Waits at most 5 s for each answer of a back-end.
+ * Finds the device, connects to it or maps it, and reads what it offers. On success *port is the
+ * number of the new port, the callbacks have received VIONET_EVENT_NEW, and the port is attached.
+ * Each answer of a back-end may take up to 5 s.
  *
- * VIONET_SKIPPED the address has vdpa=1: the device exists and was left alone, *port is VIONET_PORT_NONE.
- * -EINVAL the address, a key or a value is wrong; -ENOTSUP this version does not serve the scheme, key or device;
- * -ENOENT, -ECONNREFUSED, -EACCES, -ENOTSOCK, -ENAMETOOLONG, -EMFILE the socket or interface cannot be opened;
- * -ETIMEDOUT, -EPROTO, -ECONNRESET the back-end is silent, talks nonsense, or left; -ENFILE no port is free; -ENOMEM;
- * -ENODEV no such PCI function, or none for us; -EBUSY another driver, process or port has it; -EACCES, -EPERM this user
- * may not have it. Any thread. Since 0.1.
+ * VIONET_SKIPPED means that the address has vdpa=1: the device exists and was left alone. *port is
+ * VIONET_PORT_NONE then.
+ *
+ * Errors:
+ *   -EINVAL        the address, a key or a value is wrong
+ *   -ENOTSUP       this version does not drive such a device
+ *   -ENOENT        there is no such socket or file
+ *   -ECONNREFUSED  nobody listens on the socket
+ *   -ENOTSOCK      the path is not a socket
+ *   -ENAMETOOLONG  the path or the interface's name is too long for the kernel
+ *   -EACCES        this user may not open it
+ *   -EPERM         this user may not do what the device needs
+ *   -ENODEV        there is no such device, or it is not a virtio-net device
+ *   -EBUSY         another driver, process or port has the device
+ *   -ETIMEDOUT     the back-end does not answer
+ *   -EPROTO        the back-end sent something invalid
+ *   -ECONNRESET    the back-end closed the connection
+ *   -ENFILE        VIONET_MAX_PORTS ports are open
+ *   -EMFILE        the process may open no more files
+ *   -ENOMEM
+ *
+ * Any thread. Since 0.1.
  */
 int vionet_probe(const char *VIONET_NULLABLE device, uint16_t *VIONET_NULLABLE port);
 
 struct vionet_config {
 	size_t size;
 	uint16_t queue_pairs;    /* 0: as the address says, else 1 */
-	uint16_t rx_descriptors; /* receive ring: 2 to 32768, a power of two unless packed; 0: as the address says, else 256 */
-	uint16_t tx_descriptors; /* transmit ring, likewise */
-	uint16_t pool;           /* receive buffers come from this pool; 0: a pool shared by all ports that say 0 */
-	uint64_t features_off;   /* feature bits 0..63 not to accept though offered; a required one is -EINVAL */
-	uint32_t rx_offloads;    /* enum vionet_rx_offload: what received packets may be like, where the device can */
+	uint16_t rx_descriptors; /* 2 to 32768, a power of two unless packed; 0: as queue_size */
+	uint16_t tx_descriptors; /* likewise; queue_size is a key of the address, else 256 */
+	uint16_t pool;           /* of the receive buffers; 0: the one that all ports share */
+	uint64_t features_off;   /* feature bits 0 to 63 not to accept; a required one is -EINVAL */
+	uint32_t rx_offloads;    /* enum vionet_rx_offload: added to those of the address */
 	uint32_t reserved32;     /* zero */
 	uint64_t reserved[3];    /* zero */
 };
 
+/* What received packets may be like, where the device can do it. */
 enum vionet_rx_offload {
-	VIONET_RX_CHECKSUM = 1,   /* checksums checked by the device, or left for us to complete; see the packet's flags */
-	VIONET_RX_LRO = 2,        /* packets of one flow joined to one of up to 64 KiB; brings VIONET_RX_CHECKSUM with it */
-	VIONET_RX_VLAN_STRIP = 4, /* the tag taken out of the frame, in software */
-	VIONET_RX_VLAN_FILTER = 8, /* without promiscuous mode no tagged frames but of vionet_vlan_filter_set()'s VLANs */
-	VIONET_RX_RSS = 16,       /* the queue of a packet follows from a hash over its addresses: vionet_rss_set() */
-	VIONET_RX_HASH = 32,      /* that hash in vionet_packet.hash */
+	VIONET_RX_CHECKSUM = 1,    /* checksums may be checked already, or incomplete: see flags */
+	VIONET_RX_LRO = 2,         /* packets of one flow joined, up to 64 KiB; implies CHECKSUM */
+	VIONET_RX_VLAN_STRIP = 4,  /* the VLAN tag is taken out of the frame, in software */
+	VIONET_RX_VLAN_FILTER = 8, /* tagged frames only of vionet_vlan_filter_set()'s VLANs */
+	VIONET_RX_RSS = 16,        /* a hash over a packet's addresses chooses its queue */
+	VIONET_RX_HASH = 32,       /* that hash in vionet_packet.hash */
 };
 
 /*
- * Resets the device, negotiates features and builds the queues. config may be NULL for defaults. May be called again
- * on a stopped port, with other settings. After any failure but -EBUSY the port is as after vionet_probe().
+ * Resets the device, negotiates features and builds the queues. NULL for config means defaults. A
+ * stopped port may be initialised again, with other settings. After any failure but -EBUSY the
+ * port is as vionet_probe() left it.
  *
- * -EINVAL config is wrong or the device refused what was agreed; -E2BIG config is newer than the library; -ENOTSUP the
- * device lacks a required feature (the sentence names the bit); -EBUSY the port is started, or the device refuses an
- * interrupt; -ENOBUFS the pool is too small for the rings of all ports that use it; -ENOMEM, also for a limit of locked
- * memory; -ERANGE memory out of the IOMMU's reach; -EBADF no such pool; -ENOSPC more pools are shared than a back-end
- * takes; -EIO the device asks for a reset, shows none (see vionet_stop), or contradicts itself; -ENODEV no such port, or
- * its device is gone; or as vionet_probe(). Since 0.1.
+ * Errors:
+ *   -EINVAL     config is wrong, or the device refused the negotiated features
+ *   -E2BIG      config is longer than this library knows, and the rest is not zero
+ *   -ENOTSUP    the device lacks a required feature, which the sentence names
+ *   -EBUSY      the port is started, or the device refuses an interrupt vector
+ *   -ENOBUFS    the pool is too small for the rings of all ports that use it
+ *   -ENOMEM     no memory, or the limit of locked memory is reached
+ *   -ERANGE     memory lies outside the range that the IOMMU maps
+ *   -EBADF      there is no such pool
+ *   -ENOSPC     more pools are shared than the back-end can map
+ *   -EIO        the device asks for a reset, does not complete one, or contradicts itself
+ *   -ENODEV     there is no such port, or its device is gone
+ *   or as vionet_probe()
+ *
+ * Any thread. Since 0.1.
  */
 int vionet_init(uint16_t port, const struct vionet_config *VIONET_NULLABLE config);
 
 /*
- * Fills the receive rings and lets packets flow. Legal after vionet_init() and, again, after vionet_stop(), which
- * brings the device up anew with the settings of vionet_init().
+ * Fills the receive rings and lets packets flow. Legal after vionet_init() and after vionet_stop().
+ * After vionet_stop() it brings the device up again with the settings of vionet_init().
  *
- * With server=1, and with recover=auto when a back-end was there before, it succeeds without a back-end too: the port is
- * in VIONET_STATE_WAITING, bursts return 0, and vionet_event_handle() goes on when one has come. What vionet_init() would
- * refuse for want of something of the device's is refused there.
+ * With server=1 it succeeds without a back-end, and so it does with recover=auto if a back-end was
+ * there before. The port is then in VIONET_STATE_WAITING and bursts return 0 until a call of
+ * vionet_event_handle() finds a back-end. Errors that vionet_init() would have reported about the
+ * back-end come from vionet_event_handle() then.
  *
- * -EINVAL the port is not initialised; -EALREADY it is started; -ENODEV; -ENOBUFS; or as vionet_init(). Since 0.1.
+ * Errors:
+ *   -EINVAL     the port is not initialised
+ *   -EALREADY   the port is started
+ *   -ENOBUFS    the pool has too few packets to fill the receive rings
+ *   -ENODEV     there is no such port, or its device is gone
+ *   or as vionet_init()
+ *
+ * Any thread. Since 0.1.
  */
 int vionet_start(uint16_t port);
 
 /*
- * Stops the device and takes every buffer back, those still unsent included (they go to their pools). Bursts on other
- * threads return 0 from then on. Statistics stay. A port that is not started is left as it is, which is no error.
+ * Stops the device and takes every buffer back. Unsent packets go back to their pools. Bursts on
+ * other threads return 0 from then on. Statistics stay. Stopping a port that is not started does
+ * nothing and is no error.
  *
- * -ENODEV no such port; -ETIMEDOUT a thread stayed inside a burst for 3 s and nothing was changed; -EIO a PCI device
- * shows no reset, by its own registers or by way of the bus: the port is stopped, and what the device has of it is kept
- * from everybody until vionet_init() or vionet_start() finds it reset, or vionet_close() takes the function away from it.
- * (Where no IOMMU guards its memory that stays for as long as the process does.) Since 0.1.
+ * Errors:
+ *   -ENODEV     there is no such port
+ *   -ETIMEDOUT  a thread stayed inside a burst for 3 s; nothing was changed
+ *   -EIO        the PCI device does not complete a reset, not even through the bus. The port is
+ *               stopped. The memory that the device may still write to stays out of use until
+ *               vionet_init() or vionet_start() finds the device reset, or vionet_close() gives up
+ *               the function. Without an IOMMU it stays out of use until the process ends.
+ *
+ * Any thread. Since 0.1.
  */
 int vionet_stop(uint16_t port);
 
-/* Stops the port if need be and frees all it held. Any number is legal, closed ones included. Since 0.1. */
+/*
+ * Stops the port if it is started, delivers VIONET_EVENT_CLOSED and frees all that the port held.
+ * Every number is legal, a closed port's too. Any thread. Since 0.1.
+ */
 void vionet_close(uint16_t port);
 
 /*
- * vionet_probe, vionet_init with defaults, vionet_start. After a failure no port is left. Errors and VIONET_SKIPPED as
- * theirs. Since 0.1.
+ * Does what vionet_probe(), vionet_init() with defaults and vionet_start() do. After a failure no
+ * port is left. Errors and VIONET_SKIPPED are those of the three. Any thread. Since 0.1.
  */
 int vionet_open(const char *VIONET_NULLABLE device, uint16_t *VIONET_NULLABLE port);
 
-/* The first open port numbered from or above, VIONET_PORT_NONE when there is none. Any thread. Since 0.1. */
+/*
+ * Returns the first open port whose number is from or above, VIONET_PORT_NONE if there is none.
+ * Any thread. Since 0.1.
+ */
 uint16_t vionet_port_next(uint16_t from);
 
 #define VIONET_FOREACH_PORT(p) \
-	for (uint16_t p = vionet_port_next(0); p != VIONET_PORT_NONE; p = vionet_port_next((uint16_t)(p + 1)))
+	for (uint16_t p = vionet_port_next(0); p != VIONET_PORT_NONE; \
+	     p = vionet_port_next((uint16_t)(p + 1)))
+
+/* ---- Information: about a port -------------------------------------------------------------- */
 
 enum vionet_state {
-	VIONET_STATE_ATTACHED = 1,    /* after vionet_probe */
-	VIONET_STATE_INITIALISED = 2, /* after vionet_init */
+	VIONET_STATE_ATTACHED = 1,    /* after vionet_probe() */
+	VIONET_STATE_INITIALISED = 2, /* after vionet_init() */
 	VIONET_STATE_STARTED = 3,
 	VIONET_STATE_STOPPED = 4,
-	VIONET_STATE_BROKEN = 5, /* the device broke the rules or is gone; vionet_stop and vionet_init may revive it */
-	VIONET_STATE_WAITING = 6, /* started, and its back-end is not there yet or no more; vionet_event_handle() meets it */
+	VIONET_STATE_BROKEN = 5,  /* the device broke the rules or is gone; initialise again */
+	VIONET_STATE_WAITING = 6, /* started without a back-end: see vionet_event_handle() */
 };
 
 enum vionet_ring {
@@ -264,191 +345,98 @@ enum vionet_duplex {
 
 struct vionet_info {
 	size_t size;
-	uint64_t offered[2];    /* feature bits of the device, bit n in word n / 64 */
-	uint64_t negotiated[2]; /* feature bits in use, 0 before vionet_init */
+	uint64_t offered[2];    /* feature bits that the device offers, bit n in word n / 64 */
+	uint64_t negotiated[2]; /* feature bits in use; 0 before vionet_init() */
 	uint32_t state;         /* enum vionet_state */
 	uint32_t ring;          /* enum vionet_ring */
 	uint16_t queue_pairs;
 	uint16_t max_queue_pairs;
 	uint16_t rx_descriptors;
 	uint16_t tx_descriptors;
-	uint16_t header_size; /* bytes of virtio-net header before each frame: headroom that a packet to be sent must have */
-	uint16_t mtu;         /* largest packet after the Ethernet header */
-	uint16_t pool;        /* pool of the receive buffers, 0 before vionet_init */
-	uint8_t link_up;      /* 1 up or unknown, 0 down; as of the last bring-up or vionet_event_handle() */
-	uint8_t mac_random;   /* 1: neither device nor address gave a MAC */
+	uint16_t header_size; /* bytes of virtio-net header: headroom for sending */
+	uint16_t mtu;         /* bytes of the largest packet after its Ethernet header */
+	uint16_t pool;        /* pool of the receive buffers; 0 before vionet_init() */
+	uint8_t link_up;      /* 1: up or unknown; as of the start or vionet_event_handle() */
+	uint8_t mac_random;   /* 1: neither the device nor the address gave a MAC address */
 	uint8_t mac[6];
-	uint8_t duplex;   /* enum vionet_duplex */
+	uint8_t duplex; /* enum vionet_duplex */
 	uint8_t reserved;
-	uint32_t start_microseconds; /* how long vionet_probe and the last vionet_init and _start took together */
+	uint32_t start_microseconds; /* probe, and the last init and start, added up */
 	char device[VIONET_DEVICE_LENGTH];
-	char rx_path[32]; /* burst function in use, "rx-split-plain"; "" before vionet_start */
-	char tx_path[32];
-	uint32_t speed; /* of the link in Mbit/s; 0: neither the device nor the address says, or the device does not know */
+	char rx_path[32]; /* receive path, "rx-split-plain"; "" before vionet_start() */
+	char tx_path[32]; /* transmit path */
+	uint32_t speed;   /* Mbit/s; 0: neither the device nor the address says */
 	uint32_t reserved32;
 };
 
 /*
- * Fills *info, whose size must be set: only that many bytes are written. -ENODEV, -EINVAL. Any thread. Since 0.1.
+ * Fills *info. The caller sets its size; only that many bytes are written.
+ *
+ * Errors:
+ *   -ENODEV   there is no such port
+ *   -EINVAL   info is NULL, or its size is wrong
+ *
+ * Any thread. Since 0.1.
  */
 int vionet_info(uint16_t port, struct vionet_info *VIONET_NULLABLE info);
 
-/* The name of a feature bit of virtio-net, "VIRTIO_NET_F_MAC"; NULL if it has none. Any thread. Since 0.1. */
+/*
+ * Returns the name of a virtio-net feature bit, "VIRTIO_NET_F_MAC"; NULL if the bit has none. The
+ * string is static. Any thread. Since 0.1.
+ */
 const char *VIONET_NULLABLE vionet_feature_name(unsigned int bit);
 
-/* ---- devices of this machine ------------------------------------------------------------------------------------- */
-
-enum vionet_device_kind {
-	VIONET_DEVICE_TRANSITIONAL = 1, /* PCI 1af4:1000: has legacy registers, and as a rule modern ones too */
-	VIONET_DEVICE_MODERN = 2,       /* PCI 1af4:1041 */
-	VIONET_DEVICE_VDPA = 3,         /* a vDPA device, of whatever kind: that is not seen from outside */
-};
-
-struct vionet_device {
-	size_t size;
-	uint32_t kind;       /* enum vionet_device_kind */
-	int32_t iommu_group; /* -1: in none */
-	uint8_t ready;       /* 1: nothing that can be seen from outside keeps vionet_probe() from taking it */
-	uint8_t reserved[7];
-	char address[32];    /* for vionet_probe(): "pci:0000:00:05.0", "vhost-vdpa:/dev/vhost-vdpa-0" */
-	char driver[32];     /* "virtio-pci", "vfio-pci", "uio_pci_generic", "vhost_vdpa" or another that has it; "" if none */
-	char interface[16]; /* the kernel's, while its driver has it: "eth0"; "" if it has none */
-	char reason[256];   /* why not ready, and which command mends it; "" if ready */
-};
+/* ---- Packets: and their pools --------------------------------------------------------------- */
 
 /*
- * Lists every virtio-net PCI function of the machine, in the order of their addresses, bound to whatever driver, then every
- * vDPA device that has a /dev/vhost-vdpa-N, up to 64, and returns how many there are, which may be more than count. Set the size of the first element: it is how far apart the
- * elements are, and is put into each that is filled. list may be NULL when count is 0.
- *
- *     struct vionet_device list[64] = {VIONET_SIZED(struct vionet_device)};
- *     int found = vionet_devices(list, 64);
- *
- * Looks at sysfs and at permissions only: no device is opened or changed, so that one which another process has taken
- * hold of counts as ready. -EINVAL list is NULL or its size is wrong; -ENOENT, -EACCES sysfs is not to be read;
- * -ENOMEM. Any thread. Since 0.1.
- */
-int vionet_devices(struct vionet_device *VIONET_NULLABLE list, size_t count);
-
-/* ---- events ------------------------------------------------------------------------------------------------------ */
-
-enum vionet_event {
-	VIONET_EVENT_NEW = 1,    /* a port was probed; its state becomes attached after the callbacks return */
-	VIONET_EVENT_BROKEN = 2, /* the device broke the rules on a queue, which moves nothing from now on */
-	VIONET_EVENT_GONE = 3,   /* the back-end closed its connection, or the function is unplugged, as some call or vionet_event_handle() noticed */
-	VIONET_EVENT_CLOSED = 4, /* the port is about to be forgotten */
-	/* The following are noticed by vionet_event_handle() only. */
-	VIONET_EVENT_LINK = 5,        /* the link went up or down: vionet_info.link_up */
-	VIONET_EVENT_ANNOUNCE = 6,    /* the network should hear of us anew: vionet_announce() */
-	VIONET_EVENT_NEEDS_RESET = 7, /* the device, or one of its rings, cannot go on: vionet_stop and vionet_start */
-	VIONET_EVENT_RECOVERED = 8,   /* recover=auto: that was done */
-	VIONET_EVENT_CONNECTED = 9,   /* a port that waited has a back-end, the first one or the next: packets flow */
-};
-
-/*
- * Called on the thread that caused or noticed the event; it may read the port but not change it. One that is being
- * removed by another thread may be called once more.
- */
-typedef void (*vionet_event_callback)(uint16_t port, int event, void *VIONET_NULLABLE user);
-
-/* Adds a callback for the events of all ports; 8 at most. -EINVAL NULL; -ENOSPC. Any thread. Since 0.1. */
-int vionet_event_add(vionet_event_callback VIONET_NULLABLE callback, void *VIONET_NULLABLE user);
-
-/* Removes what vionet_event_add() added with the same two arguments. -ENOENT. Any thread. Since 0.1. */
-int vionet_event_remove(vionet_event_callback VIONET_NULLABLE callback, void *VIONET_NULLABLE user);
-
-/*
- * A file descriptor that becomes readable when something is new about a started port: its configuration changed, the
- * back-end went away or another has come, a queue broke. Then call vionet_event_handle(). The library owns it; it stays the same from
- * vionet_start() to vionet_stop(). -ENODEV, -EINVAL not started. Any thread. Since 0.1.
- */
-int vionet_event_fd(uint16_t port);
-
-/*
- * Looks what is new about a started port and delivers it to the callbacks, on this thread; also where the device cannot
- * tell by itself and somebody has to look now and then. The wish for an announcement is acknowledged after the callbacks.
- * With recover=auto in the address a broken queue or a device that needs a reset is stopped and started again, while
- * bursts on other threads return 0.
- *
- * With recover=auto or server=1 a back-end that is gone is let go, VIONET_EVENT_GONE is delivered, and the port waits for
- * the next one: VIONET_STATE_WAITING. vionet_event_fd() says when to look for it, and VIONET_EVENT_CONNECTED that it is
- * there. No call waits for a back-end that does not listen or says nothing. Meanwhile vionet_rx_burst() returns what had
- * been received, then 0; vionet_tx_burst() returns 0. Every restart keeps what the rings had: packets not shown as sent
- * go to the next device, in order (those that the one before had taken up without saying so go out twice), received ones
- * are fetched once. The descriptors of vionet_event_fd() and vionet_rx_fd() stay. The device must offer again what was
- * negotiated at the start, but for what only rings have (packed, in order, EVENT_IDX, INDIRECT_DESC, MRG_RXBUF).
- *
- * A PCI function that is about to be unplugged, or was, is gone (VFIO alone tells of it beforehand): VIONET_EVENT_GONE
- * comes, and other calls that would ask it return -ENODEV. With vfio-pci the system waits with the removal until
- * vionet_close(); with uio_pci_generic for nobody.
- *
- * Returns how many events there were. -ENODEV no such port, or its PCI function was already known to be gone; -EINVAL not started; -ETIMEDOUT the device does not answer, or a thread
- * stayed inside a burst for 3 s; -EPROTO it came back without a feature, which the sentence names (a port that waits goes
- * on waiting, for one that has it); or as vionet_start(). Any thread. Since 0.1.
- */
-int vionet_event_handle(uint16_t port);
-
-/*
- * Tells the network where the port's address is now: sends a RARP request from it, by which switches learn, and a
- * gratuitous ARP request for each of count IPv4 addresses of 4 bytes in network order, by which hosts do; addresses may be
- * NULL if count is 0. To be called when VIONET_EVENT_ANNOUNCE comes, also from its callback if that runs on the right
- * thread, or after the link came back or the address was set. (A back-end that is told by a message, as one met anew is,
- * needs none.)
- *
- * The frames go through that transmit queue, so that this is for its sending thread only. -ENODEV; -EINVAL not started, no
- * such queue in use, addresses is NULL; -ENOTCONN no back-end is there; -ENOBUFS pool or ring had no room for all of them.
- * Since 0.1.
- */
-int vionet_announce(uint16_t port, uint16_t queue, const uint8_t *VIONET_NULLABLE addresses, size_t count);
-
-/* ---- packets ----------------------------------------------------------------------------------------------------- */
-
-/*
- * vionet_packet.flags. What is set on a received packet can be sent as it is, if that port's device offers the same:
- * then a forwarder need not look at it. Bits 8 to 15 are one number, the kind of packet that is to be cut, or was joined,
- * and VIONET_PACKET_ECN beside it. Bits 24 to 31 are the hash's report type (virtio 1.4, 5.1.9.4.5).
+ * Bits of vionet_packet.flags. A received packet can be sent as it is if the other port's device
+ * offers the same offloads, so a forwarder need not look at them. Bits 8 to 15 are one number: the
+ * kind of packet to be cut into segments, or that was joined, with VIONET_PACKET_ECN beside it.
+ * Bits 24 to 31 are the hash report type (virtio 1.4, 5.1.9.4.5).
  */
 enum vionet_packet_flag {
 	/*
-	 * The transport checksum is to be completed: over everything from checksum_start on, stored checksum_offset behind
-	 * it, where the pseudo-header's sum stands. On a sent packet with checksum_start 0 vionet_tx_prepare() finds both.
+	 * The transport checksum is incomplete. It covers everything from checksum_start on, and is
+	 * stored checksum_offset bytes after that, where the sum of the pseudo-header is now. On a
+	 * packet to be sent with checksum_start 0, vionet_tx_prepare() finds both.
 	 */
 	VIONET_PACKET_CHECKSUM_PARTIAL = 1 << 0,
-	VIONET_PACKET_CHECKSUM_GOOD = 1 << 1, /* rx: the device vouches for it */
-	VIONET_PACKET_TCP4 = 1 << 8,          /* TCP over IPv4, in segments of segment_size; needs CHECKSUM_PARTIAL */
+	VIONET_PACKET_CHECKSUM_GOOD = 1 << 1, /* rx: the device has checked it */
+	VIONET_PACKET_TCP4 = 1 << 8,          /* TCP over IPv4; these three need CHECKSUM_PARTIAL */
 	VIONET_PACKET_TCP6 = 4 << 8,          /* TCP over IPv6 */
 	VIONET_PACKET_UDP = 5 << 8,           /* UDP */
 	VIONET_PACKET_SEGMENTS = 0x7f << 8,   /* mask of these three */
 	VIONET_PACKET_ECN = 0x80 << 8,        /* TCP with the CWR bit in its first segment only */
-	VIONET_PACKET_VLAN = 1 << 16,         /* rx: the tag was taken out; tx: the tag in vlan is to be put in */
+	VIONET_PACKET_VLAN = 1 << 16,         /* rx: the tag was taken out; tx: put vlan's tag in */
 	VIONET_PACKET_HASH = 1 << 17,         /* rx: hash is valid */
 };
 
 /*
- * One buffer of a packet: 64 bytes, one cache line, in private memory; its data is in memory shared with the device.
- * A packet of several buffers is a list through next; the head counts the whole of it. Change data, length and
- * headroom with the helpers below, which keep them true to one another.
+ * One buffer of a packet: 64 bytes, one cache line, in private memory. Its data is in memory that
+ * the device shares. A packet of several buffers is a list through next. Fields marked "head" are
+ * valid in its first segment only; fields marked "library" belong to the library. The helpers below
+ * change data, length and headroom and keep them consistent.
  */
 struct vionet_packet {
-	void *VIONET_NONNULL data;                   /*  0: first byte of this segment's data */
-	struct vionet_packet *VIONET_NULLABLE next;  /*  8: next segment, NULL in the last */
-	uint32_t length;                             /* 16: bytes of data in this segment */
-	uint32_t total_length;                       /* 20: bytes in all segments; in the head only */
-	uint32_t flags;                              /* 24: enum vionet_packet_flag; in the head only */
-	uint32_t hash;                               /* 28: receive hash, 0 when there is none */
-	uint16_t port;                               /* 32: port it was received on */
-	uint16_t segments;                           /* 34: segments from this one on; in the head only */
-	uint16_t references;                         /* 36: library's own: see vionet_packet_reference */
-	uint8_t pool;                                /* 38: pool it belongs to; read only */
-	uint8_t owner;                               /* 39: library's own: who holds it */
-	uint16_t header_length;                      /* 40: bytes of all headers, for segmentation offload; rx: a hint */
-	uint16_t segment_size;                       /* 42: bytes of payload per segment of segmentation offload */
-	uint16_t checksum_start;                     /* 44: where the checksum to complete starts, from data */
-	uint16_t checksum_offset;                    /* 46: where it is stored, from checksum_start */
-	uint64_t device_address;                     /* 48: library's own: where the device sees the buffer */
-	uint32_t size;                               /* 56: bytes of the whole buffer, headroom included; read only */
-	uint16_t vlan;                               /* 60: VLAN tag control information */
-	uint16_t headroom;                           /* 62: bytes before data that may be used */
+	void *VIONET_NONNULL data;                  /*  0: first byte of this segment's data */
+	struct vionet_packet *VIONET_NULLABLE next; /*  8: next segment, NULL in the last */
+	uint32_t length;                            /* 16: bytes of data in this segment */
+	uint32_t total_length;                      /* 20: head: bytes in all segments */
+	uint32_t flags;                             /* 24: head: enum vionet_packet_flag */
+	uint32_t hash;                              /* 28: receive hash, 0 if there is none */
+	uint16_t port;                              /* 32: port that received it */
+	uint16_t segments;                          /* 34: head: number of segments */
+	uint16_t references;                        /* 36: library: references to this segment */
+	uint8_t pool;                               /* 38: the pool that it belongs to; read only */
+	uint8_t owner;                              /* 39: library: who has it now */
+	uint16_t header_length;                     /* 40: bytes of all headers; rx: a hint */
+	uint16_t segment_size;                      /* 42: bytes of payload in each segment */
+	uint16_t checksum_start;                    /* 44: start of a checksum, from data */
+	uint16_t checksum_offset;                   /* 46: where it is stored, from its start */
+	uint64_t device_address;                    /* 48: library: the buffer as the device sees it */
+	uint32_t size;                              /* 56: bytes of the whole buffer; read only */
+	uint16_t vlan;                              /* 60: VLAN tag control information */
+	uint16_t headroom;                          /* 62: free bytes before data */
 };
 
 #if defined(__cplusplus)
@@ -461,19 +449,20 @@ _Static_assert(offsetof(struct vionet_packet, headroom) == 62, "headroom comes l
 
 struct vionet_pool_config {
 	size_t size;
-	/* 16 to 16777216; 0: 16384, or as many as fit into memory. A queue pair takes its receive ring and up to 768. */
+	/* 16 to 16777216; 0: 16384, or as many as memory holds. A queue pair takes as many as its
+	 * receive ring has descriptors, and up to 768 more. */
 	uint32_t packets;
 	uint32_t data_size; /* bytes after VIONET_HEADROOM, 64 to 65536; 0: 1984 */
 	uint32_t flags;     /* enum vionet_pool_flag */
-	int memory_fd;      /* the file behind memory; -1 for a pool that no other process may see: for PCI devices alone */
+	int memory_fd;      /* the file behind memory; -1: no other process sees it, for PCI only */
 	/*
-	 * The caller's own memory, page-aligned and shared; NULL: the library makes it. Seal its file against shrinking
-	 * (F_SEAL_SHRINK): a back-end that cuts it short would end the process with SIGBUS.
+	 * The caller's own memory, page-aligned and shared; NULL: the library makes it. Seal its
+	 * file with F_SEAL_SHRINK: a back-end that shortens it ends this process with SIGBUS.
 	 */
 	void *VIONET_NULLABLE memory;
-	size_t memory_length;         /* bytes of it; the caller keeps it mapped until the pool is destroyed */
-	uint64_t memory_offset;       /* where in the file it starts */
-	uint64_t reserved[2];         /* zero */
+	size_t memory_length;   /* bytes; the caller keeps it mapped until the pool is destroyed */
+	uint64_t memory_offset; /* where it starts in the file */
+	uint64_t reserved[2];   /* zero */
 };
 
 enum vionet_pool_flag {
@@ -481,65 +470,115 @@ enum vionet_pool_flag {
 };
 
 /*
- * Makes a pool of packets in a sealed memfd, on hugepages if the system has some to spare, or in the caller's memory,
- * whose file descriptor is duplicated. *pool is its number, never 0.
- * -EINVAL, -E2BIG a wrong setting, named; -ENOMEM; -ENFILE no pool is free. Any thread. Since 0.1.
+ * Makes a pool of packets and sets *pool to its number, which is never 0. The packets' data is in a
+ * sealed memfd, on hugepages if the system has free ones, or in the caller's memory, whose file
+ * descriptor the library duplicates. NULL for config means defaults.
+ *
+ * Errors:
+ *   -EINVAL   a setting is wrong; the sentence names it
+ *   -E2BIG    config is longer than this library knows, and the rest is not zero
+ *   -ENFILE   VIONET_MAX_POOLS pools exist
+ *   -ENOMEM
+ *
+ * Any thread. Since 0.1.
  */
-int vionet_pool_create(const struct vionet_pool_config *VIONET_NULLABLE config, uint16_t *VIONET_NULLABLE pool);
+int vionet_pool_create(const struct vionet_pool_config *VIONET_NULLABLE config,
+                       uint16_t *VIONET_NULLABLE pool);
 
-/* -EBUSY a port uses the pool or packets of it are not back; -EBADF no such pool. Any thread. Since 0.1. */
+/*
+ * Destroys a pool.
+ *
+ * Errors:
+ *   -EBUSY    a port uses the pool, or packets of it are not back
+ *   -EBADF    there is no such pool
+ *
+ * Any thread. Since 0.1.
+ */
 int vionet_pool_destroy(uint16_t pool);
 
 struct vionet_pool_info {
 	size_t size;
 	uint32_t packets;   /* in all */
-	uint32_t available; /* in the pool now; what queues keep in their caches is not counted */
+	uint32_t available; /* in the pool now; not counted: what queues keep in their caches */
 	uint32_t data_size; /* bytes after VIONET_HEADROOM */
-	uint32_t hugepages; /* bytes of one page of its memory if larger than the system's plain ones, else 0 */
-	uint64_t refused;   /* frees refused: double, foreign, of a packet in a ring */
+	uint32_t hugepages; /* bytes of one page of its memory; 0 if that is a plain page */
+	uint64_t refused;   /* frees refused: double, foreign, or of a packet in a ring */
 	uint64_t memory;    /* bytes of shared memory */
 };
 
-/* Fills *info, whose size must be set. -EBADF, -EINVAL. Any thread. Since 0.1. */
+/*
+ * Fills *info. The caller sets its size. Pool 0 is the one that ports share by default.
+ *
+ * Errors:
+ *   -EBADF    there is no such pool
+ *   -EINVAL   info is NULL, or its size is wrong
+ *
+ * Any thread. Since 0.1.
+ */
 int vionet_pool_info(uint16_t pool, struct vionet_pool_info *VIONET_NULLABLE info);
 
 /*
- * Shares a pool's memory with a port's device, so that packets of it can be sent there. The pool named in
- * vionet_config needs no such call. Before vionet_start() only. -ENODEV, -EBADF, -EBUSY, -ENOSPC. Since 0.1.
+ * Shares a pool's memory with a port's device, so that the port can send packets of the pool. The
+ * pool of vionet_config.pool is shared already. Legal while the port is not started.
+ *
+ * Errors:
+ *   -ENODEV   there is no such port
+ *   -EBADF    there is no such pool
+ *   -EBUSY    the port is started
+ *   -ENOSPC   the back-end can map no more pools
+ *
+ * Any thread. Since 0.1.
  */
 int vionet_pool_share(uint16_t pool, uint16_t port);
 
-/* One packet with VIONET_HEADROOM and no data, or NULL when the pool is empty. Pool 0 is the shared one. Any thread. */
-struct vionet_packet *VIONET_NULLABLE vionet_packet_alloc(uint16_t pool); /* Since 0.1. */
+/*
+ * Returns one packet with VIONET_HEADROOM and no data, which is the caller's; NULL if the pool is
+ * empty. Pool 0 is the one that ports share by default. Any thread. Since 0.1.
+ */
+struct vionet_packet *VIONET_NULLABLE vionet_packet_alloc(uint16_t pool);
 
-/* count packets or none: returns count or 0. Any thread. Since 0.1. */
-uint16_t vionet_packet_alloc_bulk(uint16_t pool, struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets,
+/*
+ * Allocates count packets or none: returns count or 0. The packets are the caller's. Any thread.
+ * Since 0.1.
+ */
+uint16_t vionet_packet_alloc_bulk(uint16_t pool,
+                                  struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets,
                                   uint16_t count);
 
 /*
- * Drops one reference of each segment; a segment with none left goes back to its pool. NULL is ignored. What is not
- * a packet of the caller's (a stranger, already free, in a ring) is refused and counted (vionet_pool_info.refused,
- * pool 0 counts the strangers). Any thread. Since 0.1.
+ * Drops one reference of each segment. A segment without references goes back to its pool. NULL is
+ * ignored. A packet that is not the caller's is refused and counted in vionet_pool_info.refused:
+ * one that is free already or in a ring by its pool, a foreign pointer by pool 0. Any thread.
+ * Since 0.1.
  */
 void vionet_packet_free(struct vionet_packet *VIONET_NULLABLE packet);
 
-/* vionet_packet_free of each. Any thread. Since 0.1. */
-void vionet_packet_free_bulk(struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets, uint16_t count);
+/* Does vionet_packet_free() for each of count packets. Any thread. Since 0.1. */
+void vionet_packet_free_bulk(struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets,
+                             uint16_t count);
 
 /*
- * One more reference to every segment, so that the packet outlives one more free. A packet with more than one may be
- * sent, but its data must not be changed. -EINVAL not a packet of the caller's; -EOVERFLOW. Any thread. Since 0.1.
+ * Adds one reference to every segment, so that the packet survives one more free. A packet with
+ * several references may be sent, but its data must not change.
+ *
+ * Errors:
+ *   -EINVAL     packet is not a packet of the caller's
+ *   -EOVERFLOW  it has 65535 references
+ *
+ * Any thread. Since 0.1.
  */
 int vionet_packet_reference(struct vionet_packet *VIONET_NULLABLE packet);
 
-/* Bytes free behind the data of one segment. Since 0.1. */
+/* Returns the free bytes behind the data of one segment. Since 0.1. */
 static inline uint32_t vionet_packet_tailroom(const struct vionet_packet *VIONET_NONNULL packet)
 {
 	return packet->size - packet->headroom - packet->length;
 }
 
-/* Moves the data's start n bytes back and returns it; NULL if there is no such headroom. Since 0.1. */
-static inline void *VIONET_NULLABLE vionet_packet_prepend(struct vionet_packet *VIONET_NONNULL packet, uint16_t n)
+/* Moves the start of the data back by n bytes and returns it; NULL if there is no such headroom.
+ * Since 0.1. */
+static inline void *VIONET_NULLABLE
+vionet_packet_prepend(struct vionet_packet *VIONET_NONNULL packet, uint16_t n)
 {
 	if (n > packet->headroom)
 		return NULL;
@@ -550,8 +589,10 @@ static inline void *VIONET_NULLABLE vionet_packet_prepend(struct vionet_packet *
 	return packet->data;
 }
 
-/* Cuts n bytes off the first segment's start and returns the new start; NULL if it has not so many. Since 0.1. */
-static inline void *VIONET_NULLABLE vionet_packet_adjust(struct vionet_packet *VIONET_NONNULL packet, uint16_t n)
+/* Cuts n bytes off the first segment's start and returns the new start; NULL if it has fewer.
+ * Since 0.1. */
+static inline void *VIONET_NULLABLE
+vionet_packet_adjust(struct vionet_packet *VIONET_NONNULL packet, uint16_t n)
 {
 	if (n > packet->length || (uint32_t)packet->headroom + n > 0xffff)
 		return NULL;
@@ -562,8 +603,10 @@ static inline void *VIONET_NULLABLE vionet_packet_adjust(struct vionet_packet *V
 	return packet->data;
 }
 
-/* Lengthens a packet of one segment by n bytes and returns where they start; NULL if there is no room. Since 0.1. */
-static inline void *VIONET_NULLABLE vionet_packet_append(struct vionet_packet *VIONET_NONNULL packet, uint32_t n)
+/* Adds n bytes to a packet of one segment and returns where they start; NULL if there is no room.
+ * Since 0.1. */
+static inline void *VIONET_NULLABLE
+vionet_packet_append(struct vionet_packet *VIONET_NONNULL packet, uint32_t n)
 {
 	char *tail = (char *)packet->data + packet->length;
 	if (packet->next != NULL || n > vionet_packet_tailroom(packet))
@@ -573,7 +616,8 @@ static inline void *VIONET_NULLABLE vionet_packet_append(struct vionet_packet *V
 	return tail;
 }
 
-/* Shortens a packet of one segment by n bytes. 0, or -1 if it has not so many. Since 0.1. */
+/* Takes n bytes off the end of a packet of one segment. Returns 0, or -1 if it has fewer.
+ * Since 0.1. */
 static inline int vionet_packet_trim(struct vionet_packet *VIONET_NONNULL packet, uint32_t n)
 {
 	if (packet->next != NULL || n > packet->length)
@@ -583,7 +627,8 @@ static inline int vionet_packet_trim(struct vionet_packet *VIONET_NONNULL packet
 	return 0;
 }
 
-/* Hangs packet tail behind packet head; head owns it then. 0, or -1 if that makes too many segments. Since 0.1. */
+/* Appends the packet tail to the packet head, which owns it then. Returns 0, or -1 if the packet
+ * would have more than VIONET_MAX_SEGMENTS. Since 0.1. */
 static inline int vionet_packet_chain(struct vionet_packet *VIONET_NONNULL head,
                                       struct vionet_packet *VIONET_NONNULL tail)
 {
@@ -598,159 +643,131 @@ static inline int vionet_packet_chain(struct vionet_packet *VIONET_NONNULL head,
 	return 0;
 }
 
-/* ---- bursts ------------------------------------------------------------------------------------------------------ */
+/* ---- Bursts --------------------------------------------------------------------------------- */
 
 /*
- * Takes up to count received packets, which are the caller's from then on, and gives the device fresh buffers.
- * Returns how many; 0 also for a port that is closed or stopped, and of a queue that is broken. A burst does not look
- * whether the device is still there: of one that is gone it returns what that had received. One thread per queue.
- * Since 0.1.
+ * Takes up to count received packets, which are the caller's from then on, and gives the device
+ * fresh buffers. Returns how many packets it took, which is 0 for a closed or stopped port and for
+ * a broken queue. A burst does not ask whether the device is still there: it returns what a device
+ * had received before it went. One thread per queue. Since 0.1.
  */
-uint16_t vionet_rx_burst(uint16_t port, uint16_t queue, struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets,
+uint16_t vionet_rx_burst(uint16_t port, uint16_t queue,
+                         struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets,
                          uint16_t count);
 
 /*
- * Hands packets to the device, in order, and returns how many it took: those are the library's, which frees them once
- * they are sent, in later bursts on the same queue: up to 128 sent ones may stay in the ring until then, and a burst of
- * count 0 (packets may be NULL then) collects those too. The rest stay the caller's. A packet that cannot be sent at all
- * is taken too, dropped and counted by reason (vionet_queue_stats). The ring of a device that is gone takes what it has
- * room for. The 20 bytes before a packet's data may be cleared, for the header. One thread per queue. Since 0.1.
+ * Hands packets to the device, in order, and returns how many it took. Those are the library's; the
+ * rest stay the caller's.
+ *
+ * The library frees sent packets in later bursts on the same queue. Up to 128 of them may stay in
+ * the ring until then. A burst with count 0, for which packets may be NULL, frees those too. A
+ * packet that can never be sent is taken, dropped and counted by reason (vionet_queue_stats). The
+ * ring of a device that is gone takes packets while it has room. The library may clear the 20 bytes
+ * before a packet's data, for the header. One thread per queue. Since 0.1.
  */
-uint16_t vionet_tx_burst(uint16_t port, uint16_t queue, struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets,
+uint16_t vionet_tx_burst(uint16_t port, uint16_t queue,
+                         struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets,
                          uint16_t count);
 
 /*
- * Makes packets ready for what their flags ask: finds checksum_start and checksum_offset where they are 0, puts the
- * pseudo-header's sum in place, finds header_length. Needed before vionet_tx_burst() only for packets that ask and were
- * not received that way. Returns how many of them, from the first on, can be sent; if not all, vionet_error() says what
- * is wrong with the next. The packets stay the caller's. One thread per queue. Since 0.1.
+ * Prepares packets for the offloads that their flags ask for: finds checksum_start and
+ * checksum_offset where they are 0, stores the sum of the pseudo-header, finds header_length. Only
+ * packets that ask for offloads and were not received that way need it before vionet_tx_burst().
+ * Returns how many packets, from the first on, can be sent. If it is not all of them,
+ * vionet_error() says what is wrong with the next. The packets stay the caller's. One thread per
+ * queue. Since 0.1.
  */
 uint16_t vionet_tx_prepare(uint16_t port, uint16_t queue,
-                           struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets, uint16_t count);
+                           struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets,
+                           uint16_t count);
 
 /*
- * Frees the packets that the device has sent, all of them, and returns how many descriptors that were. Bursts do so by
- * themselves; this is for a pool that runs short while nothing is sent. The queue's sending thread only. Since 0.1.
+ * Frees all packets that the device has sent and returns how many descriptors they had. Bursts do
+ * the same; this call is for a pool that runs short while nothing is sent. One thread per queue.
+ * Since 0.1.
  */
 uint16_t vionet_tx_done(uint16_t port, uint16_t queue);
 
+/* ---- Sleeping: until packets come ----------------------------------------------------------- */
+
 /*
- * A file descriptor that becomes readable when packets arrive on an armed queue or the back-end goes away, for poll or
- * epoll. The library owns it; it stays the same from vionet_start() to vionet_stop(). -ENODEV no such port, -EINVAL no
- * such queue or not started, -ENOTSUP the device signals no interrupts. Since 0.1.
+ * Returns a file descriptor for poll() or epoll. It becomes readable when packets arrive on an
+ * armed queue, and when the back-end goes away. The library owns the descriptor, which stays the
+ * same from vionet_start() to vionet_stop().
+ *
+ * Errors:
+ *   -ENODEV   there is no such port
+ *   -EINVAL   the port is not started, or has no such queue
+ *   -ENOTSUP  the device signals no interrupts
+ *
+ * Any thread. Since 0.1.
  */
 int vionet_rx_fd(uint16_t port, uint16_t queue);
 
 /*
- * Asks for one wake-up through vionet_rx_fd(). Returns 0 when armed, or 1 if packets already wait: then call
- * vionet_rx_burst() and do not sleep. Clears the descriptor. A burst that finds packets disarms. The queue's
- * receiving thread only; with an empty pool nothing may come until packets are freed, so sleep with a time-out.
- * -ENODEV also: the PCI function is gone, whatever waits; -EINVAL, -ENOTSUP as vionet_rx_fd(); -ENOTCONN the back-end is
- * gone and nothing waits, or the queue is broken: nothing more will come before a new vionet_start(), or
- * vionet_event_handle() where that sees to it. Since 0.1.
+ * Asks for one wake-up through vionet_rx_fd() and clears that descriptor. Returns 0 when the queue
+ * is armed, 1 when packets wait already: call vionet_rx_burst() then and do not sleep. A burst that
+ * finds packets disarms the queue. While the pool is empty nothing may arrive until packets are
+ * freed, so sleep with a time-out then. The queue's receiving thread only.
+ *
+ * Errors:
+ *   -ENODEV    there is no such port, or its PCI function is gone; packets may still wait
+ *   -EINVAL    the port is not started, or has no such queue
+ *   -ENOTSUP   the device signals no interrupts
+ *   -ENOTCONN  nothing more will come: the back-end is gone and no packet waits, or the queue is
+ *              broken. vionet_start() brings the queue back, or vionet_event_handle() with
+ *              recover=auto or server=1.
+ *
+ * Since 0.1.
  */
 int vionet_rx_arm(uint16_t port, uint16_t queue);
 
 /*
- * Sleeps until packets wait in the queue, at most so many milliseconds, for ever if negative: vionet_rx_arm() and poll()
- * in one, and as a rule in one system call. 1 when packets wait, or something else woke it twice; 0 when the time is over or
- * a signal came. The queue's receiving thread only. Errors as vionet_rx_arm(), also of what happened meanwhile. Since 0.1.
+ * Sleeps until packets wait in the queue, for at most the given milliseconds, or for ever if they
+ * are negative. It is vionet_rx_arm() and poll() in one call, usually with one system call. Returns
+ * 1 when packets wait or something else woke it twice, 0 when the time is over or a signal came.
+ * The queue's receiving thread only. Errors are those of vionet_rx_arm(), including what happened
+ * during the sleep. Since 0.1.
  */
 int vionet_rx_wait(uint16_t port, uint16_t queue, int milliseconds);
 
-/* ---- statistics -------------------------------------------------------------------------------------------------- */
-
-enum vionet_drop {
-	VIONET_DROP_SHORT = 0,    /* rx: the device used less than a header and an Ethernet header */
-	VIONET_DROP_LONG = 1,     /* rx: more than the buffer; tx: more than MTU and headers, or not inside its buffer */
-	VIONET_DROP_SEGMENTS = 2, /* tx: more segments than the ring or VIONET_MAX_SEGMENTS, or a count that is not true */
-	VIONET_DROP_FOREIGN = 3,  /* tx: not a packet of the caller's, or of a pool not shared with this port */
-	VIONET_DROP_EMPTY = 4,    /* tx: less than an Ethernet header, or a segment without data */
-	VIONET_DROP_OFFLOAD = 5,  /* tx: asks for what was not negotiated; rx: a header that makes no sense */
-	VIONET_DROP_STOPPED = 6,  /* at vionet_stop; rx: not fetched; tx: not known to be sent, though counted so */
-	VIONET_DROP_REASONS = 8,
-};
-
-struct vionet_queue_stats {
-	size_t size;
-	uint64_t packets;
-	uint64_t bytes; /* of frames, without virtio-net headers */
-	uint64_t dropped[VIONET_DROP_REASONS];
-	uint64_t no_buffer;  /* rx: times a buffer could not be replaced because the pool was empty */
-	uint64_t ring_full;  /* tx: packets given back to the caller for want of room */
-	uint64_t kicks;      /* notifications sent to the device */
-	uint64_t broken;     /* 1 if the device broke the rules on this queue */
-};
-
-struct vionet_stats {
-	size_t size;
-	struct vionet_queue_stats rx, tx; /* all queues added up; their size fields are not used */
-};
-
-/* Totals of a port since vionet_probe() or the last reset. -ENODEV, -EINVAL. Any thread. Since 0.1. */
-int vionet_stats(uint16_t port, struct vionet_stats *VIONET_NULLABLE stats);
-
-/* One receive queue. -ENODEV no such port, -EINVAL no such queue. Any thread. Since 0.1. */
-int vionet_rx_queue_stats(uint16_t port, uint16_t queue, struct vionet_queue_stats *VIONET_NULLABLE stats);
-
-/* One transmit queue. -ENODEV no such port, -EINVAL no such queue. Any thread. Since 0.1. */
-int vionet_tx_queue_stats(uint16_t port, uint16_t queue, struct vionet_queue_stats *VIONET_NULLABLE stats);
+/* ---- Settings: of a running port ------------------------------------------------------------ */
 
 /*
- * Extended statistics, each with a number from 0 on and a name, which stay as they are from one vionet_init() to the
- * next: of the port, such as rx_good_packets; of each queue, such as tx_q0_ring_full, rx_q1_drop_short (enum
- * vionet_drop), rx_q0_interrupts, rx_q0_wakeups; and of the device where it negotiated VIRTIO_NET_F_DEVICE_STATS, such as
- * rx_q0_device_drops. With size_stats=1 in the address there are for each queue, as DPDK names them, undersize_packets
- * (of less than 64 bytes), size_64_packets, size_65_127_packets, size_128_255_packets, size_256_511_packets,
- * size_512_1023_packets, size_1024_1518_packets, size_1519_max_packets, and by destination multicast_packets and
- * broadcast_packets, of which the first has not the second. Interrupts and wake-ups are taken note of by the next vionet_rx_arm(), or
- * vionet_rx_wait() that sleeps; interrupts that came between two of these are one.
- */
-#define VIONET_XSTAT_NAME 48 /* bytes of the longest name, its end included */
-
-/*
- * Writes the values of the first count of them and returns how many there are: values may be NULL if count is 0. The
- * device's own are fetched by a command for each queue, are 0 while there is none to ask, and know no reset.
- * -ENODEV, -EINVAL; of that command -EIO, -ETIMEDOUT, -ENOTCONN. Any thread. Since 0.1.
- */
-int vionet_xstats(uint16_t port, uint64_t *VIONET_NULLABLE values, uint32_t count);
-
-/* Writes the name of one of them. -ENODEV; -EINVAL no such number, name is NULL; -ENOSPC. Any thread. Since 0.1. */
-int vionet_xstat_name(uint16_t port, uint32_t id, char *VIONET_NULLABLE name, size_t room);
-
-/* The number of a name. -ENODEV; -EINVAL name is NULL; -ENOENT no such name. Any thread. Since 0.1. */
-int vionet_xstat_id(uint16_t port, const char *VIONET_NULLABLE name);
-
-/* Starts counting from zero again. -ENODEV. Any thread. Since 0.1. */
-int vionet_stats_reset(uint16_t port);
-
-/* The name of a drop reason, "short"; NULL if it has none. Any thread. Since 0.1. */
-const char *VIONET_NULLABLE vionet_drop_name(unsigned int reason);
-
-/* ---- settings of a port ------------------------------------------------------------------------------------------ */
-
-/*
- * Settings may be changed while packets flow. While a started port's device is asked, bursts are not held up, nor are
- * vionet_rx_fd(), _rx_arm(), _rx_wait(), _event_fd(), _info() and the calls for statistics, but those that ask the device
- * too (vionet_xstats and its two others); all other calls wait. All of them are of the device's making, and go to it as commands on its control queue, for
- * whose answer each call waits at most 3 s. They are legal from vionet_init()
- * on. vionet_stop() and a lost connection do not undo them: each vionet_start() tells the device anew, and fails if it
- * does not take them. On a stopped port they are noted for the next vionet_start(). vionet_init() forgets them.
+ * Each setting is one command on the device's control queue, and waits at most 3 s for its answer.
+ * Settings may change while packets flow. While the device takes its time to answer, bursts go on,
+ * and so do vionet_rx_fd(), vionet_rx_arm(), vionet_rx_wait(), vionet_event_fd(), vionet_info() and
+ * the statistics that do not ask the device (all but vionet_xstats(), vionet_xstat_name() and
+ * vionet_xstat_id()). All other calls on the port wait.
  *
- * All return, besides what their own comments say: -ENODEV no such port, or its PCI function is gone; -EINVAL the port
- * is not initialised, or an argument is wrong; -ENOTSUP the device lacks a feature, which the sentence names, or it was
- * not asked for; -EIO the device refused the command; -ETIMEDOUT it does not answer, and will be told nothing more
- * before the next vionet_start(); -ENOTCONN the back-end is gone. After a failure the setting is what it was.
- * Any thread, and one call at a time on a port: others wait.
+ * Settings are legal from vionet_init() on. On a stopped port a setting is noted for the next
+ * vionet_start(). vionet_stop() and a lost connection keep the settings: each vionet_start() sends
+ * them again, and fails if the device refuses one. vionet_init() forgets them. After a failure the
+ * setting is what it was.
+ *
+ * Errors of every setting, beside those in its own comment:
+ *   -ENODEV     there is no such port, or its PCI function is gone
+ *   -EINVAL     the port is not initialised, or an argument is wrong
+ *   -ENOTSUP    a feature is missing, which the sentence names: the device does not offer it, or it
+ *               was not asked for
+ *   -EIO        the device refused the command
+ *   -ETIMEDOUT  the device does not answer; it gets no more commands before the next vionet_start()
+ *   -ENOTCONN   the back-end is gone
+ *
+ * Any thread; calls on one port wait for each other.
  */
 
 /*
- * Receives all frames, or only those for us: to the port's address, to those of vionet_mac_list_set(), broadcast. Until the
- * first call a device does as it likes, which for most is to pass everything. VIRTIO_NET_F_CTRL_RX. Since 0.1.
+ * Receives all frames, or only those to the port's address, to an address of
+ * vionet_mac_list_set() and to broadcast. Before the first call the device decides; most pass
+ * everything. Needs VIRTIO_NET_F_CTRL_RX. Since 0.1.
  */
 int vionet_promiscuous_set(uint16_t port, int on);
 
-/* Receives every multicast frame, or only those listed. VIRTIO_NET_F_CTRL_RX. Since 0.1. */
+/*
+ * Receives every multicast frame, or only those of vionet_mac_list_set(). Needs
+ * VIRTIO_NET_F_CTRL_RX. Since 0.1.
+ */
 int vionet_all_multicast_set(uint16_t port, int on);
 
 enum vionet_filter {
@@ -760,145 +777,438 @@ enum vionet_filter {
 	VIONET_FILTER_NO_BROADCAST = 1 << 5,
 };
 
-/* Sets these four, flags being those that are on, of enum vionet_filter. VIRTIO_NET_F_CTRL_RX_EXTRA. Since 0.1. */
+/*
+ * Sets all four filters: flags are the bits of enum vionet_filter that are on. Needs
+ * VIRTIO_NET_F_CTRL_RX_EXTRA. Since 0.1.
+ */
 int vionet_rx_filter_set(uint16_t port, uint32_t flags);
 
 /*
- * Gives the port another address of 6 bytes: no group's, not all zero. VIRTIO_NET_F_CTRL_MAC_ADDR; a legacy PCI device
- * does without. Since 0.1.
+ * Gives the port another MAC address of 6 bytes: a unicast address that is not all zero. Needs
+ * VIRTIO_NET_F_CTRL_MAC_ADDR; a legacy PCI device does without. Since 0.1.
  */
 int vionet_mac_set(uint16_t port, const uint8_t *VIONET_NULLABLE mac);
 
 /*
- * Sets the addresses besides the port's own whose frames it receives, in place of the last list: count of them, 6 bytes
- * each and nothing in between, unicast and multicast in any order, at most 65535; 0 and NULL for none. Where the device
- * has no room for them, all unicast frames are let pass, or all multicast ones, or both, which the log tells.
- * VIRTIO_NET_F_CTRL_RX. -ENOMEM. Since 0.1.
+ * Replaces the list of further addresses whose frames the port receives: count addresses of 6 bytes
+ * each, without gaps, unicast and multicast in any order, at most 65535. NULL and 0 clear the list.
+ * If the device has too little room for the list, all unicast frames pass, or all multicast frames,
+ * or both; the log says so. Needs VIRTIO_NET_F_CTRL_RX.
+ *
+ * Errors:
+ *   -ENOMEM
+ *
+ * Since 0.1.
  */
 int vionet_mac_list_set(uint16_t port, const uint8_t *VIONET_NULLABLE list, size_t count);
 
 /*
- * Lets frames of VLAN id (0 to 4095) pass, or no more. VIRTIO_NET_F_CTRL_VLAN, which is negotiated only with
- * VIONET_RX_VLAN_FILTER, since with it a device passes no tagged frame that it was not told of; as a rule it passes all
- * in promiscuous mode. Since 0.1.
+ * Lets frames of VLAN id, 0 to 4095, pass or not. Needs VIRTIO_NET_F_CTRL_VLAN, which is negotiated
+ * only with VIONET_RX_VLAN_FILTER: a device with that feature drops tagged frames of every VLAN
+ * that it was not told to pass. Most devices pass all VLANs in promiscuous mode. Since 0.1.
  */
 int vionet_vlan_filter_set(uint16_t port, uint16_t id, int on);
 
 /*
- * How many of the port's queue pairs are in use: 1 to as many as it was initialised with. With fewer than before
- * nothing new is received on the last ones, though what is there can still be fetched, and vionet_tx_burst() on them
- * takes no packets; it first waits up to 100 ms for those it took to be sent. -ETIMEDOUT also: a thread stayed inside a
- * burst for 3 s. Since 0.1.
+ * Sets how many of the port's queue pairs are in use: 1 to the number it was initialised with. When
+ * pairs are taken out of use, their receive queues get nothing new, but packets that are there can
+ * still be fetched. vionet_tx_burst() takes no packets on them. The call first waits up to 100 ms
+ * until the packets on them are sent.
+ *
+ * Errors:
+ *   -ETIMEDOUT  also if a thread stayed inside a burst for 3 s
+ *
+ * Since 0.1.
  */
 int vionet_queue_pairs_set(uint16_t port, uint16_t pairs);
 
 /*
- * The largest packet that is sent, after the Ethernet header: 68 to what the device gives with VIRTIO_NET_F_MTU, or else
- * to what receive buffers hold. vionet_info.mtu is the one in force. Since 0.1.
+ * Sets the largest packet that is sent, in bytes after the Ethernet header. 68 is the smallest. The
+ * device's MTU is the largest, with VIRTIO_NET_F_MTU; without it, what receive buffers hold.
+ * vionet_info.mtu is the one in force. Since 0.1.
  */
 int vionet_mtu_set(uint16_t port, uint16_t mtu);
 
 enum vionet_hash {
-	VIONET_HASH_IPV4 = 1 << 0, /* addresses of IPv4 packets without one of the next two */
+	VIONET_HASH_IPV4 = 1 << 0, /* addresses of IPv4 packets that the next two leave */
 	VIONET_HASH_TCP4 = 1 << 1, /* addresses and ports */
 	VIONET_HASH_UDP4 = 1 << 2,
 	VIONET_HASH_IPV6 = 1 << 3,
 	VIONET_HASH_TCP6 = 1 << 4,
 	VIONET_HASH_UDP6 = 1 << 5,
-	VIONET_HASH_IPV6_EX = 1 << 6, /* the three of IPv6 with its extension headers looked into */
+	VIONET_HASH_IPV6_EX = 1 << 6, /* these three read the extension headers of IPv6 */
 	VIONET_HASH_TCP6_EX = 1 << 7,
 	VIONET_HASH_UDP6_EX = 1 << 8,
 };
 
 struct vionet_rss {
 	size_t size;
-	uint8_t *VIONET_NULLABLE key;    /* of the Toeplitz hash; only read by vionet_rss_set() */
-	uint16_t *VIONET_NULLABLE table; /* receive queues, by the lowest bits of the hash; likewise */
-	uint32_t hash_types;           /* enum vionet_hash; set: 0 for all that the device knows */
-	uint16_t table_length;         /* entries, a power of two; set: 0 for the queues in use in turns */
-	uint16_t unclassified_queue;   /* for packets that have no hash */
-	uint8_t key_length;            /* bytes; set: 0 to keep the key there is, a random one at first */
-	uint8_t max_key_length;        /* these three are what the device knows, filled by vionet_rss_get() */
+	uint8_t *VIONET_NULLABLE key;    /* of the Toeplitz hash; vionet_rss_set() only reads it */
+	uint16_t *VIONET_NULLABLE table; /* receive queues by the hash's lowest bits; likewise */
+	uint32_t hash_types;         /* enum vionet_hash; set: 0 for all that the device knows */
+	uint16_t table_length;       /* entries, a power of two; set: 0 for queues in use in turn */
+	uint16_t unclassified_queue; /* for packets without a hash */
+	uint8_t key_length;          /* bytes; set: 0 keeps the key, which is random at first */
+	uint8_t max_key_length;      /* the device's limits, which vionet_rss_get() fills in */
 	uint16_t max_table_length;
 	uint32_t supported_hash_types;
 };
 
 /*
- * Sets which received packets have a hash and how it chooses their queue. VIRTIO_NET_F_RSS, which is negotiated with
- * VIONET_RX_RSS; for key and hash_types VIRTIO_NET_F_HASH_REPORT is enough, negotiated with VIONET_RX_HASH. From the
- * start all that the device knows is hashed. A table names queues in use only: set another before vionet_queue_pairs_set()
- * leaves one of them out. -E2BIG *rss is newer than the library; -ENOMEM. Since 0.1.
+ * Sets which received packets have a hash and how the hash chooses their queue. From the start on
+ * every type is hashed that the device knows. A table may name queues in use only: set another one
+ * before vionet_queue_pairs_set() takes one of them out of use. Needs VIRTIO_NET_F_RSS, which is
+ * negotiated with VIONET_RX_RSS. For key and hash_types alone VIRTIO_NET_F_HASH_REPORT is enough,
+ * which is negotiated with VIONET_RX_HASH.
+ *
+ * Errors:
+ *   -E2BIG    rss is longer than this library knows, and the rest is not zero
+ *   -ENOMEM
+ *
+ * Since 0.1.
  */
 int vionet_rss_set(uint16_t port, const struct vionet_rss *VIONET_NULLABLE rss);
 
 /*
- * Fills *rss, whose size must be set, with what is in use. key_length and table_length say beforehand how much room key
- * and table have, which may be 0, and afterwards how much there is: more than was copied if the room is less. Since 0.1.
+ * Fills *rss, whose size the caller sets, with what is in use. Before the call key_length and
+ * table_length say how much room key and table have, which may be 0. Afterwards they say how much
+ * there is, which is more than was copied if the room was too small. Since 0.1.
  */
 int vionet_rss_get(uint16_t port, struct vionet_rss *VIONET_NULLABLE rss);
 
 /*
- * Switches VIONET_RX_CHECKSUM and VIONET_RX_LRO, as far as vionet_init() got them, off and on again; the other bits as
- * in vionet_config. Packets that are already on their way come as before. VIRTIO_NET_F_CTRL_GUEST_OFFLOADS. Since 0.1.
+ * Switches VIONET_RX_CHECKSUM and VIONET_RX_LRO off and on again, if vionet_init() got them. The
+ * other bits must be as in vionet_config. Packets on their way come as before. Needs
+ * VIRTIO_NET_F_CTRL_GUEST_OFFLOADS. Since 0.1.
  */
 int vionet_rx_offloads_set(uint16_t port, uint32_t offloads);
 
 #define VIONET_ALL_QUEUES 0xffff
 
 /*
- * Takes a queue from the device, empties it and gives it back with so many descriptors, 0 for as many as it has: 2 to
- * what vionet_init() gave it, a power of two unless rings are packed. The others run on. What the queue holds is freed
- * and counted as VIONET_DROP_STOPPED; one that broke works again; what vionet_rx_fd() returned stays good. Lasts until
- * vionet_stop(). On PCI it takes VIRTIO_F_RING_RESET. -EINVAL also: the port is not started; -ETIMEDOUT also: the device
- * keeps the queue, which is broken then, or a thread stayed inside its burst for 3 s, and nothing has changed. Since 0.1.
+ * Takes one queue from the device, empties it and gives it back with the given number of
+ * descriptors: 2 to what vionet_init() gave it, a power of two unless the rings are packed, 0 for
+ * as many as it has. The other queues run on. What the queue held is freed and counted as
+ * VIONET_DROP_STOPPED. A broken queue works again. The descriptor of vionet_rx_fd() stays valid.
+ * The size lasts until vionet_stop(). On PCI it needs VIRTIO_F_RING_RESET.
+ *
+ * Errors:
+ *   -EINVAL     also if the port is not started
+ *   -ETIMEDOUT  also if the device does not give the queue back, which is broken then, or if a
+ *               thread stayed inside a burst for 3 s, and nothing has changed
+ *
+ * Since 0.1.
  */
 int vionet_rx_queue_restart(uint16_t port, uint16_t queue, uint16_t descriptors);
-int vionet_tx_queue_restart(uint16_t port, uint16_t queue, uint16_t descriptors); /* since 0.1 */
+
+/* Does for a transmit queue what vionet_rx_queue_restart() does for a receive queue. Since 0.1. */
+int vionet_tx_queue_restart(uint16_t port, uint16_t queue, uint16_t descriptors);
 
 /*
- * Lets the device delay interrupts of receive queues until so many packets have come or so many microseconds have
- * passed since the first of them, whichever is earlier; 0 and 0 for none. queue is a number, for which it takes
- * VIRTIO_NET_F_VQ_NOTF_COAL, or VIONET_ALL_QUEUES, which undoes what was set for single ones: VIRTIO_NET_F_NOTF_COAL.
+ * Lets the device delay interrupts of receive queues until the given number of packets have come or
+ * the given number of microseconds have passed since the first of them, whichever is earlier. 0 and
+ * 0 mean no delay. queue is the number of one queue, which needs VIRTIO_NET_F_VQ_NOTF_COAL, or
+ * VIONET_ALL_QUEUES, which needs VIRTIO_NET_F_NOTF_COAL and replaces the delays of single queues.
  * Since 0.1.
  */
 int vionet_rx_coalesce_set(uint16_t port, uint16_t queue, uint32_t packets, uint32_t microseconds);
 
-/* The same for transmit queues and packets sent. Since 0.1. */
+/* Does for transmit queues and sent packets what vionet_rx_coalesce_set() does. Since 0.1. */
 int vionet_tx_coalesce_set(uint16_t port, uint16_t queue, uint32_t packets, uint32_t microseconds);
 
-/* ---- a device of our own ----------------------------------------------------------------------------------------- */
+/* ---- Events --------------------------------------------------------------------------------- */
+
+enum vionet_event {
+	VIONET_EVENT_NEW = 1,    /* a port was probed; it is attached after the callbacks return */
+	VIONET_EVENT_BROKEN = 2, /* the device broke the rules on a queue, which is stopped */
+	VIONET_EVENT_GONE = 3,   /* the back-end closed the connection, or the device left */
+	VIONET_EVENT_CLOSED = 4, /* the port is about to be forgotten */
+	/* Only vionet_event_handle() notices and delivers the following. */
+	VIONET_EVENT_LINK = 5,        /* the link went up or down: vionet_info.link_up */
+	VIONET_EVENT_ANNOUNCE = 6,    /* the network should learn our address: vionet_announce() */
+	VIONET_EVENT_NEEDS_RESET = 7, /* the device cannot go on: stop the port and start it */
+	VIONET_EVENT_RECOVERED = 8,   /* recover=auto has done that */
+	VIONET_EVENT_CONNECTED = 9,   /* a waiting port has a back-end, the first or the next one */
+};
 
 /*
- * Serves a soft device on a vhost-user socket, for another program's front-end (this library, DPDK, QEMU). wire is
- * what stands after "soft:", keys included, and besides:
+ * Receives one event, on the thread that caused or noticed it. The callback may read the port but
+ * not change it. A callback that another thread is removing may be called once more.
+ */
+typedef void (*vionet_event_callback)(uint16_t port, int event, void *VIONET_NULLABLE user);
+
+/*
+ * Adds a callback for the events of all ports. There is room for 8.
  *
- *     queues=1..128              queue pairs; a tap has as many queues
- *     mac=, mtu=68..65535        what the device says of itself; without the keys a random address, and 1500
- *     packed_vq, in_order, mrg_rxbuf=0   not offered
- *     features_off=0x...         the same for any feature bits
- *     client=1                   connect to a front-end that listens at path, and again when it has gone
- *     checksum=partial|valid     of generate: for a driver that takes them, UDP checksums that are left to do, or
- *                                frames that are said to have been checked
+ * Errors:
+ *   -EINVAL   callback is NULL
+ *   -ENOSPC   there are 8 callbacks already
  *
- * *device is its number, for vionet_soft_stop(). The socket file is made here and removed by vionet_soft_stop().
- * -EINVAL, -ENOTSUP, -EADDRINUSE, -EACCES, -ENFILE, -ENOMEM. Since 0.1.
+ * Any thread. Since 0.1.
+ */
+int vionet_event_add(vionet_event_callback VIONET_NULLABLE callback, void *VIONET_NULLABLE user);
+
+/*
+ * Removes a callback that vionet_event_add() added with the same two arguments.
+ *
+ * Errors:
+ *   -ENOENT   no such callback was added
+ *
+ * Any thread. Since 0.1.
+ */
+int vionet_event_remove(vionet_event_callback VIONET_NULLABLE callback, void *VIONET_NULLABLE user);
+
+/*
+ * Returns a file descriptor that becomes readable when something happens to a started port: its
+ * configuration changed, the back-end went away or came, a queue broke. Call vionet_event_handle()
+ * then. The library owns the descriptor, which stays the same from vionet_start() to vionet_stop().
+ *
+ * Errors:
+ *   -ENODEV   there is no such port
+ *   -EINVAL   the port is not started
+ *
+ * Any thread. Since 0.1.
+ */
+int vionet_event_fd(uint16_t port);
+
+/*
+ * Finds out what happened to a started port and delivers it to the callbacks, on this thread.
+ * Returns how many events there were. Some devices cannot signal changes; call it now and then for
+ * those. A request for an announcement is acknowledged after the callbacks. The call never waits
+ * for a back-end that does not listen or does not answer.
+ *
+ * With recover=auto a broken queue, or a device that needs a reset, is stopped and started again.
+ * Bursts on other threads return 0 meanwhile.
+ *
+ * With recover=auto or server=1 a port whose back-end is gone delivers VIONET_EVENT_GONE and waits
+ * for the next back-end in VIONET_STATE_WAITING. vionet_event_fd() says when to look for it, and
+ * VIONET_EVENT_CONNECTED says that it is there. Meanwhile vionet_rx_burst() returns what had been
+ * received, then 0, and vionet_tx_burst() returns 0. The descriptors of vionet_event_fd() and
+ * vionet_rx_fd() stay the same.
+ *
+ * Every restart keeps the packets that were in the rings. Received packets are fetched once. Those
+ * that the device had not reported as sent go to the next device, in order; a device that sent one
+ * without reporting it causes a duplicate. The next device must offer again what was negotiated at
+ * the start, except for what concerns rings only (packed, IN_ORDER, EVENT_IDX, INDIRECT_DESC,
+ * MRG_RXBUF).
+ *
+ * A PCI function that was unplugged, or with VFIO is about to be, is gone: VIONET_EVENT_GONE comes,
+ * and calls that would ask the device return -ENODEV. With vfio-pci the kernel delays the removal
+ * until vionet_close(); with uio_pci_generic it does not wait.
+ *
+ * Errors:
+ *   -ENODEV     there is no such port, or its PCI function was known to be gone
+ *   -EINVAL     the port is not started
+ *   -ETIMEDOUT  the device does not answer, or a thread stayed inside a burst for 3 s
+ *   -EPROTO     the device came back without a feature that the port uses; the sentence names it. A
+ *               waiting port goes on waiting for a back-end that has the feature.
+ *   or as vionet_start()
+ *
+ * Any thread. Since 0.1.
+ */
+int vionet_event_handle(uint16_t port);
+
+/*
+ * Tells the network where the port's address is. It sends a RARP request from that address, from
+ * which switches learn, and a gratuitous ARP request for each of count IPv4 addresses, from which
+ * hosts learn. Each has 4 bytes in network order; addresses may be NULL if count is 0. Call it on
+ * VIONET_EVENT_ANNOUNCE, also from the callback if that runs on the right thread, and after the
+ * link came up or the address changed. A newly connected back-end needs no call: the library sends
+ * it a message instead.
+ *
+ * The frames go through the given transmit queue: call it on the queue's sending thread only.
+ *
+ * Errors:
+ *   -ENODEV    there is no such port
+ *   -EINVAL    the port is not started, the queue is not in use, or addresses is NULL
+ *   -ENOTCONN  no back-end is there
+ *   -ENOBUFS   the pool or the ring had no room for all of the frames
+ *
+ * Since 0.1.
+ */
+int vionet_announce(uint16_t port, uint16_t queue, const uint8_t *VIONET_NULLABLE addresses,
+                    size_t count);
+
+/* ---- Statistics ----------------------------------------------------------------------------- */
+
+enum vionet_drop {
+	VIONET_DROP_SHORT = 0,    /* rx: shorter than the two headers, virtio-net and Ethernet */
+	VIONET_DROP_LONG = 1,     /* rx: longer than the buffer; tx: than the MTU, or outside it */
+	VIONET_DROP_SEGMENTS = 2, /* tx: too many segments, or their number is wrong */
+	VIONET_DROP_FOREIGN = 3,  /* tx: not the caller's packet, or of a pool that is not shared */
+	VIONET_DROP_EMPTY = 4,    /* tx: shorter than an Ethernet header, or an empty segment */
+	VIONET_DROP_OFFLOAD = 5,  /* tx: an offload not negotiated; rx: an invalid header */
+	VIONET_DROP_STOPPED = 6,  /* at a stop; rx: not fetched; tx: perhaps not sent */
+	VIONET_DROP_REASONS = 8,
+};
+
+struct vionet_queue_stats {
+	size_t size;
+	uint64_t packets;
+	uint64_t bytes; /* of frames, without virtio-net headers */
+	uint64_t dropped[VIONET_DROP_REASONS];
+	uint64_t no_buffer; /* rx: how often the pool was empty when a buffer was to be replaced */
+	uint64_t ring_full; /* tx: packets given back to the caller because the ring was full */
+	uint64_t kicks;     /* notifications sent to the device */
+	uint64_t broken;    /* 1: the device broke the rules on this queue */
+};
+
+struct vionet_stats {
+	size_t size;
+	struct vionet_queue_stats rx, tx; /* all queues added up; their size fields are not used */
+};
+
+/*
+ * Fills *stats, whose size the caller sets, with a port's totals since vionet_probe() or the last
+ * vionet_stats_reset().
+ *
+ * Errors:
+ *   -ENODEV   there is no such port
+ *   -EINVAL   stats is NULL, or its size is wrong
+ *
+ * Any thread. Since 0.1.
+ */
+int vionet_stats(uint16_t port, struct vionet_stats *VIONET_NULLABLE stats);
+
+/*
+ * Fills *stats, whose size the caller sets, with the counters of one receive queue.
+ *
+ * Errors:
+ *   -ENODEV   there is no such port
+ *   -EINVAL   there is no such queue, stats is NULL, or its size is wrong
+ *
+ * Any thread. Since 0.1.
+ */
+int vionet_rx_queue_stats(uint16_t port, uint16_t queue,
+                          struct vionet_queue_stats *VIONET_NULLABLE stats);
+
+/* Does for a transmit queue what vionet_rx_queue_stats() does. Any thread. Since 0.1. */
+int vionet_tx_queue_stats(uint16_t port, uint16_t queue,
+                          struct vionet_queue_stats *VIONET_NULLABLE stats);
+
+/*
+ * Extended statistics have a number, counted from 0, and a name. Both stay the same from one
+ * vionet_init() to the next. There are
+ *
+ *     of the port     rx_good_packets and others
+ *     of each queue   tx_q0_ring_full, rx_q1_drop_short (enum vionet_drop), rx_q0_interrupts,
+ *                     rx_q0_wakeups and others
+ *     of the device   rx_q0_device_drops and others, with VIRTIO_NET_F_DEVICE_STATS
+ *     with size_stats=1 in the address, of each queue, under the names that DPDK gives them:
+ *                     undersize_packets (less than 64 bytes), size_64_packets,
+ *                     size_65_127_packets, size_128_255_packets, size_256_511_packets,
+ *                     size_512_1023_packets, size_1024_1518_packets, size_1519_max_packets,
+ *                     multicast_packets (broadcast not included), broadcast_packets
+ *
+ * Interrupts and wake-ups are counted by the next vionet_rx_arm(), and by a vionet_rx_wait() that
+ * sleeps. Interrupts between two such calls count as one.
+ */
+#define VIONET_XSTAT_NAME 48 /* bytes of the longest name, its final zero included */
+
+/*
+ * Writes the values of the first count statistics and returns how many there are. values may be
+ * NULL if count is 0. The device's own counters are fetched by one command per queue. They are 0
+ * while there is no device to ask, and vionet_stats_reset() does not reset them.
+ *
+ * Errors:
+ *   -ENODEV     there is no such port
+ *   -EINVAL     values is NULL
+ *   -EIO        the device refused the command
+ *   -ETIMEDOUT  the device does not answer
+ *   -ENOTCONN   the back-end is gone
+ *
+ * Any thread. Since 0.1.
+ */
+int vionet_xstats(uint16_t port, uint64_t *VIONET_NULLABLE values, uint32_t count);
+
+/*
+ * Writes the name of statistic id, with its final zero, into room bytes.
+ *
+ * Errors:
+ *   -ENODEV   there is no such port
+ *   -EINVAL   there is no such statistic, or name is NULL
+ *   -ENOSPC   the name is longer than room
+ *
+ * Any thread. Since 0.1.
+ */
+int vionet_xstat_name(uint16_t port, uint32_t id, char *VIONET_NULLABLE name, size_t room);
+
+/*
+ * Returns the number of the statistic with this name.
+ *
+ * Errors:
+ *   -ENODEV   there is no such port
+ *   -EINVAL   name is NULL
+ *   -ENOENT   there is no statistic of this name
+ *
+ * Any thread. Since 0.1.
+ */
+int vionet_xstat_id(uint16_t port, const char *VIONET_NULLABLE name);
+
+/*
+ * Sets the port's counters to zero.
+ *
+ * Errors:
+ *   -ENODEV   there is no such port
+ *
+ * Any thread. Since 0.1.
+ */
+int vionet_stats_reset(uint16_t port);
+
+/*
+ * Returns the name of a drop reason, "short"; NULL if the reason has none. The string is static.
+ * Any thread. Since 0.1.
+ */
+const char *VIONET_NULLABLE vionet_drop_name(unsigned int reason);
+
+/* ---- SoftDevices: served to other programs -------------------------------------------------- */
+
+/*
+ * Serves a soft device on a vhost-user socket, for the front-end of another program (this library,
+ * DPDK, QEMU). wire is what follows "soft:" in a device address, with its keys. These keys apply
+ * to a served device; docs/addresses.md explains them:
+ *
+ *     every wire   queues mac mtu packed_vq in_order mrg_rxbuf features_off client
+ *     generate     length rate flows checksum
+ *     pcap         out
+ *
+ * *device becomes the number of the device, for vionet_soft_stop(). The library makes the socket's
+ * file and vionet_soft_stop() removes it.
+ *
+ * Errors:
+ *   -EINVAL      wire, a key or a value is wrong, or the path is too long
+ *   -EADDRINUSE  another program listens on the socket, or the file is not a socket
+ *   -EACCES      this user may not make the socket
+ *   -ENFILE      64 devices are served already
+ *   -ENOMEM
+ *   or what the kernel says about the socket, the interface or the file
+ *
+ * Any thread. Since 0.1.
  */
 int vionet_soft_serve(const char *VIONET_NULLABLE path, const char *VIONET_NULLABLE wire,
-                        uint16_t *VIONET_NULLABLE device);
+                      uint16_t *VIONET_NULLABLE device);
 
 struct vionet_soft_stats {
 	size_t size;
 	uint64_t to_driver;         /* frames delivered into the driver's receive ring */
 	uint64_t from_driver;       /* frames taken from its transmit ring */
-	uint64_t to_driver_drops;   /* frames lost: no buffer, one too small, or the driver gone that they waited for */
-	uint64_t from_driver_drops; /* frames the wire could not take */
+	uint64_t to_driver_drops;   /* frames lost: no buffer, a small one, or no driver */
+	uint64_t from_driver_drops; /* frames that the wire could not take */
 	uint64_t connections;       /* front-ends that have connected so far */
 };
 
-/* -ENODEV no such device. Any thread. Since 0.1. */
+/*
+ * Fills *stats, whose size the caller sets, with the counters of a served device.
+ *
+ * Errors:
+ *   -ENODEV   there is no such device
+ *   -EINVAL   stats is NULL, or its size is wrong
+ *
+ * Any thread. Since 0.1.
+ */
 int vionet_soft_stats(uint16_t device, struct vionet_soft_stats *VIONET_NULLABLE stats);
 
-/* Disconnects and forgets a served device. Any number is legal. Since 0.1. */
+/* Disconnects a served device and forgets it. Every number is legal. Any thread. Since 0.1. */
 void vionet_soft_stop(uint16_t device);
 
 #ifdef __clang__
