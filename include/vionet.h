@@ -433,7 +433,7 @@ struct vionet_packet {
 	uint16_t segment_size;                      /* 42: bytes of payload in each segment */
 	uint16_t checksum_start;                    /* 44: start of a checksum, from data */
 	uint16_t checksum_offset;                   /* 46: where it is stored, from its start */
-	uint64_t device_address;                    /* 48: library: the buffer as the device sees it */
+	uint64_t device_address;                    /* 48: library: the buffer, for the device */
 	uint32_t size;                              /* 56: bytes of the whole buffer; read only */
 	uint16_t vlan;                              /* 60: VLAN tag control information */
 	uint16_t headroom;                          /* 62: free bytes before data */
