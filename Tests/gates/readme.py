@@ -1,13 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""What the README says works does, what it calls planned says -ENOTSUP, and its program compiles and forwards.
-
-The tables are found by their headings: "| feature bit | state |" is compared with what the library accepts of a
-back-end that offers everything, "| address | today |" with what vionet_probe() says.
+"""What the pages say is so: the README's program compiles and forwards, docs/features.md names the feature bits that the
+library accepts, the README's speeds are those of docs/performance.md, and every path that a page names exists.
 """
 # deadline: 180
-import ctypes
-import errno
 import os
 import pathlib
 import re
@@ -19,6 +15,7 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = pathlib.Path(__file__).resolve().parent
 STAGE = ROOT / "build/stage"
 FAULTS = []
 
@@ -28,110 +25,58 @@ def fault(text):
     print("FAIL:", text)
 
 
-def table(text, heading):
-    """Rows of the table whose heading line starts so: cells without their back-quotes."""
-    rows, inside = [], False
-    for line in text.split("\n"):
-        if line.startswith(heading):
-            inside = True
-        elif inside and not line.startswith("|"):
-            break
-        elif inside and not line.startswith("|--"):
-            rows.append([cell.strip().strip("`") for cell in line.strip().strip("|").split("|")])
-    return rows
-
-
-def state_faults(rows, really):
-    """Rows whose used or planned is not what is the case, and what is the case but in no row."""
-    said = {row[0] for row in rows if row[1] == "used"}
-    out = [f"{name} is called used, but is not accepted" for name in sorted(said - really)]
-    out += [f"{name} is accepted, but not called used" for name in sorted(really - said)]
-    return out + [f"{name} is {state}: neither used nor planned" for name, state, *_ in rows
-                  if state not in ("used", "planned")]
-
-
 def run(*command, **options):
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def section(text, heading):
+    return text.split(f"\n## {heading}\n", 1)[-1].split("\n## ")[0] if f"\n## {heading}\n" in text else ""
 
 
 def compiled(source, program):
     flags = shlex.split(run("pkg-config", "--cflags", "--libs", "vionet",
                             env={**os.environ, "PKG_CONFIG_PATH": str(STAGE / "lib/pkgconfig")}).stdout)
-    result = run("gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-pthread", source, "-o", program, *flags,
-                 f"-Wl,-rpath,{STAGE}/lib")
+    result = run("gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-pthread",
+                 source, "-o", program, *flags, f"-Wl,-rpath,{STAGE}/lib")
     if result.returncode:
         fault(f"{source.name} does not compile:\n{result.stderr}")
     return result.returncode == 0
 
 
-def check_features(text, work):
-    if not compiled(ROOT / "Tests/gates/accepted_features.c", work / "wanted"):
+# ---- feature bits ---------------------------------------------------------------------------------------------------
+
+
+def bits(text):
+    """Names in the first column of a table."""
+    return set(re.findall(r"^\| `(VIRTIO_\w+)` \|", text, re.M))
+
+
+def differences(said, really):
+    return [f"docs/features.md names {each}, which is not accepted" for each in sorted(said - really)] + [
+        f"{each} is accepted, and docs/features.md does not name it" for each in sorted(really - said)]
+
+
+def check_features(work):
+    text = (ROOT / "docs/features.md").read_text()
+    if not compiled(HERE / "accepted_features.c", work / "accepted"):
         return
-    really = set(run(work / "wanted").stdout.split())
-    rows = table(text, "| feature bit | state |")
-    print(f"feature bits: {len(rows)} rows, {len(really)} accepted")
-    if len(rows) < 4 or not really:
-        fault("no table of feature bits")
-    for each in state_faults(rows, really):
+    really = set(run(work / "accepted").stdout.split())
+    every, more = bits(section(text, "Of every device")), bits(section(text, "Of PCI and vDPA devices in addition"))
+    print(f"feature bits: {len(every)} and {len(more)} rows, {len(really)} accepted of a back-end that offers everything")
+    if len(every) < 30 or len(more) < 5 or not really:
+        fault("docs/features.md has no tables of feature bits")
+    # The library accepts the bits of whole devices on PCI and vDPA only; their names are its own.
+    source = (ROOT / "Sources/VioNet/Handshake/Features.swift").read_text()
+    for each in sorted(more):
+        if not re.search(rf"\b{each}\)", source):
+            fault(f"docs/features.md names {each}, which the handshake does not know")
+    for each in differences(every, really):
         fault(each)
-    # The comparison can fail, both ways.
-    some = [["A", "used"], ["B", "planned"]]
-    if state_faults(some, {"A"}) or not state_faults(some, {"A", "B"}) or not state_faults(some, set()):
-        fault("the comparison of states sees nothing")
+    if not differences({"A"}, set()) or not differences(set(), {"A"}) or differences({"A"}, {"A"}):
+        fault("the comparison of feature bits sees nothing")
 
 
-class Library:
-    def __init__(self, work):
-        self.lib = ctypes.CDLL(STAGE / "lib/libvionet.so.0")
-        self.lib.vionet_error.restype = ctypes.c_char_p
-        self.work = work
-        self.private = ctypes.CDLL(None).unshare(0x40000000) == 0  # a network namespace of our own, for TAPs
-
-    def instance(self, address):
-        """An address of the README's, made one that can be opened here."""
-        if address.startswith("vhost-user:"):
-            device = ctypes.c_uint16()
-            path = str(self.work / "served.sock")
-            if not os.path.exists(path) and self.lib.vionet_soft_serve(path.encode(), b"sink", ctypes.byref(device)):
-                fault(f"cannot serve a device: {self.lib.vionet_error().decode()}")
-            return "vhost-user:" + path
-        if address.startswith("soft:pcap="):
-            capture = self.work / "empty.pcap"
-            capture.write_bytes(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
-            return f"soft:pcap={capture}"
-        return address
-
-    def probe(self, address):
-        port = ctypes.c_uint16()
-        result = self.lib.vionet_open(self.instance(address).encode(), ctypes.byref(port))
-        if result == 0:
-            self.lib.vionet_close(port)
-        return result
-
-
-def check_addresses(text, work):
-    library, rows = Library(work), table(text, "| address | today |")
-    header = (STAGE / "include/vionet.h").read_text()
-    print(f"addresses: {len(rows)} rows")
-    if len(rows) < 5:
-        fault("no table of addresses")
-    for address, today, *_ in rows:
-        if address.startswith("soft:tap=") and not library.private:
-            print(f"{address}: not tried, which wants root")
-            continue
-        result = library.probe(address)
-        wanted = {"works": 0, "planned": -errno.ENOTSUP}.get(today)
-        # A device that is not here, or another's, says at least that the scheme is served.
-        absent = {"pci": [-errno.ENODEV, -errno.EBUSY], "vhost-net": [-errno.ENOENT], "vhost-vdpa": [-errno.ENOENT]}
-        if today == "works" and result in absent.get(address.split(":")[0], []):
-            continue
-        if wanted is None or result != wanted:
-            fault(f"{address} is called {today}; opening it gave {result}: {library.lib.vionet_error().decode()}")
-    # Every address of the header's list has a row.
-    rowed = {re.split(r"[=/]|:0|(?<=vhost-net:)", row[0])[0] for row in rows}
-    listed = set(re.findall(r"^ \*     ((?:pci(?=:)|vhost-(?:user|net|vdpa):|soft:\w+))", header, re.M))
-    if len(listed) < 5 or listed - rowed:
-        fault(f"listed in vionet.h and not in the README: {', '.join(sorted(listed - rowed)) or 'no list found'}")
+# ---- the program ----------------------------------------------------------------------------------------------------
 
 
 def capture_of(frames):
@@ -177,16 +122,87 @@ def check_program(text, work):
         fault("the program hides errors")
 
 
+# ---- speeds ---------------------------------------------------------------------------------------------------------
+
+
+def ratios(page):
+    """The column "ratio" of form inline in the table "Each path"."""
+    rows = [line.split("|") for line in section(page, "Each path").split("\n") if re.match(r"\| (rx|tx)-", line)]
+    return [float(row[4]) for row in rows if row[4].strip() != "-"]
+
+
+def speed_fault(readme, found):
+    said = re.search(r"moves (\d+\.\d) to (\d+\.\d) times", readme)
+    if not said or not found:
+        return "the README states no range of speeds, or docs/performance.md has no ratios"
+    low, high = f"{min(found):.1f}", f"{max(found):.1f}"
+    if said.groups() == (low, high):
+        return None
+    return f"the README says {said[1]} to {said[2]} times DPDK; docs/performance.md has {low} to {high}"
+
+
+def check_speed(readme):
+    found = ratios((ROOT / "docs/performance.md").read_text())
+    print(f"speeds: {len(found)} ratios")
+    reason = speed_fault(readme, found)
+    if reason:
+        fault(reason)
+    if not speed_fault(readme, [each * 2 for each in found]):
+        fault("the comparison of speeds sees nothing")
+
+
+# ---- paths ----------------------------------------------------------------------------------------------------------
+
+TOPS = ("Sources", "Tests", "Tools", "include", "examples", "docs", "bench", "pkgconfig", ".ci")
+
+
+def paths(text):
+    """Paths of this tree that a page names: in back-quotes, or as the target of a link."""
+    text = re.sub(r"^```.*?^```", "", text, flags=re.S | re.M)
+    quoted = {each for each in re.findall(r"`([^`\s]+)`", text) if each.split("/")[0] in TOPS and "/" in each}
+    quoted |= {each for each in re.findall(r"`([A-Z]\w+\.(?:swift|md)|[\w.-]+\.map|Makefile)`", text)}
+    linked = {each.split("#")[0] for each in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in each}
+    return {re.sub(r":\d+$", "", each) for each in quoted}, {each for each in linked if each}
+
+
+def missing(page, text):
+    """What a page names and the tree does not have. A name alone may be a file in any folder."""
+    quoted, linked = paths(text)
+    names = {path.name for top in TOPS for path in (ROOT / top).rglob("*")} | {path.name for path in ROOT.iterdir()}
+    gone = [each for each in sorted(quoted)
+            if not (any(ROOT.glob(each.rstrip("/"))) if "/" in each else each in names)]
+    return gone + [each for each in sorted(linked) if not (page.parent / each).exists()]
+
+
+def check_paths():
+    pages = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+    count = 0
+    for page in pages:
+        text = page.read_text()
+        count += sum(len(each) for each in paths(text))
+        for each in missing(page, text):
+            fault(f"{page.relative_to(ROOT)} names {each}, which is not there")
+    print(f"{count} paths named in {len(pages)} pages")
+    planted = "`Sources/VioNet/Nowhere/` `Nowhere.swift` [a](docs/nowhere.md) `Sources/VioNet/`"
+    if len(missing(ROOT / "README.md", planted)) != 3:
+        fault("a path that leads nowhere went unseen")
+    if count < 40:
+        fault("hardly any path was found")
+
+
 def main():
     text = (ROOT / "README.md").read_text()
     for command in ("make demo", "make test"):
         if command not in text:
             fault(f"the README does not name {command}")
+    if text.count("\n") > 110:
+        fault(f"the README has {text.count(chr(10))} lines; 110 are one page")
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
         check_program(text, work)
-        check_features(text, work)
-        check_addresses(text, work)
+        check_features(work)
+    check_speed(text)
+    check_paths()
     sys.exit(1 if FAULTS else 0)
 
 
