@@ -1,26 +1,30 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Runs every test of the built library and counts them: what `make test` calls.
+# Runs the tests of the built library and counts their cases: what `make test` calls.
 #
-#   Tests/run.sh [--only REGEX] [--list]
+#   Tests/run.sh [--only REGEX] [--list] [FILE...]
 #
-# A test is a script or a C program: exit 0 is a pass, 77 a skip whose reason is its last line, anything else a failure.
-# A line with the word "deadline:" and a number of seconds in the test's file changes its limit of 120 s.
+# A test is a script or a C program. It prints TAP, a line for each of its cases; or it is one case itself: exit status 0
+# is a pass, 77 a skip whose reason is the last line, anything else a failure. A skip that Tests/skips.txt does not list
+# is a failure, too. A line with the word "deadline:" and a number of seconds in the test's file changes the limit, which
+# is 120 s: for a script as a whole, for a C program with cases.h for each case.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 # shellcheck source-path=SCRIPTDIR source=support/compile.sh
 . Tests/support/compile.sh
 
-only=. list=0
+only=. list=0 files=()
 while [ $# -gt 0 ]; do
   case $1 in
     --only) only=${2:?--only wants a pattern}; shift 2 ;;
     --list) list=1; shift ;;
-    *) echo "usage: Tests/run.sh [--only REGEX] [--list]" >&2; exit 2 ;;
+    -*) echo "usage: Tests/run.sh [--only REGEX] [--list] [FILE...]" >&2; exit 2 ;;
+    *) files+=("$1"); shift ;;
   esac
 done
 
 logs=$build/test-logs
+accepted_skips=${VIONET_TEST_SKIPS:-Tests/skips.txt}
 unset VIONET_LOG VIONET_LIBRARY
 export VIONET_TEST_TAG=vt$$
 passed=0 failed=0 skipped=0 running=
@@ -68,11 +72,13 @@ start() { # name file: runs it in this shell's child, with everything it prints 
 }
 export -f start compile program_name
 
-limit_of() {
+seconds_of() { # file
   local seconds
   seconds=$(sed -n 's/.*deadline: *\([0-9][0-9]*\).*/\1/p' "$1" | head -n 1)
   echo "${seconds:-120}"
 }
+
+has_cases() { grep -q '^#include ".*cases\.h"' "$1"; }
 
 # The namespaces of a test carry its tag: one that is still there was forgotten, and is a failure of that test.
 forgotten_spaces() { ip netns list 2>/dev/null | awk -v tag="$VIONET_TEST_TAG-" 'index($1, tag) == 1 { print $1 }'; }
@@ -97,51 +103,89 @@ interrupted() {
 }
 trap interrupted INT TERM
 
-swift_count() { sed -n 's/.*Test run with \([0-9][0-9]*\) test.*/\1/p' "$1" | awk '{ n += $1 } END { print n + 0 }'; }
+# ---- results --------------------------------------------------------------------------------------------------------
+
+# is_accepted TEST CASE REASON: whether Tests/skips.txt lists the skip.
+is_accepted() {
+  local test reason why
+  while IFS='|' read -r test reason why; do
+    # shellcheck disable=SC2053 # the patterns are meant as such
+    if [[ $1 == $test || "$1: $2" == $test ]] && [[ $3 =~ ^($reason)$ ]] && [ -n "$why" ]; then return 0; fi
+  done < <(sed -n '/^#/d; s/ *:: */|/gp' "$accepted_skips")
+  return 1
+}
+
+# Swift's own runner has counted: a case for each of its tests.
+swift_results() { # log status
+  local count bad
+  count=$(sed -n 's/.*Test run with \([0-9][0-9]*\) test.*/\1/p' "$1" | awk '{ n += $1 } END { print n + 0 }')
+  bad=$(grep -c '^✘ Test .* failed after' "$1")
+  [ "$count" -gt 0 ] || { echo "fail no Swift test ran"; tail -n 25 "$1" | sed 's/^/    | /'; return; }
+  [ "$2" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
+  grep '^✘ Test .* failed after' "$1" | sed 's/^✘ Test /fail /'
+  [ "$bad" -eq 0 ] || tail -n 25 "$1" | sed 's/^/    | /'
+  yes "pass" | head -n $((count - bad))
+}
+
+# take_results NAME RESULTS SECONDS: adds them to the counts and prints the failures and the skips.
+take_results() {
+  local name=$1 seconds=$3 line good=0 bad=0 left_out=0 text='' word=pass which reason
+  while IFS= read -r line; do
+    case $line in
+      pass*) good=$((good + 1)) ;;
+      fail*) bad=$((bad + 1)) text+="  not ok: ${line#fail }"$'\n' ;;
+      skip*)
+        which=${line#skip }
+        reason=${which#*$'\t'} which=${which%%$'\t'*}
+        if is_accepted "$name" "$which" "$reason"; then
+          left_out=$((left_out + 1)) text+="  skipped: $which: $reason"$'\n'
+        else
+          bad=$((bad + 1)) text+="  not ok: $which: skipped, and Tests/skips.txt does not list the reason: $reason"$'\n'
+        fi
+        ;;
+      *) text+=$line$'\n' ;;
+    esac
+  done <"$2"
+  passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + left_out))
+  [ "$left_out" -eq 0 ] || [ "$good" -gt 0 ] || word=skip
+  [ "$bad" -eq 0 ] || word=FAIL
+  printf '%s  %-30s %6s s  %s\n%s' "$word" "$name" "$seconds" "$((good + bad + left_out)) cases" "$text"
+  [ "$bad" -eq 0 ] || echo "    whole log: ${logs#"$root"/}/$name.log"
+}
 
 run() { # name file
-  local name=$1 file=$2 log=$logs/$1.log status began seconds count=1 bad=1 note=
+  local name=$1 file=$2 log=$logs/$1.log status began seconds limit
+  limit=$(seconds_of "$file")
+  export VIONET_TEST_DEADLINE=$limit
+  # The program itself ends a case that takes too long.
+  if has_cases "$file"; then limit=3600; fi
   began=$(date +%s%N)
   # shellcheck disable=SC2016
-  timeout --kill-after=15 "$(limit_of "$file")" bash -c 'start "$@"' start "$name" "$file" >"$log" 2>&1 </dev/null &
+  timeout --kill-after=15 "$limit" bash -c 'start "$@"' start "$name" "$file" >"$log" 2>&1 </dev/null &
   running=$!
   wait "$running"
   status=$?
   running=
-  remove_forgotten >>"$log"
-  if grep -q '^left behind:' "$log" && [ "$status" -eq 0 ]; then status=1; fi
+  remove_forgotten >"$log.left"
   seconds=$((($(date +%s%N) - began) / 100000000))
   seconds=$((seconds / 10)).$((seconds % 10))
   if [ "$file" = Tests/support/unit.sh ]; then
-    count=$(swift_count "$log")
-    bad=$(grep -c '^✘ Test .* failed after' "$log")
-    [ "$count" -gt 0 ] && note=" ($count tests)"
-    [ "$count" -eq 0 ] && [ "$status" -eq 0 ] && echo "no Swift test ran" >>"$log" && status=1
-    [ "$bad" -eq 0 ] && bad=1
-    [ "$count" -eq 0 ] && count=1
+    swift_results "$log" "$status"
+  else
+    awk -v test="$name" -v status="$status" -v deadline="$limit" -f Tests/support/results.awk "$log"
+  fi >"$log.results"
+  if [ -s "$log.left" ]; then
+    echo "fail $name leaves nothing behind" >>"$log.results"
+    sed 's/^/    | /' "$log.left" >>"$log.results"
   fi
-  case $status in
-    0)
-      passed=$((passed + count))
-      printf 'pass  %-28s %6s s%s\n' "$name" "$seconds" "$note"
-      ;;
-    77)
-      skipped=$((skipped + 1))
-      printf 'skip  %-28s %6s s  %s\n' "$name" "$seconds" "$(tail -n 1 "$log")"
-      ;;
-    *)
-      failed=$((failed + bad)) passed=$((passed + count - bad))
-      [ "$status" -eq 124 ] || [ "$status" -eq 137 ] && note=" (deadline of $(limit_of "$file") s)"
-      printf 'FAIL  %-28s %6s s%s\n' "$name" "$seconds" "$note"
-      tail -n 25 "$log" | sed 's/^/    | /'
-      echo "    | whole log: ${log#"$root"/}"
-      ;;
-  esac
+  take_results "$name" "$log.results" "$seconds"
+  rm -f "$log.left" "$log.results"
 }
 
 # ---- all of them ----------------------------------------------------------------------------------------------------
 
-chosen=$(all_tests | grep -E -- "^[^ ]*($only)") || { echo "no test matches $only" >&2; exit 2; }
+if [ "${#files[@]}" -gt 0 ]; then chosen=$(tests_of "" "${files[@]}"); else chosen=$(all_tests); fi
+chosen=$(grep -E -- "^[^ ]*($only)" <<<"$chosen") || { echo "no test matches $only" >&2; exit 2; }
 if [ "$list" -eq 1 ]; then
   echo "$chosen"
   exit 0

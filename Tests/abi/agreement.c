@@ -46,7 +46,7 @@ static void order(void)
 	same(p.negotiated & ~p.features, 0);
 	yes((p.negotiated & BIT(F_VERSION_1)) != 0);
 	same(p.agreed & ~p.protocol, 0);
-	soon(waiting(&p, RX) == 256, 1000);
+	soon(waiting(&p, RX) == 256);
 
 	int so_far = p.seen_count;
 	ok(vionet_stop(port));
@@ -55,9 +55,9 @@ static void order(void)
 	same(p.ring[TX].started, 0);
 	ok(vionet_start(port));
 	same(p.ring[RX].enabled, 1);
-	soon(waiting(&p, RX) == 256, 1000);
+	soon(waiting(&p, RX) == 256);
 	vionet_close(port);
-	soon(p.gone == 1, 1000);
+	soon(p.gone == 1);
 	peer_end(&p);
 }
 
@@ -147,7 +147,7 @@ static void refusals(void)
 	port = port_of(&p, "");
 	ok(vionet_init(port, NULL));
 	ok(vionet_start(port));
-	soon(p.ring[TX].started == 1, 1000);
+	soon(p.ring[TX].started == 1);
 	same(info_of(port).mac_random, 1);
 	same(p.negotiated, BIT(F_VERSION_1));
 	vionet_close(port);

@@ -75,7 +75,7 @@ static void back_end_leaves(void)
 	peer_start(&p);
 	snprintf(address, sizeof(address), "vhost-user:%s", p.path);
 	port = opened(address);
-	soon(waiting(&p, RX) > 0, 1000);
+	soon(waiting(&p, RX) > 0);
 	seen_count = 0;
 	struct pollfd wake = {.fd = vionet_rx_fd(port, 0), .events = POLLIN};
 	same(vionet_rx_arm(port, 0), 0);
@@ -108,11 +108,11 @@ static void seen_by_asking(void)
 	peer_start(&p);
 	snprintf(address, sizeof(address), "vhost-user:%s", p.path);
 	uint16_t port = opened(address);
-	soon(waiting(&p, RX) > 0, 1000);
+	soon(waiting(&p, RX) > 0);
 	seen_count = 0;
 	same(info_of(port).state, VIONET_STATE_STARTED);
 	peer_end(&p);
-	soon(info_of(port).state == VIONET_STATE_BROKEN, 1000);
+	soon(info_of(port).state == VIONET_STATE_BROKEN);
 	(void)info_of(port);
 	for (int i = 0; i < seen_count; i++)
 		gone += seen[i].event == VIONET_EVENT_GONE && seen[i].port == port;

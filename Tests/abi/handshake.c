@@ -55,7 +55,7 @@ static int messages(uint64_t without, int *of_opening)
 	p.features &= ~without;
 	*of_opening = live(&p, &result);
 	same(result, 0);
-	soon(p.gone == 1, 1000);
+	soon(p.gone == 1);
 	int count = p.seen_count;
 	peer_end(&p);
 	return count;
@@ -113,7 +113,7 @@ int main(void)
 	/* Without protocol features few messages are answered, but a back-end that leaves is noticed or forgotten. */
 	for (int at = 0; at < bare; at++)
 		misbehave(CLOSE_BEFORE, at, BIT(F_PROTOCOL));
-	soon(vionet_port_next(0) == VIONET_PORT_NONE, 1);
+	soon(vionet_port_next(0) == VIONET_PORT_NONE);
 	held_as_before(before, 1024);
 
 	/* Silences last 5 s each, so all of them at once: one dead back-end must not hold up another port. */

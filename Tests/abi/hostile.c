@@ -24,7 +24,7 @@ static void up(void)
 {
 	peer_start(&p);
 	port = peer_port(&p, pool, 0, "queue_size=%d", RING);
-	soon(waiting(&p, RX) == RING, 1000);
+	soon(waiting(&p, RX) == RING);
 	broken_events = 0;
 }
 
@@ -63,7 +63,7 @@ static void is_broken(const char *lie, int direction)
 	ok(vionet_stop(port));
 	ok(vionet_init(port, NULL));
 	ok(vionet_start(port));
-	soon(p.ring[TX].enabled && waiting(&p, RX) > 0, 1000);
+	soon(p.ring[TX].enabled && waiting(&p, RX) > 0);
 	frame_fill(frame, 100, 7);
 	deliver(&p, frame, 100);
 	same(receive(packets), 1);

@@ -60,7 +60,7 @@ static void is_broken(const char *lie, int direction)
 		same(direction == RX ? receive() : vionet_tx_done(port, 0), 0);
 	ok(vionet_stop(port));
 	ok(vionet_start(port));
-	soon(p.ring[TX].enabled && p.ring[RX].enabled, 1000);
+	soon(p.ring[TX].enabled && p.ring[RX].enabled);
 	frame_fill(frame, 100, 7);
 	deliver_in(&p, RX, 1, no_header, frame, 100);
 	same(receive(), 1);

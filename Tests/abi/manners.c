@@ -90,7 +90,7 @@ static void life(void)
 	descriptors_are_closed_on_exec();
 	signals_are_untouched();
 	vionet_close(soft);
-	soon(holdings().threads == mine, 2000);
+	soon(holdings().threads == mine);
 	peer_end(&p);
 	(void)vionet_stop(port); /* a socket whose other end is closed: no SIGPIPE */
 	vionet_close(port);

@@ -54,7 +54,7 @@ static void moves(struct peer *p, uint16_t port, uint32_t number)
 	struct vionet_packet *packet = frame_packet(0, 100, number);
 	same(vionet_tx_burst(port, 0, &packet, 1), 1);
 	same(collect(p, frame, sizeof(frame)), 100);
-	soon(waiting(p, RX) > 0, 1000);
+	soon(waiting(p, RX) > 0);
 	(void)deliver(p, frame, 100);
 	same(vionet_rx_burst(port, 0, &packet, 1), 1);
 	same(frame_number(packet->data), number);
@@ -117,7 +117,7 @@ static void inflight(void)
 	inflight_size = 0;
 	port = started(&p, usual, "");
 	vionet_close(port);
-	soon(p.gone == p.connections, 1000);
+	soon(p.gone == p.connections);
 	struct holdings before = holdings();
 	p.protocol |= PROTOCOL_INFLIGHT;
 	snprintf(address, sizeof(address), "vhost-user:%s", p.path);
@@ -131,7 +131,7 @@ static void inflight(void)
 			moves(&p, port, 5);
 		vionet_close(port);
 	}
-	soon(p.gone == p.connections, 1000);
+	soon(p.gone == p.connections);
 	held_as_before(before, 300);
 	peer_end(&p);
 }

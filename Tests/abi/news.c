@@ -17,7 +17,7 @@ static uint16_t started(struct peer *p, const char *keys)
 	peer_start(p);
 	snprintf(address, sizeof(address), "vhost-user:%s%s", p->path, keys);
 	uint16_t port = opened(address);
-	soon(waiting(p, RX) > 0, 1000);
+	soon(waiting(p, RX) > 0);
 	memset(counts, 0, sizeof(counts));
 	return port;
 }
@@ -92,7 +92,7 @@ static void needs_reset(void)
 		same(vionet_event_handle(port), 2);
 		same(counts[VIONET_EVENT_RECOVERED], i);
 		same(info_of(port).state, VIONET_STATE_STARTED);
-		soon(waiting(&p, RX) > 0, 1000);
+		soon(waiting(&p, RX) > 0);
 		frame_comes(&p, port);
 	}
 	vionet_close(port);
@@ -116,7 +116,7 @@ static void broken_queue(void)
 	same(vionet_event_handle(port), 1);
 	same(counts[VIONET_EVENT_RECOVERED], 1);
 	same(info_of(port).state, VIONET_STATE_STARTED);
-	soon(waiting(&p, RX) > 0, 1000);
+	soon(waiting(&p, RX) > 0);
 	frame_comes(&p, port);
 	news.fd = vionet_event_fd(port);
 	same(poll(&news, 1, 50), 0);

@@ -146,8 +146,8 @@ static void waits_for_the_next(void)
 	int gone = p.gone;
 	p.absent = 1;
 	p.leave = 1;
-	soon(p.gone > gone, 2000);
-	soon(vionet_event_handle(port) > 0, 2000);
+	soon(p.gone > gone);
+	soon(vionet_event_handle(port) > 0);
 	same(info_of(port).state, VIONET_STATE_WAITING);
 }
 
@@ -172,7 +172,7 @@ static void comes_again(int is_server)
 	ok(vionet_init(port, &config));
 	ok(vionet_start(port));
 	for (uint32_t round = 0; round < 20; round++) {
-		soon(vionet_event_handle(port) >= 0 && info_of(port).state == VIONET_STATE_STARTED, 5000);
+		soon(vionet_event_handle(port) >= 0 && info_of(port).state == VIONET_STATE_STARTED);
 		for (uint32_t i = 0; i < 4 && round > 0; i++) {
 			same(collect_in(&p, 2 * (int)(i / 2) + 1, &b, bytes, sizeof(bytes)), HEADER + 90);
 			same(frame_number(bytes + HEADER), 10 * (round - 1) + i);
@@ -193,7 +193,7 @@ static void comes_again(int is_server)
 		p.absent = 0;
 	}
 	int result = 0;
-	soon((result = vionet_event_handle(port)) < 0, 5000);
+	soon((result = vionet_event_handle(port)) < 0);
 	same(result, -EINVAL);
 	says("queues: 2");
 	same(info_of(port).state, VIONET_STATE_WAITING);

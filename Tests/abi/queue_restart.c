@@ -136,7 +136,7 @@ static void wrong(struct peer *p)
 	says("not started");
 	/* A start brings the size back. */
 	ok(vionet_start(port));
-	soon(waiting(p, RX) == 64, 1000);
+	soon(waiting(p, RX) == 64);
 	/* A back-end that goes away in the middle has broken the queue, and a stop gets over it. */
 	p->mischief = CLOSE_BEFORE;
 	p->at = p->seen_count + 1;
@@ -144,7 +144,7 @@ static void wrong(struct peer *p)
 	same(info_of(port).state, VIONET_STATE_BROKEN);
 	ok(vionet_stop(port));
 	ok(vionet_start(port));
-	soon(waiting(p, RX) == 64, 1000);
+	soon(waiting(p, RX) == 64);
 	frame_comes(p);
 }
 
@@ -155,7 +155,7 @@ static void by_hand(void)
 	peer_start(&p);
 	snprintf(address, sizeof(address), "vhost-user:%s,queue_size=64", p.path);
 	port = opened(address);
-	soon(waiting(&p, RX) == 64, 1000);
+	soon(waiting(&p, RX) == 64);
 	receive_queue(&p);
 	sleeper(&p);
 	transmit_queue(&p);
@@ -220,7 +220,7 @@ static void under_load(const char *keys, const uint16_t sizes[4])
 	for (int i = 0; i < 50; i++) {
 		uint64_t before = received;
 		ok(i % 2 ? vionet_tx_queue_restart(port, 0, sizes[i / 2 % 4]) : vionet_rx_queue_restart(port, 0, sizes[i / 2 % 4]));
-		soon(received >= before + 100, 10000);
+		soon(received >= before + 100);
 	}
 	stop = 1;
 	pthread_join(threads[0], NULL);

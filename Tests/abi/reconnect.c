@@ -28,7 +28,7 @@ static uint16_t started(struct peer *p, uint64_t more_features)
 	ok(vionet_probe(address, &port));
 	ok(vionet_init(port, &config));
 	ok(vionet_start(port));
-	soon(waiting(p, RX) > 0, 1000);
+	soon(waiting(p, RX) > 0);
 	memset(counts, 0, sizeof(counts));
 	return port;
 }
@@ -40,7 +40,7 @@ static void leaves(struct peer *p, uint16_t port)
 	int gone = p->gone, known = counts[VIONET_EVENT_GONE];
 	p->absent = 1;
 	p->leave = 1;
-	soon(p->gone > gone, 2000);
+	soon(p->gone > gone);
 	same(poll(&news, 1, 1000), 1);
 	ok(vionet_event_handle(port));
 	same(counts[VIONET_EVENT_GONE], known + 1);
@@ -214,7 +214,7 @@ static void other_features(void)
 	p.features &= ~BIT(F_MTU);
 	p.absent = 0;
 	int result = 0;
-	soon((result = vionet_event_handle(port)) < 0, 3000);
+	soon((result = vionet_event_handle(port)) < 0);
 	same(result, -EPROTO);
 	says("VIRTIO_NET_F_MTU");
 	same(info_of(port).state, VIONET_STATE_WAITING);

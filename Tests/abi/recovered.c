@@ -139,15 +139,15 @@ static void comes_back(struct control *c)
 	int gone = c->peer.gone;
 	c->peer.absent = 1;
 	c->peer.leave = 1;
-	soon(c->peer.gone > gone, 2000);
-	soon(vionet_event_handle(port) > 0, 2000);
+	soon(c->peer.gone > gone);
+	soon(vionet_event_handle(port) > 0);
 	same(info_of(port).state, VIONET_STATE_WAITING);
 	ok(vionet_promiscuous_set(port, 1));
 	ok(vionet_promiscuous_set(port, 0));
 	err(vionet_rx_queue_restart(port, 0, 0), -EINVAL);
 	commands(c, "");
 	c->peer.absent = 0;
-	soon(vionet_event_handle(port) >= 0 && info_of(port).state == VIONET_STATE_STARTED, 5000);
+	soon(vionet_event_handle(port) >= 0 && info_of(port).state == VIONET_STATE_STARTED);
 	commands(c, all);
 	flows(&c->peer);
 }

@@ -198,7 +198,7 @@ int main(void)
 		/* And once more after a stop: the rings begin anew. */
 		ok(vionet_stop(port));
 		ok(vionet_start(port));
-		soon(p.ring[TX].enabled && p.ring[RX].enabled, 1000);
+		soon(p.ring[TX].enabled && p.ring[RX].enabled);
 		ok(vionet_stats_reset(port));
 		receives(300);
 		sends(300);

@@ -88,11 +88,11 @@ static void waits(void)
 	for (int i = 2; i < 100; i++) { /* the same one, or another: it is not asked who it is */
 		p.leave = 1;
 		same(poll(&news, 1, 2000), 1);
-		soon(vionet_event_handle(port) > 0, 2000);
+		soon(vionet_event_handle(port) > 0);
 		until_started(port);
 		same(counts[VIONET_EVENT_CONNECTED], i);
 		same(counts[VIONET_EVENT_GONE], i - 1);
-		soon(waiting(&p, RX) > 0, 1000);
+		soon(waiting(&p, RX) > 0);
 		moves(&p, port, (uint32_t)i);
 	}
 	peer_end(&p);
@@ -110,10 +110,10 @@ static void any_order(void)
 	same(info_of(port).state, VIONET_STATE_ATTACHED);
 	same(info_of(port).offered[0], 0);
 	peer_dial(&p, path, 0);
-	soon(p.connections == 1, 2000);
+	soon(p.connections == 1);
 	ok(vionet_init(port, NULL));
 	same(info_of(port).state, VIONET_STATE_INITIALISED);
-	soon(p.seen_count > 0, 2000); /* asked by vionet_init() */
+	soon(p.seen_count > 0); /* asked by vionet_init() */
 	usleep(50000);
 	ok(vionet_start(port)); /* it has answered by now */
 	same(info_of(port).state, VIONET_STATE_STARTED);
@@ -127,7 +127,7 @@ static void any_order(void)
 	ok(vionet_stop(port));
 	p.absent = 1;
 	p.leave = 1;
-	soon(p.gone == 1, 1000);
+	soon(p.gone == 1);
 	ok(vionet_start(port));
 	same(info_of(port).state, VIONET_STATE_WAITING);
 	ok(vionet_stop(port));
@@ -182,7 +182,7 @@ static void strangers(void)
 	address[strlen(address) - 9] = 0;
 	peer_dial(&p, path, 0);
 	int result = 0;
-	soon((result = vionet_event_handle(port)) < 0, 2000);
+	soon((result = vionet_event_handle(port)) < 0);
 	same(result, -EINVAL);
 	says("queues");
 	same(info_of(port).state, VIONET_STATE_WAITING);

@@ -26,10 +26,10 @@ static void rounds(const char *what, uint32_t count, void (*turn)(uint32_t), uin
 	for (uint32_t n = 0; n < count; n++) {
 		parked(0);
 		uint32_t seen = f->arrived;
-		soon(f->arrived >= seen + 100, 10000);
+		soon(f->arrived >= seen + 100);
 		turn(n);
 		seen = f->arrived;
-		soon(f->arrived >= seen + 100, 10000);
+		soon(f->arrived >= seen + 100);
 		parked(1);
 		all_accounted_for(device);
 		all_in_its_place(n % 10 == 9);
@@ -128,10 +128,10 @@ static uint16_t flap(uint16_t second)
 {
 	uint32_t links = events[VIONET_EVENT_LINK], met = events[VIONET_EVENT_CONNECTED];
 	vionet_soft_stop(second);
-	soon(vionet_event_handle(flows[0].from) >= 0 && !info_of(flows[0].from).link_up, 5000);
-	soon(vionet_event_handle(flows[1].from) >= 0 && info_of(flows[1].from).state == VIONET_STATE_WAITING, 5000);
+	soon(vionet_event_handle(flows[0].from) >= 0 && !info_of(flows[0].from).link_up);
+	soon(vionet_event_handle(flows[1].from) >= 0 && info_of(flows[1].from).state == VIONET_STATE_WAITING);
 	second = served(1);
-	soon(both_are_up(), 5000);
+	soon(both_are_up());
 	same(events[VIONET_EVENT_CONNECTED], met + 1);
 	yes(events[VIONET_EVENT_LINK] >= links + 2);
 	return second;
@@ -142,7 +142,7 @@ static void flow_on(int32_t frames)
 {
 	for (int way = 0; way < 2; way++) {
 		uint32_t now = flows[way].sent;
-		soon((int32_t)(flows[way].next - now) > frames, 10000);
+		soon((int32_t)(flows[way].next - now) > frames);
 	}
 }
 
@@ -163,7 +163,7 @@ static void on_a_pipe(int packed)
 		flow_on(100);
 		parked(1);
 		for (int way = 0; way < 2; way++)
-			soon(flows[way].next == flows[way].sent, 5000);
+			soon(flows[way].next == flows[way].sent);
 		all_in_its_place(0);
 		/* In the first half the pipe itself comes to use all of its room. */
 		if (n == flaps / 2)

@@ -171,7 +171,7 @@ static void events_of_threads(void)
 		control_made("threads");
 		int fd = caller(), before = turns;
 		tells(fd, "events", "ok\n");
-		soon(turns > before + 2, 5000);
+		soon(turns > before + 2);
 		const char *all = heard(fd, &over);
 		yes(!over && strstr(all, " port 0 new\n") != NULL && strstr(all, " port 0 closed\n") != NULL);
 		vionet_control_close(control);

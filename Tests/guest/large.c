@@ -82,7 +82,7 @@ static void segments(const char *device, uint32_t count)
 		same(vionet_tx_burst(port, 0, &packet, 1), 1);
 		/* What a device has not come to is lost with the port. */
 		uint32_t done = 0;
-		soon((done += vionet_tx_done(port, 0)) >= PAYLOADS + 1, 5000);
+		soon((done += vionet_tx_done(port, 0)) >= PAYLOADS + 1);
 		same(done, PAYLOADS + 1);
 	}
 	same(stats_of(port).tx.packets, count);

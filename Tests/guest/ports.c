@@ -27,7 +27,7 @@ static void sends(uint16_t port, uint16_t pool)
 	for (uint32_t i = 0; i < FRAMES; i++)
 		yes((packets[i] = frame_packet(pool, 60 + i, i)) != NULL);
 	send_all(port, packets, FRAMES);
-	soon((vionet_tx_burst(port, 0, NULL, 0), stats_of(port).tx.packets == before + FRAMES), 5000);
+	soon((vionet_tx_burst(port, 0, NULL, 0), stats_of(port).tx.packets == before + FRAMES));
 }
 
 static void state(uint16_t port, enum vionet_state wanted) { same(info_of(port).state, wanted); }

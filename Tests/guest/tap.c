@@ -78,7 +78,7 @@ static void outwards(uint16_t port, uint16_t queue, uint16_t pool)
 	unsigned sent = 0;
 	for (int i = 0; i < FRAMES; i++)
 		packets[i] = packet_of(pool, next_number++);
-	soon((sent += vionet_tx_burst(port, queue, packets + sent, (uint16_t)(FRAMES - sent))) == FRAMES, 5000);
+	soon((sent += vionet_tx_burst(port, queue, packets + sent, (uint16_t)(FRAMES - sent))) == FRAMES);
 	for (uint32_t i = 0; i < FRAMES; i++) {
 		ssize_t length = recv(raw, frame, sizeof(frame), 0);
 		yes(length >= HEAD);
@@ -126,7 +126,7 @@ static void both_ways(uint16_t port)
 
 static void link_is(uint16_t port, int up)
 {
-	soon((vionet_event_handle(port), info_of(port).link_up == up), 2000);
+	soon((vionet_event_handle(port), info_of(port).link_up == up));
 }
 
 /* ---- an interface of the port's own ----------------------------------------------------------------------------- */
@@ -139,7 +139,7 @@ static void sleeps(uint16_t port)
 	uint32_t length = fill(frame, next_number);
 	same(send(raw, frame, length, 0), length);
 	same(vionet_rx_wait(port, 0, 5000), 1);
-	soon(vionet_rx_burst(port, 0, &packet, 1) == 1, 1000);
+	soon(vionet_rx_burst(port, 0, &packet, 1) == 1);
 	compare(packet->data, packet->length, next_number++);
 	vionet_packet_free(packet);
 }
@@ -168,11 +168,11 @@ static void life(const char *name)
 	outwards(port, 0, pool);
 	sleeps(port);
 	/* Nobody is at our end while the port is stopped. */
-	soon(value_of(name, "carrier") == 1, 2000);
+	soon(value_of(name, "carrier") == 1);
 	ok(vionet_stop(port));
-	soon(value_of(name, "carrier") == 0, 2000);
+	soon(value_of(name, "carrier") == 0);
 	ok(vionet_start(port));
-	soon(value_of(name, "carrier") == 1, 2000);
+	soon(value_of(name, "carrier") == 1);
 	both_ways(port);
 	ok(vionet_rx_queue_restart(port, 0, 64));
 	ok(vionet_tx_queue_restart(port, 0, 32));
@@ -185,7 +185,7 @@ static void life(const char *name)
 	both_ways(port);
 	/* Deleted by somebody, it is made again by the next start. */
 	shell("ip link del %s", name);
-	soon((vionet_event_handle(port), events[VIONET_EVENT_GONE] > 0), 2000);
+	soon((vionet_event_handle(port), events[VIONET_EVENT_GONE] > 0));
 	same(info_of(port).state, VIONET_STATE_BROKEN);
 	ok(vionet_stop(port));
 	ok(vionet_start(port));
@@ -224,7 +224,7 @@ static void queues(const char *name, uint16_t pairs)
 	uint16_t port = opened(device);
 	same(info_of(port).queue_pairs, pairs);
 	shell("ip link set %s up", name);
-	soon(value_of(name, "carrier") == 1, 2000);
+	soon(value_of(name, "carrier") == 1);
 	attach_raw(name);
 	for (uint16_t use = pairs; use > 0; use = use / 2) {
 		ok(vionet_queue_pairs_set(port, use));

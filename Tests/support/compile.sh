@@ -16,13 +16,14 @@ program_name() { # Tests/abi/errors.c -> abi-errors
 }
 
 compile() { # file, further compiler arguments...: the program is build/test-bin/FOLDER-NAME
-  local file=$1 out compiler=${CC:-gcc} flags=(-std=gnu11) package=vionet
+  local file=$1 source=$root/$1 out compiler=${CC:-gcc} flags=(-std=gnu11) package=vionet
   out=$build/test-bin/$(program_name "$file")
   shift
+  case $file in /*) source=$file ;; esac
   mkdir -p "$build/test-bin" || return 1
-  if grep -q '^#include "\(../support/\)\?control_client.h"' "$root/$file"; then package=vionet-control; fi
+  if grep -q '^#include "\(../support/\)\?control_client.h"' "$source"; then package=vionet-control; fi
   case $file in *.cpp) compiler=${CXX:-g++} flags=(-std=c++11) ;; esac
   # shellcheck disable=SC2046
-  $compiler "${flags[@]}" -O2 -g -Wall -Wextra -Werror -pthread $(pkg-config --cflags $package) "$@" "$root/$file" \
+  $compiler "${flags[@]}" -O2 -g -Wall -Wextra -Werror -pthread $(pkg-config --cflags $package) "$@" "$source" \
     -o "$out" $(pkg-config --libs $package) -Wl,-rpath,"$stage/lib"
 }

@@ -28,7 +28,7 @@ peer_port(struct peer *p, uint16_t pool, uint32_t rx_offloads, const char *forma
 	ok(vionet_init(port, &config));
 	ok(vionet_start(port));
 	for (uint32_t ring = 0; ring < 2 * p->pairs; ring++)
-		soon(p->ring[ring].enabled, 1000);
+		soon(p->ring[ring].enabled);
 	return port;
 }
 
@@ -36,7 +36,7 @@ peer_port(struct peer *p, uint16_t pool, uint32_t rx_offloads, const char *forma
 OK_UNUSED static void peer_port_end(struct peer *p, uint16_t port, uint16_t pool)
 {
 	vionet_close(port);
-	soon(pool_of(pool).available == pool_of(pool).packets, 100);
+	soon(pool_of(pool).available == pool_of(pool).packets);
 	same(pool_of(pool).refused, 0);
 	peer_end(p);
 }

@@ -1,6 +1,7 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2030,SC2031 # a case has lists of its own
 # SPDX-License-Identifier: BSD-2-Clause
-# Sourced by the shell tests: a scratch folder, processes that end with the test, network namespaces of its own.
+# Sourced by the shell tests: named cases, a scratch folder, processes that end with the test, network namespaces of its
+# own.
 
 # shellcheck source-path=SCRIPTDIR source=../support/compile.sh
 . "$(dirname "${BASH_SOURCE[0]}")/compile.sh"
@@ -10,8 +11,35 @@ tag=${VIONET_TEST_TAG:-vt}-$$
 work=$(mktemp -d)
 children=() spaces=()
 
+# Both end the case that calls them; outside of a case, the script.
 fail() { echo "FAIL: $*"; exit 1; }
-skip() { echo "$*"; exit 77; }
+skip() { echo "$*" | tee "$work/skipped"; exit 77; }
+
+# run_case NAME command...: the command in a subshell, as a case of that name, reported as a line of TAP. Processes and
+# namespaces that the case starts end with it; variables that it sets are gone behind it.
+cases=0 failed_cases=0
+run_case() {
+  local name=$1 status
+  shift
+  cases=$((cases + 1))
+  (
+    children=() spaces=()
+    trap end_started EXIT
+    "$@"
+  )
+  status=$?
+  case $status in
+    0) echo "ok $cases - $name" ;;
+    77) echo "ok $cases - $name # SKIP $(cat "$work/skipped")" ;;
+    *) failed_cases=$((failed_cases + 1)) && echo "not ok $cases - $name" ;;
+  esac
+}
+
+# inner_tap command...: for a program that prints TAP itself inside a case: its lines are indented, its status is kept.
+inner_tap() {
+  "$@" 2>&1 | sed 's/^/    /'
+  return "${PIPESTATUS[0]}"
+}
 
 need() { # program, Debian package
   command -v "$1" >/dev/null || skip "$1 is not installed (Debian package $2)"
@@ -24,7 +52,7 @@ need_spaces() {
   unshare --net true 2>/dev/null || skip "this machine makes no network namespaces"
 }
 
-# Ends a process we started: asks, waits 5 s, insists. Its exit status is the result.
+# Ends a process we started: asks, waits for 5 s, then kills. The result is its exit status.
 end() {
   local i
   kill -TERM "$1" 2>/dev/null
@@ -36,7 +64,7 @@ end() {
   wait "$1" 2>/dev/null
 }
 
-clean_up() {
+end_started() {
   local child space
   trap '' INT TERM
   for child in "${children[@]}"; do end "$child"; done
@@ -44,7 +72,15 @@ clean_up() {
     ip netns pids "$space" 2>/dev/null | xargs -r kill -KILL
     ip netns delete "$space" 2>/dev/null
   done
+}
+
+# What every script does at its end: with cases, it prints how many they were, and fails if one of them did.
+clean_up() {
+  local status=$?
+  end_started
   rm -rf "$work"
+  [ "$cases" -eq 0 ] || [ "$status" -ne 0 ] || echo "1..$cases"
+  [ "$failed_cases" -eq 0 ] || exit 1
 }
 trap clean_up EXIT
 trap 'exit 130' INT

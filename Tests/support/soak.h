@@ -183,7 +183,7 @@ OK_UNUSED static void parked(int yes_or_no)
 {
 	wants_parked = yes_or_no;
 	for (int n = 0; n < flow_count; n++)
-		soon(flows[n].is_parked == yes_or_no, 5000);
+		soon(flows[n].is_parked == yes_or_no);
 }
 
 /* ---- what must be true --------------------------------------------------------------------------------------------- */

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# The harness itself: cases that fail, crash, hang or leave the program early are reported under their names, the other
+# cases of their file still run, and a skip that is not on the list fails the run.
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+cd "$root" || exit 1
+mkdir "$work/planted"
+
+cat >"$work/planted/in_c.c" <<END
+/* deadline: 2 */
+#include "$root/Tests/support/cases.h"
+static const char *title(unsigned int row) { return row == 0 ? "a row" : "another row"; }
+CASE("passes") { same(1, 1); }
+CASE("fails") { same(1, 2); }
+CASE("crashes") { raise(SIGSEGV); }
+CASE("hangs") { if (fork() == 0) pause(); for (;;) pause(); }
+CASE("is skipped") { skip("there is no moon"); }
+CASE("ends the program") { exit(3); }
+CASES(2, title) { yes(row == 0); }
+CASE("passes behind all of them") { yes(case_argument(0, 5) == 5); }
+END
+cat >"$work/planted/in_shell.sh" <<END
+#!/usr/bin/env bash
+. "$root/Tests/support/lib.sh"
+set_it() { changed=1; sleep 1000 & children+=(\$!); }
+not_set() { [ -z "\${changed-}" ] || fail "a variable of another case"; }
+run_case "passes" set_it
+run_case "fails" fail "on purpose"
+run_case "is skipped" skip "there is no moon"
+run_case "passes behind a failure" not_set
+END
+printf '#!/usr/bin/env bash\necho "ok 1 - the only one"\necho 1..2\n' >"$work/planted/short.sh"
+printf '#!/usr/bin/env bash\necho said; exit 4\n' >"$work/planted/plain.sh"
+chmod +x "$work"/planted/*.sh
+
+# harness ARGUMENTS...: what Tests/run.sh says of the planted tests, in $work/said.
+harness() { VIONET_TEST_SKIPS=$work/skips Tests/run.sh "$@" >"$work/said" 2>&1; }
+has() { grep -qE -- "$1" "$work/said" || { cat "$work/said"; fail "not said: $1"; }; }
+has_not() { if grep -qE -- "$1" "$work/said"; then cat "$work/said"; fail "said: $1"; fi; }
+
+c_cases() {
+  echo 'in-c: is skipped :: there is no moon :: the sky lacks it' >"$work/skips"
+  if harness "$work/planted/in_c.c"; then fail "failures were taken for a pass"; fi
+  has '^FAIL  in-c +[0-9.]+ s  9 cases$'
+  has '^  not ok: fails$'
+  has '^    \| # .*in_c.c:5: 1 is 1, 2 is 2$'
+  has '^  not ok: crashes$'
+  has '^    \| # ended by signal 11 '
+  has '^  not ok: hangs$'
+  has '^    \| # not done after 2 s$'
+  has '^  not ok: ends the program$'
+  has '^    \| # ended with status 3$'
+  has '^  not ok: another row$'
+  has '^  skipped: is skipped: there is no moon$'
+  has '^3 passed, 5 failed, 1 skipped$'
+  sed 's/^/  /' "$work/said"
+}
+
+shell_cases() {
+  echo 'in-shell: is skipped :: there is no .* :: the sky lacks it' >"$work/skips"
+  if harness "$work/planted/in_shell.sh"; then fail "a failure was taken for a pass"; fi
+  has '^  not ok: fails$'
+  has '^    \| FAIL: on purpose$'
+  has '^2 passed, 1 failed, 1 skipped$'
+}
+
+skips() {
+  echo 'another: is skipped :: there is no moon :: the sky lacks it' >"$work/skips"
+  if harness "$work/planted/in_shell.sh"; then fail "a skip that is not listed was accepted"; fi
+  has '^  not ok: is skipped: skipped, and Tests/skips.txt does not list the reason: there is no moon$'
+  has '^2 passed, 2 failed, 0 skipped$'
+  # Without a word about why, a line is none.
+  echo 'in-shell: is skipped :: there is no moon ::' >"$work/skips"
+  harness "$work/planted/in_shell.sh"
+  has '^2 passed, 2 failed, 0 skipped$'
+}
+
+cut_short() {
+  : >"$work/skips"
+  if harness "$work/planted/short.sh"; then fail "a plan of two and one result passed"; fi
+  has '^  not ok: the end of short$'
+  has '^1 passed, 1 failed, 0 skipped$'
+  if harness "$work/planted/plain.sh"; then fail "exit status 4 passed"; fi
+  has '^    \| said$'
+  has '^    \| ended with status 4$'
+  has_not 'case_'
+}
+
+run_case "a C program's cases are reported one by one" c_cases
+run_case "a script's cases are reported one by one" shell_cases
+run_case "a skip that is not on the list fails the run" skips
+run_case "a test that ends before its plan fails" cut_short
