@@ -65,17 +65,17 @@ public func vionet_devices(_ list: UnsafeMutablePointer<vionet_device>?, _ count
 
 @implementation @c(vionet_event_add)
 public func vionet_event_add(_ callback: vionet_event_callback?, _ user: UnsafeMutableRawPointer?) -> Int32 {
-  result { () throws(Failure) in try unsafe Events.add(callback, user) }
+  result { () throws(Failure) in try unsafe EventCallbacks.add(callback, user) }
 }
 
 @implementation @c(vionet_event_fd)
 public func vionet_event_fd(_ port: UInt16) -> Int32 {
-  number { () throws(Failure) in try Ports.newsDescriptor(port) }
+  number { () throws(Failure) in try Ports.eventDescriptor(port) }
 }
 
 @implementation @c(vionet_event_handle)
 public func vionet_event_handle(_ port: UInt16) -> Int32 {
-  number { () throws(Failure) in try Ports.handleNews(port) }
+  number { () throws(Failure) in try Ports.handleEvents(port) }
 }
 
 @implementation @c(vionet_announce)
@@ -87,7 +87,7 @@ public func vionet_announce(
 
 @implementation @c(vionet_event_remove)
 public func vionet_event_remove(_ callback: vionet_event_callback?, _ user: UnsafeMutableRawPointer?) -> Int32 {
-  result { () throws(Failure) in try unsafe Events.remove(callback, user) }
+  result { () throws(Failure) in try unsafe EventCallbacks.remove(callback, user) }
 }
 
 @implementation @c(vionet_stats)

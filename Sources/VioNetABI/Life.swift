@@ -87,7 +87,7 @@ private func probe(_ address: DeviceAddress) throws(Failure) -> UInt16? {
         return true
       })
     try options.checkSizes()
-    if !isForVDPA { return try Port.attach(address, options, socket: nil, companion: nil) }
+    if !isForVDPA { return try Port.attach(address, options, socket: nil, hosted: nil) }
     try PCIDevices.pass(over: address.target)
     return nil
   }
@@ -100,8 +100,8 @@ private func probe(_ address: DeviceAddress) throws(Failure) -> UInt16? {
     }, foreign: { (key, value) throws(Failure) in try wire.set(key, value) })
   try options.checkSizes()
   let started = try SoftDevice.start(wire)
-  let companion = unsafe Companion(started.device.raw) { device in unsafe stopDevice(device) }
-  return try Port.attach(address, options, socket: started.socket, companion: companion)
+  let hosted = unsafe HostedDevice(started.device.raw) { device in unsafe stopDevice(device) }
+  return try Port.attach(address, options, socket: started.socket, hosted: hosted)
 }
 
 /// Apart from the closure above: in a C entry thunk the compiler leaves inline C functions as calls.

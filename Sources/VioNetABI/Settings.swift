@@ -55,7 +55,7 @@ public func vionet_rss_set(_ port: UInt16, _ rss: UnsafePointer<vionet_rss>?) ->
     guard let rss = unsafe rss else { throw Failure(EINVAL, "rss is NULL") }
     var wish = unsafe vionet_rss()
     try unsafe Sized.read(rss, &wish)
-    try Ports.set(port, .hashing(unsafe HashWish(wish)))
+    try Ports.set(port, .hashing(unsafe HashRequest(wish)))
   }
 }
 

@@ -105,7 +105,7 @@ struct NetConfig {
     if features.has(VIRTIO_NET_F_STATUS) {
       linkUp = try NetConfig.status(bus) & UInt16(VIRTIO_NET_S_LINK_UP) != 0
     }
-    try readSpeed(bus, features, wish: options.speed)
+    try readSpeed(bus, features, requested: options.speed)
     if let wish = options.address { given = wish }
     // No address, or one that no station can have (a group's, all zero): a random one, for as long as the port lives.
     addressIsRandom = !given.isUsable
@@ -113,11 +113,11 @@ struct NetConfig {
     address = addressIsRandom ? randomAddress : given
   }
 
-  /// May change whenever the device says that its configuration did. `wish` is the user's own speed, 0 for none.
-  mutating func readSpeed(_ bus: Bus, _ features: FeatureSet, wish: UInt32) throws(Failure) {
-    speed = wish
-    duplex = wish == 0 ? VIONET_DUPLEX_UNKNOWN : VIONET_DUPLEX_FULL
-    if wish != 0 || !features.has(VIRTIO_NET_F_SPEED_DUPLEX) { return }
+  /// May change whenever the device says that its configuration did. `requested` is the user's own speed, 0 for none.
+  mutating func readSpeed(_ bus: Bus, _ features: FeatureSet, requested: UInt32) throws(Failure) {
+    speed = requested
+    duplex = requested == 0 ? VIONET_DUPLEX_UNKNOWN : VIONET_DUPLEX_FULL
+    if requested != 0 || !features.has(VIRTIO_NET_F_SPEED_DUPLEX) { return }
     var said: (speed: UInt32, duplex: UInt8) = (0, 0)
     try unsafe bus.readConfig(NetConfig.speedOffset, &said.speed, 4)
     try unsafe bus.readConfig(NetConfig.duplexOffset, &said.duplex, 1)

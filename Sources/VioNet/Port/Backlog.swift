@@ -1,58 +1,58 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What outlives the queues of a started port while its device is away or made anew: frames that it had received and
-// nobody had fetched, packets that it had been given and had not shown as sent, and the descriptors that sleepers watch.
-// All of it is our own record: of the rings that the device saw nothing is used again.
+// What outlives the queues of a started port while its device is away or gets new ones: frames that were received and not
+// fetched, packets that the device did not show as sent, and the descriptors that sleepers watch. All of it is our own
+// record. Nothing is read again from rings that the device could write to.
 
 import CLinux
 import CVionet
 import Linux
 
 @safe
-struct KeptPair {
+struct PairBacklog {
   var wake = Descriptor.none
   /// Received packets from `fetched` up to `receivedCount` wait for bursts.
   var received: PacketTable?
   var fetched = 0
   var receivedCount = 0
-  /// The burst that follows when they are fetched; 0 for none.
+  /// Address of the burst function that follows when they are fetched; 0 for none.
   var following: UInt64 = 0
-  var sent: PacketTable?
-  var sentCount = 0
+  var unsent: PacketTable?
+  var unsentCount = 0
 
   var hasReceived: Bool { fetched != receivedCount }
 }
 
 extension Port {
-  /// A device that goes may come again, so that something is to be kept.
+  /// A device that goes may come again, so that there is something to save.
   var mayReturn: Bool { options.recovers || bus.awaitsBackends }
 
-  mutating func makeKept() throws(Failure) {
-    if kept != nil || !mayReturn { return }
-    guard let pairs = Table<KeptPair>.make(count: Int(options.queuePairs)) else {
+  mutating func makeBacklog() throws(Failure) {
+    if queues.backlog != nil || !mayReturn { return }
+    guard let pairs = Table<PairBacklog>.make(count: Int(options.queuePairs)) else {
       throw Failure(ENOMEM, "no memory for queues")
     }
-    for pair in 0..<pairs.count { pairs[pair] = KeptPair() }
-    kept = pairs
+    for pair in 0..<pairs.count { pairs[pair] = PairBacklog() }
+    queues.backlog = pairs
     unsafe PortSlots.all[number].backlog = UInt(bitPattern: pairs.base)
   }
 
-  /// Nothing more comes of it. Nobody is inside a burst.
-  mutating func forgetKept() {
-    guard let pairs = kept else { return }
+  /// Frees and counts all saved packets. Call with bursts disabled.
+  mutating func dropBacklog() {
+    guard let pairs = queues.backlog else { return }
     for pair in 0..<UInt16(truncatingIfNeeded: pairs.count) {
       let counts = QueueCounters.stopped(pairs[pair].receivedCount - pairs[pair].fetched)
-      statistics.absorb(pair, counts, QueueCounters.stopped(pairs[pair].sentCount))
-      forgetReceived(pairs, pair)
-      forgetSent(pairs, pair)
+      statistics.absorb(pair, counts, QueueCounters.stopped(pairs[pair].unsentCount))
+      freeReceived(pairs, pair)
+      freeUnsent(pairs, pair)
       pairs[pair].wake.close()
     }
     PortSlots.all[number].backlog = 0
     pairs.destroy()
-    kept = nil
+    queues.backlog = nil
   }
 
-  private func forgetReceived(_ pairs: Table<KeptPair>, _ pair: UInt16) {
+  private func freeReceived(_ pairs: Table<PairBacklog>, _ pair: UInt16) {
     guard let table = pairs[pair].received else { return }
     for place in pairs[pair].fetched..<pairs[pair].receivedCount {
       if let packet = table[place] { PacketCalls.free(packet, assuming: nil) }
@@ -63,35 +63,35 @@ extension Port {
     pairs[pair].receivedCount = 0
   }
 
-  private func forgetSent(_ pairs: Table<KeptPair>, _ pair: UInt16) {
-    guard let table = pairs[pair].sent else { return }
-    for place in 0..<pairs[pair].sentCount {
+  private func freeUnsent(_ pairs: Table<PairBacklog>, _ pair: UInt16) {
+    guard let table = pairs[pair].unsent else { return }
+    for place in 0..<pairs[pair].unsentCount {
       guard let packet = table[place], packet.becomeCallers() else { continue }
       PacketCalls.free(packet, assuming: nil)
     }
     table.destroy()
-    pairs[pair].sent = nil
-    pairs[pair].sentCount = 0
+    pairs[pair].unsent = nil
+    pairs[pair].unsentCount = 0
   }
 
   // MARK: From the queues
 
-  /// Empties the queues, of which the device has let go. What does not find room is left to unmakeQueues, and counted.
-  mutating func keepPackets() {
-    guard let kept else { return }
-    for pair in 0..<queuePairs {
+  /// Empties the queues, which the device has released. What finds no room is left to releaseQueues(), and counted.
+  mutating func saveBacklog() {
+    guard let backlog = queues.backlog else { return }
+    for pair in 0..<queues.pairs {
       let receive = receiveQueue(pair)
       let transmit = transmitQueue(pair)
-      // The device is not to hear of anything any more.
+      // The device is not to be notified any more: an eventfd that nobody reads takes the signals.
       receive.value.core.notifier = .event(receive.value.core.kick)
       transmit.value.core.notifier = .event(transmit.value.core.kick)
-      keepReceived(kept, pair)
-      keepSent(kept, pair)
+      saveReceived(backlog, pair)
+      saveUnsent(backlog, pair)
     }
   }
 
-  /// Fetches what was received as its burst would, behind what waits already.
-  private func keepReceived(_ pairs: Table<KeptPair>, _ pair: UInt16) {
+  /// Fetches what was received, as its burst would, behind what waits already.
+  private func saveReceived(_ pairs: Table<PairBacklog>, _ pair: UInt16) {
     let receive = receiveQueue(pair)
     if receive.value.core.fault != .none || !receive.value.core.ring.hasUsed { return }
     let waiting = pairs[pair].receivedCount - pairs[pair].fetched
@@ -109,6 +109,7 @@ extension Port {
     var count = 0
     repeat {
       let left = waiting + room - pairs[pair].receivedCount
+      // Safety: the burst writes at most 32 pointers, which is what the array holds.
       count = unsafe withUnsafeMutableBytes(of: &packets) { bytes in
         guard let base = bytes.baseAddress else { return 0 }
         let list = unsafe base.assumingMemoryBound(to: UnsafeMutablePointer<vionet_packet>?.self)
@@ -122,26 +123,26 @@ extension Port {
   }
 
   /// Takes the packets that were not shown as sent off the ring, the oldest first.
-  private func keepSent(_ pairs: Table<KeptPair>, _ pair: UInt16) {
+  private func saveUnsent(_ pairs: Table<PairBacklog>, _ pair: UInt16) {
     let transmit = transmitQueue(pair)
     if transmit.value.core.fault != .none { return }
     reclaimSent(transmit)
     if transmit.value.core.fault != .none || transmit.value.core.ring.outstanding == 0 { return }
     guard let table = PacketTable(count: Int(transmit.value.core.ring.size)) else { return }
-    pairs[pair].sent = table
-    pairs[pair].sentCount = transmit.value.takeUnsent(into: table)
+    pairs[pair].unsent = table
+    pairs[pair].unsentCount = transmit.value.takeUnsent(into: table)
   }
 
   // MARK: To the queues
 
-  /// Gives the device once more what the one before did not show as sent. The ring is fresh; they fit, unless the device
+  /// Gives the device once more what the one before did not show as sent. They fit into the fresh ring, unless the device
   /// takes more descriptors for a packet than before.
-  func sendAgain(_ pair: UInt16) {
-    guard let kept, let table = kept[pair].sent else { return }
+  func sendBacklog(_ pair: UInt16) {
+    guard let backlog = queues.backlog, let table = backlog[pair].unsent else { return }
     let transmit = transmitQueue(pair)
     let burst = unsafe transmitPath.burst
     var begin = 0
-    while begin < kept[pair].sentCount {
+    while begin < backlog[pair].unsentCount {
       let packet = table[begin]
       if packet?.becomeCallers() ?? false {
         var one = unsafe packet?.pointer
@@ -149,47 +150,49 @@ extension Port {
       }
       begin += 1
     }
-    // They were counted when they were sent first.
+    // These packets were counted when they were sent first.
     transmit.value.core.counters.packets = 0
     transmit.value.core.counters.bytes = 0
     transmit.value.core.counters.ringFull = 0
     transmit.value.core.counters.sizes = FrameSizes()
-    let left = kept[pair].sentCount - begin
+    let left = backlog[pair].unsentCount - begin
     for place in 0..<left { table[place] = table[begin + place] }
-    kept[pair].sentCount = left
+    backlog[pair].unsentCount = left
     statistics.absorb(pair, QueueCounters(), QueueCounters.stopped(left))
-    forgetSent(kept, pair)
+    freeUnsent(backlog, pair)
   }
 
-  /// The receive burst for one pair: what waits first, if anything does.
-  func receiveDoor(_ pair: UInt16, _ burst: @escaping Virtqueue.Burst) -> Virtqueue.Burst {
-    guard let kept, kept[pair].hasReceived else { return unsafe burst }
-    kept[pair].following = unsafe UInt64(UInt(bitPattern: unsafeBitCast(burst, to: UnsafeRawPointer.self)))
-    return unsafe fetchKept
+  /// The burst function for one pair's receive queue: the one that hands out the backlog first, if there is any.
+  func receiveBurst(_ pair: UInt16, _ burst: @escaping Virtqueue.Burst) -> Virtqueue.Burst {
+    guard let backlog = queues.backlog, backlog[pair].hasReceived else { return unsafe burst }
+    backlog[pair].following = unsafe UInt64(UInt(bitPattern: unsafeBitCast(burst, to: UnsafeRawPointer.self)))
+    return unsafe fetchBacklog
   }
 }
 
-/// A burst that hands out what was kept, and at its end puts the one that follows in its place, unless somebody has
-/// shut the door meanwhile.
-private func fetchKept(
+/// Hands out received packets of the backlog, and at its end installs the burst function that follows, unless bursts were
+/// disabled meanwhile.
+private func fetchBacklog(
   _ block: UnsafeMutableRawPointer, _ packets: UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>,
   _ count: UInt16
 ) -> UInt16 {
+  // Safety: a control block begins with its Virtqueue, and the backlog exists while this function is installed.
   let core = unsafe block.assumingMemoryBound(to: Virtqueue.self)
   let port = unsafe core.pointee.port
   let pair = unsafe Int(core.pointee.index) / 2
-  guard let pairs = unsafe UnsafeMutablePointer<KeptPair>(bitPattern: PortSlots.all[port].backlog) else { return 0 }
-  let kept = unsafe Cell(pairs + pair)
-  guard let table = kept.value.received else { return 0 }
+  guard let pairs = unsafe UnsafeMutablePointer<PairBacklog>(bitPattern: PortSlots.all[port].backlog) else { return 0 }
+  let backlog = unsafe Cell(pairs + pair)
+  guard let table = backlog.value.received else { return 0 }
   var given: UInt16 = 0
-  while given < count && kept.value.hasReceived {
-    unsafe packets[Int(given)] = table[kept.value.fetched]?.pointer
-    kept.value.fetched += 1
+  while given < count && backlog.value.hasReceived {
+    unsafe packets[Int(given)] = table[backlog.value.fetched]?.pointer
+    backlog.value.fetched += 1
     given += 1
   }
-  if !kept.value.hasReceived && kept.value.following != 0 {
-    let own = unsafe UInt64(UInt(bitPattern: unsafeBitCast(fetchKept as Virtqueue.Burst, to: UnsafeRawPointer.self)))
-    unsafe shared_replace64(&core.pointee.burst, own, kept.value.following)
+  if !backlog.value.hasReceived && backlog.value.following != 0 {
+    let own = unsafe UInt64(
+      UInt(bitPattern: unsafeBitCast(fetchBacklog as Virtqueue.Burst, to: UnsafeRawPointer.self)))
+    unsafe shared_replace64(&core.pointee.burst, own, backlog.value.following)
   }
   return given
 }

@@ -1,31 +1,30 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The end of a port: legal in every state, from any thread, and never a failure.
+// vionet_close(): legal in every phase, from any thread, and never a failure.
 
 import CLinux
 import CVionet
 import Linux
 
 extension Port {
-  /// Frees all; the caller holds the slot's locks and forgets the port afterwards.
-  package mutating func close() {
-    let isQuiet = state != VIONET_STATE_STARTED || Failure.quietly { () throws(Failure) in try shutDoors() } != nil
+  /// Frees everything. The caller holds the slot's locks and forgets the port afterwards.
+  mutating func close() {
+    let isQuiet = !phase.isStarted || Failure.quietly { () throws(Failure) in try disableBursts() } != nil
     if isQuiet {
       tearDown()
       endStart()
     }
-    // A thread sits in a burst, or a device that no IOMMU guards writes where it likes: what they may still touch stays,
-    // and is lost.
-    let isLost = !isQuiet || isHeld && bus.usesPhysicalAddresses
+    // A thread that stays in a burst, or a device that no IOMMU guards, may still touch the queues: they stay, and are lost.
+    let isLost = !isQuiet || phase.isQuarantined && bus.usesPhysicalAddresses
     if isQuiet { bus.destroy() } else { bus.abandon() }
-    if isLost { abandonQueues() } else if isHeld { unmakeQueues() }
+    if isLost { abandonQueues() } else if phase.isQuarantined { releaseQueues() }
     PortSlots.all[number].eventSignal = 0
-    if isQuiet { poke.close() }
+    if isQuiet { watch.signal.close() }
     settings.destroy()
     statistics.destroy()
-    companion?.finish()
-    if let pool, !isLost { PacketPools.letGo(pool, promised) }
-    for number in 1..<UInt16(VIONET_MAX_POOLS) where lent >> UInt64(number) & 1 != 0 {
+    hosted?.finish()
+    if let pool = pools.receive, !isLost { PacketPools.letGo(pool, pools.reserved) }
+    for number in 1..<UInt16(VIONET_MAX_POOLS) where pools.shared >> UInt64(number) & 1 != 0 {
       if let pool = PacketPools.existing(number) { PacketPools.letGo(pool, 0) }
     }
   }
@@ -34,7 +33,7 @@ extension Port {
 extension Ports {
   package static func close(_ number: UInt16) {
     guard number < UInt16(VIONET_MAX_PORTS), beginClosing(number) else { return }
-    Events.raise(number, VIONET_EVENT_CLOSED)
+    EventCallbacks.raise(number, VIONET_EVENT_CLOSED)
     PortSlots.all[number].callLock.lock()
     PortSlots.all[number].lock.lock()
     if let raw = unsafe PortSlots.all[number].port {
@@ -43,12 +42,13 @@ extension Ports {
       port.value.close()
       port.destroy()
     }
+    PortSlots.all[number].isClosing = false
     PortSlots.all[number].lock.unlock()
     PortSlots.all[number].callLock.unlock()
     giveBack(number)
   }
 
-  /// True for the one call that is to close the port; not one from inside the event of another, nor while it is probed.
+  /// True for the one call that closes the port. False inside its own VIONET_EVENT_NEW, and for a second call.
   private static func beginClosing(_ number: UInt16) -> Bool {
     PortSlots.all[number].callLock.lock()
     PortSlots.all[number].lock.lock()
@@ -58,8 +58,8 @@ extension Ports {
     }
     guard let raw = unsafe PortSlots.all[number].port else { return false }
     let port = unsafe Cell<Port>(raw: raw)
-    if port.value.isClosing || port.value.state.rawValue == 0 { return false }
-    port.value.isClosing = true
+    if PortSlots.all[number].isClosing || port.value.phase == .probing { return false }
+    PortSlots.all[number].isClosing = true
     return true
   }
 }

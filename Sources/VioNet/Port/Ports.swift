@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Ports by number: taking a slot, finding a port and keeping others out while a control call works on it, and the way
-// of a burst to its queue.
+// Ports by number: taking a slot, finding a port while others are kept out, and the way of a burst to its queue.
 
 import CLinux
 import CVionet
 import Linux
 
 package enum Ports {
-  /// Takes the lowest free slot.
+  /// Takes the lowest free number.
   static func take() throws(Failure) -> UInt16 {
     PortSlots.shared.value.lock.lock()
     defer { PortSlots.shared.value.lock.unlock() }
@@ -38,14 +37,15 @@ package enum Ports {
     return try look(number, body)
   }
 
-  /// The same for those who change nothing that others do, and so need not wait until a device has answered another
-  /// call's command: sleepers and spectators.
+  /// Works on a port for a call that changes nothing that others change, such as a sleep or a look at counters. It does not
+  /// wait while a device takes its time to answer another call's command.
   package static func look<Result>(
     _ number: UInt16, _ body: (Cell<Port>) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     guard number < UInt16(VIONET_MAX_PORTS) else { throw missing(number) }
     PortSlots.all[number].lock.lock()
     defer { PortSlots.all[number].lock.unlock() }
+    // Safety: the slot's pointer is NULL or a live port, and changes under this lock only.
     guard let raw = unsafe PortSlots.all[number].port else { throw missing(number) }
     return try body(unsafe Cell(raw: raw))
   }
@@ -53,6 +53,7 @@ package enum Ports {
   private static func missing(_ number: UInt16) -> Failure { Failure(ENODEV, "there is no port ").number(number) }
 
   /// The first open port from `number` on.
+  // Safety: the pointer is compared and not followed.
   package static func next(_ number: UInt16) -> UInt16 {
     var number = number
     while number < UInt16(VIONET_MAX_PORTS) {
@@ -61,9 +62,13 @@ package enum Ports {
     }
     return UInt16(VIONET_PORT_NONE)
   }
+}
 
-  // MARK: Bursts
+// MARK: Bursts
 
+// Safety: control blocks are never freed, and counts are set after the blocks they count were made. The caller's list holds
+// `count` pointers, as vionet.h says.
+extension Ports {
   package typealias Packets = UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>
 
   @inline(__always)
@@ -84,8 +89,8 @@ package enum Ports {
     return unsafe burst(block, port, packets, count)
   }
 
-  /// Says that a thread is inside, and only then looks which function to call: whoever stops the queue changes the
-  /// function first, makes all processors agree (membarrier), and then waits until nobody is inside.
+  /// Marks the queue as entered, and loads the function only then. Whoever stops the queue replaces the function first, makes
+  /// all processors agree (membarrier), and waits until nobody is inside. So a burst pays two plain stores and no fence.
   @inline(__always)
   private static func burst(
     _ block: UnsafeMutableRawPointer, _ port: UInt16, _ packets: Packets, _ count: UInt16
@@ -97,17 +102,17 @@ package enum Ports {
     let function = unsafe core.pointee.burst
     let result = unsafe function(block, packets, count)
     compiler_barrier()
-    // Read before others may take the queue apart, told after.
-    let hasNews = unsafe core.pointee.hasNews
+    // Read before others may take the queue apart, reported after.
+    let isNewlyBroken = unsafe core.pointee.hasNews
     unsafe shared_store32_release(&core.pointee.inside, 0)
-    if hasNews { unsafe tell(core, port) }
+    if isNewlyBroken { unsafe reportFault(core, port) }
     return result
   }
 
-  /// Nothing that a callback does in a burst's event can keep a stop waiting for that burst.
+  /// Raises the event of a queue that broke. The burst is over by then, so that no callback can keep a stop waiting for it.
   @inline(never)
-  private static func tell(_ core: UnsafeMutablePointer<Virtqueue>, _ port: UInt16) {
+  private static func reportFault(_ core: UnsafeMutablePointer<Virtqueue>, _ port: UInt16) {
     unsafe core.pointee.hasNews = false
-    Events.raise(port, VIONET_EVENT_BROKEN)
+    EventCallbacks.raise(port, VIONET_EVENT_BROKEN)
   }
 }

@@ -1,24 +1,32 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// One queue at a time: made in the control block of its pair, which outlives it.
+// The control blocks of a port's queues. Each queue is made in the block of its pair, which outlives it, so that a burst with
+// a stale port number finds a block.
 
 import CLinux
 import CVionet
 import Linux
 
 extension Port {
-  func physical(_ offset: Int, _ bytes: Int, _ region: Region) throws(Failure) -> UInt64 {
-    guard let start = try region.physicalAddress(offset, bytes) else {
-      throw Failure(ENOMEM, "a queue finds no ").number(bytes)
-        .text(" bytes of memory in one piece: echo 64 > /proc/sys/vm/nr_hugepages")
-    }
-    return start
+  func receiveQueue(_ pair: UInt16) -> Cell<ReceiveQueue> {
+    unsafe Port.block(PortSlots.all[number].receiveQueues, pair)
+  }
+
+  func transmitQueue(_ pair: UInt16) -> Cell<TransmitQueue> {
+    unsafe Port.block(PortSlots.all[number].transmitQueues, pair)
+  }
+
+  // Safety: a block is made before queues.pairs counts its pair, and is never freed.
+  private static func block<Queue>(
+    _ blocks: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ pair: UInt16
+  ) -> Cell<Queue> {
+    unsafe Cell(raw: blocks.unsafelyUnwrapped[Int(pair)].unsafelyUnwrapped)
   }
 
   func makeReceiveQueue(
     _ pair: UInt16, _ layout: RingLayout, _ region: Region, _ offset: Int
   ) throws(Failure) {
-    guard let pool else { throw Failure(EINVAL, "the port has no pool") }
+    guard let pool = pools.receive else { throw Failure(EINVAL, "the port has no pool") }
     unsafe try Port.makeBlock(&PortSlots.all[number].receiveQueues, pair, MemoryLayout<ReceiveQueue>.stride)
     var core = try Virtqueue(
       port: number, index: pair * 2, ring: unsafe Shared(region.base + offset), layout: layout, shape: shape)
@@ -27,8 +35,8 @@ extension Port {
       let scatter = try scatterTables(layout, region, offset)
       do throws(Failure) {
         queue = try ReceiveQueue(
-          core: core, pool: pool, headerSize: Negotiation.headerSize(features),
-          reading: HeaderReading(features, stripsVLAN: options.receives(VIONET_RX_VLAN_STRIP)), scatter: scatter)
+          core: core, pool: pool, headerSize: Negotiation.headerSize(agreed.features),
+          reading: HeaderReading(agreed.features, stripsVLAN: options.receives(VIONET_RX_VLAN_STRIP)), scatter: scatter)
       } catch {
         scatter?.destroy()
         throw error
@@ -44,19 +52,19 @@ extension Port {
   func makeTransmitQueue(
     _ pair: UInt16, _ layout: RingLayout, _ region: Region, _ offset: Int
   ) throws(Failure) {
-    guard let pool else { throw Failure(EINVAL, "the port has no pool") }
+    guard let pool = pools.receive else { throw Failure(EINVAL, "the port has no pool") }
     unsafe try Port.makeBlock(&PortSlots.all[number].transmitQueues, pair, MemoryLayout<TransmitQueue>.stride)
     let base = unsafe Shared(region.base + offset)
     var core = try Virtqueue(port: number, index: pair * 2 + 1, ring: base, layout: layout, shape: shape)
-    // 5.1.4.2 forbids longer ones if the MTU was negotiated; if not, the length must at least fit its field.
-    let longest = features.has(VIRTIO_NET_F_MTU) ? UInt32(config.mtu) + NetConfig.frameHeader : 65535
+    // With a negotiated MTU no longer frame may be sent (virtio 1.4, 5.1.4.2). Without one the length must fit its field.
+    let longest = agreed.features.has(VIRTIO_NET_F_MTU) ? UInt32(agreed.config.mtu) + NetConfig.frameHeader : 65535
     var queue: TransmitQueue
     do throws(Failure) {
       let indirect = try indirectTables(layout, region, offset)
       do throws(Failure) {
         queue = try TransmitQueue(
-          core: core, pool: pool, headerSize: Negotiation.headerSize(features), longest: longest, pools: pools,
-          offers: TransmitOffers(features), indirect: indirect)
+          core: core, pool: pool, headerSize: Negotiation.headerSize(agreed.features), longest: longest, pools: pools.visible,
+          offers: TransmitOffers(agreed.features), indirect: indirect)
       } catch {
         indirect?.destroy()
         throw error
@@ -85,7 +93,7 @@ extension Port {
     return try ScatterTables(tables, deviceAddress: address, buffers: layout.tableDescriptors, size: layout.size)
   }
 
-  /// Where the tables behind a ring lie, for us and for the device.
+  /// Where the tables behind a ring lie: our view of them, and the address that the device knows.
   private func tables(
     _ layout: RingLayout, _ region: Region, _ offset: Int
   ) throws(Failure) -> (Shared, UInt64) {
@@ -94,15 +102,9 @@ extension Port {
     return (tables, try physical(offset, layout.bytes, region) + UInt64(layout.indirect))
   }
 
-  /// Descriptors in each table behind a ring: for packets of several segments, and for frames of several buffers that
-  /// the device does not merge.
-  func tableDescriptors(transmit: Bool) -> Int {
-    if !features.has(VIRTIO_RING_F_INDIRECT_DESC) { return 0 }
-    return transmit ? RingLayout.indirectDescriptors : config.buffers > 1 ? config.buffers : 0
-  }
-
-  /// Puts a queue into the block of its pair. Its first bytes, by which bursts come in, are left alone: a thread with a
-  /// stale idea of the port may be there.
+  /// Puts a queue into the block of its pair. The first bytes of the block, through which bursts enter, stay as they are: a
+  /// thread with a stale port number may be there.
+  // Safety: makeBlock() made the block as large as a Queue.
   private static func place<Queue>(
     _ queue: Queue, _ blocks: inout UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ pair: UInt16
   ) {
@@ -114,7 +116,8 @@ extension Port {
     }
   }
 
-  /// Makes sure of the blocks for one pair, with a door that leads nowhere; those made once are kept for ever.
+  /// Makes the block of one pair, with a burst function that moves nothing, unless it is there. Blocks are never freed.
+  // Safety: `blocks` has VIONET_MAX_QUEUE_PAIRS entries, and `pair` was checked against it.
   private static func makeBlock(
     _ blocks: inout UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ pair: UInt16, _ bytes: Int
   ) throws(Failure) {

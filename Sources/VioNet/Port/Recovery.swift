@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A started port whose device goes and comes: it asks for a reset, a queue of it is broken, its back-end is gone. One
-// road for all: suspend() takes every packet out of the rings and lets go of the device, resume() brings it up again
-// with fresh rings and gives it what it had. A vhost-user back-end may be long in coming: meanwhile the port waits.
+// A started port whose device goes and comes: it asks for a reset, one of its queues is broken, or its back-end is gone. One
+// way serves all: suspend() takes every packet out of the rings and lets go of the device; resume() brings it up again with
+// fresh rings and gives it the backlog. A vhost-user back-end may take long to come back: meanwhile the port waits.
 
 import CLinux
 import CVionet
@@ -11,92 +11,99 @@ import Linux
 extension Port {
   // MARK: Waiting
 
-  /// Back-ends are awaited from here on, if the user wishes so; what is needed for that is made now.
-  mutating func prepareReturn() throws(Failure) {
+  /// Makes what a return of the device will need, if the user wants one.
+  mutating func prepareRecovery() throws(Failure) {
     if options.recovers && scheme == .vhostUser && !bus.awaitsBackends {
       let bus = self.bus
       try withAddress { (address) throws(Failure) in try bus.awaitBackends(address.target) }
     }
-    try makeKept()
+    try makeBacklog()
   }
 
-  /// The device can be brought up. Where a back-end is awaited it may come later.
-  mutating func isThere() throws(Failure) -> Bool {
+  /// True if the device can be brought up now. A port that accepts or calls back-ends may go on without one.
+  mutating func deviceIsThere() throws(Failure) -> Bool {
     if !bus.awaitsBackends || !bus.isGone { return true }
     bus.beginMeeting()
     let bus = self.bus
-    let isMet = Failure.quietly { () throws(Failure) in try bus.meet() } ?? false
-    if isMet { goneIsKnown = false }
-    return isMet
+    let isConnected = Failure.quietly { () throws(Failure) in try bus.meet() } ?? false
+    if isConnected { watch.isGoneReported = false }
+    return isConnected
   }
 
   /// vionet_start() without a back-end.
   mutating func startWaiting() throws(Failure) {
-    guard let kept else { throw Failure(ENOTCONN, "the back-end of port ").number(number).text(" is gone") }
-    for pair in 0..<kept.count where !kept[pair].wake.isOpen { kept[pair].wake = try Descriptor.watcher() }
+    guard let backlog = queues.backlog else {
+      throw Failure(ENOTCONN, "the back-end of port ").number(number).text(" is gone")
+    }
+    for pair in 0..<backlog.count where !backlog[pair].wake.isOpen { backlog[pair].wake = try Descriptor.watcher() }
     try wait()
   }
 
   private mutating func wait() throws(Failure) {
-    isWaiting = true
-    goneIsKnown = true
+    enter(.waiting)
+    watch.isGoneReported = true
     bus.beginMeeting()
-    try makeNews()
+    try watchEvents(forBackend: bus.isGone)
   }
 
-  // MARK: Going and coming
+  // MARK: Suspend and resume
 
-  /// All doors shut, the device without queues, every packet in our hands. What was received can be fetched still.
+  /// Takes all queues from the device and every packet into our hands. Received packets can still be fetched.
   mutating func suspend() throws(Failure) {
-    try shutDoors()
+    try disableBursts()
     stopWatching()
     if quiesce() {
-      keepPackets()
-      unmakeQueues()
-      openDoors()
+      saveBacklog()
+      releaseQueues()
+      enableBursts()
       return
     }
-    holdQueues()
+    quarantineQueues()
     endStart()
-    state = VIONET_STATE_STOPPED
-    throw held()
+    enter(.stopped)
+    throw quarantineFailure()
   }
 
-  /// The device gets fresh queues, and what it had. Undone on failure.
+  /// Gives the device fresh queues and the backlog; undone on failure.
   private mutating func resume() throws(Failure) {
-    try shutDoors()
+    try disableBursts()
     let featuresOff = options.featuresOff
     defer { options.featuresOff = featuresOff }
-    // The program knows what was agreed on: not more, and of what it can see not less.
-    if !settled.isEmpty { options.featuresOff |= ~settled.bits & ~Features.required }
+    // The program knows what was agreed on, so that nothing may be added to it.
+    if !agreed.startFeatures.isEmpty {
+      options.featuresOff |= ~agreed.startFeatures.bits & ~Features.required
+    }
     do throws(Failure) {
       try timed { (port) throws(Failure) in
         try port.bringUp()
-        try port.mustBeSettled()
-        try port.letFlow()
+        try port.checkStartFeatures()
+        try port.startTraffic()
       }
     } catch {
-      openDoors()
+      enableBursts()
       throw error
     }
-    if settled.isEmpty {
-      settled = features
-    } else if isWaiting && !features.has(VIRTIO_NET_F_GUEST_ANNOUNCE) {
-      // A device with that feature asks us to do it ourselves.
-      bus.announce(config.address.inMemory)
+    if agreed.startFeatures.isEmpty {
+      agreed.startFeatures = agreed.features
+    } else if phase == .waiting && !agreed.features.has(VIRTIO_NET_F_GUEST_ANNOUNCE) {
+      // A device with that feature asks the driver to announce itself.
+      bus.announce(agreed.config.address.inMemory)
     }
-    isWaiting = false
-    goneIsKnown = false
+    enter(.running)
+    watch.isGoneReported = false
     bus.meetingWasGood()
   }
 
-  private mutating func mustBeSettled() throws(Failure) {
-    let lost = settled.bits & ~features.bits & ~Features.ofRings
-    if lost | settled.above & ~features.above == 0 { return }
+  /// Throws if the device came back without a feature that the program can see.
+  private mutating func checkStartFeatures() throws(Failure) {
+    let lost = agreed.startFeatures.bits & ~agreed.features.bits & ~Features.ofRings
+    if lost | agreed.startFeatures.above & ~agreed.features.above == 0 { return }
     tearDown()
     throw Failure(EPROTO, "the device came back without ").plain(Features.firstName(lost))
       .text(", which port ").number(number).text(" uses: vionet_stop and vionet_init, or the device as it was")
   }
+
+  // MARK: On behalf of vionet_event_handle()
 
   /// The back-end is gone, and another is awaited.
   mutating func awaitNext() throws(Failure) {
@@ -104,23 +111,23 @@ extension Port {
     try wait()
   }
 
-  /// While waiting: true if a back-end has come and the port is up. One that leaves again, or does not answer, is no
+  /// Connects a waiting port. True if a back-end has come and the port is up. One that leaves again or does not answer is no
   /// failure; one with which nothing can be agreed on is.
-  mutating func meetNext() throws(Failure) -> Bool {
-    if !isWaiting { return false }
+  mutating func connectNext() throws(Failure) -> Bool {
+    if phase != .waiting { return false }
     do throws(Failure) {
       if try !bus.meet() { return false }
       try resume()
       return true
     } catch {
       bus.meetingWasInVain()
-      if error.isOfTheMoment { return false }
+      if error.isTransient { return false }
       throw error
     }
   }
 
-  /// A queue is broken, or the device asks for a reset: down and up again with the settings there are. False if its
-  /// back-end left instead; a device that stays and refuses leaves the port stopped.
+  /// Restarts a port with a broken queue, or whose device asks for a reset, with the settings there are. False if its
+  /// back-end left instead. A device that stays and refuses leaves the port stopped.
   mutating func recover() throws(Failure) -> Bool {
     try suspend()
     do throws(Failure) {
@@ -128,42 +135,44 @@ extension Port {
       return true
     } catch {
       if !bus.awaitsBackends || !bus.isGone {
-        Failure.quietly { () throws(Failure) in try shutDoors() }
+        Failure.quietly { () throws(Failure) in try disableBursts() }
         endStart()
-        state = VIONET_STATE_STOPPED
+        enter(.stopped)
         throw error
       }
       bus.meetingWasInVain()
       try wait()
-      if error.isOfTheMoment { return false }
+      if error.isTransient { return false }
       throw error
     }
   }
 
-  /// The descriptors of the device's are about to go; those that the user watches stay, if the device may return.
+  // MARK: Descriptors
+
+  /// Takes the device's descriptors out of those that the program watches. The latter stay if the device may return.
   mutating func stopWatching() {
-    for pair in 0..<queuePairs { keepWake(pair) }
-    news.unwatch(bus.errorDescriptor)
-    news.unwatch(bus.changeDescriptor)
-    news.unwatch(bus.controlDescriptor)
+    for pair in 0..<queues.pairs { saveWake(pair) }
+    watch.events.unwatch(bus.errorDescriptor)
+    watch.events.unwatch(bus.changeDescriptor)
+    watch.events.unwatch(bus.controlDescriptor)
   }
 
-  private func keepWake(_ pair: UInt16) {
+  private func saveWake(_ pair: UInt16) {
     let receive = receiveQueue(pair)
     let wake = receive.value.wake
-    guard let kept, wake.isOpen else { return }
-    // A back-end that lives on has the call descriptor too, so that its being closed here ends no watch.
+    guard let backlog = queues.backlog, wake.isOpen else { return }
+    // A back-end that lives on has the call descriptor too, so that closing it here would not end the watch.
     wake.unwatch(receive.value.core.call)
     wake.unwatch(bus.sharedInterrupt(pair: Int(pair)))
     wake.unwatch(bus.controlDescriptor)
-    kept[pair].wake = wake
+    backlog[pair].wake = wake
     receive.value.wake = .none
   }
 }
 
 extension Failure {
-  /// A back-end was not there, left or fell silent.
-  fileprivate var isOfTheMoment: Bool {
+  /// True if a back-end was not there, left or fell silent: another attempt may succeed.
+  fileprivate var isTransient: Bool {
     code == ECONNRESET || code == ETIMEDOUT || code == EPIPE || code == ENOTCONN
   }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Start and stop: packets begin to flow, and every buffer comes back.
+// vionet_start() and vionet_stop(): packets begin to flow, and every buffer comes back.
 
 import CLinux
 import CVionet
@@ -8,81 +8,89 @@ import Linux
 
 extension Port {
   package mutating func start() throws(Failure) {
-    try mustBeProbed()
-    switch state {
-    case VIONET_STATE_INITIALISED: break
-    case VIONET_STATE_STOPPED: startNanoseconds = probeNanoseconds
-    case VIONET_STATE_STARTED: throw Failure(EALREADY, "port ").number(number).text(" is started already")
-    default: throw Failure(EINVAL, "port ").number(number).text(" is not initialised: call vionet_init")
-    }
+    try mayStart()
+    var before = phase
     do throws(Failure) {
-      if isHeld { try revive() }
-      try prepareReturn()
-      let isUp = queuePairs != 0 ? true : try isThere()
-      if isUp {
+      if phase.isQuarantined { try revive() }
+      before = phase
+      try prepareRecovery()
+      let isThere = queues.pairs != 0 ? true : try deviceIsThere()
+      if isThere {
         try timed { (port) throws(Failure) in
-          if port.queuePairs == 0 { try port.bringUp() }
-          try port.letFlow()
+          if port.queues.pairs == 0 { try port.bringUp() }
+          try port.startTraffic()
         }
-        settled = features
+        agreed.startFeatures = agreed.features
+        enter(.running)
       } else {
         try startWaiting()
       }
     } catch {
       endStart()
+      undoWaiting(before)
       throw error
     }
-    state = VIONET_STATE_STARTED
   }
 
-  /// Fills the receive rings, opens the doors, wakes the device.
-  mutating func letFlow() throws(Failure) {
+  private mutating func mayStart() throws(Failure) {
+    try mustBeProbed()
+    if phase.isStarted { throw Failure(EALREADY, "port ").number(number).text(" is started already") }
+    try mustBeInitialised()
+    if phase != .initialised { timing.restart() }
+  }
+
+  /// Fills the receive rings, lets bursts in and notifies the device; undone on failure.
+  mutating func startTraffic() throws(Failure) {
     do throws(Failure) {
-      for pair in 0..<queuePairs {
-        let receive = receiveQueue(pair)
-        _ = receive.value.fill()
-        // While the device was away the pool may have run dry, and it is filled again.
-        if receive.value.core.ring.idle.count != 0 && settled.isEmpty {
-          throw Failure(ENOBUFS, "the pool has too few packets left to fill receive queue ").number(pair)
-        }
-      }
-      for pair in 0..<queuePairs { try makeWake(pair) }
-      try makeNews()
+      try fillReceiveRings()
+      for pair in 0..<queues.pairs { try makeWake(pair) }
+      try watchEvents()
       for index in 0..<pairsEnabled * 2 { try bus.enable(index, true) }
     } catch {
-      // What was filled is with the device already.
+      // The device has the buffers already.
       stopWatching()
       tearDown()
       throw error
     }
-    receiveName = receivePath.name
-    transmitName = transmitPath.name
-    for pair in 0..<queuePairs { sendAgain(pair) }
-    openDoors()
-    for pair in 0..<queuePairs {
+    queues.receivePathName = receivePath.name
+    queues.transmitPathName = transmitPath.name
+    for pair in 0..<queues.pairs { sendBacklog(pair) }
+    enableBursts()
+    for pair in 0..<queues.pairs {
       // The device may have been idle since it saw the ring empty.
       receiveQueue(pair).value.core.notifyDevice()
       transmitQueue(pair).value.core.notifyDevice()
     }
-    control?.letsOthersIn = true
+    queues.control?.letsOthersIn = true
+  }
+
+  private func fillReceiveRings() throws(Failure) {
+    for pair in 0..<queues.pairs {
+      let receive = receiveQueue(pair)
+      _ = receive.value.fill()
+      // While a device was away the pool may have run dry. Then the ring is filled as packets come back.
+      if receive.value.core.ring.idle.count != 0 && agreed.startFeatures.isEmpty {
+        throw Failure(ENOBUFS, "the pool has too few packets left to fill receive queue ").number(pair)
+          .text(": make a larger one with vionet_pool_create")
+      }
+    }
   }
 
   package mutating func stop() throws(Failure) {
     try mustBeProbed()
-    if state != VIONET_STATE_STARTED { return }
-    try shutDoors()
+    if !phase.isStarted { return }
+    try disableBursts()
     tearDown()
     endStart()
-    state = VIONET_STATE_STOPPED
-    if isHeld { throw held() }
+    enter(.stopped)
+    if phase.isQuarantined { throw quarantineFailure() }
   }
 
-  /// The port is not started, or no more: nothing is kept, nothing watched. The doors are shut.
+  /// Ends what a start made besides queues: the backlog, and what is watched. Bursts are kept out already.
   mutating func endStart() {
-    forgetKept()
-    news.close()
-    doors = 0
-    isWaiting = false
+    dropBacklog()
+    watch.events.close()
+    queues.pairsWithBursts = 0
     bus.endMeeting()
   }
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What the device counts of each of its queues (virtio 1.4, 5.1.9.5.11): kinds of counters that it may keep or not, each
-// a block of 64-bit numbers behind a header with its kind and length.
+// What the device counts for each of its queues (virtio 1.4, 5.1.9.5.11). It keeps some kinds of counters and not others. An
+// answer has one block for each kind: a header with kind and length, then 64-bit numbers.
 
 import CLinux
 import Linux
 
 struct DeviceCounter {
   let kind: UInt8
-  /// Of the numbers of its kind.
+  /// Its place among the numbers of its kind.
   let place: Int
   let name: StaticString
 
@@ -18,7 +18,7 @@ struct DeviceCounter {
     self.name = name
   }
 
-  /// Kinds 0 to 15 are of receive queues, 16 to 31 of transmit queues.
+  /// Kinds 0 to 15 belong to receive queues, 16 to 31 to transmit queues.
   var isReceive: Bool { kind < 16 }
 
   static let count = 32
@@ -45,7 +45,7 @@ struct DeviceCounter {
 
 /// The device's answer about one queue.
 struct CounterAnswer {
-  /// Which one it is about.
+  /// Virtqueue index of this answer; -1: none.
   fileprivate(set) var ring = -1
   fileprivate var bytes = InlineArray<512, UInt8>(repeating: 0)
 
@@ -55,7 +55,7 @@ struct CounterAnswer {
     return value
   }
 
-  /// 0 for what the device left out.
+  /// The value of a counter; 0 if the device left it out.
   func value(_ counter: DeviceCounter) -> UInt64 {
     var at = 0
     while at + 8 <= bytes.count {
@@ -72,26 +72,28 @@ struct CounterAnswer {
 }
 
 extension Port {
-  /// Kinds of counters that the device keeps. It is asked once.
+  /// Asks the device once which kinds of counters it keeps.
+  // Safety: the answer has 8 bytes, as `kinds` has.
   mutating func askForCounters() throws(Failure) {
-    if settings.counters != nil || control == nil { return }
+    if settings.counters != nil || queues.control == nil { return }
     var kinds: UInt64 = 0
-    if features.has(VIRTIO_NET_F_DEVICE_STATS) {
-      if bus.isGone { throw isWithoutDevice() }
-      try unsafe control?.send(ControlCommand.queryCounters, into: &kinds, 8)
+    if agreed.features.has(VIRTIO_NET_F_DEVICE_STATS) {
+      if bus.isGone { throw deviceIsGone() }
+      try unsafe queues.control?.send(ControlCommand.queryCounters, into: &kinds, 8)
     }
     settings.counters = UInt64(littleEndian: kinds)
   }
 
-  /// Of virtqueue `ring`; nothing without a device to ask.
+  /// Asks for the counters of virtqueue `ring`; all are 0 without a device to ask.
+  // Safety: the command reads 16 bytes of `data`, and fills as many of the answer as it has.
   mutating func fetchCounters(_ ring: Int, _ answer: inout CounterAnswer) throws(Failure) {
     answer = CounterAnswer()
     answer.ring = ring
-    if control == nil { return }
-    if bus.isGone { throw isWithoutDevice() }
-    // vq_index with 48 reserved bits, kinds.
-    let ours: UInt64 = ring % 2 == 0 ? 0xffff : 0xffff_0000
-    var data = (UInt64(ring).littleEndian, ((settings.counters ?? 0) & ours).littleEndian)
-    try unsafe control?.send(ControlCommand.getCounters, &data, 16, into: &answer.bytes, answer.bytes.count)
+    if queues.control == nil { return }
+    if bus.isGone { throw deviceIsGone() }
+    // The command's data: vq_index with 48 reserved bits, then the kinds.
+    let kinds: UInt64 = ring % 2 == 0 ? 0xffff : 0xffff_0000
+    var data = (UInt64(ring).littleEndian, ((settings.counters ?? 0) & kinds).littleEndian)
+    try unsafe queues.control?.send(ControlCommand.getCounters, &data, 16, into: &answer.bytes, answer.bytes.count)
   }
 }

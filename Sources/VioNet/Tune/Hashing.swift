@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The hash over a received packet's addresses and ports: which packets have one, its key, and with RSS the table that
-// makes a queue of it (virtio 1.4, 5.1.9.5.6.4 and 5.1.9.5.7).
+// The hash over a received packet's addresses and ports: which packets have one, its key, and with RSS the table that leads
+// from the hash to a queue (virtio 1.4, 5.1.9.5.6.4 and 5.1.9.5.7).
 
 import CLinux
 import CVionet
 import Linux
 
-/// What a user asks for, as in vionet_rss. Key and table are the caller's until the call returns.
+/// What a user asks for with vionet_rss_set().
+// Safety: key and table are the caller's arrays, as long as the lengths beside them say, until the call returns.
 @safe
-package struct HashWish {
+package struct HashRequest {
   fileprivate let types: UInt32
   fileprivate let unclassified: UInt16
   fileprivate let keyLength: UInt8
@@ -17,36 +18,38 @@ package struct HashWish {
   fileprivate let key: UnsafeMutablePointer<UInt8>?
   fileprivate let table: UnsafeMutablePointer<UInt16>?
 
-  package init(_ wish: vionet_rss) {
-    types = unsafe wish.hash_types
-    unclassified = unsafe wish.unclassified_queue
-    keyLength = unsafe wish.key_length
-    tableLength = unsafe wish.table_length
-    unsafe key = wish.key
-    unsafe table = wish.table
+  package init(_ request: vionet_rss) {
+    types = unsafe request.hash_types
+    unclassified = unsafe request.unclassified_queue
+    keyLength = unsafe request.key_length
+    tableLength = unsafe request.table_length
+    unsafe key = request.key
+    unsafe table = request.table
   }
 }
 
 struct Hashing {
   var types: UInt32 = 0
-  /// For packets that have no hash.
+  /// The queue of packets that have no hash.
   var unclassified: UInt16 = 0
-  /// 0: nothing was chosen yet.
+  /// Bytes of the key; 0: none was chosen yet.
   var keyLength: UInt8 = 0
   var key = InlineArray<256, UInt8>(repeating: 0)
-  /// Queues as the user has them; nil: all in use take turns.
+  /// The user's table; nil: all queues in use take turns.
   var table: Table<UInt16>?
-  /// The user said something.
-  var isNamed = false
+  /// vionet_rss_set() was called.
+  var isChosen = false
 
-  static let evenEntries = 128
-  /// As long as an IPv6 packet's addresses and ports want it. Random, so that nobody can aim at one queue.
-  static let ownKey: UInt8 = 40
+  /// Entries of the table in which all queues take turns.
+  static let defaultEntries = 128
+  /// Bytes of the key that is made at random, as many as an IPv6 packet's addresses and ports take. It is random so that no
+  /// sender can aim at one queue.
+  static let randomKeyLength: UInt8 = 40
 
-  var entries: Int { table?.count ?? Hashing.evenEntries }
+  var entries: Int { table?.count ?? Hashing.defaultEntries }
   func entry(_ index: Int, _ pairs: UInt16) -> UInt16 { table?[index] ?? UInt16(index) % pairs }
 
-  /// That all queues named are among the first `pairs`.
+  /// Throws if a queue is named that is not among the first `pairs`.
   func check(_ pairs: UInt16) throws(Failure) {
     if unclassified >= pairs {
       throw Failure(EINVAL, "rss: unclassified_queue is ").number(unclassified).text(", of ").number(pairs)
@@ -58,22 +61,24 @@ struct Hashing {
     }
   }
 
-  fileprivate mutating func setKey(_ wish: HashWish, _ limits: HashLimits) throws(Failure) {
-    if wish.keyLength == 0 { return }
-    guard let source = unsafe wish.key else { throw Failure(EINVAL, "rss: key is NULL") }
-    if wish.keyLength > limits.key {
-      throw Failure(EINVAL, "rss: key_length is ").number(wish.keyLength).text(", the device takes ")
+  // Safety: keyLength bytes are there, and the limit is at most the 256 of `key`.
+  fileprivate mutating func setKey(_ request: HashRequest, _ limits: HashLimits) throws(Failure) {
+    if request.keyLength == 0 { return }
+    guard let source = unsafe request.key else { throw Failure(EINVAL, "rss: key is NULL") }
+    if request.keyLength > limits.key {
+      throw Failure(EINVAL, "rss: key_length is ").number(request.keyLength).text(", the device takes ")
         .number(limits.key)
     }
-    keyLength = wish.keyLength
+    keyLength = request.keyLength
     unsafe memcpy(&key, source, Int(keyLength))
   }
 
-  fileprivate mutating func setTable(_ wish: HashWish, _ limits: HashLimits) throws(Failure) {
+  // Safety: tableLength entries are there, and `copy` was made for as many.
+  fileprivate mutating func setTable(_ request: HashRequest, _ limits: HashLimits) throws(Failure) {
     table = nil
-    let count = wish.tableLength
+    let count = request.tableLength
     if count == 0 { return }
-    guard let source = unsafe wish.table else { throw Failure(EINVAL, "rss: table is NULL") }
+    guard let source = unsafe request.table else { throw Failure(EINVAL, "rss: table is NULL") }
     if count > limits.table || count & (count - 1) != 0 {
       throw Failure(EINVAL, "rss: table_length is ").number(count).text(", not a power of two up to the device's ")
         .number(limits.table)
@@ -83,7 +88,8 @@ struct Hashing {
     table = copy
   }
 
-  /// The data of RSS_CONFIG; without a table that of HASH_CONFIG.
+  /// The data of RSS_CONFIG, or without a table of HASH_CONFIG.
+  // Safety: `key` has 256 bytes, and keyLength is a byte.
   fileprivate func data(_ pairs: UInt16, hasTable: Bool) throws(Failure) -> CommandData {
     var data = try CommandData(room: HashLimits.commandBytes(table: entries, key: Int(keyLength)))
     data.add(types)
@@ -104,23 +110,23 @@ struct Hashing {
 }
 
 extension Port {
-  var hashes: Bool { features.has(VIRTIO_NET_F_RSS) || features.has(VIRTIO_NET_F_HASH_REPORT) }
+  var hashes: Bool { agreed.features.has(VIRTIO_NET_F_RSS) || agreed.features.has(VIRTIO_NET_F_HASH_REPORT) }
 
-  mutating func setHashing(_ wish: HashWish) throws(Failure) {
-    if !hashes || wish.tableLength != 0 || wish.unclassified != 0 { try need(VIRTIO_NET_F_RSS) }
-    if wish.types & ~config.hashing.types != 0 {
+  mutating func setHashing(_ request: HashRequest) throws(Failure) {
+    if !hashes || request.tableLength != 0 || request.unclassified != 0 { try require(VIRTIO_NET_F_RSS) }
+    if request.types & ~agreed.config.hashing.types != 0 {
       throw Failure(EINVAL, "rss: the device does not hash for hash_types ")
-        .hex(UInt64(wish.types & ~config.hashing.types))
+        .hex(UInt64(request.types & ~agreed.config.hashing.types))
     }
     var next = settings.hashing
-    next.isNamed = true
-    next.types = wish.types == 0 ? config.hashing.types : wish.types
-    next.unclassified = wish.unclassified
-    try next.setKey(wish, config.hashing)
-    try next.setTable(wish, config.hashing)
+    next.isChosen = true
+    next.types = request.types == 0 ? agreed.config.hashing.types : request.types
+    next.unclassified = request.unclassified
+    try next.setKey(request, agreed.config.hashing)
+    try next.setTable(request, agreed.config.hashing)
     do throws(Failure) {
       try next.check(pairsInUse)
-      try tellHashing(next, pairsInUse)
+      try sendHashing(next, pairsInUse)
     } catch {
       next.table?.destroy()
       throw error
@@ -129,36 +135,38 @@ extension Port {
     settings.hashing = next
   }
 
-  /// With a table this also says how many pairs are in use.
-  mutating func tellHashing(_ hashing: Hashing, _ pairs: UInt16) throws(Failure) {
-    let hasTable = features.has(VIRTIO_NET_F_RSS)
+  /// Sends key, types and table. A table says how many pairs are in use, too.
+  mutating func sendHashing(_ hashing: Hashing, _ pairs: UInt16) throws(Failure) {
+    let hasTable = agreed.features.has(VIRTIO_NET_F_RSS)
     let data = try hashing.data(pairs, hasTable: hasTable)
     defer { data.destroy() }
-    try tell(hasTable ? ControlCommand.setRSS : ControlCommand.setHash, data)
+    try send(hasTable ? ControlCommand.setRSS : ControlCommand.setHash, data)
   }
 
+  // Safety: the key has more bytes than the random one takes.
   mutating func restoreHashing() throws(Failure) {
     if !hashes {
-      if settings.hashing.isNamed { try need(VIRTIO_NET_F_RSS) }
+      if settings.hashing.isChosen { try require(VIRTIO_NET_F_RSS) }
       return
     }
     if settings.hashing.keyLength == 0 {
-      settings.hashing.keyLength = Hashing.ownKey
-      unsafe arc4random_buf(&settings.hashing.key, Int(Hashing.ownKey))
-      settings.hashing.types = config.hashing.types
+      settings.hashing.keyLength = Hashing.randomKeyLength
+      unsafe arc4random_buf(&settings.hashing.key, Int(Hashing.randomKeyLength))
+      settings.hashing.types = agreed.config.hashing.types
     }
-    try tellHashing(settings.hashing, pairsInUse)
+    try sendHashing(settings.hashing, pairsInUse)
   }
 
-  /// What is in use, and what the device could do. Of key and table as much as there is room for.
+  /// Fills in what is in use and what the device could do, with as much of key and table as there is room for.
+  // Safety: the caller's arrays are as long as the lengths beside them say.
   package func getHashing(_ out: inout vionet_rss) throws(Failure) {
     try mustBeInitialised()
-    if !hashes { try need(VIRTIO_NET_F_RSS) }
+    if !hashes { try require(VIRTIO_NET_F_RSS) }
     let hashing = settings.hashing
     for index in 0..<min(unsafe Int(out.key_length), Int(hashing.keyLength)) {
       unsafe out.key?[index] = hashing.key[index]
     }
-    let hasTable = features.has(VIRTIO_NET_F_RSS)
+    let hasTable = agreed.features.has(VIRTIO_NET_F_RSS)
     let entries = hasTable ? hashing.entries : 0
     for index in 0..<min(unsafe Int(out.table_length), entries) {
       unsafe out.table?[index] = hashing.entry(index, pairsInUse)
@@ -167,8 +175,8 @@ extension Port {
     unsafe out.table_length = UInt16(entries)
     unsafe out.hash_types = hashing.types
     unsafe out.unclassified_queue = hashing.unclassified
-    unsafe out.max_key_length = config.hashing.key
-    unsafe out.max_table_length = hasTable ? config.hashing.table : 0
-    unsafe out.supported_hash_types = config.hashing.types
+    unsafe out.max_key_length = agreed.config.hashing.key
+    unsafe out.max_table_length = hasTable ? agreed.config.hashing.table : 0
+    unsafe out.supported_hash_types = agreed.config.hashing.types
   }
 }

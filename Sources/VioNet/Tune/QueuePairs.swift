@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// How many of its queue pairs a port uses (virtio 1.4, 5.1.9.5.6). All of them stay set up. Pairs that are not in use
-// receive nothing new, and nobody sends on them.
+// How many of its queue pairs a port uses (virtio 1.4, 5.1.9.5.6). All of them keep their rings. Pairs that are not in use
+// receive nothing new, and send nothing.
 
 import CLinux
 import CVionet
@@ -10,90 +10,92 @@ import Linux
 extension Port {
   var pairsInUse: UInt16 { settings.pairs == 0 ? options.queuePairs : settings.pairs }
 
-  /// By a command; other back-ends are told by the switches of their rings.
+  /// The number of pairs is set by a command. Other back-ends get each ring enabled or disabled.
   private var commandsPairs: Bool {
-    control != nil && (features.has(VIRTIO_NET_F_MQ) || features.has(VIRTIO_NET_F_RSS))
+    queues.control != nil && (agreed.features.has(VIRTIO_NET_F_MQ) || agreed.features.has(VIRTIO_NET_F_RSS))
   }
-  /// Pairs whose rings are switched on when the port starts.
-  var pairsEnabled: UInt16 { commandsPairs ? queuePairs : pairsInUse }
+  /// Pairs whose rings are enabled when the port starts.
+  var pairsEnabled: UInt16 { commandsPairs ? queues.pairs : pairsInUse }
 
   mutating func setPairs(_ pairs: UInt16) throws(Failure) {
     if pairs < 1 || pairs > options.queuePairs {
-      throw Failure(EINVAL, "queue pairs: 1 to ").number(options.queuePairs).text(", as initialised, not ").number(
-        pairs)
+      throw Failure(EINVAL, "queue pairs: 1 to ").number(options.queuePairs).text(", as initialised, not ")
+        .number(pairs)
     }
     let before = pairsInUse
-    if features.has(VIRTIO_NET_F_RSS) { try settings.hashing.check(pairs) }
-    if queuePairs != 0 {
-      if pairs < before { try closeTransmit(pairs..<before) }
+    if agreed.features.has(VIRTIO_NET_F_RSS) { try settings.hashing.check(pairs) }
+    if queues.pairs != 0 {
+      if pairs < before { try disableTransmit(pairs..<before) }
       do throws(Failure) {
-        try tellPairs(pairs, before)
+        try sendPairs(pairs, before)
         try keepReports(pairs, before)
       } catch {
-        openTransmit(before)
+        enableTransmit(before)
         throw error
       }
     }
     settings.pairs = pairs
-    openTransmit(pairs)
+    enableTransmit(pairs)
     if pairs > before { try restoreCoalescing(from: Int(before) * 2) }
   }
 
-  /// Without RSS the other command may have ended the reports of hashes.
+  /// Asks for hash reports again, which the command for pairs may have ended on a device without RSS.
   private mutating func keepReports(_ pairs: UInt16, _ before: UInt16) throws(Failure) {
-    if !hashes || features.has(VIRTIO_NET_F_RSS) { return }
+    if !hashes || agreed.features.has(VIRTIO_NET_F_RSS) { return }
     do throws(Failure) {
-      try tellHashing(settings.hashing, pairs)
+      try sendHashing(settings.hashing, pairs)
     } catch {
-      Failure.quietly { () throws(Failure) in try tellPairs(before, pairs) }
+      Failure.quietly { () throws(Failure) in try sendPairs(before, pairs) }
       throw error
     }
   }
 
-  /// After a reset a device that takes commands uses the first pair only.
+  /// Sets pairs and hashing after a reset, when a device uses its first pair only.
   mutating func restorePairs() throws(Failure) {
-    if commandsPairs && queuePairs > 1 && !features.has(VIRTIO_NET_F_RSS) { try tellPairs(pairsInUse, 1) }
+    if commandsPairs && queues.pairs > 1 && !agreed.features.has(VIRTIO_NET_F_RSS) { try sendPairs(pairsInUse, 1) }
     try restoreHashing()
   }
 
-  private mutating func tellPairs(_ pairs: UInt16, _ before: UInt16) throws(Failure) {
-    if features.has(VIRTIO_NET_F_RSS) {
-      try tellHashing(settings.hashing, pairs)
+  // Safety: the command has the two bytes of `count`.
+  private mutating func sendPairs(_ pairs: UInt16, _ before: UInt16) throws(Failure) {
+    if agreed.features.has(VIRTIO_NET_F_RSS) {
+      try sendHashing(settings.hashing, pairs)
     } else if commandsPairs {
       var count = pairs.littleEndian
-      try unsafe tell(ControlCommand.pairs, &count, 2)
-    } else if state == VIONET_STATE_STARTED {
+      try unsafe send(ControlCommand.pairs, &count, 2)
+    } else if phase.isStarted {
       let (low, high) = (min(pairs, before), max(pairs, before))
       for ring in low * 2..<high * 2 { try bus.enable(ring, pairs > before) }
     }
   }
 
-  // MARK: Those who send
+  // MARK: Transmit bursts
 
-  private func openTransmit(_ pairs: UInt16) {
-    if state != VIONET_STATE_STARTED || queuePairs == 0 { return }
+  private func enableTransmit(_ pairs: UInt16) {
+    if !phase.isStarted || queues.pairs == 0 { return }
     let burst = unsafe transmitPath.burst
     for pair in 0..<pairs { unsafe transmitQueue(pair).value.core.open(burst) }
     PortSlots.all[number].transmitCount = pairs
   }
 
-  /// Keeps senders out before the device hears of it (5.1.9.5.6.1), and gives it a moment for what they have sent.
-  private func closeTransmit(_ pairs: Range<UInt16>) throws(Failure) {
-    if state != VIONET_STATE_STARTED { return }
+  /// Keeps transmit bursts out before the device is told (virtio 1.4, 5.1.9.5.6.1), and gives the device up to 100 ms to send
+  /// what it has.
+  private func disableTransmit(_ pairs: Range<UInt16>) throws(Failure) {
+    if !phase.isStarted { return }
     PortSlots.all[number].transmitCount = pairs.lowerBound
     for pair in pairs { unsafe transmitQueue(pair).value.core.burst = Virtqueue.idleBurst }
     Barrier.reachAll()
-    let deadline = Deadline(milliseconds: 3000)
+    let deadline = Deadline(milliseconds: Port.burstDeadline)
     for pair in pairs where !transmitQueue(pair).value.core.isLeft(by: deadline) {
-      openTransmit(pairs.upperBound)
-      throw Port.staysInside(number)
+      enableTransmit(pairs.upperBound)
+      throw Port.burstStays(number)
     }
-    let moment = Deadline(milliseconds: 100)
+    let drained = Deadline(milliseconds: 100)
     for pair in pairs {
       let queue = transmitQueue(pair)
       while queue.value.core.fault == .none {
         reclaimSent(queue)
-        if queue.value.core.ring.outstanding == 0 || moment.hasPassed { break }
+        if queue.value.core.ring.outstanding == 0 || drained.hasPassed { break }
         sys_sleep_microseconds(20)
       }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// One queue is taken from the device, emptied, and given back with as many descriptors or fewer, while all others run
-// (virtio 1.4, 2.6.1). It keeps its place in memory, its descriptors for signals, and its counts.
+// vionet_rx_queue_restart() and its twin: one queue is taken from the device, emptied, and given back with as many
+// descriptors or fewer, while all others run (virtio 1.4, 2.6.1). It keeps its memory, its eventfds and its counts.
 
 import CLinux
 import CVionet
@@ -10,68 +10,69 @@ import Linux
 extension Port {
   mutating func restart(_ pair: UInt16, transmit: Bool, _ wanted: UInt16) throws(Failure) {
     try mustBeStarted()
-    if pair >= queuePairs { throw Failure(EINVAL, "port ").number(number).text(" has no queue ").number(pair) }
-    if bus.isDevice { try need(VIRTIO_F_RING_RESET) }
+    if pair >= queues.pairs { throw Failure(EINVAL, "port ").number(number).text(" has no queue ").number(pair) }
+    if bus.isDevice { try require(VIRTIO_F_RING_RESET) }
     let most = transmit ? options.transmitDescriptors : options.receiveDescriptors
     let size = wanted == 0 ? core(pair, transmit).value.ring.size : wanted
     if size < 2 || size > most || !shape.isPacked && size & (size - 1) != 0 {
       throw Failure(EINVAL, "a queue of ").number(size).text(" descriptors: 2 to ").number(most)
         .text(shape.isPacked ? ", as initialised" : ", as initialised, a power of two")
     }
-    try closeDoor(core(pair, transmit))
+    try disableBurst(core(pair, transmit))
     do throws(Failure) {
       try exchange(pair, transmit, size, most)
     } catch {
-      // Neither here nor there: the device may have it.
+      // Ownership unknown: the device may still have the queue.
       core(pair, transmit).value.giveUp(.notReset)
       throw error
     }
     try restoreCoalescing(of: Int(pair) * 2 + (transmit ? 1 : 0))
   }
 
-  /// Both kinds of queue begin with their Virtqueue.
+  // Safety: both kinds of queue begin with their Virtqueue.
   private func core(_ pair: UInt16, _ transmit: Bool) -> Cell<Virtqueue> {
     unsafe Cell(raw: transmit ? transmitQueue(pair).raw : receiveQueue(pair).raw)
   }
 
-  /// Keeps bursts out and waits until none is inside. On a time-out all is as before.
-  private func closeDoor(_ queue: Cell<Virtqueue>) throws(Failure) {
+  /// Keeps bursts out of one queue and waits until none is inside. If one stays, all is as before.
+  private func disableBurst(_ queue: Cell<Virtqueue>) throws(Failure) {
     let burst = unsafe queue.value.burst
     unsafe queue.value.burst = Virtqueue.idleBurst
     Barrier.reachAll()
-    if !queue.value.isLeft(by: Deadline(milliseconds: 3000)) {
+    if !queue.value.isLeft(by: Deadline(milliseconds: Port.burstDeadline)) {
       unsafe queue.value.open(burst)
-      throw Port.staysInside(number)
+      throw Port.burstStays(number)
     }
   }
 
   private mutating func exchange(_ pair: UInt16, _ transmit: Bool, _ size: UInt16, _ most: UInt16) throws(Failure) {
-    guard let rings else { throw Failure(EINVAL, "the port has no rings") }
+    guard let region = queues.region else { throw Failure(EINVAL, "the port has no rings") }
     let queue = core(pair, transmit)
     let index = queue.value.index
     try bus.resetQueue(index, isPacked: shape.isPacked)
     takeBack(pair, transmit)
-    let offset = Int(queue.value.ring.descriptors.address - rings.address)
+    let offset = Int(queue.value.ring.descriptors.address - region.address)
     var room = RingLayout(size: Int(most), isLegacy: bus.isLegacy, isPacked: shape.isPacked)
     room.tableDescriptors = tableDescriptors(transmit: transmit)
     var layout = RingLayout(
       size: Int(try bus.queueSize(index, size)), isLegacy: bus.isLegacy, isPacked: shape.isPacked)
     layout.tableDescriptors = room.tableDescriptors
-    // Nothing in it is to look used.
-    unsafe memset(rings.base + offset, 0, room.bytes)
-    try remake(pair, transmit, layout, rings, offset)
-    queue.value.notifier = try bus.setUp(try asDeviceSees(queue.value.setUp, room.bytes, rings))
+    // No entry of the new ring may look used.
+    // Safety: the old ring had as many bytes at this offset.
+    unsafe memset(region.base + offset, 0, room.bytes)
+    try remake(pair, transmit, layout, region, offset)
+    queue.value.notifier = try bus.setUp(try asDeviceSees(queue.value.setUp, room.bytes, region))
     if !transmit { _ = receiveQueue(pair).value.fill() }
     if pair < pairsEnabled { try bus.enable(index, true) }
     if !transmit {
-      unsafe queue.value.open(receiveDoor(pair, receivePath.burst))
+      unsafe queue.value.open(receiveBurst(pair, receivePath.burst))
     } else if pair < pairsInUse {
       unsafe queue.value.open(transmitPath.burst)
     }
     queue.value.notifyDevice()
   }
 
-  /// The device has let go of them.
+  /// Returns the packets of a queue that the device has released.
   private func takeBack(_ pair: UInt16, _ transmit: Bool) {
     if !transmit { return receiveQueue(pair).value.takeBack() }
     let queue = transmitQueue(pair)
@@ -79,19 +80,19 @@ extension Port {
     queue.value.takeBack()
   }
 
-  /// A new queue in place of the old one. Whoever sleeps on its descriptors goes on doing so.
+  /// Makes a new queue in place of the old one. Sleepers go on sleeping on the same descriptors.
   private mutating func remake(
-    _ pair: UInt16, _ transmit: Bool, _ layout: RingLayout, _ rings: Region, _ offset: Int
+    _ pair: UInt16, _ transmit: Bool, _ layout: RingLayout, _ region: Region, _ offset: Int
   ) throws(Failure) {
     if transmit {
       var old = transmitQueue(pair).value
-      try makeTransmitQueue(pair, layout, rings, offset)
+      try makeTransmitQueue(pair, layout, region, offset)
       transmitQueue(pair).value.longest = old.longest
       inherit(core(pair, transmit), &old.core)
       old.destroy()
     } else {
       var old = receiveQueue(pair).value
-      try makeReceiveQueue(pair, layout, rings, offset)
+      try makeReceiveQueue(pair, layout, region, offset)
       swap(&receiveQueue(pair).value.wake, &old.wake)
       inherit(core(pair, transmit), &old.core)
       old.destroy()
@@ -102,7 +103,7 @@ extension Port {
     swap(&queue.value.kick, &old.kick)
     swap(&queue.value.call, &old.call)
     queue.value.counters = old.counters
-    // A sleeper was promised a signal that the old ring will not give.
+    // A sleeper waits for a signal that the old ring will not give.
     if old.armed { _ = sys_eventfd_signal(queue.value.call) }
   }
 }

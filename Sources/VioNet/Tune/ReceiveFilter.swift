@@ -6,22 +6,23 @@ import CLinux
 import CVionet
 import Linux
 
-/// Modes, bit n for command n of the class RX, which is also what vionet.h has.
+/// Receive modes: bit n stands for command n of class RX, and for the same mode in vionet.h.
 struct ReceiveModes {
   static let promiscuous: UInt8 = 1 << 0
   static let allMulticast: UInt8 = 1 << 1
   static let allUnicast: UInt8 = 1 << 2
-  /// Of VIRTIO_NET_F_CTRL_RX; the others are of VIRTIO_NET_F_CTRL_RX_EXTRA.
+  /// Modes of VIRTIO_NET_F_CTRL_RX; the others take VIRTIO_NET_F_CTRL_RX_EXTRA.
   static let plain = promiscuous | allMulticast
 
-  /// What the user wants, and about which modes he said anything; of the others this is what devices do by custom.
+  /// Modes that the user wants on. Where he chose nothing, this is what devices do by custom.
   var wanted = promiscuous
-  var named: UInt8 = 0
-  /// On because the table does not take all addresses.
+  /// Modes about which the user chose anything.
+  var chosen: UInt8 = 0
+  /// Modes that are on because the table does not take all addresses.
   var forTable: UInt8 = 0
-  /// What the device was told since its reset, and about which modes it was told anything.
-  var told: UInt8 = 0
-  var known: UInt8 = 0
+  /// Modes that were sent to the device since its reset, and which of them are on.
+  var sentMask: UInt8 = 0
+  var sent: UInt8 = 0
 
   static func name(_ number: UInt8) -> StaticString {
     switch number {
@@ -36,53 +37,54 @@ struct ReceiveModes {
 }
 
 extension Port {
-  /// Switches those modes of `mask` on that are in `on`, and the others off.
+  /// Switches the modes in `mask` on or off, as they are in `on` or not.
   mutating func setModes(_ mask: UInt8, _ on: UInt8) throws(Failure) {
-    try need(mask & ReceiveModes.plain != 0 ? VIRTIO_NET_F_CTRL_RX : VIRTIO_NET_F_CTRL_RX_EXTRA)
+    try require(mask & ReceiveModes.plain != 0 ? VIRTIO_NET_F_CTRL_RX : VIRTIO_NET_F_CTRL_RX_EXTRA)
     do throws(Failure) {
-      try tellModes(mask, on | settings.modes.forTable)
+      try sendModes(mask, on | settings.modes.forTable)
     } catch {
-      narrowModes()
+      restoreModes()
       throw error
     }
     settings.modes.wanted = settings.modes.wanted & ~mask | on & mask
-    settings.modes.named |= mask
+    settings.modes.chosen |= mask
   }
 
-  /// Modes are as before after something failed, as far as that can be had.
-  private mutating func narrowModes() {
+  /// After a failure, sends the modes that were in force before, if the device takes them.
+  private mutating func restoreModes() {
     Failure.quietly { () throws(Failure) in
-      try tellModes(settings.modes.known, settings.modes.wanted | settings.modes.forTable)
+      try sendModes(settings.modes.sentMask, settings.modes.wanted | settings.modes.forTable)
     }
   }
 
-  /// Tells the device of those modes of `mask` that it has otherwise, or that it was never told of.
+  /// Sends the modes in `mask` that the device has otherwise, or that were never sent.
+  // Safety: each command has the one byte of `value`.
   @inline(never)
-  private mutating func tellModes(_ mask: UInt8, _ on: UInt8) throws(Failure) {
-    let news = mask & (settings.modes.told ^ on | ~settings.modes.known)
-    for number in UInt8(0)..<6 where news >> number & 1 != 0 {
+  private mutating func sendModes(_ mask: UInt8, _ on: UInt8) throws(Failure) {
+    let changed = mask & (settings.modes.sent ^ on | ~settings.modes.sentMask)
+    for number in UInt8(0)..<6 where changed >> number & 1 != 0 {
       let bit: UInt8 = 1 << number
-      try need(bit & ReceiveModes.plain != 0 ? VIRTIO_NET_F_CTRL_RX : VIRTIO_NET_F_CTRL_RX_EXTRA)
+      try require(bit & ReceiveModes.plain != 0 ? VIRTIO_NET_F_CTRL_RX : VIRTIO_NET_F_CTRL_RX_EXTRA)
       var value = on >> number & 1
-      try unsafe tell(ControlCommand(group: 0, number: number, name: ReceiveModes.name(number)), &value, 1)
-      settings.modes.told = settings.modes.told & ~bit | on & bit
-      settings.modes.known |= bit
+      try unsafe send(ControlCommand(group: 0, number: number, name: ReceiveModes.name(number)), &value, 1)
+      settings.modes.sent = settings.modes.sent & ~bit | on & bit
+      settings.modes.sentMask |= bit
     }
   }
 
   mutating func restoreFilters() throws(Failure) {
-    settings.modes.known = 0
+    settings.modes.sentMask = 0
     settings.modes.forTable = 0
-    try tellModes(settings.modes.named, settings.modes.wanted)
+    try sendModes(settings.modes.chosen, settings.modes.wanted)
     if settings.addresses.count != 0 {
-      try need(VIRTIO_NET_F_CTRL_RX)
-      try tellAddresses(settings.addresses)
+      try require(VIRTIO_NET_F_CTRL_RX)
+      try sendAddresses(settings.addresses)
     }
     for word in 0..<64 {
       var left = settings.vlans[word]
       while left != 0 {
-        try need(VIRTIO_NET_F_CTRL_VLAN)
-        try tellVLAN(UInt16(word * 64 + left.trailingZeroBitCount), true)
+        try require(VIRTIO_NET_F_CTRL_VLAN)
+        try sendVLAN(UInt16(word * 64 + left.trailingZeroBitCount), true)
         left &= left &- 1
       }
     }
@@ -91,37 +93,40 @@ extension Port {
   // MARK: VLANs
 
   mutating func setVLAN(_ id: UInt16, _ on: Bool) throws(Failure) {
-    try need(VIRTIO_NET_F_CTRL_VLAN)
+    try require(VIRTIO_NET_F_CTRL_VLAN)
     if id > 4095 { throw Failure(EINVAL, "VLAN ").number(id).text(": ids are 0 to 4095") }
-    try tellVLAN(id, on)
+    try sendVLAN(id, on)
     let bit: UInt64 = 1 << UInt64(id & 63)
     settings.vlans[Int(id >> 6)] &= ~bit
     if on { settings.vlans[Int(id >> 6)] |= bit }
   }
 
-  private mutating func tellVLAN(_ id: UInt16, _ on: Bool) throws(Failure) {
+  // Safety: the command has the two bytes of `data`.
+  private mutating func sendVLAN(_ id: UInt16, _ on: Bool) throws(Failure) {
     var data = id.littleEndian
-    try unsafe tell(on ? ControlCommand.addVLAN : ControlCommand.deleteVLAN, &data, 2)
+    try unsafe send(on ? ControlCommand.addVLAN : ControlCommand.deleteVLAN, &data, 2)
   }
 }
 
 // MARK: The table of addresses
 
-/// Stations' addresses first, then groups'.
+/// The addresses of vionet_mac_list_set(): unicast addresses first, then multicast ones.
 struct AddressList {
   private var table: Table<MACAddress>?
+  /// Unicast addresses.
   private(set) var stations = 0
 
-  static let most = 65535
+  static let limit = 65535
 
   init() {}
 
-  /// `list` has 6 bytes for each.
+  /// Copies `count` addresses of 6 bytes each.
+  // Safety: the caller's list is 6 * count bytes long, as vionet.h says.
   init(_ list: UnsafePointer<UInt8>?, _ count: Int) throws(Failure) {
     if count == 0 { return }
     guard let list = unsafe list else { throw Failure(EINVAL, "list is NULL") }
-    if UInt(bitPattern: count) > UInt(AddressList.most) {
-      throw Failure(EINVAL, "a list has at most ").number(AddressList.most).text(" addresses")
+    if UInt(bitPattern: count) > UInt(AddressList.limit) {
+      throw Failure(EINVAL, "a list has at most ").number(AddressList.limit).text(" addresses")
     }
     guard let table = Table<MACAddress>.make(count: count) else { throw Failure(ENOMEM, "no memory for addresses") }
     var place = 0
@@ -145,7 +150,8 @@ struct AddressList {
   var count: Int { table?.count ?? 0 }
   var groups: Int { count - stations }
 
-  /// Both lists of the command, each behind its count; without one of them if so wished.
+  /// The data of MAC_TABLE_SET: two lists, each behind its count. The counts given are 0 or those of all addresses.
+  // Safety: the table has `stations` unicast addresses and `groups` multicast ones behind them.
   fileprivate func data(_ stations: Int, _ groups: Int) throws(Failure) -> CommandData {
     var data = try CommandData(room: 8 + 6 * (stations + groups))
     data.add(UInt32(stations))
@@ -159,24 +165,25 @@ struct AddressList {
 }
 
 extension Port {
+  // Safety: AddressList copies the caller's list at once.
   mutating func setAddresses(_ list: UnsafePointer<UInt8>?, _ count: Int) throws(Failure) {
-    try need(VIRTIO_NET_F_CTRL_RX)
+    try require(VIRTIO_NET_F_CTRL_RX)
     let addresses = try unsafe AddressList(list, count)
     do throws(Failure) {
-      try tellAddresses(addresses)
+      try sendAddresses(addresses)
     } catch {
       addresses.destroy()
-      narrowModes()
+      restoreModes()
       throw error
     }
     settings.addresses.destroy()
     settings.addresses = addresses
   }
 
-  /// Puts the list into the device's table. Where that is too small, one of the two kinds is left out or both are, and
-  /// all frames of that kind pass.
-  private mutating func tellAddresses(_ list: AddressList) throws(Failure) {
-    let unicast = features.has(VIRTIO_NET_F_CTRL_RX_EXTRA) ? ReceiveModes.allUnicast : ReceiveModes.promiscuous
+  /// Puts the list into the device's table. Where that is too small, unicast addresses, multicast ones or both are left out,
+  /// and all frames of that kind pass.
+  private mutating func sendAddresses(_ list: AddressList) throws(Failure) {
+    let unicast = agreed.features.has(VIRTIO_NET_F_CTRL_RX_EXTRA) ? ReceiveModes.allUnicast : ReceiveModes.promiscuous
     var widened = settings.modes.forTable
     for attempt in 0..<4 {
       let leavesStations = attempt & 2 != 0
@@ -184,27 +191,27 @@ extension Port {
       if leavesStations && list.stations == 0 || leavesGroups && list.groups == 0 { continue }
       let wide = (leavesStations ? unicast : 0) | (leavesGroups ? ReceiveModes.allMulticast : 0)
       // Wider before the table shrinks, narrower after it has grown: nothing wanted is dropped in between.
-      try tellModes(wide, UInt8.max)
+      try sendModes(wide, UInt8.max)
       widened |= wide
       let data = try list.data(leavesStations ? 0 : list.stations, leavesGroups ? 0 : list.groups)
       defer { data.destroy() }
-      if try !takesTable(data) { continue }
+      if try !acceptsTable(data) { continue }
       settings.modes.forTable = wide
       if wide != 0, Log.wanted(.info) {
         Log.line("port").number(number).text("has no room for").number(list.stations).text("unicast and")
           .number(list.groups).text("multicast addresses: modes").hex(wide).text("instead").send(.info)
       }
-      return try tellModes(widened, settings.modes.wanted | wide)
+      return try sendModes(widened, settings.modes.wanted | wide)
     }
     throw Failure(EIO, "the device refused control command MAC_TABLE_SET, even without an address")
   }
 
-  /// False if it is too large for the device, or for any command.
-  private mutating func takesTable(_ data: CommandData) throws(Failure) -> Bool {
-    if let control, data.count > control.room { return false }
-    if Failure.quietly({ () throws(Failure) in try tell(ControlCommand.setAddresses, data) }) != nil { return true }
-    // Silence is no refusal: this time it is an error, and at once.
-    if control?.isLost ?? false || bus.isGone { try tell(ControlCommand.setAddresses, data) }
+  /// True if the device took the table; false if it is too large for it, or for any command.
+  private mutating func acceptsTable(_ data: CommandData) throws(Failure) -> Bool {
+    if let control = queues.control, data.count > control.room { return false }
+    if Failure.quietly({ () throws(Failure) in try send(ControlCommand.setAddresses, data) }) != nil { return true }
+    // A device that does not answer has not refused: this call fails at once.
+    if queues.control?.isLost ?? false || bus.isGone { try send(ControlCommand.setAddresses, data) }
     return false
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What the user has set on a port. A device forgets all of it in a reset, and is told anew after each one, in the one
-// place that does so: restoreSettings(). A port that is stopped keeps what is set until it starts.
+// What the user has set on a port. A device forgets all of it in a reset, so restoreSettings() sends it again after each one.
+// A stopped port keeps what is set until it starts.
 
 import CLinux
 import CVionet
@@ -11,15 +11,15 @@ struct Settings {
   var address: MACAddress?
   var modes = ReceiveModes()
   var addresses = AddressList()
-  /// One bit for each VLAN that passes.
+  /// VLANs that pass, one bit for each.
   var vlans = InlineArray<64, UInt64>(repeating: 0)
-  /// Queue pairs in use; 0: all that there are.
+  /// Queue pairs in use; 0: all there are.
   var pairs: UInt16 = 0
-  /// 0: as negotiated.
+  /// The MTU; 0: as negotiated.
   var mtu: UInt16 = 0
 
   var hashing = Hashing()
-  /// Feature bits; nil: all that were negotiated.
+  /// Receive offloads that are on, as feature bits; nil: all that were negotiated.
   var offloads: UInt64?
   var coalescing = Coalescing()
   /// Kinds of counters that the device keeps, a bit each; nil: not asked for yet.
@@ -31,7 +31,8 @@ struct Settings {
   }
 }
 
-/// One call of the C door.
+/// One setting, as an entry point of the C interface passes it on.
+// Safety: the pointer is the caller's list, valid until the call returns.
 @safe
 package enum Setting {
   case modes(UInt8, UInt8)
@@ -40,7 +41,7 @@ package enum Setting {
   case vlan(UInt16, Bool)
   case pairs(UInt16)
   case mtu(UInt16)
-  case hashing(HashWish)
+  case hashing(HashRequest)
   case offloads(UInt32)
   case coalescing(queue: UInt16, transmit: Bool, UInt64)
   case restart(queue: UInt16, transmit: Bool, UInt16)
@@ -50,9 +51,9 @@ extension Ports {
   @inline(never)
   package static func set(_ number: UInt16, _ setting: Setting) throws(Failure) {
     try with(number) { (port) throws(Failure) in
-      // What the device can do is known from then on.
+      // Only then is it known what the device can do.
       try port.value.mustBeInitialised()
-      if port.value.state == VIONET_STATE_STARTED { try port.value.mustHaveDevice() }
+      if port.value.phase.isStarted { try port.value.mustHaveDevice() }
       do throws(Failure) {
         try port.value.set(setting)
       } catch {
@@ -63,6 +64,7 @@ extension Ports {
 }
 
 extension Port {
+  // Safety: the list is passed on only.
   fileprivate mutating func set(_ setting: Setting) throws(Failure) {
     switch setting {
     case .modes(let mask, let on): try setModes(mask, on)
@@ -71,8 +73,8 @@ extension Port {
     case .vlan(let id, let on): try setVLAN(id, on)
     case .pairs(let pairs): try setPairs(pairs)
     case .mtu(let mtu): try setMTU(mtu)
-    case .hashing(let wish): try setHashing(wish)
-    case .offloads(let wish): try setOffloads(wish)
+    case .hashing(let request): try setHashing(request)
+    case .offloads(let request): try setOffloads(request)
     case .coalescing(let queue, let transmit, let value): try setCoalescing(queue, transmit: transmit, value)
     case .restart(let queue, let transmit, let size): try restart(queue, transmit: transmit, size)
     }
@@ -80,10 +82,10 @@ extension Port {
 }
 
 extension Port {
-  /// Once the device runs, before any packet does.
+  /// Sends all settings to a device that runs, before any packet does.
   mutating func restoreSettings() throws(Failure) {
-    // A back-end's ring; that of a whole device runs already.
-    if let control { try bus.enable(control.index, true) }
+    // The ring of a back-end is enabled here; that of a whole device runs already.
+    if let control = queues.control { try bus.enable(control.index, true) }
     try restoreAddress()
     try restorePairs()
     try restoreCoalescing(from: 0)
@@ -94,39 +96,29 @@ extension Port {
 
   // MARK: What all settings need
 
-  func mustBeInitialised() throws(Failure) {
-    try mustBeProbed()
-    if state == VIONET_STATE_ATTACHED {
-      throw Failure(EINVAL, "port ").number(number).text(" is not initialised: call vionet_init")
-    }
-  }
-
+  /// Throws if the device is gone. Nothing is sent to it then, and nothing that it may have written to rings counts.
   @inline(never)
-  func mustBeStarted() throws(Failure) {
-    if state != VIONET_STATE_STARTED { throw Failure(EINVAL, "port ").number(number).text(" is not started") }
-  }
+  func mustHaveDevice() throws(Failure) { if bus.isDevice && bus.isGone { throw deviceIsGone() } }
 
-  /// A device that is gone is told nothing, and nothing of it is believed, whatever it may still have written to rings.
-  @inline(never)
-  func mustHaveDevice() throws(Failure) { if bus.isDevice && bus.isGone { throw isWithoutDevice() } }
-
-  /// Why a device was of no use: one that is gone may have seemed to say anything, since its registers read as all ones.
+  /// The reason for a failure. Registers of a device that is gone read as all ones, so that whatever it seemed to say is not
+  /// the reason.
   @inline(never)
   func reason(_ error: Failure) -> Failure {
-    bus.isDevice && bus.isGone ? isWithoutDevice() : error
+    bus.isDevice && bus.isGone ? deviceIsGone() : error
   }
 
-  func isWithoutDevice() -> Failure {
+  /// The failure of a call that needs a device which is gone.
+  func deviceIsGone() -> Failure {
     let who: StaticString = bus.isDevice ? "the device of port " : "the back-end of port "
     return Failure(bus.isDevice ? ENODEV : ENOTCONN, who).number(number).text(" is gone")
   }
 
-  /// That the feature was negotiated; or the sentence says why it was not.
+  /// Throws unless the feature was negotiated. The sentence says why it was not, and how to get it.
   @inline(never)
-  func need(_ feature: Int32) throws(Failure) {
-    if features.has(feature) { return }
+  func require(_ feature: Int32) throws(Failure) {
+    if agreed.features.has(feature) { return }
     let isOffered = FeatureSet(bus.offered).has(feature)
-    let missing = isOffered && !features.has(VIRTIO_NET_F_CTRL_VQ) ? VIRTIO_NET_F_CTRL_VQ : feature
+    let missing = isOffered && !agreed.features.has(VIRTIO_NET_F_CTRL_VQ) ? VIRTIO_NET_F_CTRL_VQ : feature
     let name = Text(Features.name(UInt32(missing)) ?? "")
     if !FeatureSet(bus.offered).has(missing) { throw Failure(ENOTSUP, "the device does not offer ").plain(name) }
     let failure = Failure(ENOTSUP, "the device offers ").plain(name)
@@ -134,20 +126,23 @@ extension Port {
     throw failure.text(", which has to be asked for: ").text(Features.key(missing))
   }
 
-  /// Tells the device, unless the port is stopped: then it will be told when it starts.
+  /// Sends a command, unless the port is stopped: then restoreSettings() sends it at the start.
+  // Safety: `data` has `count` bytes.
   @inline(never)
-  mutating func tell(_ command: ControlCommand, _ data: UnsafeRawPointer, _ count: Int) throws(Failure) {
-    if control == nil { return }
-    if bus.isGone { throw isWithoutDevice() }
-    try unsafe control?.send(command, data, count)
+  mutating func send(_ command: ControlCommand, _ data: UnsafeRawPointer, _ count: Int) throws(Failure) {
+    if queues.control == nil { return }
+    if bus.isGone { throw deviceIsGone() }
+    try unsafe queues.control?.send(command, data, count)
   }
 
-  mutating func tell(_ command: ControlCommand, _ data: CommandData) throws(Failure) {
-    try unsafe tell(command, data.base, data.count)
+  // Safety: the data has as many bytes as it counts.
+  mutating func send(_ command: ControlCommand, _ data: CommandData) throws(Failure) {
+    try unsafe send(command, data.base, data.count)
   }
 }
 
-/// The data of a long command in the making, as the device reads it.
+/// The data of a long command, put together as the device reads it.
+// Safety: init makes room for all that the caller adds.
 @safe
 struct CommandData {
   private let bytes: Table<UInt8>

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Telling the network where a station is now, after it moved or its link came back: a RARP request for its own address,
-// from which switches learn, and an ARP request for each IPv4 address from that address itself, from which hosts do.
+// Telling the network where a station is, after it moved or its link came back. Switches learn from a RARP request for its own
+// address, hosts from an ARP request for each of its IPv4 addresses, sent from that address.
 
 import CLinux
 import CVionet
 import Linux
 
-/// The bytes of one of the two, 14 of Ethernet and 28 of ARP, and zeros up to the shortest frame.
+/// One of the two frames: 14 bytes of Ethernet header, 28 of ARP, and zeros up to the shortest frame.
 private struct AnnouncementFrame {
   private var bytes = InlineArray<60, UInt8>(repeating: 0)
 
   static let length = 60
 
-  /// Without an IP address a RARP request (RFC 903), with one an ARP announcement (RFC 5227, 3).
+  /// Makes a RARP request (RFC 903), or with an IP address an ARP announcement (RFC 5227, 3).
   init(_ station: MACAddress, ip: InlineArray<4, UInt8>?) {
     for place in 0..<6 { bytes[place] = 0xff }
     put(station, 6)
     let isReverse = ip == nil
     put(12, isReverse ? [0x80, 0x35] : [0x08, 0x06])
-    // Ethernet, IPv4, the lengths of their addresses, and the request: 3 of RARP, 1 of ARP.
+    // Ethernet, IPv4, the lengths of their addresses, and the operation: request, which is 3 in RARP and 1 in ARP.
     put(14, [0, 1])
     put(16, [8, 0])
     put(18, [6, 4])
@@ -45,7 +45,8 @@ private struct AnnouncementFrame {
     put(at + 4, [address.4, address.5])
   }
 
-  /// Into a fresh packet.
+  /// Writes the frame into a fresh packet.
+  // Safety: a fresh packet has room for 64 bytes at least.
   func copy(to packet: PacketCalls.Pointer) {
     unsafe withUnsafeBytes(of: bytes) { from in
       guard let base = from.baseAddress else { return }
@@ -57,17 +58,18 @@ private struct AnnouncementFrame {
 }
 
 extension Port {
-  /// Whose address is to be announced, and the pool to take packets from.
+  /// The address to announce, and the pool to take packets from.
   fileprivate func announcer(_ queue: UInt16) throws(Failure) -> (MACAddress, UInt16) {
     try mustBeStarted()
     if queue >= pairsInUse { throw Failure(EINVAL, "port ").number(number).text(" uses no queue ").number(queue) }
-    if isWaiting || bus.isGone { throw isWithoutDevice() }
-    return (config.address, pool?.value.number ?? 0)
+    if phase == .waiting || bus.isGone { throw deviceIsGone() }
+    return (agreed.config.address, pools.receive?.value.number ?? 0)
   }
 }
 
 extension Ports {
-  /// Sends as the thread of that queue does. `addresses` has 4 bytes for each of `count`.
+  /// Sends the announcement on a transmit queue, on that queue's own thread. `addresses` has 4 bytes for each of `count`.
+  // Safety: the caller's array is 4 * count bytes long, as vionet.h says.
   package static func announce(
     _ number: UInt16, _ queue: UInt16, _ addresses: UnsafePointer<UInt8>?, _ count: Int
   ) throws(Failure) {
@@ -85,6 +87,7 @@ extension Ports {
     }
   }
 
+  // Safety: allocate() filled `packet`, and a packet that is not sent is freed once.
   private static func send(
     _ frame: AnnouncementFrame, _ number: UInt16, _ queue: UInt16, _ pool: UInt16
   ) throws(Failure) {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Every counter by number and name: first the port's, then of each pair the receive queue's, the transmit queue's and
-// what the device counts of both. Names are DPDK's where they mean the same.
+// Every counter by number and name: first the port's, then for each pair those of the receive queue, of the transmit queue,
+// and what the device counts of both. Names are DPDK's where they mean the same.
 
 import CLinux
 import CVionet
 import Linux
 
-/// A name in the making, in the caller's room; false once it did not fit.
+/// A name that is being written into the caller's buffer.
+// Safety: put() writes below `room` only, and end() at most at its last byte.
 @safe
 struct NameRoom {
   let start: UnsafeMutablePointer<CChar>
@@ -30,6 +31,7 @@ struct NameRoom {
     used += 1
   }
 
+  /// Ends the name with a zero; false if it did not fit.
   func end() -> Bool {
     if room > 0 { unsafe start[min(used, room - 1)] = 0 }
     return used < room
@@ -37,10 +39,12 @@ struct NameRoom {
 }
 
 private enum Extended {
+  /// Counters of the port.
   static let ofPort = 5
-  static let always = 10
-  /// Of a queue that counts frames by size.
-  static let most = 20
+  /// Counters of a queue.
+  static let ofQueue = 10
+  /// Counters of a queue with size_stats=1.
+  static let ofSizedQueue = 20
 
   static func portName(_ place: Int) -> StaticString {
     switch place {
@@ -64,7 +68,7 @@ private enum Extended {
     case 7: receive ? "drop_short" : "drop_segments"
     case 8: receive ? "interrupts" : "drop_foreign"
     case 9: receive ? "wakeups" : "drop_empty"
-    default: sizeName(place - always)
+    default: sizeName(place - ofQueue)
     }
   }
 
@@ -98,25 +102,25 @@ private enum Extended {
     case 9: receive ? counters.wakeUps : dropped(VIONET_DROP_EMPTY)
     case 18: counters.sizes.multicast
     case 19: counters.sizes.broadcast
-    default: counters.sizes.bins[(place - always) & 7]
+    default: counters.sizes.bins[(place - ofQueue) & 7]
     }
   }
 }
 
 extension Port {
-  private var ofQueue: Int { options.countsSizes ? Extended.most : Extended.always }
-  private var ofPair: Int {
-    var count = 2 * ofQueue
+  private var perQueue: Int { options.countsSizes ? Extended.ofSizedQueue : Extended.ofQueue }
+  private var perPair: Int {
+    var count = 2 * perQueue
     for index in 0..<DeviceCounter.count where keeps(DeviceCounter.number(index)) { count += 1 }
     return count
   }
-  private var extendedCount: Int { Extended.ofPort + Int(max(statistics.pairs, 1)) * ofPair }
+  private var extendedCount: Int { Extended.ofPort + Int(max(statistics.pairs, 1)) * perPair }
 
   private func keeps(_ counter: DeviceCounter) -> Bool {
     (settings.counters ?? 0) >> UInt64(counter.kind) & 1 != 0
   }
 
-  /// The `place`th of those that the device keeps.
+  /// The counter at `place` among those that the device keeps.
   private func deviceCounter(_ place: Int) -> DeviceCounter {
     var left = place
     for index in 0..<DeviceCounter.count {
@@ -134,12 +138,13 @@ extension Port {
   }
 
   /// Writes the first `count` values and returns how many there are.
+  // Safety: the caller's array has room for `count` values, as vionet.h says.
   package mutating func extended(_ values: UnsafeMutablePointer<UInt64>?, _ count: Int) throws(Failure) -> Int32 {
     try askForCounters()
     let total = extendedCount
     if count == 0 { return Int32(total) }
     guard let values = unsafe values else { throw Failure(EINVAL, "values is NULL") }
-    let each = ofPair
+    let each = perPair
     var answer = CounterAnswer()
     for id in 0..<min(count, total) {
       let place = id - Extended.ofPort
@@ -153,17 +158,17 @@ extension Port {
   }
 
   private mutating func value(_ pair: UInt16, _ place: Int, _ answer: inout CounterAnswer) throws(Failure) -> UInt64 {
-    if place < 2 * ofQueue {
-      let receive = place < ofQueue
-      return Extended.value(place % ofQueue, sumOf(pair, receive: receive), receive: receive)
+    if place < 2 * perQueue {
+      let receive = place < perQueue
+      return Extended.value(place % perQueue, sumOf(pair, receive: receive), receive: receive)
     }
-    let counter = deviceCounter(place - 2 * ofQueue)
+    let counter = deviceCounter(place - 2 * perQueue)
     let ring = Int(pair) * 2 + (counter.isReceive ? 0 : 1)
     if answer.ring != ring { try fetchCounters(ring, &answer) }
     return answer.value(counter)
   }
 
-  /// False if there is no such number.
+  /// Writes the name of counter `id`; false if there is no such counter.
   private func write(_ id: Int, _ name: inout NameRoom) -> Bool {
     if id >= extendedCount { return false }
     let place = id - Extended.ofPort
@@ -171,17 +176,18 @@ extension Port {
       name.add(Extended.portName(id))
       return true
     }
-    let inPair = place % ofPair
-    let isDevice = inPair >= 2 * ofQueue
-    let counter = deviceCounter(inPair - 2 * ofQueue)
-    let receive = isDevice ? counter.isReceive : inPair < ofQueue
+    let inPair = place % perPair
+    let isDevice = inPair >= 2 * perQueue
+    let counter = deviceCounter(inPair - 2 * perQueue)
+    let receive = isDevice ? counter.isReceive : inPair < perQueue
     name.add(receive ? "rx_q" : "tx_q")
-    name.add(UInt16(place / ofPair))
+    name.add(UInt16(place / perPair))
     name.add(isDevice ? "_device_" : "_")
-    name.add(isDevice ? counter.name : Extended.queueName(inPair % ofQueue, receive: receive))
+    name.add(isDevice ? counter.name : Extended.queueName(inPair % perQueue, receive: receive))
     return true
   }
 
+  // Safety: the caller's buffer has `length` bytes, as vionet.h says.
   package mutating func extendedName(
     _ id: UInt32, _ room: UnsafeMutablePointer<CChar>?, _ length: Int
   ) throws(Failure) {
@@ -194,6 +200,7 @@ extension Port {
     if !name.end() { throw Failure(ENOSPC, "that name takes ").number(name.used + 1).text(" bytes") }
   }
 
+  // Safety: `wanted` ends with a zero, as vionet.h says.
   package mutating func extendedNumber(_ wanted: UnsafePointer<CChar>?) throws(Failure) -> Int32 {
     guard let wanted = unsafe wanted else { throw Failure(EINVAL, "name is NULL") }
     try askForCounters()

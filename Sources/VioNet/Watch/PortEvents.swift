@@ -1,119 +1,134 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What a device says of its own accord: its link, the wish that we announce ourselves, the need of a reset, its end.
-// Nobody watches in the background: a descriptor becomes readable, and the program asks what there is.
+// What happens to a device by itself: its link changes, it asks for an announcement or a reset, it goes. Nothing watches in
+// the background: a descriptor becomes readable, and the program calls vionet_event_handle().
 
 import CLinux
 import CVionet
 import Linux
 
-/// What was new at one look.
-struct PortNews {
+/// What one look at a device found. Each change is found once.
+struct PortChanges {
   var link = false
   var announce = false
   var needsReset = false
   var gone = false
-  /// The back-end is not there, and awaited.
-  var waits = false
-  /// A queue is broken or a reset is needed, and the user wants us to see to it.
+  /// The back-end is away, and the port waits for the next one.
+  var isWaiting = false
+  /// A queue is broken or a reset is needed, and the user asked for recovery.
   var wantsRecovery = false
 }
 
 extension Port {
-  /// One descriptor for changes of the configuration, the end of the connection, and queues that were given up. From
-  /// the start of the port to its stop.
-  mutating func makeNews() throws(Failure) {
-    if !poke.isOpen { poke = try Descriptor.event() }
-    PortSlots.all[number].eventSignal = poke.number + 1
-    if !news.isOpen {
-      news = try Descriptor.watcher()
-      try news.watch(poke.number)
+  /// Makes one descriptor readable for changes of the configuration, the end of the connection, and queues that break. It
+  /// lasts from the start of the port to its stop. `forBackend`: the back-end is away, and only its return counts.
+  mutating func watchEvents(forBackend: Bool = false) throws(Failure) {
+    if !watch.signal.isOpen { watch.signal = try Descriptor.event() }
+    PortSlots.all[number].eventSignal = watch.signal.number + 1
+    if !watch.events.isOpen {
+      watch.events = try Descriptor.watcher()
+      try watch.events.watch(watch.signal.number)
     }
-    news.unwatch(bus.meetingDescriptor)
-    if isWaiting && bus.isGone { return try news.watch(bus.meetingDescriptor) }
-    try news.watch(bus.errorDescriptor)
-    try news.watch(bus.changeDescriptor)
-    try news.watch(bus.controlDescriptor)
+    watch.events.unwatch(bus.meetingDescriptor)
+    if forBackend { return try watch.events.watch(bus.meetingDescriptor) }
+    try watch.events.watch(bus.errorDescriptor)
+    try watch.events.watch(bus.changeDescriptor)
+    try watch.events.watch(bus.controlDescriptor)
   }
 
-  /// Looks at the device; each thing is new once.
-  mutating func takeNews() throws(Failure) -> PortNews {
+  mutating func takeChanges() throws(Failure) -> PortChanges {
     try mustBeStarted()
-    _ = sys_eventfd_drain(poke.number)
-    var news = PortNews()
-    if isWaiting {
-      news.waits = true
-      return news
+    _ = sys_eventfd_drain(watch.signal.number)
+    var changes = PortChanges()
+    if phase == .waiting {
+      changes.isWaiting = true
+      return changes
     }
     do throws(Failure) {
-      if !bus.isGone { try look(&news) }
+      if !bus.isGone { try lookAtDevice(&changes) }
     } catch {
       if !bus.isGone { throw error }
-      news = PortNews()
+      changes = PortChanges()
     }
-    if !bus.isGone { return news }
-    // Registers that read as all ones have said everything, and nothing of it is true.
-    if bus.isDevice { news = PortNews() }
-    let isNew = !goneIsKnown
-    if !isNew && bus.isDevice { throw isWithoutDevice() }
-    if bus.awaitsBackends {
-      try awaitNext()
-      news.waits = true
-    }
-    goneIsKnown = true
-    news.gone = isNew
-    return news
+    return bus.isGone ? try takeDeparture(changes) : changes
   }
 
-  private mutating func look(_ news: inout PortNews) throws(Failure) {
+  /// The device is gone: reports it once, and waits for the next back-end if there may be one.
+  private mutating func takeDeparture(_ found: PortChanges) throws(Failure) -> PortChanges {
+    // Registers of a device that is gone read as all ones, so that what was found is not true.
+    var changes = bus.isDevice ? PortChanges() : found
+    let isNew = !watch.isGoneReported
+    if !isNew && bus.isDevice { throw deviceIsGone() }
+    if bus.awaitsBackends {
+      try awaitNext()
+      changes.isWaiting = true
+    }
+    watch.isGoneReported = true
+    changes.gone = isNew
+    return changes
+  }
+
+  private mutating func lookAtDevice(_ changes: inout PortChanges) throws(Failure) {
     _ = bus.takeChange()
     let hasErrors = bus.takeErrors()
     let needsReset = try bus.status() & DeviceStatus.needsReset != 0 || hasErrors
-    news.needsReset = needsReset && !resetIsKnown
-    resetIsKnown = needsReset
-    news.wantsRecovery = options.recovers && (needsReset || hasBrokenQueue)
-    try config.readSpeed(bus, features, wish: options.speed)
-    if !features.has(VIRTIO_NET_F_STATUS) { return }
+    changes.needsReset = needsReset && !watch.isResetReported
+    watch.isResetReported = needsReset
+    changes.wantsRecovery = options.recovers && (needsReset || hasBrokenQueue)
+    try agreed.config.readSpeed(bus, agreed.features, requested: options.speed)
+    if !agreed.features.has(VIRTIO_NET_F_STATUS) { return }
     let status = try NetConfig.status(bus)
-    let up = status & UInt16(VIRTIO_NET_S_LINK_UP) != 0
-    news.link = up != config.linkUp
-    config.linkUp = up
-    news.announce = features.has(VIRTIO_NET_F_GUEST_ANNOUNCE) && status & UInt16(VIRTIO_NET_S_ANNOUNCE) != 0
+    let isUp = status & UInt16(VIRTIO_NET_S_LINK_UP) != 0
+    changes.link = isUp != agreed.config.linkUp
+    agreed.config.linkUp = isUp
+    changes.announce =
+      agreed.features.has(VIRTIO_NET_F_GUEST_ANNOUNCE) && status & UInt16(VIRTIO_NET_S_ANNOUNCE) != 0
+  }
+}
+
+extension Port {
+  /// True the first time that the device is seen to be gone: then VIONET_EVENT_GONE is due.
+  package mutating func noticeGone() -> Bool {
+    if watch.isGoneReported || phase == .probing || !bus.isGone { return false }
+    watch.isGoneReported = true
+    return true
   }
 }
 
 extension Ports {
-  package static func newsDescriptor(_ number: UInt16) throws(Failure) -> Int32 {
+  package static func eventDescriptor(_ number: UInt16) throws(Failure) -> Int32 {
     try look(number) { (port) throws(Failure) in
       try port.value.mustBeStarted()
-      return port.value.news.number
+      return port.value.watch.events.number
     }
   }
 
-  /// Delivers what is new, with no lock held, and sees to what is to be seen to. Returns how many events that were.
-  package static func handleNews(_ number: UInt16) throws(Failure) -> Int32 {
-    let news = try with(number) { (port) throws(Failure) in try port.value.takeNews() }
+  /// Delivers all changes with no lock held, acknowledges announcements, recovers and reconnects. Returns how many events
+  /// there were.
+  package static func handleEvents(_ number: UInt16) throws(Failure) -> Int32 {
+    let changes = try with(number) { (port) throws(Failure) in try port.value.takeChanges() }
     var count: Int32 = 0
-    func raise(_ isNew: Bool, _ event: vionet_event) {
-      if !isNew { return }
-      Events.raise(number, event)
+    func raise(_ isDue: Bool, _ event: vionet_event) {
+      if !isDue { return }
+      EventCallbacks.raise(number, event)
       count += 1
     }
-    raise(news.gone, VIONET_EVENT_GONE)
-    raise(news.link, VIONET_EVENT_LINK)
-    raise(news.needsReset, VIONET_EVENT_NEEDS_RESET)
-    raise(news.announce, VIONET_EVENT_ANNOUNCE)
-    if news.announce {
+    raise(changes.gone, VIONET_EVENT_GONE)
+    raise(changes.link, VIONET_EVENT_LINK)
+    raise(changes.needsReset, VIONET_EVENT_NEEDS_RESET)
+    raise(changes.announce, VIONET_EVENT_ANNOUNCE)
+    if changes.announce {
+      // Safety: the command has no data.
       try with(number) { (port) throws(Failure) in
-        try unsafe port.value.control?.send(ControlCommand.announceAcknowledge)
+        try unsafe port.value.queues.control?.send(ControlCommand.announceAcknowledge)
       }
     }
-    if news.wantsRecovery {
+    if changes.wantsRecovery {
       let isUp = try with(number) { (port) throws(Failure) in try port.value.recover() }
       raise(isUp, VIONET_EVENT_RECOVERED)
     }
-    if news.waits {
-      let isUp = try with(number) { (port) throws(Failure) in try port.value.meetNext() }
+    if changes.isWaiting {
+      let isUp = try with(number) { (port) throws(Failure) in try port.value.connectNext() }
       raise(isUp, VIONET_EVENT_CONNECTED)
     }
     return count

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Counters of a port. Each queue's thread counts for itself; here they are read, added up, and kept when a queue is
-// unmade. A reset remembers what they were, since only a queue's own thread may write them.
+// Counters of a port. Each queue's thread writes its own. Here they are read, added up, and saved when a queue is unmade. A
+// reset remembers what they were, since only a queue's own thread may write them.
 
 import CLinux
 import CVionet
 import Linux
 
 struct QueueStatistics {
-  /// Of queues that are no more.
+  /// Counts of the queues that were unmade.
   var past = QueueCounters()
-  /// At the last reset.
+  /// Counts at the last reset.
   var zero = QueueCounters()
 }
 
@@ -18,7 +18,7 @@ struct PortStatistics {
   /// Receive queue n at 2n, transmit queue n at 2n + 1; as many as the port ever had.
   private var queues: Table<QueueStatistics>?
 
-  /// Makes sure of room for so many pairs.
+  /// Makes room for at least `pairs` pairs.
   mutating func makeRoom(_ pairs: UInt16) throws(Failure) {
     let count = Int(pairs) * 2
     if let queues, queues.count >= count { return }
@@ -34,13 +34,14 @@ struct PortStatistics {
 
   var pairs: UInt16 { UInt16(truncatingIfNeeded: (queues?.count ?? 0) / 2) }
 
-  /// Of one queue; nil if the port never had it.
+  /// The statistics of one queue; nil if the port never had it.
+  // Safety: the place is below twice the pairs that the table has.
   func of(_ pair: UInt16, receive: Bool) -> Cell<QueueStatistics>? {
     guard let queues, pair < pairs else { return nil }
     return unsafe Cell(queues.base + Int(pair) * 2 + (receive ? 0 : 1))
   }
 
-  /// Queues are about to go: their counts stay.
+  /// Saves the counts of two queues that are about to be unmade.
   func absorb(_ pair: UInt16, _ receiving: QueueCounters, _ transmitting: QueueCounters) {
     of(pair, receive: true)?.value.past.add(receiving)
     of(pair, receive: false)?.value.past.add(transmitting)
@@ -49,6 +50,78 @@ struct PortStatistics {
   mutating func destroy() {
     queues?.destroy()
     queues = nil
+  }
+}
+
+extension QueueStatistics {
+  /// Counts since the last reset, with those of the queue if it exists.
+  func now(_ living: QueueCounters?) -> QueueCounters {
+    var sum = past
+    if let living { sum.add(living) }
+    sum.subtract(zero)
+    return sum
+  }
+
+  mutating func reset(_ living: QueueCounters?) {
+    zero = past
+    if let living { zero.add(living) }
+  }
+}
+
+extension Port {
+  private func livingCounters(_ pair: UInt16, receive: Bool) -> QueueCounters? {
+    if pair >= queues.pairs { return nil }
+    return receive ? receiveQueue(pair).value.core.counters : transmitQueue(pair).value.core.counters
+  }
+
+  /// The pairs that a question about one queue, or about all (nil), concerns.
+  private func pairs(of queue: UInt16?) -> Range<UInt16> {
+    queue.map { $0..<$0 + 1 } ?? 0..<max(statistics.pairs, 1)
+  }
+
+  func sumOf(_ queue: UInt16?, receive: Bool) -> QueueCounters {
+    var sum = QueueCounters()
+    for pair in pairs(of: queue) {
+      if let counted = statistics.of(pair, receive: receive) {
+        sum.add(counted.value.now(livingCounters(pair, receive: receive)))
+      }
+    }
+    return sum
+  }
+
+  private func isBroken(_ pair: UInt16, receive: Bool) -> Bool {
+    if pair >= queues.pairs { return false }
+    return receive ? receiveQueue(pair).value.core.fault != .none : transmitQueue(pair).value.core.fault != .none
+  }
+
+  /// The counters of one queue, or of all of them.
+  package func countersOf(_ queue: UInt16?, receive: Bool) -> vionet_queue_stats {
+    let sum = sumOf(queue, receive: receive)
+    var out = vionet_queue_stats()
+    out.packets = sum.packets
+    out.bytes = sum.bytes
+    out.no_buffer = sum.noBuffer
+    out.ring_full = sum.ringFull
+    out.kicks = sum.kicks
+    for pair in pairs(of: queue) where isBroken(pair, receive: receive) { out.broken = 1 }
+    out.dropped = (
+      sum.dropped[0], sum.dropped[1], sum.dropped[2], sum.dropped[3], sum.dropped[4], sum.dropped[5], sum.dropped[6],
+      sum.dropped[7]
+    )
+    return out
+  }
+
+  package func checkQueueNumber(_ queue: UInt16) throws(Failure) {
+    if queue >= max(statistics.pairs, 1) {
+      throw Failure(EINVAL, "port ").number(number).text(" has no queue ").number(queue)
+    }
+  }
+
+  package func resetCounters() {
+    for pair in 0..<statistics.pairs {
+      statistics.of(pair, receive: true)?.value.reset(livingCounters(pair, receive: true))
+      statistics.of(pair, receive: false)?.value.reset(livingCounters(pair, receive: false))
+    }
   }
 }
 
@@ -70,20 +143,5 @@ extension QueueCounters {
     }
     sizes.multicast &+= other.sizes.multicast &* sign
     sizes.broadcast &+= other.sizes.broadcast &* sign
-  }
-}
-
-extension QueueStatistics {
-  /// Counts since the last reset, with those of the living queue if there is one.
-  func now(_ living: QueueCounters?) -> QueueCounters {
-    var sum = past
-    if let living { sum.add(living) }
-    sum.subtract(zero)
-    return sum
-  }
-
-  mutating func reset(_ living: QueueCounters?) {
-    zero = past
-    if let living { zero.add(living) }
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The commands of a device's control queue (virtio 1.4, 5.1.9.5), by class and number; those of the class RX are
-// in ReceiveFilter.swift.
+// The commands of a device's control queue (virtio 1.4, 5.1.9.5), by class and number. Those of class RX are in
+// ReceiveFilter.swift.
 
 extension ControlCommand {
   static let setAddresses = ControlCommand(group: 1, number: 0, name: "MAC_TABLE_SET")

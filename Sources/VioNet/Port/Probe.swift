@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// vionet_probe(): a number for the port, and a connection to its device.
+
+import CLinux
+import CVionet
+import Linux
+
+extension Port {
+  /// Makes a probed port. `socket` is an end of a connection that the caller made for the device in `hosted`; both pass to
+  /// the port, also when this fails.
+  package static func attach(
+    _ address: DeviceAddress, _ options: PortOptions, socket: Descriptor?, hosted: HostedDevice?
+  ) throws(Failure) -> UInt16 {
+    let begin = sys_nanoseconds()
+    let bus: Bus
+    let number: UInt16
+    do throws(Failure) {
+      bus = try connect(address, options, socket)
+      do throws(Failure) {
+        number = try Ports.take()
+      } catch {
+        bus.destroy()
+        throw error
+      }
+    } catch {
+      hosted?.finish()
+      throw error
+    }
+    var port = Port(number: number, scheme: address.scheme, requested: options, options: options, bus: bus)
+    port.hosted = hosted
+    port.watch.isGoneReported = options.isServer
+    port.agreed.config.address = options.address ?? MACAddress((0, 0, 0, 0, 0, 0))
+    // Safety: copy() writes at most as many bytes as the array has.
+    unsafe withUnsafeMutableBytes(of: &port.name) { room in
+      guard let base = room.baseAddress else { return }
+      unsafe address.whole.copy(to: base.assumingMemoryBound(to: CChar.self), room: room.count)
+    }
+    port.timing.probeNanoseconds = sys_nanoseconds() - begin
+    port.timing.restart()
+    try publish(port)
+    return number
+  }
+
+  /// Puts the port into its slot and tells of it. The event comes before the port may be used.
+  private static func publish(_ port: consuming Port) throws(Failure) {
+    let (number, bus, hosted) = (port.number, port.bus, port.hosted)
+    guard let cell = Cell.make(port) else {
+      bus.destroy()
+      hosted?.finish()
+      Ports.giveBack(number)
+      throw Failure(ENOMEM, "no memory for a port")
+    }
+    PortSlots.all[number].lock.lock()
+    unsafe PortSlots.all[number].port = cell.raw
+    PortSlots.all[number].lock.unlock()
+    EventCallbacks.raise(number, VIONET_EVENT_NEW)
+    try Ports.with(number) { (port) throws(Failure) in port.value.enter(.probed) }
+  }
+
+  private static func connect(
+    _ address: DeviceAddress, _ options: PortOptions, _ socket: Descriptor?
+  ) throws(Failure) -> Bus {
+    if options.isServer && address.scheme != .vhostUser {
+      var socket = socket
+      socket?.close()
+      throw Failure(EINVAL, "option \"server\" is for vhost-user: only, not for device ").quoting(address.whole)
+    }
+    if var socket { return try Bus(VhostSocket(adopting: socket.take())) }
+    if address.scheme == .pci { return try Bus(pci: address.target) }
+    if address.scheme == .vhostVDPA { return try Bus(vhostVDPA: address.target) }
+    if address.scheme == .vhostNet {
+      return try Bus(vhostNet: address.target, pairs: options.queuePairs, address: options.address)
+    }
+    if options.isServer { return try Bus(VhostMeeting(listeningAt: address.target)) }
+    return try Bus(VhostSocket(path: address.target))
+  }
+
+  /// Connects anew to a device that went away. The old connection ends first, since a PCI function has one user at a time.
+  mutating func reconnect() throws(Failure) {
+    bus.close()
+    releaseIfGuarded()
+    if scheme == .soft { throw Failure(ECONNRESET, "the device of port ").number(number).text(" is gone") }
+    let anew = try withAddress { (address) throws(Failure) in try Port.connect(address, requested, nil) }
+    bus.destroy()
+    bus = anew
+    watch.isGoneReported = false
+    try releaseAfterReset()
+  }
+}
