@@ -297,7 +297,7 @@ fuzz: all ## invented devices for FUZZ_SECONDS (600), guided by what they reach 
 bench: all ## packets per second, beside DPDK's own front-end
 	@bench/run.py
 bench-guest: all ## the same in a QEMU guest, beside DPDK's testpmd
-	@Tests/guest/run-guest.sh bench bench-vhost-net
+	@Tests/guest/run-guest.sh bench-forward bench-vhost-net
 bench-programs: ## the measuring programs, which bench builds too
 
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*##.*/\1/p' Makefile) objects $(PURPOSES:%=needed-for-%) FORCE

@@ -6,35 +6,35 @@
 #
 #   build/guest/vmlinuz      a Debian kernel, downloaded once with apt-get, unpacked, kept
 #   build/guest/system.cpio  busybox, the kernel modules a test may want, init
-#   build/guest/vionet.cpio  our library, examples and the tests' program with what they are linked to
+#   build/guest/vionet.cpio  our library, the examples and programs/, with the libraries they are linked to
 #   build/guest/testpmd.cpio with --testpmd: DPDK's testpmd with the few drivers it needs here
 #   build/guest/vionetctl.cpio with --vionetctl: the tool
-#   build/guest/iperf3.cpio  with --iperf3: that
-#   build/guest/vdpa.cpio    with --vdpa: vDPA, which Debian's kernel is built without, from its own source, and its tool
+#   build/guest/iperf3.cpio  with --iperf3: iperf3
+#   build/guest/vdpa.cpio    with --vdpa: vDPA modules, built from the kernel's source since Debian's kernel lacks them
 #
-# The kernel unpacks archives that follow one another, so that each test takes the parts it needs. They are not
-# compressed: an emulated CPU takes longer to unpack than QEMU to copy. A part that is newer than its sources is kept.
+# The kernel unpacks archives that follow one another, so each test takes the parts it needs. They are not compressed: an
+# emulated processor takes longer to unpack than QEMU to copy. A part that is newer than its sources is kept.
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
 here=$root/Tests/guest
 store=$build/guest
 
-# With these go all that they depend on. Those of a test's own choice (VFIO or UIO) are loaded by it.
+# Kernel modules, which bring those they depend on. Each test loads what it needs, such as VFIO or UIO.
 modules="virtio_pci virtio_net vfio vfio_iommu_type1 vfio-pci uio uio_pci_generic tun bridge vhost_net"
-# What testpmd wants beside what it is linked to: it opens these by name.
+# testpmd opens these by name, beside the libraries that it is linked to.
 plugins="librte_bus_pci librte_bus_vdev librte_mempool_ring librte_net_virtio"
 
-# Of the kernel's source: what vDPA is made of that Debian builds without.
+# The files of vDPA in the kernel's source.
 vdpa_sources=$(printf 'linux-source-6.1/drivers/%s ' vdpa/vdpa.c vdpa/vdpa_sim/vdpa_sim.{c,h} vdpa/vdpa_sim/vdpa_sim_net.c \
   vdpa/virtio_pci/vp_vdpa.c vhost/vdpa.c vhost/vhost.h vhost/vringh.c)
 
-# What Debian calls the kernel that matches "linux-image-6.1.0-*-amd64", the newest of them.
+# The newest package whose name matches "linux-image-6.1.0-*-amd64".
 newest_kernel() {
   apt-cache pkgnames linux-image-6.1.0- 2>/dev/null | grep -E '^linux-image-6\.1\.0-[0-9]+-amd64$' | sort -V | tail -n 1
 }
 
-# The package as it is at the server; its lists may be missing or older than the server's.
-download_kernel() { # into the folder $1
+# download_kernel FOLDER: the package from the server. The package lists here may be missing or old, so they are updated once.
+download_kernel() {
   local package attempt
   for attempt in 1 2; do
     package=$(newest_kernel)
@@ -48,7 +48,8 @@ download_kernel() { # into the folder $1
   skip "the guest's kernel, a package linux-image-6.1.0-*-amd64, cannot be downloaded"
 }
 
-# Leaves vmlinuz and, in modules/, a tree with only those modules that a test can load; says so last, by vmlinuz.
+# Makes vmlinuz and, in modules/, a tree with only those modules that a test can load. vmlinuz comes last: if it is there,
+# all of it is.
 make_kernel() {
   local release module file
   mkdir -p "$work/kernel" "$work/slim"
@@ -58,8 +59,8 @@ make_kernel() {
   find "$work/kernel/lib/modules" -name '*.ko.xz' -exec unxz {} +
   depmod -b "$work/kernel" "$release" || fail "depmod"
   for module in $modules; do
-    # "path/a.ko: path/b.ko path/c.ko" with all of them, also those of those.
-    # A module's file may have "-" where its name has "_".
+    # A line "path/a.ko: path/b.ko path/c.ko" has all dependencies, indirect ones too. A module's file may have "-" where
+    # its name has "_".
     grep -E "(^|/)${module//[-_]/[-_]}\.ko:" "$work/kernel/lib/modules/$release/modules.dep" ||
       fail "the kernel $release has no module $module"
   done | tr -d : | tr ' ' '\n' | sort -u >"$work/wanted"
@@ -75,7 +76,7 @@ make_kernel() {
   touch "$store/vmlinuz"
 }
 
-# vDPA's modules, in a folder of their own. Some 150 MB are fetched for it, and half a megabyte is kept.
+# Builds vDPA's modules, in a folder of their own. This downloads some 150 MB and keeps half a megabyte.
 make_vdpa() {
   local folder=$work/vdpa tree=$work/tree release file
   release=$(basename "$store"/modules/lib/modules/*)
@@ -84,7 +85,7 @@ make_vdpa() {
     linux-source-6.1 >download.out 2>&1) || { cat "$tree/download.out"; skip "the source of the guest's kernel cannot be downloaded"; }
   for file in "$tree"/linux-headers-*.deb "$tree"/linux-kbuild-*.deb; do dpkg -x "$file" "$tree" || fail "unpacking $file"; done
   sed -i "s|/usr/src|$tree/usr/src|" "$tree/usr/src/linux-headers-$release/Makefile"
-  # It ends as soon as it has them, which whoever feeds it takes amiss.
+  # tar ends once it has these files, and the programs that feed it then fail.
   # shellcheck disable=SC2086 # a list
   (cd "$tree" && dpkg-deb --fsys-tarfile linux-source-*.deb 2>/dev/null | tar -xO ./usr/src/linux-source-6.1.tar.xz 2>/dev/null |
     tar -xJ --occurrence=1 --strip-components=2 $vdpa_sources) || fail "unpacking the kernel's source"
@@ -101,19 +102,19 @@ obj-m += vdpa.o vringh.o vdpa_sim.o vdpa_sim_net.o vp_vdpa.o vhost_vdpa.o" >"$tr
   pack vdpa
 }
 
-# pack NAME: the folder $work/NAME as an archive, at once: a test that is interrupted here leaves no half of it.
+# pack NAME: makes an archive of the folder $work/NAME. It appears whole or not at all, also when this is interrupted.
 pack() {
   (cd "$work/$1" && find . | sort | cpio --quiet -o -H newc -R 0:0) >"$work/$1.cpio" || fail "packing $1"
   mv "$work/$1.cpio" "$store/$1.cpio"
   echo "$1.cpio: $(($(stat -c %s "$store/$1.cpio") >> 20)) MB"
 }
 
-# with_libraries FOLDER program...: copies what they are linked to, to the same place there, and links as links: DPDK
-# opens some a second time by another name, and has to find that they are the same.
+# with_libraries FOLDER program...: copies the libraries that they are linked to, to the same place there. Links stay
+# links: DPDK opens some libraries a second time by another name and has to see that they are the same.
 with_libraries() {
   local folder=$1 file real
   shift
-  # "name => /path (address)", and "/path (address)" for the loader; a program that wants nothing is no fault.
+  # Lines are "name => /path (address)", and "/path (address)" for the loader. A program may need no library.
   ldd "$@" 2>/dev/null | sed -n 's|^[^/]*\(/[^ ]*\) (0x.*|\1|p' | sort -u | while read -r file; do
     case $file in "$build"/*) continue ;; esac
     real=$(readlink -f "$file")
@@ -135,14 +136,14 @@ make_system() {
   pack system
 }
 
-# The tree of build/ is kept, because the examples look for the library beside them.
+# The folders are those of build/, because the examples look for the library beside them.
 make_vionet() {
   local folder=$work/vionet name
   mkdir -p "$folder/vionet/examples" "$folder/vionet/bin"
-  for name in large ports tap transfer tuner vdpa-port; do
+  for name in large-frames pci-port transfer tuner vdpa-port vhost-net-port; do
     # shellcheck disable=SC2016 # $ORIGIN is the loader's
-    compile "Tests/guest/$name.c" -I"$root/Tests/support" -Wl,--no-as-needed,-lbsd,-rpath,'$ORIGIN/..' || fail "compiling $name.c"
-    cp "$build/test-bin/guest-$name" "$folder/vionet/bin/$name"
+    compile "Tests/guest/programs/$name.c" -I"$root/Tests/support" -Wl,--no-as-needed,-lbsd,-rpath,'$ORIGIN/..' || fail "compiling $name.c"
+    cp "$build/test-bin/programs-$name" "$folder/vionet/bin/$name"
   done
   cp -a "$build"/libvionet{,-control}.so* "$folder/vionet/"
   cp -a "$examples"/* "$folder/vionet/examples/"
@@ -155,7 +156,7 @@ make_testpmd() {
   program=$(command -v dpdk-testpmd)
   mkdir -p "$folder/bin"
   cp -L "$program" "$folder/bin/testpmd"
-  # Where DPDK looks for them is fixed when it is built, with the real name of the folder.
+  # DPDK looks for its drivers in a folder that was fixed when it was built, by its real name.
   place=$(dirname "$(ldd "$program" | sed -n 's|.* => \(/[^ ]*/librte_eal\.so[^ ]*\).*|\1|p' | xargs readlink -f)")
   place=$(find "$place/dpdk" -maxdepth 1 -name 'pmds-*' | sort -V | tail -n 1)
   [ -n "$place" ] || fail "DPDK's drivers are not where its libraries are"
@@ -167,7 +168,7 @@ make_testpmd() {
   pack testpmd
 }
 
-# Beside the library, which it looks for from its own place.
+# vionetctl lies beside the library, which it looks for from its own place.
 make_vionetctl() {
   local folder=$work/vionetctl
   mkdir -p "$folder/vionet/bin"
@@ -211,18 +212,18 @@ need depmod kmod
 need dpkg dpkg
 need ldd libc-bin
 need unxz xz-utils
-file=$(ldd "$(command -v busybox)" 2>&1) && skip "busybox is linked to ${file//[[:space:]]/ }: busybox-static is wanted"
+file=$(ldd "$(command -v busybox)" 2>&1) && skip "busybox is linked to ${file//[[:space:]]/ }: install busybox-static"
 [ -e "$build/libvionet.so" ] || fail "the library is not built: run make first"
 mkdir -p "$store"
-# Two tests at a time would write the same files.
+# Two tests at the same time would write the same files.
 exec 9>"$store/lock"
 flock 9
 
-# This script decides what is in all of them.
-# The kernel is kept until other modules are wanted of it.
+# This script decides what is in the parts, so each of them is also older than it. The kernel stays until this script
+# names other modules.
 if ! [ -d "$store/modules" ] || [ "$(cat "$store/modules.wanted" 2>&1)" != "$modules" ]; then make_kernel; fi
 stale system "$0" "$here/init" "$store/vmlinuz" && make_system
-stale vionet "$0" "$build"/libvionet{,-control}.so.*.*.* "$examples"/ "$here"/*.[ch] "$root"/Tests/support/*.h && make_vionet
+stale vionet "$0" "$build"/libvionet{,-control}.so.*.*.* "$examples"/ "$here"/programs/*.[ch] "$root"/Tests/support/*.h && make_vionet
 if [ "$vionetctl" -eq 1 ]; then
   [ -x "$build/bin/vionetctl" ] || fail "vionetctl is not built: run make vionetctl first"
   stale vionetctl "$0" "$build/bin/vionetctl" && make_vionetctl

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Runs scenarios, each a QEMU guest of its own, and counts them: what `make test-guest` calls.
+# Runs scenarios, each in a QEMU guest of its own, and counts them; `make test-guest` calls it.
 #
 #   Tests/guest/run-guest.sh [--with ours|testpmd|kernel] [--list] [SCENARIO...]
 #
-# All but the benchmark when none is named. Each is a script of Tests/guest/scenarios and runs by itself, too: exit 0 is
-# a pass, 77 a skip whose reason is its last line, anything else a failure. A line with the word "deadline:" and a number
-# of seconds in its file is its limit. --with says who forwards in the guest: not our driver, but DPDK's testpmd or a
-# bridge of the guest's kernel, to try the rig itself.
+# Without a name it runs all but the benchmarks. Each scenario is a script of Tests/guest/scenarios and also runs by itself:
+# exit 0 is a pass, 77 a skip whose reason is its last line, anything else a failure. A line with the word "deadline:" and
+# a number of seconds in its file is its limit. --with names another forwarder in the guest than ours, DPDK's testpmd or a
+# bridge of the guest's kernel, which tests the rig itself.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 folder=Tests/guest/scenarios
@@ -60,8 +60,8 @@ for name; do
   running=
   case $status in
     0) passed=$((passed + 1)) ;;
-    77) skipped=$((skipped + 1)) && echo "vionet-guest: SKIP $name: $(tail -n 1 "$log")" ;;
-    124 | 137) failed=$((failed + 1)) && echo "vionet-guest: FAIL $name: deadline of ${limit:-120} s" ;;
+    77) skipped=$((skipped + 1)) && echo "# $name is skipped: $(tail -n 1 "$log")" ;;
+    124 | 137) failed=$((failed + 1)) && echo "# $name did not end within ${limit:-120} s" ;;
     *) failed=$((failed + 1)) ;;
   esac
 done

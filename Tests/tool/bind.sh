@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # vionetctl bind and unbind, on a made-up bus and with --dry-run only: exactly these writes, and no write; what is refused
-# and with which words. That the writes do what they should is seen in the guest (Tests/guest/scenarios/vionetctl.sh).
+# and with which words. That the writes do what they should is seen in the guest (Tests/guest/scenarios/vionetctl-bind.sh).
 # shellcheck source-path=SCRIPTDIR source=../support/tool.sh
 . "$(dirname "$0")/../support/tool.sh"
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 600
+# deadline: 900
 # Ports on the guest's vhost beside DPDK's virtio-user on the same /dev/vhost-net, in turns, five runs each: frames of 64
 # bytes sent to the interface, as the guest's kernel counts them, and TCP from this machine to the guest's kernel through a
 # forwarder, both ways. Both poll on the second processor with bursts of 32 and rings of 1024; what counts is the median.
 # Neither has EVENT_IDX on the way to this machine: DPDK's driver does not know it.
 # VIONET_GUEST_SECONDS is the length of a run.
-# shellcheck source-path=SCRIPTDIR source=../guest.sh
-. "$(dirname "$0")/../guest.sh"
+# shellcheck source-path=SCRIPTDIR source=../lib/guest.sh
+. "$(dirname "$0")/../lib/guest.sh"
 seconds=${VIONET_GUEST_SECONDS:-5}
 with_testpmd=1
 pair net disable-legacy=on,iommu_platform=on

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 240
-# Legacy devices, whose registers are I/O ports, through VFIO and then through UIO: the same devices, one after the other.
-# shellcheck source-path=SCRIPTDIR source=../guest.sh
-. "$(dirname "$0")/../guest.sh"
+# deadline: 900
+# Legacy devices, whose registers are I/O ports, through VFIO and then through UIO, with the same devices.
+# shellcheck source-path=SCRIPTDIR source=../lib/guest.sh
+. "$(dirname "$0")/../lib/guest.sh"
 pair legacy disable-modern=on,disable-legacy=off,host_mtu=1500
-# Left to itself DPDK gives these devices addresses of the IOMMU, which they do not go through, and hears nothing.
+# By default DPDK gives these devices IOMMU addresses, which they do not translate, and then receives nothing.
 testpmd_options=--iova-mode=pa
 boot iommu hugepages=64
-row legacy vfio-pci
+all_cases legacy vfio-pci
 check bind bound legacy vfio-pci
 check seed-order seed_order legacy pci-legacy
-row legacy uio_pci_generic
+all_cases legacy uio_pci_generic
 done_here

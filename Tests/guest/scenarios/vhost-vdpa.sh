@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 300
-# vDPA devices of the guest's kernel: the simulator, which gives back what it is sent, with address spaces of its own for
-# packets and for control; and QEMU's virtio NICs by way of vp_vdpa, with one queue pair and with several, between which
-# and other NICs our forwarder carries TCP. Debian builds its kernel without these modules: build-guest.sh makes them.
-# shellcheck source-path=SCRIPTDIR source=../guest.sh
-. "$(dirname "$0")/../guest.sh"
+# deadline: 900
+# vDPA devices of the guest's kernel: the simulator, which returns what is sent to it and has separate address spaces for
+# packets and for control; and QEMU's virtio NICs through vp_vdpa, with one queue pair and with two, between which and other
+# NICs our forwarder carries TCP. Debian builds its kernel without these modules: build-guest.sh makes them.
+# shellcheck source-path=SCRIPTDIR source=../lib/guest.sh
+. "$(dirname "$0")/../lib/guest.sh"
 . "$root/Tests/support/tcp.sh"
 [ "$forwarder" = ours ] || skip "this is about our ports"
 seconds_of_iperf=${VIONET_GUEST_SECONDS:-2}
@@ -17,16 +17,6 @@ pair two $modern,mq=on
 boot iommu vdpa hugepages=64
 simulator=vhost-vdpa:/dev/vhost-vdpa-0
 
-works() { guest -t 60 "$1" || no "$1: $(last_said)"; }
-# says COMMAND WORDS: it fails, and that is in what it says.
-says() {
-  if guest "$1"; then
-    no "$1 did not fail"
-  else
-    grep -qF -- "$2" "$work/said" || no "$1: not a word of \"$2\": $(last_said)"
-  fi
-}
-
 no_module() { says "vionet-info $simulator" "cannot open /dev/vhost-vdpa-0: No such file or directory; modprobe vhost_vdpa"; }
 modules() {
   local name
@@ -36,21 +26,21 @@ modules() {
 }
 # Rings and the default pool are more than the 8 MB that a user may lock.
 no_memory() { says "vionet-info $simulator" "this process may lock 8192 KiB: ulimit -l unlimited as root"; }
-no_permission() { says "ports as 1000 -1 vionet-info $simulator" "cannot open /dev/vhost-vdpa-0: Permission denied"; }
-anybody() { works "chmod 666 /dev/vhost-vdpa-0; ports as 1000 -1 vdpa-port loop $simulator"; }
-# The order of what a device is told: memory before rings, the control queue in a space of its own, rings before DRIVER_OK.
+no_permission() { says "pci-port as 1000 -1 vionet-info $simulator" "cannot open /dev/vhost-vdpa-0: Permission denied"; }
+anybody() { works "chmod 666 /dev/vhost-vdpa-0; pci-port as 1000 -1 vdpa-port loop $simulator"; }
+# The order of the set-up: memory before rings, the control queue in a space of its own, rings before DRIVER_OK.
 order() {
   works "VIONET_LOG=debug vionet-info $simulator" || return
   sed -n 's/^vionet debug: vhost-vdpa write \([A-Z_]*\) \(0x[0-9a-f]*\|[0-9]* [0-9]*\).*/\1 \2/p' "$work/said" >"$work/order"
-  grep -e STATUS -e FEATURES -e IOTLB -e ASID -e ENABLE -e SUSPEND "$work/order" | tr '\n' ',' >"$work/told"
+  grep -e STATUS -e FEATURES -e IOTLB -e ASID -e ENABLE -e SUSPEND "$work/order" | tr '\n' ',' >"$work/in-order"
   echo "SET_BACKEND_FEATURES 0x1e,SET_STATUS 0x0,SET_STATUS 0x1,SET_STATUS 0x3,SET_FEATURES 0x300820028,SET_STATUS 0xb,\
 IOTLB 5 0,IOTLB 2 0,IOTLB 2 0,IOTLB 6 0,IOTLB 2 1,SET_GROUP_ASID 0x1,SET_VRING_ENABLE 0x0,SET_VRING_ENABLE 0x1,\
 SET_VRING_ENABLE 0x2,SET_STATUS 0xf,SUSPEND 0x0,SET_STATUS 0x0,IOTLB 5 0,IOTLB 3 0,IOTLB 3 0,IOTLB 6 0,IOTLB 3 1," |
-    tr -d '\n' | cmp -s - "$work/told" || no "a device was told $(cat "$work/told")"
+    tr -d '\n' | cmp -s - "$work/in-order" || no "the set-up was $(cat "$work/in-order")"
 }
 
-# QEMU shows all queues of a device from when its features are accepted, and vp_vdpa counts them before that. So here is
-# somebody who does: a reset, two steps of the status, both words of features, FEATURES_OK (virtio 1.4, 4.1.4.3).
+# QEMU shows all queues of a device once its features are accepted, and vp_vdpa counts them before that. So this accepts
+# them: a reset, two steps of the status, both words of features, FEATURES_OK (virtio 1.4, 4.1.4.3).
 accepted() {
   works "d=/sys/bus/pci/devices/$1; echo 1 >\$d/enable; bar=\$(sed -n '5 s/ .*//p' \$d/resource);
     for s in 0 1 3; do devmem \$((bar + 20)) 8 \$s; done;
@@ -59,7 +49,7 @@ accepted() {
     devmem \$((bar + 20)) 8 11"
 }
 
-# taken PAIR: its NIC a is a vDPA device now, of this pair's name.
+# taken PAIR: makes NIC a a vDPA device with the name of the pair.
 taken() {
   local number
   accepted "$(address "$1" a)" && works "bind vp-vdpa $(address "$1" a) && vdpa dev add name $1 mgmtdev pci/$(address "$1" a) &&
@@ -69,7 +59,7 @@ taken() {
   works "modprobe -a vfio-pci vfio_iommu_type1 && bind vfio-pci $(address "$1" b)"
 }
 
-# carries PAIR: ping, iperf3 and every frame counted, then a file whose sum is compared.
+# carries PAIR: ping, iperf3 and every frame counted, then a file whose checksum is compared.
 carries() {
   carry "$1" || return
   launch_forwarder "$1" && answers "$1" || return
@@ -77,7 +67,7 @@ carries() {
   stop_forwarder "$1"
 }
 
-# spread PAIR: flows come by both queues of the vDPA device.
+# spread PAIR: flows come on both queues of the vDPA device.
 spread() {
   carry "$1" || return
   grep -c "${instead[$1-a]}.*, queue [01]: [1-9][0-9]* received" "$work/said" >"$work/used"
@@ -85,25 +75,22 @@ spread() {
   [ "$(cat "$work/used")" -eq 2 ] || no "not by both"
 }
 
-# Settings of the device, by its own control queue, which is QEMU's.
-told() {
-  works "i=0; launch forwarder tuner ${instead[one-a]}; until grep -qs ^ready /tmp/forwarder.out || [ \$i -gt 100 ];
-    do i=\$((i + 1)); usleep 50000; done; echo 'promiscuous 0' >/tmp/forwarder.in; usleep 500000; tail -n 1 /tmp/forwarder.out" || return
-  [ "$(last_said)" = "done 0" ] || { no "promiscuous: $(last_said)"; return; }
+# control_queue: settings reach the device through its own control queue, which is QEMU's.
+control_queue() {
+  launch_tuner_on "${instead[one-a]}" && obeys promiscuous 0 || return
   qmp '{"execute": "query-rx-filter", "arguments": {"name": "nic-one-a"}}' | grep -q '"promiscuous": false' ||
     no "QEMU is promiscuous still"
 }
 
-# Its link: a port that sleeps until it is told.
+# A port that sleeps until the event descriptor reports a change of the link.
 link() {
   local way
   works "launch forwarder vdpa-port link ${instead[one-a]}" || return
   for way in up down; do
-    works "i=0; until grep -q $way /tmp/forwarder.out || [ \$i -gt 200 ]; do i=\$((i + 1)); usleep 50000; done;
-      grep $way /tmp/forwarder.out" || { forwarder_said "the link is not $way"; return; }
+    works "await_lines forwarder $way 0 $patience; grep $way /tmp/forwarder.out" || { forwarder_said "the link is not $way"; return; }
     monitor "set_link one-a $([ $way = up ] && echo off || echo on)" >/dev/null
   done
-  works "finish forwarder 10"
+  works "finish forwarder 30"
 }
 
 check no-module no_module
@@ -117,10 +104,10 @@ check anybody anybody
 for name in one two lock; do check "$name-bind" taken "$name"; done
 check list works "vdpa-port listed $simulator ${instead[one-a]} ${instead[two-a]} ${instead[lock-a]}"
 check list-of-user works "chmod 600 /dev/vhost-vdpa-1;
-  ports as 1000 -1 vdpa-port listed $simulator ${instead[one-a]} ${instead[two-a]} ${instead[lock-a]}"
+  pci-port as 1000 -1 vdpa-port listed $simulator ${instead[one-a]} ${instead[two-a]} ${instead[lock-a]}"
 check reach works "vdpa-port reach ${instead[one-a]}"
 check one carries one
-check told told
+check control-queue control_queue
 check link link
 flows=4 keys=,queues=2
 check two spread two

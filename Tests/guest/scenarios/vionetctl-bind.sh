@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 240
-# vionetctl takes devices from the kernel's driver, shows them, and gives them back; what it says is compared word for
-# word. In between a forwarder uses them.
-# shellcheck source-path=SCRIPTDIR source=../guest.sh
-. "$(dirname "$0")/../guest.sh"
-[ "$forwarder" = ours ] || skip "vionetctl is tried with our forwarder"
+# deadline: 900
+# vionetctl takes devices from the kernel's driver, shows them, and gives them back; its output is compared word for word.
+# In between a forwarder uses them.
+# shellcheck source-path=SCRIPTDIR source=../lib/guest.sh
+. "$(dirname "$0")/../lib/guest.sh"
+[ "$forwarder" = ours ] || skip "vionetctl is tested with our forwarder"
 pair new disable-legacy=on,iommu_platform=on
 pair old
 boot iommu hugepages=64 vionetctl
 a=$(address new a) b=$(address new b) c=$(address old a) d=$(address old b)
 bus=/sys/bus/pci/devices
 
-# prints STATUS COMMAND: what it says in the guest is what this function gets to read.
+# prints STATUS COMMAND: its output in the guest is exactly the input of this function.
 prints() {
   local got
   cat >"$work/wanted"
@@ -20,7 +20,7 @@ prints() {
   got=$?
   if ! diff "$work/wanted" "$work/said" >"$work/differences"; then
     sed 's/^/  | /' "$work/differences"
-    no "$2 said something else (>) than it should (<)"
+    no "$2 printed something else (>) than it should (<)"
   elif [ $got -ne "$1" ]; then
     no "$2 ended with $got, not $1"
   fi
@@ -29,7 +29,7 @@ prints() {
 group_of() { guest "basename \$(readlink $bus/$1/iommu_group)" && last_said; }
 interface_of() { guest "interface_of $1" && last_said; }
 
-# The list with single blanks, for comparing; how it is laid out is tested elsewhere.
+# The list with single blanks; other tests look at its layout.
 list="vionetctl list | tr -s ' '"
 row_of() { echo "pci:$1 $2 $3 ${4:--} $(group_of "$1") $5"; }
 heading="ADDRESS KIND DRIVER INTERFACE IOMMU GROUP READY"
@@ -57,7 +57,7 @@ Error: PCI function $a is in use: its interface $name is up and has address $(ne
 END
 }
 
-# A probe that finds no driver, another that fails: both say what state the function is in, and how to get out of it.
+# A probe that finds no driver, and one that fails: the messages tell the function's state and the command that mends it.
 failures() {
   local probe=/sys/bus/pci/drivers_probe way="it has no driver now: vionetctl bind kernel $d"
   guest "mkdir -p /etc && echo somebody:x:1000:1000::/tmp:/bin/sh >/etc/passwd"
@@ -78,7 +78,7 @@ END
   prints 0 "vionetctl bind kernel $d" <<<"$d: no driver -> virtio-pci"
 }
 
-# One by what the tool does, one by what it says that it would do.
+# Functions are bound by the tool itself, and by the commands that --dry-run prints.
 taken() {
   local dry="vionetctl bind --dry-run vfio-pci $b"
   prints 0 "vionetctl bind --force vfio-pci $a $(interface_of "$c")" <<END || return
@@ -107,13 +107,13 @@ shown() {
   guest "vionetctl info ${a#0000:}" || { no "$(last_said)"; return; }
   for line in "^pci:$a\$" "^  MAC  *52:54:00:00:${a:8:2}:0a\$" '^  link  *up$' \
     '^  *32  VIRTIO_F_VERSION_1  *in use$' '^  *33  VIRTIO_F_ACCESS_PLATFORM  *in use$'; do
-    grep -q -- "$line" "$work/said" || { no "no line $line in what info says"; return; }
+    grep -q -- "$line" "$work/said" || { no "no line $line in the output of info"; return; }
   done
   guest "vionetctl info pci:$c" || { no "$(last_said)"; return; }
   grep -q "^  MAC  *52:54:00:00:${c:8:2}:0a\$" "$work/said" || no "another MAC for $c"
 }
 
-# A port's function is still listed as ready, and is not to be had a second time.
+# A function that a port has open is listed as ready and cannot be opened a second time.
 held() {
   start_forwarder new || return
   prints 1 "vionetctl info $a" <<END || return
@@ -136,7 +136,7 @@ $d: vfio-pci -> virtio-pci
 END
   kernels | prints 0 "$list" || return
   name=$(interface_of "$a")
-  guest "ifconfig $name $(network new).3 netmask 255.255.255.0 up && ping -c 3 -W 2 $(network new).1" ||
+  guest "ifconfig $name $(network new).3 netmask 255.255.255.0 up && ping -c 3 -W 10 $(network new).1" ||
     no "no ping from the guest's kernel: $(last_said)"
 }
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 240
-# Four pairs of queues, of which the device is told through its control queue: modern, with packed rings, and legacy.
-# shellcheck source-path=SCRIPTDIR source=../guest.sh
-. "$(dirname "$0")/../guest.sh"
+# deadline: 900
+# Four queue pairs, which the control queue switches on: modern devices, with packed rings, and legacy.
+# shellcheck source-path=SCRIPTDIR source=../lib/guest.sh
+. "$(dirname "$0")/../lib/guest.sh"
 seconds_of_iperf=${VIONET_GUEST_SECONDS:-2}
 queues=4
 pair many "disable-legacy=on,iommu_platform=on,mq=on,vectors=10"
@@ -11,7 +11,7 @@ pair many_packed "disable-legacy=on,iommu_platform=on,packed=on,mq=on,vectors=10
 pair many_legacy "disable-modern=on,mq=on,vectors=10"
 boot iommu hugepages=64
 
-# spread PAIR: the host's TAP deals its flows to several queues, and the forwarder has received on them.
+# spread PAIR: the host's TAP spreads its flows over several queues, and the forwarder received on them.
 spread() {
   local used
   carry "$1" || return
@@ -20,12 +20,12 @@ spread() {
   [ "$used" -ge 2 ] || no "packets came by $used queues only"
 }
 
-# More pairs than the device has.
+# More pairs than the device has are refused.
 refused_pairs() {
   if guest "vionet-fwd -t 1 pci:$(address "$1" a),queues=5"; then
-    no "five pairs of four were had"
+    no "five pairs of four were opened"
   else
-    grep -q "the device has 4" "$work/said" || no "refused without a word of four: $(last_said)"
+    grep -q "the device has 4" "$work/said" || no "refused without the number four: $(last_said)"
   fi
 }
 
@@ -36,6 +36,6 @@ for name in "${pairs[@]}"; do
 done
 check too-many refused_pairs many
 keys=
-# One pair of a device that has four.
+# A port may use one pair of a device that has four.
 check many-one carry many
 done_here

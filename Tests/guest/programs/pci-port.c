@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a guest's scenarios ask of PCI ports beyond forwarding:
+ * PCI ports in a guest, beyond forwarding:
  *
- *     ports group A B     two functions of one IOMMU group, used and closed one by one
- *     ports memory A      pools in this program's own memory; prints "ready" and then waits for broadcasts
- *     ports revive A      a port whose device is gone for a while; prints what it waits for, and then reads a line
- *     ports as UID KIB COMMAND...   runs it as that user, who may lock so much memory (-1: as much as there is)
+ *     pci-port group A B     two functions of one IOMMU group, used and closed one by one
+ *     pci-port memory A      pools in this program's own memory; prints "ready" and then waits for broadcasts
+ *     pci-port revive A      a port whose device goes and returns; prints what it waits for, and then reads a line
+ *     pci-port as UID KIB COMMAND...   runs it as that user with a limit on locked memory (-1: no limit)
  *
  * A and B are addresses for vionet_probe().
  */
@@ -19,7 +19,7 @@ enum { FRAMES = 32, MEMORY = 4 << 20 };
 
 static int locked_kib(void) { return status_value("VmLck"); }
 
-/* FRAMES packets of the pool go out, and their buffers come back. */
+/* Sends FRAMES packets of the pool. */
 static void sends(uint16_t port, uint16_t pool)
 {
 	struct vionet_packet *packets[FRAMES];
@@ -40,7 +40,7 @@ static void group(const char *a, const char *b)
 	int pool_kib = (int)(pool_of(info_of(one).pool).memory / 1024), first = locked_kib(), both;
 	int rings_kib = first - pool_kib;
 
-	/* What one port has locked is its pool and its rings; the second one's pool is the same and is there already. */
+	/* One port locks its pool and its rings. The second port has the same pool, which is locked already. */
 	yes(rings_kib > 0 && rings_kib < 1024);
 	err(vionet_open(a, &again), -EBUSY);
 	says("another port's of this process");
@@ -51,7 +51,7 @@ static void group(const char *a, const char *b)
 	sends(one, 0);
 	sends(other, 0);
 
-	/* Whichever goes first takes nothing from the other. */
+	/* Closing one port, whichever it is, takes nothing from the other. */
 	vionet_close(one);
 	same(locked_kib(), pool_kib + rings_kib);
 	sends(other, 0);
@@ -66,7 +66,7 @@ static void group(const char *a, const char *b)
 	printf("%d KiB locked by one port, %d by both\n", first, both);
 }
 
-/* ---- memory of the program's own --------------------------------------------------------------------------------- */
+/* ---- the program's own memory ------------------------------------------------------------------------------------- */
 
 static uint16_t pool_in(void *memory, int fd)
 {
@@ -87,7 +87,7 @@ static void *mapped(uintptr_t place, int fd)
 	return memory;
 }
 
-/* An IOMMU of 39 bits does not reach where mmap() puts things by itself. */
+/* mmap() by itself chooses addresses above the 39 bits of this IOMMU. */
 static void too_high(uint16_t port)
 {
 	struct vionet_config with = VIONET_SIZED(struct vionet_config);
@@ -103,10 +103,10 @@ static void too_high(uint16_t port)
 	munmap(memory, MEMORY);
 }
 
-/* FRAMES broadcasts arrive in that memory. */
+/* Receives FRAMES broadcasts, all of them in that memory. */
 static void receives(uint16_t port, const unsigned char *memory)
 {
-	uint64_t end = microseconds() + 20000000;
+	uint64_t end = microseconds() + LONG_WAIT * 1000ull;
 	for (int got = 0; got < FRAMES;) {
 		struct vionet_packet *packets[FRAMES];
 		uint16_t count = vionet_rx_burst(port, 0, packets, FRAMES);
@@ -156,11 +156,11 @@ static void memory(const char *a)
 	ok(vionet_pool_destroy(with.pool));
 	ok(vionet_pool_destroy(from_file));
 	ok(vionet_pool_destroy(own));
-	memset(near, 0, MEMORY); /* still ours */
+	memset(near, 0, MEMORY); /* it is still mapped */
 	memset(file, 0, MEMORY);
 }
 
-/* ---- a device that is gone for a while --------------------------------------------------------------------------- */
+/* ---- a device that goes and returns ------------------------------------------------------------------------------ */
 
 static int gone;
 
@@ -232,6 +232,6 @@ int main(int argc, char **argv)
 	else if (strcmp(deed, "as") == 0 && argc > 4)
 		as(argv + 2);
 	else
-		FAILED("what is %s?", deed);
+		FAILED("unknown case %s", deed);
 	return 0;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a guest's scenarios ask of large frames:
+ * Large frames in a guest:
  *
- *     large [-OPTIONS...] A B   vionet-fwd with buffers that hold a whole frame of 9000 bytes
- *     large segments A COUNT    sends so many packets of 58900 bytes, for the device to segment: segments.py knows them
+ *     large-frames [-OPTIONS...] A B   vionet-fwd with buffers that hold a whole frame of 9000 bytes
+ *     large-frames segments A COUNT    sends packets of 58900 bytes for the device to segment; segment-frames.py expects them
  */
 #define _GNU_SOURCE
-#include "../../examples/fwd.h"
+#include "../../../examples/fwd.h"
 #include "ok.h"
 
 #include <linux/virtio_net.h>
@@ -41,7 +41,7 @@ static void put(struct vionet_packet *packet, const void *bytes, uint32_t length
 	memcpy(at, bytes, length);
 }
 
-/* Ethernet, IP, TCP; every second one IPv6, and the upper half of each four with CWR, which brings ECN with it. */
+/* Headers of Ethernet, IP and TCP. Every second packet is IPv6; two of each four have CWR, and so ECN. */
 static struct vionet_packet *headers(uint32_t number)
 {
 	static const unsigned char ethernet[12] = {2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1};
@@ -80,7 +80,7 @@ static void segments(const char *device, uint32_t count)
 		}
 		same(vionet_tx_prepare(port, 0, &packet, 1), 1);
 		same(vionet_tx_burst(port, 0, &packet, 1), 1);
-		/* What a device has not come to is lost with the port. */
+		/* Closing the port would lose packets that the device has not taken yet. */
 		uint32_t done = 0;
 		soon((done += vionet_tx_done(port, 0)) >= PAYLOADS + 1);
 		same(done, PAYLOADS + 1);

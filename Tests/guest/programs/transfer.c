@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Streams of bytes by TCP that say where they belong, so that a difference tells what became of them:
+ * TCP streams whose bytes tell their place, so that a difference shows where wrong bytes came from:
  *
  *     transfer listen PORT            serves connections, one after the other, until it is killed
- *     transfer send HOST PORT SIZE    sends so many bytes of a stream; asks what arrived
- *     transfer fetch HOST PORT SIZE   the other way round
+ *     transfer send HOST PORT SIZE    sends SIZE bytes of a stream; the other side reports what arrived
+ *     transfer fetch HOST PORT SIZE   the other side sends, and this one compares
  *
- * Each 8 bytes are a number that is made from the stream's own and their place in it, in such a way that the two can be
- * had back from it. The receiver compares all, reads to the end of the stream and prints the places that differ; what
- * it found there, if it is of any stream; and if the stream was too short. Exit 0: nothing differed.
+ * Each 8 bytes are a number made from the stream's number and their place in it; both can be recovered from it. The
+ * receiver reads to the end of the stream and prints the places that differ, which stream and place the bytes there
+ * belong to, and whether the stream was too short. Exit 0: nothing differed.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -24,12 +24,12 @@
 enum { CHUNK = 1 << 16, REPORTED = 16 };
 
 struct request {
-	char what; /* 's': I shall send, 'f': send to me */
+	char what; /* 's': the caller sends, 'f': the caller fetches */
 	char rest[7];
 	uint64_t stream, size;
 };
 
-/* Odd, so that multiplication by it can be undone by that with its inverse. */
+/* An odd factor has an inverse, which undoes the multiplication. */
 #define FACTOR 0x9e3779b97f4a7c15ull
 #define INVERSE 0xf1de83e19937733dull
 
@@ -62,7 +62,7 @@ static int write_all(int fd, const void *data, size_t size)
 	return 0;
 }
 
-/* Up to the end of the stream: how many bytes came. */
+/* Reads up to the end of the stream. Returns the number of bytes. */
 static ssize_t read_all(int fd, void *data, size_t size)
 {
 	size_t have = 0;
@@ -95,7 +95,7 @@ static int send_stream(int fd, uint64_t stream, uint64_t size)
 	return shutdown(fd, SHUT_WR);
 }
 
-/* What is there instead, if it is of a stream at all: it may begin between two words. */
+/* Describes bytes that should not be there: their stream and place if they belong to one. They may begin inside a word. */
 static void describe(const unsigned char *data, size_t size, uint64_t stream, uint64_t limit, char *text, size_t room)
 {
 	for (size_t shift = 0; shift < 8 && shift + 8 <= size; shift++) {
@@ -114,7 +114,7 @@ static void describe(const unsigned char *data, size_t size, uint64_t stream, ui
 		at += snprintf(text + at, room - (size_t)at, "%02x ", data[i]);
 }
 
-/* The end of a difference that begins at `at`: 32 equal bytes end it. */
+/* Returns the end of a difference that begins at `at`: 32 equal bytes end it. */
 static size_t end_of(const unsigned char *data, const unsigned char *wanted, size_t at, size_t count)
 {
 	size_t end = at, equal = 0;
@@ -127,7 +127,7 @@ static size_t end_of(const unsigned char *data, const unsigned char *wanted, siz
 	return end;
 }
 
-/* Prints each difference; how many there are. */
+/* Prints each difference. Returns how many there are. */
 static int compare(const unsigned char *data, const unsigned char *wanted, size_t count, uint64_t stream, FILE *out)
 {
 	int found = 0;
@@ -145,7 +145,7 @@ static int compare(const unsigned char *data, const unsigned char *wanted, size_
 	return found;
 }
 
-/* How many things are wrong with it. */
+/* Returns the number of faults. */
 static int receive_stream(int fd, uint64_t stream, uint64_t size, FILE *out)
 {
 	unsigned char *data = malloc(size + CHUNK), *wanted = malloc(size + 8);
@@ -170,7 +170,7 @@ static int receive_stream(int fd, uint64_t stream, uint64_t size, FILE *out)
 
 static void timeouts(int fd)
 {
-	struct timeval limit = {.tv_sec = 30};
+	struct timeval limit = {.tv_sec = 60};
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 240
-# What a device sees of memory, through VFIO: two functions that share an IOMMU group, pools in a program's own memory, and
-# a function that is gone for a while.
-# shellcheck source-path=SCRIPTDIR source=../guest.sh
-. "$(dirname "$0")/../guest.sh"
+# deadline: 900
+# What a device reaches of our memory, through VFIO: two functions of one IOMMU group, pools in a program's own memory, and
+# a function that goes and returns.
+# shellcheck source-path=SCRIPTDIR source=../lib/guest.sh
+. "$(dirname "$0")/../lib/guest.sh"
 [ "$forwarder" = ours ] || skip "this is about our ports"
 pair -t twin disable-legacy=on,iommu_platform=on
 pair apart disable-legacy=on,iommu_platform=on
@@ -16,7 +16,7 @@ one_group() {
   [ "$(sort -u "$work/said" | wc -l)" -eq 1 ] || no "they are in two groups: $(tr '\n' ' ' <"$work/said")"
 }
 
-# One of the two is left to the kernel's driver: then the other cannot be had.
+# While the kernel's driver has one function of the group, the other one is refused.
 half_bound() {
   guest "modprobe -a virtio_pci vfio_iommu_type1 vfio-pci && bind vfio-pci $(address twin a) && bind virtio-pci $(address twin b)" ||
     { no "$(last_said)"; return; }
@@ -24,13 +24,13 @@ half_bound() {
 }
 
 two_ports() {
-  guest -t 60 "ports group pci:$(address twin a) pci:$(address twin b)" || { no "$(cat "$work/said")"; return; }
+  guest -t $((2 * patience)) "pci-port group pci:$(address twin a) pci:$(address twin b)" || { no "$(cat "$work/said")"; return; }
   sed 's/^/  /' "$work/said"
 }
 
 own_memory() {
-  local limit=$((SECONDS + 60)) turn
-  guest "launch forwarder ports memory pci:$(address apart a)"
+  local limit=$((SECONDS + 3 * patience)) turn
+  guest "launch forwarder pci-port memory pci:$(address apart a)"
   for turn in 1 2; do
     until guest "[ \$(grep -c ready /tmp/forwarder.out) -ge $turn ]"; do
       if ! guest 'running forwarder' || [ $SECONDS -ge $limit ]; then
@@ -39,7 +39,7 @@ own_memory() {
       fi
       sleep 0.1
     done
-    in_space a timeout 60 ping -q -b -c 1000 -i 0.05 "$(network apart).255" >/dev/null 2>&1 &
+    in_space a ping -q -b -c 100000 -i 0.05 "$(network apart).255" >/dev/null 2>&1 &
     children+=($!)
     until guest "! running forwarder || [ \$(grep -c ready /tmp/forwarder.out) -gt $turn ]"; do
       [ $SECONDS -lt $limit ] || { forwarder_said "turn $turn"; return; }
@@ -48,15 +48,15 @@ own_memory() {
     end "${children[-1]}"
     unset 'children[-1]'
   done
-  guest 'finish forwarder 10' || forwarder_said "it ended with ${line##* }"
+  guest 'finish forwarder 30' || forwarder_said "it ended with ${line##* }"
 }
 
-# gone_and_back PAIR: what makes the registers read as all ones is that the function is told to answer to no address. (In
-# memory QEMU reads zeroes then.)
+# gone_and_back PAIR: the registers read as all ones while the function's command register is 0, and it answers to no
+# address. That holds for I/O ports; QEMU reads memory as zeroes then.
 gone_and_back() {
   local device said
   device=$(address "$1" a)
-  guest "launch forwarder ports revive pci:$device"
+  guest "launch forwarder pci-port revive pci:$device"
   for said in runs stopped closed; do
     until guest "grep -q 'take it away.* $said' /tmp/forwarder.out"; do
       guest 'running forwarder' || { forwarder_said "it ended"; return; }
@@ -65,7 +65,7 @@ gone_and_back() {
     guest "printf '\\0\\0' | dd of=/sys/bus/pci/devices/$device/config bs=1 seek=4 conv=notrunc 2>&1 &&
       echo gone >/tmp/forwarder.in"
   done
-  guest 'finish forwarder 20 && grep -q revived /tmp/forwarder.out' || forwarder_said "it ended with ${line##* }"
+  guest 'finish forwarder 30 && grep -q revived /tmp/forwarder.out' || forwarder_said "it ended with ${line##* }"
 }
 
 check half-bound half_bound

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a port of tuner.c receives, counted, and compared with what its key and its table make of it. */
-#ifndef COUNTED_H
-#define COUNTED_H
+/* What the port of tuner.c receives: counted, and compared with what the port's key and table make of it. */
+#ifndef RECEIVED_COUNTS_H
+#define RECEIVED_COUNTS_H
 
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +14,7 @@ static unsigned marks[MARKS], per_queue[QUEUES], good, bad_hash, bad_queue, with
 static uint8_t key[255];
 static uint16_t table[TABLE], table_length, unclassified;
 
-/* Toeplitz: the key's bits from each set bit of the input on, added up (virtio 1.4, 5.1.9.4.4.3). */
+/* The Toeplitz hash: the sum of the key's bits from each set bit of the input on (virtio 1.4, 5.1.9.4.4.3). */
 static uint32_t toeplitz(const uint8_t *input, unsigned length)
 {
 	uint32_t sum = 0, window = (uint32_t)key[0] << 24 | (uint32_t)key[1] << 16 | (uint32_t)key[2] << 8 | key[3];
@@ -29,7 +29,7 @@ static uint32_t toeplitz(const uint8_t *input, unsigned length)
 static void flow(const struct vionet_packet *packet, uint16_t queue)
 {
 	const uint8_t *ip = (const uint8_t *)packet->data + 14;
-	/* Addresses and ports lie as the hash wants them. */
+	/* The hash takes addresses and ports in the order they have in a packet. */
 	uint32_t wanted = toeplitz(ip + 12, 12), report = packet->flags >> 24;
 	int has_hash = (packet->flags & VIONET_PACKET_HASH) != 0;
 	per_queue[queue]++;
@@ -76,15 +76,20 @@ static void say_marks(void)
 		if (marks[i] != 0)
 			printf("%d:%u ", i, marks[i]);
 	printf("\n");
-	memset(marks, 0, sizeof(marks));
 }
 
 static void say_flows(void)
 {
-	printf("good %u bad-hash %u bad-queue %u without %u queues", good, bad_hash, bad_queue, without);
+	printf("good %u bad-hash %u bad-queue %u without %u in all %u queues", good, bad_hash, bad_queue, without,
+	       good + bad_hash + without);
 	for (uint16_t queue = 0; queue < queues; queue++)
 		printf(" %u", per_queue[queue]);
 	printf("\n");
+}
+
+static void forget(void)
+{
+	memset(marks, 0, sizeof(marks));
 	good = bad_hash = bad_queue = without = 0;
 	memset(per_queue, 0, sizeof(per_queue));
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a guest's scenarios ask of ports on the kernel's vhost, with every frame compared in full:
+ * Ports on the kernel's vhost, in a guest, with every frame compared in full:
  *
- *     tap life NAME              an interface made by the port: its address, link, end and return; queues restarted
- *     tap queues NAME PAIRS      one that is there already, with so many queues, and stays; pairs in use change
- *     tap make NAME KIND UID     makes an interface that stays, of that user's: KIND is one, many or tun
+ *     vhost-net-port life NAME            an interface made by the port: address, link, deletion, return, queue restarts
+ *     vhost-net-port queues NAME PAIRS    an interface that exists before and after, with so many queue pairs in use
+ *     vhost-net-port make NAME KIND UID   makes a persistent interface owned by that user: KIND is one, many or tun
  */
-#include "flows.h"
+#include "flow-frames.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -39,7 +39,7 @@ __attribute__((format(printf, 1, 2))) static void shell(const char *form, ...)
 		FAILED("%s", line);
 }
 
-/* The first number in a file of the interface's. */
+/* The first number in a sysfs file of the interface. */
 static int value_of(const char *name, const char *what)
 {
 	char path[100];
@@ -53,11 +53,11 @@ static int value_of(const char *name, const char *what)
 	return value;
 }
 
-/* The other end: frames as the interface has them. */
+/* Opens the other end, which has the frames as the interface has them. */
 static void attach_raw(const char *name)
 {
 	struct sockaddr_ll at = {.sll_family = AF_PACKET, .sll_protocol = htons(0x0003)};
-	struct timeval patience = {5, 0};
+	struct timeval patience = {LONG_WAIT_SECONDS, 0};
 	int on = 1;
 	at.sll_ifindex = (int)if_nametoindex(name);
 	if (raw >= 0)
@@ -69,7 +69,7 @@ static void attach_raw(const char *name)
 	same(bind(raw, (struct sockaddr *)&at, sizeof(at)), 0);
 }
 
-/* FRAMES from the port, by that queue, to the interface. */
+/* Sends FRAMES from the port, on that queue, to the interface. */
 static void outwards(uint16_t port, uint16_t queue, uint16_t pool)
 {
 	struct vionet_packet *packets[FRAMES];
@@ -86,12 +86,12 @@ static void outwards(uint16_t port, uint16_t queue, uint16_t pool)
 	}
 }
 
-/* FRAMES from the interface; they come by any of so many queues, of which a set is returned, a bit each. */
+/* Sends FRAMES from the interface. Returns the set of queues on which they came, one bit each. */
 static unsigned inwards(uint16_t port, uint16_t queues)
 {
 	unsigned char frame[LONGEST];
 	uint32_t first = next_number;
-	uint64_t seen = 0, end = microseconds() + 5000000;
+	uint64_t seen = 0, end = microseconds() + LONG_WAIT * 1000ull;
 	unsigned used = 0;
 	for (int i = 0; i < FRAMES; i++) {
 		uint32_t length = fill(frame, next_number++);
@@ -129,7 +129,7 @@ static void link_is(uint16_t port, int up)
 	soon((vionet_event_handle(port), info_of(port).link_up == up));
 }
 
-/* ---- an interface of the port's own ----------------------------------------------------------------------------- */
+/* ---- an interface that the port makes ----------------------------------------------------------------------------- */
 
 static void sleeps(uint16_t port)
 {
@@ -138,7 +138,7 @@ static void sleeps(uint16_t port)
 	same(vionet_rx_wait(port, 0, 50), 0);
 	uint32_t length = fill(frame, next_number);
 	same(send(raw, frame, length, 0), length);
-	same(vionet_rx_wait(port, 0, 5000), 1);
+	same(vionet_rx_wait(port, 0, LONG_WAIT), 1);
 	soon(vionet_rx_burst(port, 0, &packet, 1) == 1);
 	compare(packet->data, packet->length, next_number++);
 	vionet_packet_free(packet);
@@ -150,7 +150,7 @@ static void life(const char *name)
 	uint16_t port, pool = pool_made(512);
 
 	snprintf(device, sizeof(device), "vhost-net:%s,mac=02:00:00:00:07:07", name);
-	/* What is made once, the pool of all ports among it, is made now. */
+	/* The shared pool and all else that is made once is made now, so that it is no growth later. */
 	vionet_close(opened(device));
 	struct holdings before = holdings();
 	ok(vionet_event_add(note, NULL));
@@ -167,7 +167,7 @@ static void life(const char *name)
 	both_ways(port);
 	outwards(port, 0, pool);
 	sleeps(port);
-	/* Nobody is at our end while the port is stopped. */
+	/* A stopped port leaves the interface without a carrier. */
 	soon(value_of(name, "carrier") == 1);
 	ok(vionet_stop(port));
 	soon(value_of(name, "carrier") == 0);
@@ -183,7 +183,7 @@ static void life(const char *name)
 	link_is(port, 1);
 	attach_raw(name);
 	both_ways(port);
-	/* Deleted by somebody, it is made again by the next start. */
+	/* The interface is deleted from outside; the next start makes it again. */
 	shell("ip link del %s", name);
 	soon((vionet_event_handle(port), events[VIONET_EVENT_GONE] > 0));
 	same(info_of(port).state, VIONET_STATE_BROKEN);
@@ -201,7 +201,7 @@ static void life(const char *name)
 	printf("%u frames\n", next_number);
 }
 
-/* ---- somebody's interface --------------------------------------------------------------------------------------- */
+/* ---- an interface that exists --------------------------------------------------------------------------------------- */
 
 static void make(const char *name, const char *kind, int uid)
 {
@@ -228,7 +228,7 @@ static void queues(const char *name, uint16_t pairs)
 	attach_raw(name);
 	for (uint16_t use = pairs; use > 0; use = use / 2) {
 		ok(vionet_queue_pairs_set(port, use));
-		/* Flows come back by the queue that they went out by, all 64 of them. */
+		/* Flows come back on the queue on which they went out, all 64 of them. */
 		for (uint16_t queue = 0; queue < use; queue++)
 			for (int turn = 0; turn < 2; turn++) {
 				outwards(port, queue, 0);
@@ -253,6 +253,6 @@ int main(int argc, char **argv)
 	else if (strcmp(deed, "make") == 0 && argc == 5)
 		make(argv[2], argv[3], atoi(argv[4]));
 	else
-		FAILED("what is %s?", deed);
+		FAILED("unknown case %s", deed);
 	return 0;
 }

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A port in the guest that does as it is told, one line at a time, and counts what it receives meanwhile:
+ * A port in the guest that obeys one line of input at a time and counts what it receives meanwhile:
  *
  *     tuner DEVICE
  *
- * Frames of EtherType 0x88b5 carry a mark in their first byte; "marks" says how many of each came since the last time.
- * TCP and UDP packets over IPv4 are the flows whose hash and queue are compared with what the port's key and table make
- * of them; "flows" says what became of them. Every command ends with a line "done N", the result of its call.
+ * Frames of EtherType 0x88b5 carry a number in their first byte; "marks" prints how many of each came. TCP and UDP packets
+ * over IPv4 are flows: their hash and queue are compared with what the port's key and table make of them, and "flows"
+ * prints the result. "forget" sets these counts to zero. The output of every command ends with a line "done N", which is
+ * the result of its call.
  */
-#include "counted.h"
+#include "received-counts.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-/* ---- what is said ------------------------------------------------------------------------------------------------ */
+/* ---- commands ---------------------------------------------------------------------------------------------------- */
 
 static int mac(const char *text)
 {
@@ -28,7 +29,7 @@ static int mac(const char *text)
 	return vionet_mac_set(port, bytes);
 }
 
-/* 02:00:00:00:01:00 and on, and as many of 03:00:00:00:01:00 and on as is said. */
+/* The filter list: `stations` addresses from 02:00:00:00:01:00 on, and `groups` from 03:00:00:00:01:00 on. */
 static int list(unsigned stations, unsigned groups)
 {
 	uint8_t bytes[512][6];
@@ -41,8 +42,8 @@ static int list(unsigned stations, unsigned groups)
 	return vionet_mac_list_set(port, bytes[0], count);
 }
 
-/* What the port has now, for the comparison. */
-static int know(void)
+/* Reads the port's key and table, with which the flows are compared. */
+static int read_rss(void)
 {
 	struct vionet_rss rss = VIONET_SIZED(struct vionet_rss);
 	rss.key = key;
@@ -56,26 +57,26 @@ static int know(void)
 }
 
 /*
- * A table of so many entries that skips from queue to queue, types of packets, another key: by a number, 0 for its own; and
- * the queue of what has no hash.
+ * Sets RSS: a table of `length` entries that skips from queue to queue, the types of packets, a key made from `seed` (0: the
+ * port's own), and the queue of packets without a hash.
  */
 static int rss(unsigned length, unsigned types, unsigned seed, unsigned other)
 {
-	struct vionet_rss wish = VIONET_SIZED(struct vionet_rss);
+	struct vionet_rss settings = VIONET_SIZED(struct vionet_rss);
 	uint8_t bytes[40];
 	uint16_t entries[TABLE];
 	for (unsigned i = 0; i < 40; i++)
 		bytes[i] = (uint8_t)(seed * 2654435761u >> (i % 17) ^ i * 37);
 	for (unsigned i = 0; i < length && i < TABLE; i++)
 		entries[i] = (uint16_t)((i * 7 + i / 5) % queues);
-	wish.hash_types = types;
-	wish.key = bytes;
-	wish.key_length = seed != 0 ? 40 : 0;
-	wish.table = entries;
-	wish.table_length = (uint16_t)length;
-	wish.unclassified_queue = (uint16_t)other;
-	int result = vionet_rss_set(port, &wish);
-	return result == 0 ? know() : result;
+	settings.hash_types = types;
+	settings.key = bytes;
+	settings.key_length = seed != 0 ? 40 : 0;
+	settings.table = entries;
+	settings.table_length = (uint16_t)length;
+	settings.unclassified_queue = (uint16_t)other;
+	int result = vionet_rss_set(port, &settings);
+	return result == 0 ? read_rss() : result;
 }
 
 static int restart(void)
@@ -84,8 +85,8 @@ static int restart(void)
 	return result == 0 ? vionet_start(port) : result;
 }
 
-/* So many queues, receive and transmit in turns, are restarted with sizes that come and go while packets are received. */
-static int cycle(unsigned rounds)
+/* Restarts receive and transmit queues in turn, `rounds` of them, with different sizes, while packets are received. */
+static int restart_queues(unsigned rounds)
 {
 	static const uint16_t sizes[] = {64, 256, 16, 0, 128};
 	int result = 0;
@@ -97,8 +98,8 @@ static int cycle(unsigned rounds)
 	return result;
 }
 
-/* After a stop every packet is in the pool. */
-static int whole(void)
+/* Checks that after a stop every packet is in the pool; then starts the port again. */
+static int pool_complete(void)
 {
 	struct vionet_info info = VIONET_SIZED(struct vionet_info);
 	struct vionet_pool_info pool = VIONET_SIZED(struct vionet_pool_info);
@@ -114,8 +115,8 @@ static int whole(void)
 }
 
 /*
- * All descriptors of a receive ring are empty from now on, at which a device gives up and asks to be reset. Their lengths
- * lie alike in split and in packed rings.
+ * Sets the lengths of all descriptors of a receive ring to 0. QEMU then breaks the device and asks for a reset. The length
+ * has the same place in split and in packed rings.
  */
 static int spoil(const char *address)
 {
@@ -127,31 +128,31 @@ static int spoil(const char *address)
 	return result;
 }
 
-/* Whether there is something to be told. */
-static int told(unsigned milliseconds)
+/* Waits for the event descriptor to be readable. */
+static int wait_event(unsigned milliseconds)
 {
 	struct pollfd file = {.fd = vionet_event_fd(port), .events = POLLIN};
 	return poll(&file, 1, (int)milliseconds) == 1 ? 0 : -ETIMEDOUT;
 }
 
-/* The events since the last look, and what the link is like after it. */
-static char news[64];
+/* The numbers of the events since the last "events". */
+static char events[64];
 
 static void hear(uint16_t which, int event, void *unused)
 {
 	(void)unused;
-	snprintf(news + strlen(news), sizeof(news) - strlen(news), " %d", event);
+	snprintf(events + strlen(events), sizeof(events) - strlen(events), " %d", event);
 	if (event == VIONET_EVENT_ANNOUNCE && vionet_announce(which, 0, (const uint8_t[4]){192, 0, 2, 7}, 1) != 0)
-		strcat(news, "!");
+		strcat(events, "!");
 }
 
-static int look_for_news(void)
+static int print_events(void)
 {
 	struct vionet_info info = VIONET_SIZED(struct vionet_info);
 	int result = vionet_event_handle(port);
 	vionet_info(port, &info);
-	printf("events%s link %d speed %u\n", news, info.link_up, info.speed);
-	news[0] = 0;
+	printf("events%s link %d speed %u\n", events, info.link_up, info.speed);
+	events[0] = 0;
 	return result;
 }
 
@@ -175,22 +176,22 @@ static int obey(const char *word, const char *rest)
 		return vionet_queue_pairs_set(port, (uint16_t)a);
 	if (strcmp(word, "rss") == 0)
 		return rss(a, b, c, d);
-	if (strcmp(word, "know") == 0)
-		return know();
+	if (strcmp(word, "read-rss") == 0)
+		return read_rss();
 	if (strcmp(word, "offloads") == 0)
 		return vionet_rx_offloads_set(port, a);
 	if (strcmp(word, "coalesce") == 0)
 		return vionet_rx_coalesce_set(port, (uint16_t)a, b, c);
 	if (strcmp(word, "restart") == 0)
 		return restart();
-	if (strcmp(word, "cycle") == 0)
-		return cycle(a);
-	if (strcmp(word, "whole") == 0)
-		return whole();
-	if (strcmp(word, "news") == 0)
-		return look_for_news();
-	if (strcmp(word, "told") == 0)
-		return told(a);
+	if (strcmp(word, "restart-queues") == 0)
+		return restart_queues(a);
+	if (strcmp(word, "pool-complete") == 0)
+		return pool_complete();
+	if (strcmp(word, "events") == 0)
+		return print_events();
+	if (strcmp(word, "wait-event") == 0)
+		return wait_event(a);
 	if (strcmp(word, "spoil") == 0)
 		return spoil(rest);
 	if (strcmp(word, "arm") == 0)
@@ -203,6 +204,8 @@ static int obey(const char *word, const char *rest)
 		return say_marks(), 0;
 	if (strcmp(word, "flows") == 0)
 		return say_flows(), 0;
+	if (strcmp(word, "forget") == 0)
+		return forget(), 0;
 	return -EOPNOTSUPP;
 }
 
@@ -221,8 +224,8 @@ int main(int argc, char **argv)
 	if (argc != 2 || vionet_open(argv[1], &port) != 0 || vionet_info(port, &info) != 0)
 		return fail("open");
 	queues = info.queue_pairs;
-	news[0] = 0;
-	know();
+	events[0] = 0;
+	read_rss();
 	printf("ready with %u queues\n", queues);
 	for (;;) {
 		struct pollfd input = {.fd = 0, .events = POLLIN};

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 300
-# Packed rings, jumbo frames, and segmentation left to the devices, through VFIO: one boot, a pair of NICs for each. That
-# frames were longer than a link's MTU allows shows in the counts: they were that long on average.
-# shellcheck source-path=SCRIPTDIR source=../guest.sh
-. "$(dirname "$0")/../guest.sh"
+# deadline: 900
+# Packed rings, jumbo frames, and segmentation left to the devices, through VFIO: one boot, a pair of NICs for each. The
+# mean length of frames shows that they were longer than a link's MTU allows.
+# shellcheck source-path=SCRIPTDIR source=../lib/guest.sh
+. "$(dirname "$0")/../lib/guest.sh"
 # shellcheck source=../../support/tcp.sh
 . "$root/Tests/support/tcp.sh"
 [ "$forwarder" = ours ] || skip "this is about what our library negotiates"
@@ -20,22 +20,22 @@ pair lro_packed $modern,packed=on
 pair lro_alone $modern,mrg_rxbuf=off
 boot iommu
 
-# agreed PAIR PATTERN...: vionet-info has such lines about the device.
+# agreed PAIR PATTERN...: vionet-info prints such lines about the device.
 agreed() {
   local pattern
   guest "vionet-info -s pci:$(address "$1" a)${keys-}" || { no "$(last_said)"; return; }
   for pattern in "${@:2}"; do
-    grep -qE -- "$pattern" "$work/said" || { no "no line \"$pattern\" in what vionet-info says"; return; }
+    grep -qE -- "$pattern" "$work/said" || { no "no line \"$pattern\" in the output of vionet-info"; return; }
   done
 }
 
-# average END FROM TO: bytes of a frame on the way from one end to the other, in what the forwarder said last.
+# average PAIR FROM TO: the mean length of frames in one direction, from the forwarder's summary.
 average() {
   sed -n "s/^pci:$(address "$1" "$2")[^ ]* -> pci:$(address "$1" "$3")[^ ]*: \([0-9]*\) packets, \([0-9]*\) bytes.*/\1 \2/p" \
     "$work/said" | awk '{ print int($2 / ($1 ? $1 : 1)) }'
 }
 
-# longer PAIR BYTES: the frames that the forwarder has carried from a to b had more on average.
+# longer PAIR BYTES: the frames that the forwarder carried from a to b were longer than that on average.
 longer() {
   local bytes
   bytes=$(average "$1" a b)
@@ -45,17 +45,17 @@ longer() {
 
 packed_rings() { agreed packed '^ *rings *packed,' '^ *paths *rx-packed'; }
 
-# A frame that one buffer does not hold, each of a thousand bytes more than an IP packet may have without fragments.
+# Pings that need a frame of 9000 bytes, without fragments.
 whole_pings() {
   start_forwarder "$1" || return
-  in_space a ping -q -c 20 -i 0.05 -W 1 -s 8972 -M "do" "$(network "$1").2" >"$work/ping.out" 2>&1 ||
+  in_space a ping -q -c 20 -i 0.05 -W "$patience" -s 8972 -M "do" "$(network "$1").2" >"$work/ping.out" 2>&1 ||
     { no "pings were lost: $(grep -e loss -e local "$work/ping.out" | head -n 1)"; return; }
   stop_forwarder "$1" && longer "$1" 2000
 }
 
 jumbo_frames() { carry "$1" && longer "$1" 4000; }
 
-# Segments of a connection go from kernel to kernel as one frame, and their bytes arrive as they were.
+# Segments of a connection go from kernel to kernel as one frame.
 joined_frames() { carry "$1" && longer "$1" 3000; }
 
 unchanged() { # PAIR ADDRESS
@@ -64,7 +64,7 @@ unchanged() { # PAIR ADDRESS
   stop_forwarder "$1" && longer "$1" 3000
 }
 
-# The same over IPv6, which these namespaces are made without.
+# A file over IPv6, which the namespaces switch off.
 unchanged6() {
   local end
   for end in a b; do
@@ -74,24 +74,24 @@ unchanged6() {
   unchanged "$1" fd00::b
 }
 
-# Packets for the device to segment go through as they are, with whatever they ask for.
+# Packets for the device to segment pass the forwarder unchanged, with their requests.
 through() { # PAIR FROM TO
   start_forwarder "$1" || return
-  "$here/segments.py" through "$tag-$2/$1-$2" "$tag-$3/$1-$3" 40 >"$work/segments" 2>&1 ||
+  "$here/tools/segment-frames.py" through "$tag-$2/$1-$2" "$tag-$3/$1-$3" 40 >"$work/segments" 2>&1 ||
     { no "from $2 to $3: $(tail -n 1 "$work/segments")"; return; }
   sed 's/^/  /' "$work/segments"
   stop_forwarder "$1" || return
   [ $((dropped_ab + dropped_ba)) -eq 0 ] || no "$dropped_ab packets from a to b and $dropped_ba from b to a were dropped"
 }
 
-# And those that a program of the guest makes, prepared for a device that joins nothing itself.
+# Packets for the device to segment, made by a program in the guest.
 prepared() {
   local receiver
-  "$here/segments.py" expect "$tag-a/$1-a" 40 >"$work/segments" 2>&1 &
+  "$here/tools/segment-frames.py" expect "$tag-a/$1-a" 40 >"$work/segments" 2>&1 &
   receiver=$!
   children+=("$receiver")
-  until_true 5 grep -q '^ready' "$work/segments" || { no "$(tail -n 1 "$work/segments")"; return; }
-  guest "large segments pci:$(address "$1" a)${keys-} 40" || { no "$(last_said)"; return; }
+  until_true "$patience" grep -q '^ready' "$work/segments" || { no "$(tail -n 1 "$work/segments")"; return; }
+  guest -t $((2 * patience)) "large-frames segments pci:$(address "$1" a)${keys-} 40" || { no "$(last_said)"; return; }
   wait "$receiver" || { no "$(tail -n 1 "$work/segments")"; return; }
   unset 'children[-1]'
   sed -n '2,$s/^/  /p' "$work/segments"
@@ -113,15 +113,15 @@ done
 check jumbo-ping whole_pings jumbo
 check jumbo-file unchanged jumbo "$(network jumbo).2"
 
-# Without merged buffers an entry of the ring is several of them.
+# Without merged buffers one entry of the ring has several buffers.
 for name in jumbo_whole jumbo_alone; do
   check $name-agreed agreed $name '^ *MTU *9000$' '^ *paths *rx-[a-z-]*-scatter'
   check $name jumbo_frames $name
   check $name-file unchanged $name "$(network $name).2"
 done
 
-# Or each holds a whole frame: a pool of larger ones, which is for the program to make.
-our_forwarder=large
+# Or each buffer holds a whole frame, from a pool that the program makes.
+our_forwarder=large-frames
 check jumbo_whole-ping whole_pings jumbo_whole
 check jumbo_whole-large jumbo_frames jumbo_whole
 check jumbo_whole-large-file unchanged jumbo_whole "$(network jumbo_whole).2"
@@ -139,7 +139,7 @@ check lro-file unchanged lro "$(network lro).2"
 check lro-prepared prepared lro
 check lro-file6 unchanged6 lro
 
-# Without merged buffers an entry takes 34 of them: rings that the shared pool has enough for.
+# Without merged buffers one entry takes 34 of them. With these rings the shared pool has enough.
 keys=,lro=1,queue_size=128
 check lro_alone-bind bound lro_alone vfio-pci
 check lro_alone-agreed agreed lro_alone 'VIRTIO_NET_F_GUEST_TSO4 *in use' '^ *paths *rx-[a-z-]*-scatter'

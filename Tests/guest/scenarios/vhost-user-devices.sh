@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 240
+# deadline: 900
 # Our devices behind QEMU's vhost-user netdev: the guest's own driver speaks through our tap wire with this machine's
 # kernel, on split and packed rings, with one queue pair and with two, with all offloads and with none; devices are
-# killed and come back under the same guest. Not the one on packed rings: these do not say where a dead back-end stood,
-# and QEMU keeps nothing for net devices that would.
-# shellcheck source-path=SCRIPTDIR source=../guest.sh
-. "$(dirname "$0")/../guest.sh"
+# killed and come back under the same guest. The device with packed rings is not killed: packed rings do not tell how far a
+# dead back-end was, and QEMU does not record it for net devices.
+# shellcheck source-path=SCRIPTDIR source=../lib/guest.sh
+. "$(dirname "$0")/../lib/guest.sh"
 [ "$forwarder" = ours ] || skip "the guest's forwarder has no part in this"
 serve=$(program serve) || exit 1
 devices=()
 
-# device NAME KEYS PROPERTIES: one of ours with that wire, and a NIC in the guest on it. $queues pairs. It has no MSI-X,
-# since QEMU 7.2 without KVM ends with a segmentation fault when a guest sets up the vectors of any vhost-user device.
+# device NAME KEYS PROPERTIES: serves a device of ours with $queues pairs on a tap and puts a NIC in the guest on it. The
+# NIC has no MSI-X: QEMU 7.2 without KVM crashes when a guest sets up the vectors of a vhost-user device.
 device() {
   local place=${#devices[@]} more=
   [ "${queues:-1}" -eq 1 ] || more=",mq=on"
@@ -32,7 +32,7 @@ place_of() {
 host_of() { echo "10.8.$(place_of "$1").1"; }
 guest_of() { echo "10.8.$(place_of "$1").2"; }
 
-# serve_again NAME: makes the device and gives its interface an address; its number goes to $work/NAME.pid.
+# serve_again NAME: serves the device and gives its interface an address; the process number goes to $work/NAME.pid.
 serve_again() {
   background "$1" become host "$serve" "$work/$1" "$(cat "$work/$1.wire")"
   echo "${children[-1]}" >"$work/$1.pid"
@@ -51,25 +51,25 @@ up() {
 }
 
 reached() {
-  local limit=$((SECONDS + 15))
+  local limit=$((SECONDS + patience))
   until in_space host ping -q -c 1 -W 1 "$(guest_of "$1")" >"$work/ping.out" 2>&1; do
     [ $SECONDS -lt $limit ] || { no "no ping comes back"; return; }
   done
-  in_space host ping -q -c 20 -i 0.05 -W 1 "$(guest_of "$1")" >"$work/ping.out" 2>&1 ||
+  in_space host ping -q -c 20 -i 0.05 -W "$patience" "$(guest_of "$1")" >"$work/ping.out" 2>&1 ||
     no "pings were lost: $(grep loss "$work/ping.out")"
 }
 
-# streams NAME: iperf3 from the guest and to it; a frame on the interface is then longer than on a wire if segmentation
-# is left to the kernel, and is not if it is not: $large is 1 or 0.
+# streams NAME: iperf3 from the guest and to it. If $large is 1, the mean frame on the interface is longer than on a wire,
+# since segmentation is left to the kernel; if it is 0, it is not.
 streams() {
   local name=$1 server before after
   for way in "" -R; do
     become host iperf3 -s -1 -B "$(host_of "$name")" --forceflush >"$work/server.out" 2>&1 &
     server=$!
     children+=("$server")
-    until_true 5 grep -qs listening "$work/server.out" || { no "iperf3 does not listen"; return; }
+    until_true "$patience" grep -qs listening "$work/server.out" || { no "iperf3 does not listen"; return; }
     before="$(traffic "$name" "$way")"
-    guest -t 40 "iperf3 -c $(host_of "$name") -t 2 -P ${queues_of:-1} $way" || { no "iperf3 $way: $(last_said)"; return; }
+    guest -t $((2 * patience)) "iperf3 -c $(host_of "$name") -t 2 -P ${queues_of:-1} $way" || { no "iperf3 $way: $(last_said)"; return; }
     after="$(traffic "$name" "$way")"
     wait "$server"
     unset 'children[-1]'
@@ -81,7 +81,7 @@ streams() {
     fi
   done
 }
-# Bytes and frames of the interface: from the guest is what it receives.
+# traffic NAME -R|"": bytes and frames of the interface. It receives what the guest sends.
 traffic() {
   local way=rx
   [ -z "$2" ] || way=tx
@@ -91,22 +91,24 @@ size_of() {
   awk '{ print int(($3 - $1) / ($4 - $2)) }' <<<"$1 $2"
 }
 
-# comes_back NAME SIGNAL: the device ends under traffic and another takes its place; the guest hardly notices.
+# comes_back NAME SIGNAL: the device ends under traffic and another takes its place; pings go on.
 comes_back() {
-  local flood pid status=0
+  local flood pid before status=0
   pid=$(cat "$work/$1.pid")
-  become host ping -q -i 0.01 -w 4 "$(guest_of "$1")" >"$work/flood.out" 2>&1 &
+  before=$(counter host "$1" rx_packets)
+  become host ping -q -i 0.01 "$(guest_of "$1")" >"$work/flood.out" 2>&1 &
   flood=$!
-  sleep 0.5
+  children+=("$flood")
+  until_true "$patience" answered_pings "$1" $((before + 20)) || { no "there is no traffic"; return; }
   kill "-$2" "$pid"
   wait "$pid" 2>/dev/null
   serve_again "$1"
   reached "$1" || status=1
-  # It says then whether any of it came back.
   kill -INT "$flood" 2>/dev/null
-  wait "$flood" || { no "there was no traffic: $(grep loss "$work/flood.out")"; return; }
+  wait "$flood" || { no "no ping came back: $(grep loss "$work/flood.out")"; return; }
   return $status
 }
+answered_pings() { [ "$(counter host "$1" rx_packets)" -ge "$2" ]; }
 
 space host
 queues=2 device wide "" ""

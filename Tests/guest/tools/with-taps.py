@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Becomes a command that holds TAP interfaces of several network namespaces, for QEMU's "-netdev tap,fd=".
+"""Runs a command with TAP interfaces of several network namespaces, for QEMU's "-netdev tap,fd=".
 
-    taps.py NAMESPACE/INTERFACE... -- COMMAND...
+    with-taps.py NAMESPACE/INTERFACE... -- COMMAND...
 
-An interface that is named several times has as many queues. The interfaces are made here and go when the command ends. Their file descriptors are 100, 101 and so on, in order, with
-a virtio-net header before each frame. It is exec'd, so that the process who started this is the one that holds them.
+Makes the interfaces, which go when the command ends. An interface that is named several times has as many queues. Their
+file descriptors are 100, 101 and so on, in order, with a virtio-net header before each frame. The command replaces this
+program, so it has the process number that the caller knows.
 """
 import ctypes
 import fcntl
@@ -37,7 +38,7 @@ def tap(name, queues):
 
 def main(arguments):
     if "--" not in arguments or arguments[-1] == "--":
-        sys.exit("usage: taps.py NAMESPACE/INTERFACE... -- COMMAND...")
+        sys.exit("usage: with-taps.py NAMESPACE/INTERFACE... -- COMMAND...")
     split = arguments.index("--")
     home_fd = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     for number, place in enumerate(arguments[:split]):
@@ -51,4 +52,4 @@ def main(arguments):
 try:
     main(sys.argv[1:])
 except OSError as error:
-    sys.exit(f"taps.py: {error}")
+    sys.exit(f"with-taps.py: {error}")

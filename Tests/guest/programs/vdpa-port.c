@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a guest's scenarios ask of vDPA devices:
+ * Ports on vDPA devices, in a guest:
  *
- *     vdpa-port loop DEVICE      one that gives back what is sent to its address; its control queue; compared in full
- *     vdpa-port reach DEVICE     memory that one cannot be given
- *     vdpa-port link DEVICE      says "up", "down" and "up" as its link goes, of which it learns by a descriptor
- *     vdpa-port listed DEVICE... these vDPA devices are listed, in that order, as what this user can have or not
- *     vdpa-port held DEVICE      a port that is there until a line is read
+ *     vdpa-port loop DEVICE      the simulator returns frames to its own address; its control queue; compared in full
+ *     vdpa-port reach DEVICE     memory that is outside the device's address range is refused
+ *     vdpa-port link DEVICE      prints "up", "down" and "up" when the event descriptor reports a change of the link
+ *     vdpa-port listed DEVICE... these vDPA devices are listed in this order, with what this user may open
+ *     vdpa-port held DEVICE      keeps a port open until it reads a line
  */
-#include "flows.h"
+#include "flow-frames.h"
 
 #include <poll.h>
 #include <sys/mman.h>
 
-/* The simulator drops what finds no buffer, so that few are on their way. */
+/* Few frames are under way at a time: the simulator drops those that find no buffer. */
 static void round_trip(uint16_t port, uint16_t pool)
 {
 	struct vionet_packet *packets[8];
@@ -36,7 +36,7 @@ static void loop(const char *device)
 	ok(vionet_mac_set(port, own));
 	for (int turn = 0; turn < 50; turn++)
 		round_trip(port, 0);
-	/* What is sent to another address does not come back. The simulator compares addresses up to the first zero. */
+	/* Frames to another address do not come back. The simulator compares addresses up to the first zero. */
 	ok(vionet_mac_set(port, other));
 	packet = packet_of(0, next_number++);
 	send_all(port, &packet, 1);
@@ -45,11 +45,11 @@ static void loop(const char *device)
 	ok(vionet_mac_set(port, own));
 	packet = packet_of(0, next_number);
 	send_all(port, &packet, 1);
-	same(vionet_rx_wait(port, 0, 5000), 1);
+	same(vionet_rx_wait(port, 0, LONG_WAIT), 1);
 	soon(vionet_rx_burst(port, 0, &packet, 1) == 1);
 	compare(packet->data, packet->length, next_number++);
 	vionet_packet_free(packet);
-	/* More memory, and a start anew, after which the device is told its address again. */
+	/* A restart, once with more memory, after which the library sets the device's address again. */
 	for (int turn = 0; turn < 3; turn++) {
 		ok(vionet_stop(port));
 		if (turn == 1)
@@ -65,7 +65,7 @@ static void loop(const char *device)
 	printf("%u frames\n", next_number);
 }
 
-/* An IOMMU of 39 bits does not reach where mmap() puts things by itself. */
+/* mmap() by itself chooses addresses above the 39 bits of this IOMMU. */
 static void reach(const char *device)
 {
 	struct vionet_pool_config far = VIONET_SIZED(struct vionet_pool_config);
@@ -90,16 +90,16 @@ static void say(const char *what)
 	fflush(stdout);
 }
 
-static void link_news(const char *device)
+static void link_changes(const char *device)
 {
 	uint16_t port = opened(device);
 	same(info_of(port).link_up, 1);
 	say("up");
 	for (int up = 0; up < 2; up++) {
-		struct pollfd news = {.fd = vionet_event_fd(port), .events = POLLIN};
-		uint64_t end = microseconds() + 10000000;
+		struct pollfd events = {.fd = vionet_event_fd(port), .events = POLLIN};
+		uint64_t end = microseconds() + LONG_WAIT * 1000ull;
 		while (info_of(port).link_up != up) {
-			yes(microseconds() < end && poll(&news, 1, 10000) == 1);
+			yes(microseconds() < end && poll(&events, 1, LONG_WAIT) == 1);
 			yes(vionet_event_handle(port) >= 0);
 		}
 		say(up ? "up" : "down");
@@ -132,7 +132,7 @@ int main(int argc, char **argv)
 	} else if (strcmp(deed, "reach") == 0) {
 		reach(argv[2]);
 	} else if (strcmp(deed, "link") == 0) {
-		link_news(argv[2]);
+		link_changes(argv[2]);
 	} else if (strcmp(deed, "listed") == 0) {
 		listed(argv + 2, argc - 2);
 	} else if (strcmp(deed, "held") == 0) {
@@ -141,7 +141,7 @@ int main(int argc, char **argv)
 		getchar();
 		vionet_close(port);
 	} else {
-		FAILED("what is %s?", deed);
+		FAILED("unknown case %s", deed);
 	}
 	return 0;
 }

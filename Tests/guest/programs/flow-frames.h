@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Frames of many flows and lengths, whose every byte follows from a number. */
-#ifndef FLOWS_H
-#define FLOWS_H
+/* Frames of many flows and lengths. Every byte of a frame follows from its number. */
+#ifndef FLOW_FRAMES_H
+#define FLOW_FRAMES_H
 
 #include "frame.h"
 
@@ -9,7 +9,7 @@ enum { HEAD = 42, LONGEST = 1600 };
 
 static uint32_t next_number;
 
-/* UDP over IPv4, of one flow in 64, so that interfaces spread them, and then the number. */
+/* UDP over IPv4 with the number behind the headers. There are 64 flows, so that interfaces spread them over queues. */
 OK_UNUSED static uint32_t fill(unsigned char *frame, uint32_t number)
 {
 	static const unsigned char ip[10] = {0x08, 0, 0x45, 0, 0, 0, 0, 0, 0x40, 0};

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Sends frames out of an interface, for tuner.c to count.
+"""Sends frames out of an interface for tuner.c to count, or counts announcements on it.
 
-    frames.py INTERFACE marks [MARK=ADDRESS[,VLAN]]...   five frames of EtherType 0x88b5 each, with that mark
-    frames.py INTERFACE flows ADDRESS COUNT              one TCP and one UDP packet of each of so many flows
-    frames.py INTERFACE hear SECONDS                     counts what announces a station: RARP, and ARP from 192.0.2.7
+    frames.py INTERFACE marks [MARK=ADDRESS[,VLAN]]...   sends five frames of EtherType 0x88b5 with each mark
+    frames.py INTERFACE flows ADDRESS COUNT              sends one TCP and one UDP packet of each of COUNT flows
+    frames.py INTERFACE hear rarp N arp N SECONDS        waits for so many RARP requests and ARP requests from 192.0.2.7,
+                                                         and a second for more; prints how many came
 """
 import socket
 import struct
@@ -44,9 +45,10 @@ def packet(target, flow, protocol):
     return (target + SOURCE + b"\x08\x00" + head + transport).ljust(60, b"\0")
 
 
-def hear(interface, seconds):
+def hear(interface, wanted, seconds):
     counts = {"rarp": 0, "arp": 0}
     end = time.monotonic() + seconds
+    has_all = False
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as ear:
         ear.bind((interface, 0))
         print("listening", flush=True)
@@ -58,12 +60,15 @@ def hear(interface, seconds):
                 break
             counts["rarp"] += frame[12:14] == b"\x80\x35"
             counts["arp"] += frame[12:14] == b"\x08\x06" and frame[28:32] == bytes([192, 0, 2, 7])
+            if not has_all and counts == wanted:
+                has_all = True
+                end = min(end, time.monotonic() + 1)
     print(f"rarp {counts['rarp']} arp {counts['arp']}")
 
 
 def main():
     if sys.argv[2] == "hear":
-        hear(sys.argv[1], float(sys.argv[3]))
+        hear(sys.argv[1], {"rarp": int(sys.argv[4]), "arp": int(sys.argv[6])}, float(sys.argv[7]))
         return
     out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     out.bind((sys.argv[1], 0))

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 600
-# The yardstick: iperf3 through vionet-fwd and through DPDK's testpmd in the same guest, on the same two NICs, in turns,
-# three runs each. Both poll on the second processor with bursts of 32. What counts is the median. VIONET_GUEST_SECONDS
-# is the length of a run, VIONET_GUEST_NIC other properties of the NICs.
-# shellcheck source-path=SCRIPTDIR source=../guest.sh
-. "$(dirname "$0")/../guest.sh"
+# deadline: 900
+# A benchmark: iperf3 through vionet-fwd and through DPDK's testpmd in the same guest, on the same two NICs, in turns, three
+# runs each; the result is the median. Both poll on the second processor with bursts of 32. VIONET_GUEST_SECONDS is the
+# length of a run, VIONET_GUEST_NIC sets other properties of the NICs.
+# shellcheck source-path=SCRIPTDIR source=../lib/guest.sh
+. "$(dirname "$0")/../lib/guest.sh"
 seconds_of_iperf=${VIONET_GUEST_SECONDS:-10}
 with_testpmd=1
 pair bench "${VIONET_GUEST_NIC:-disable-legacy=on,iommu_platform=on}"

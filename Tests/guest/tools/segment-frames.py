@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Packets of 58900 bytes that a network card has to segment, each with the header that says how.
 
-    segments.py through NAMESPACE/INTERFACE NAMESPACE/INTERFACE COUNT   sent on the one, expected on the other
-    segments.py expect NAMESPACE/INTERFACE COUNT                        those of large.c; prints "ready" first
+    segment-frames.py through NAMESPACE/INTERFACE NAMESPACE/INTERFACE COUNT   sends on one, expects on the other
+    segment-frames.py expect NAMESPACE/INTERFACE COUNT   expects those of large-frames.c; prints "ready" first
 
-What arrives must be the same in every byte and in what its virtio-net header asks for. Every second packet is IPv6, and
-two of each four are marked with CWR, which must not be repeated in each segment (RFC 3168): VIRTIO_NET_HDR_GSO_ECN.
+A packet must arrive unchanged in every byte and in its virtio-net header. Every second packet is IPv6, and two of each
+four have CWR, which segmentation must not repeat in each segment (RFC 3168): VIRTIO_NET_HDR_GSO_ECN.
 """
 import ctypes
 import os
@@ -23,7 +23,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def packet_socket(place):
-    """Keeps its namespace, so that this process need not stay there."""
+    """A socket keeps its namespace, so this process can leave it."""
     space, interface = place.split("/")
     home = os.open("/proc/self/ns/net", os.O_RDONLY)
     there = os.open(f"/run/netns/{space}", os.O_RDONLY)
@@ -33,7 +33,7 @@ def packet_socket(place):
     one.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
     one.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
     one.bind((interface, ETH_P_ALL))
-    one.settimeout(10)
+    one.settimeout(60)
     LIBC.setns(home, CLONE_NEWNET)
     return one
 
@@ -102,4 +102,4 @@ def main():
 try:
     main()
 except TimeoutError:
-    sys.exit("nothing came within 10 s")
+    sys.exit("nothing came within 60 s")

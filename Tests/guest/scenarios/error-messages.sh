@@ -1,27 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 240
-# What is said of a function that cannot be had, by VFIO; and that the command which is said to mend it does.
-# shellcheck source-path=SCRIPTDIR source=../guest.sh
-. "$(dirname "$0")/../guest.sh"
-[ "$forwarder" = ours ] || skip "this is about what our library says"
+# deadline: 900
+# The messages about a function that cannot be opened through VFIO; and the commands in them mend what is wrong.
+# shellcheck source-path=SCRIPTDIR source=../lib/guest.sh
+. "$(dirname "$0")/../lib/guest.sh"
+[ "$forwarder" = ours ] || skip "this is about messages of our library"
 pair modern disable-legacy=on,iommu_platform=on
 boot iommu vionetctl
 device=$(address modern a)
 sysfs=/sys/bus/pci/devices/$device
 
-# says COMMAND WORDS: it fails, and that is in what it says.
-says() {
-  if guest "$1"; then
-    no "$1 did not fail"
-  else
-    grep -qF -- "$2" "$work/said" || no "$1: not a word of \"$2\": $(last_said)"
-  fi
-}
 info() { says "vionet-info pci:$1" "$2"; }
-# works COMMAND
-works() { guest "$1" || no "$1: $(last_said)"; }
-# mends PATTERN: what stands behind that in the last sentence is a command, which works.
+# mends PATTERN: behind the pattern the last message has a command, which works.
 mends() {
   local command
   command=$(sed -n "s|.*$1\(.*\)|\1|p" "$work/said")
@@ -44,14 +34,14 @@ no_node() {
     works "vionetctl unbind $device && vionetctl bind vfio-pci $device && vionet-info pci:$device"
 }
 no_permission() {
-  says "ports as 1000 64 vionet-info pci:$device" "cannot open /dev/vfio/$group: Permission denied" && mends 'as root: '
+  says "pci-port as 1000 64 vionet-info pci:$device" "cannot open /dev/vfio/$group: Permission denied" && mends 'as root: '
 }
 no_memory() {
-  says "ports as 1000 64 vionet-info pci:$device" "this process may lock 64 KiB: ulimit -l unlimited as root"
+  says "pci-port as 1000 64 vionet-info pci:$device" "this process may lock 64 KiB: ulimit -l unlimited as root"
 }
-no_root() { works "ports as 1000 -1 vionet-info pci:$device"; }
+no_root() { works "pci-port as 1000 -1 vionet-info pci:$device"; }
 busy() {
-  guest "launch forwarder ports revive pci:$device"
+  guest "launch forwarder pci-port revive pci:$device"
   until guest "grep -q take /tmp/forwarder.out"; do
     guest 'running forwarder' || { forwarder_said "it ended"; return; }
   done
