@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the fuzzers share: an input is bytes, read as decisions; one run of a target is one input from beginning to end.
- * Without libFuzzer the program makes its inputs itself from fixed seeds and says which one failed:
+ * The frame of every fuzz target. An input is a list of bytes, and the target reads them as decisions. Without libFuzzer
+ * the program makes its inputs itself from fixed seeds and prints which one failed:
  *
- *     program [COUNT]             so many inputs instead of the target's own number
- *     program --seconds N         for so long, from a seed that it prints
- *     program --replay FILE...    inputs that were kept
+ *     program [COUNT]             runs COUNT inputs instead of the target's own number
+ *     program --seconds N         runs for N seconds, from a seed that it prints
+ *     program --replay FILE...    runs inputs that were kept
  *     program --corpus FOLDER N   writes N inputs for libFuzzer to start from
  */
 #ifndef FUZZ_H
@@ -17,18 +17,20 @@
 
 #include <unistd.h>
 
-/* A check of ok.h that fails must say by which input. */
+/* When a check of ok.h fails, fuzz_failed() also prints which input it was. */
 __attribute__((noreturn)) static void fuzz_failed(int status);
 #define _exit fuzz_failed
 #include "../support/peer.h"
 #undef _exit
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
-/* ---- an input, and reading it: behind its end come zeroes, which mean honesty ----------------------------------- */
+/* ---- an input, and reading it: behind its end come zeroes: a correct device ------------------------------------- */
 
-enum { INPUT_ROOM = 1024 };
+enum { INPUT_ROOM = 1024, DEADLINE = 120 }; /* seconds for one input, which takes milliseconds: only a hang needs more */
 struct input {
 	uint8_t bytes[INPUT_ROOM];
 	size_t size, at;
@@ -47,7 +49,7 @@ OK_UNUSED static uint64_t next_bytes(struct input *i, unsigned int count)
 	return value;
 }
 
-/* Numbers near which comparisons go wrong, or any number. */
+/* A number at which comparisons tend to go wrong, or any number. */
 OK_UNUSED static uint64_t next_number(struct input *i)
 {
 	static const uint64_t edges[] = {
@@ -59,7 +61,7 @@ OK_UNUSED static uint64_t next_number(struct input *i)
 	return which < sizeof(edges) / sizeof(edges[0]) ? edges[which] : next_bytes(i, which % 8 + 1);
 }
 
-/* ---- chance from a seed (SplitMix64) ---------------------------------------------------------------------------- */
+/* ---- random numbers from a seed (SplitMix64)------------------------------------------------------------------------- */
 
 struct chance {
 	uint64_t state;
@@ -78,17 +80,17 @@ OK_UNUSED static uint32_t below(struct chance *c, uint32_t limit)
 	return (uint32_t)((chance_next(c) >> 32) * limit >> 32);
 }
 
-/* ---- what a target gives: see the end of this file for who calls it --------------------------------------------- */
+/* ---- a target: the end of this file calls its functions --------------------------------------------------------- */
 
 struct target {
 	const char *name;
-	unsigned int count;                                    /* inputs of the short form */
-	size_t most;                                           /* bytes of an input that are worth having */
+	unsigned int count;                                    /* of inputs, if the command line has none */
+	size_t most;                                           /* the longest useful input, in bytes */
 	void (*begin)(void);                                   /* once */
-	void (*make)(struct input *input, struct chance *c);   /* an input worth running */
+	void (*make)(struct input *input, struct chance *c);   /* makes an input */
 	void (*spoil)(struct input *input, struct chance *c);  /* may be NULL: changes an input where it matters */
 	void (*run)(struct input *input);
-	void (*end)(void);                                     /* may be NULL: totals, checked and printed */
+	void (*end)(void);                                     /* may be NULL: checks and prints totals */
 };
 static const struct target target;
 
@@ -97,10 +99,10 @@ static struct {
 	unsigned int number;
 	const char *replayed;
 	struct input input;
-	int files; /* that the process had open before; libFuzzer itself opens one now and then */
+	int files; /* open files of the process before the input; libFuzzer opens one at times */
 } now_running;
 
-/* The processor's time of this thread, and the clock on the wall; kernel.h has other ideas of clock_gettime(). */
+/* The real clock, which decides only when --seconds is over. simulated_kernel.h replaces clock_gettime(). */
 OK_UNUSED static uint64_t real_nanoseconds(clockid_t clock)
 {
 	struct timespec t;
@@ -134,7 +136,7 @@ static void fuzz_failed(int status)
 
 static void on_signal(int number)
 {
-	printf("signal %d (%s)\n", number, number == SIGALRM ? "an input took 20 s" : strsignal(number));
+	printf("signal %d (%s)\n", number, number == SIGALRM ? "an input hangs" : strsignal(number));
 	fuzz_failed(1);
 }
 
@@ -165,10 +167,33 @@ static void fuzz_seed(uint64_t seed, unsigned int count, uint64_t until)
 {
 	for (unsigned int i = 0; i < count && real_nanoseconds(CLOCK_MONOTONIC) < until; i++) {
 		fuzz_make(seed, i);
-		alarm(20);
+		alarm(DEADLINE);
 		fuzz_run();
 	}
+	alarm(0);
 	printf("%s: %u inputs of seed %#" PRIx64 "\n", target.name, now_running.number + 1, seed);
+}
+
+static void fuzz_case(uint64_t seed, unsigned int count, uint64_t until)
+{
+	target.begin();
+	fuzz_seed(seed, count, until);
+	if (target.end != NULL)
+		target.end();
+}
+
+/* The inputs of a seed in a process of their own. Returns 0 if all of them passed. */
+static int fuzz_process(uint64_t seed, unsigned int count)
+{
+	int status = -1;
+	fflush(stdout);
+	pid_t child = fork();
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		fuzz_case(seed, count, UINT64_MAX);
+		exit(0);
+	}
+	return child < 0 || waitpid(child, &status, 0) != child || status != 0;
 }
 
 static void fuzz_replay(int count, char **paths)
@@ -179,7 +204,7 @@ static void fuzz_replay(int count, char **paths)
 		now_running.replayed = paths[i];
 		now_running.input.size = fread(now_running.input.bytes, 1, INPUT_ROOM, f);
 		fclose(f);
-		alarm(20);
+		alarm(DEADLINE);
 		fuzz_run();
 	}
 }
@@ -195,21 +220,24 @@ int main(int count, char **words)
 		write_corpus(words[2], (unsigned int)atoi(words[3]));
 		return 0;
 	}
-	target.begin();
 	if (strcmp(what, "--replay") == 0) {
+		target.begin();
 		fuzz_replay(count - 2, words + 2);
 		return 0;
 	}
 	if (count > 2 && strcmp(what, "--seconds") == 0) {
 		uint64_t now = real_nanoseconds(CLOCK_MONOTONIC);
-		fuzz_seed(real_nanoseconds(CLOCK_REALTIME), UINT32_MAX, now + (uint64_t)atoi(words[2]) * 1000000000u);
-	} else
-		for (int s = 0; s < 4; s++)
-			fuzz_seed(seeds[s], (count > 1 ? (unsigned int)atoi(what) : target.count) / 4, UINT64_MAX);
-	alarm(0);
-	if (target.end != NULL)
-		target.end();
-	return 0;
+		fuzz_case(real_nanoseconds(CLOCK_REALTIME), UINT32_MAX, now + (uint64_t)atoi(words[2]) * 1000000000u);
+		return 0;
+	}
+	int failures = 0;
+	printf("1..4\n");
+	for (unsigned int s = 0; s < 4; s++) {
+		int failed = fuzz_process(seeds[s], (count > 1 ? (unsigned int)atoi(what) : target.count) / 4);
+		printf("%s %u - inputs of seed %#" PRIx64 "\n", failed ? "not ok" : "ok", s + 1, seeds[s]);
+		failures += failed;
+	}
+	return failures > 0;
 }
 #else
 static void fuzz_failed(int status)
@@ -234,7 +262,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	return 0;
 }
 
-/* Now and then a change that knows what the bytes mean. */
+/* In half of the cases the target makes the change, since it knows what the bytes mean. */
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned int seed)
 {
 	static struct input input;

@@ -1,15 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 600
-# The fuzzers of this folder under libFuzzer, which goes where the library has not been yet, with every address checked:
-# guided.sh [SECONDS] in all, 20 by default. The library is linked in, built from the same sources with the same
-# settings and instrumented; its calls of libc go to kernel.h. What was found worth keeping stays in build/fuzz; so does
-# an input that fails, which is run once more by: build/fuzz/NAME FILE, or build/test-bin/fuzz-NAME --replay FILE
+# deadline: 1800
+# The fuzz targets of this folder under libFuzzer and AddressSanitizer. libFuzzer changes inputs so that they reach new
+# parts of the library, which is linked in, built from the same sources with the same settings, and instrumented. The
+# library's calls of libc go to simulated_kernel.h.
+#
+#   guided.sh             a fixed number of inputs for each target
+#   guided.sh SECONDS     that time in all; from a minute on, also without libFuzzer on the release library
+#
+# The inputs worth keeping stay in build/fuzz. So does an input that fails, and either of these runs it again:
+#   build/fuzz/NAME FILE, build/test-bin/fuzz-NAME --replay FILE
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
 
-seconds=${1:-20}
-[[ $seconds =~ ^[1-9][0-9]*$ ]] || fail "not a number of seconds: $seconds"
+inputs=3000 seconds=${1:-0}
+[[ $seconds =~ ^[0-9]+$ ]] || fail "not a number of seconds: $seconds"
 clang=$(dirname "$(readlink -f "$(command -v "${SWIFTC:-swiftc}")")")/clang
 # libFuzzer is C++.
 need g++ g++
@@ -19,13 +24,13 @@ make --no-print-directory B=build/instrumented INSTRUMENT=1 objects >"$work/make
 
 fuzz=$build/fuzz
 mkdir -p "$fuzz/objects"
-sed -n 's/.*\bKERNEL(\([a-z_]*\))(.*/\1 kernel_\1/p' Tests/fuzz/kernel.h | sort -u >"$work/names"
-[ "$(wc -l <"$work/names")" -ge 12 ] || fail "hardly any function found in kernel.h"
+sed -n 's/.*\bKERNEL(\([a-z_]*\))(.*/\1 kernel_\1/p' Tests/support/simulated_kernel.h | sort -u >"$work/names"
+[ "$(wc -l <"$work/names")" -ge 12 ] || fail "hardly any function found in simulated_kernel.h"
 for object in build/instrumented/objects/*.o; do
   objcopy --redefine-syms="$work/names" "$object" "$fuzz/objects/${object##*/}" || fail "objcopy $object"
 done
 
-# Leaks are looked for by the targets themselves, after each input.
+# The targets themselves look for leaks after each input.
 export ASAN_OPTIONS=detect_leaks=0:handle_abort=1
 
 prepare() { # name target
@@ -36,9 +41,10 @@ prepare() { # name target
   "$build/test-bin/fuzz-$2" --corpus "$fuzz/corpus-$1" 64 || fail "no inputs to start from"
 }
 
-guide() { # name seconds
-  local status=0 runs edges
-  "$fuzz/$1" "$fuzz/corpus-$1" -max_len=1024 -timeout=20 -print_final_stats=1 -rss_limit_mb=4096 -max_total_time="$2" \
+guide() { # name seconds, or 0 for a number of inputs
+  local status=0 runs edges limit=-runs=$inputs
+  [ "$2" -eq 0 ] || limit=-max_total_time=$2
+  "$fuzz/$1" "$fuzz/corpus-$1" -max_len=1024 -timeout=120 -print_final_stats=1 -rss_limit_mb=4096 "$limit" \
     -artifact_prefix="$fuzz/failed-$1-" >"$work/log" 2>&1 || status=1
   [ "$status" -eq 0 ] || tail -n 40 "$work/log"
   runs=$(number_after number_of_executed_units: "$work/log")
@@ -48,17 +54,21 @@ guide() { # name seconds
   return "$status"
 }
 
-# The short form is guided only; the long one has the release library run as long, and with a second thread.
-failed=0 parts=3
-[ "$seconds" -lt 60 ] || parts=7
-each=$(((seconds + parts - 1) / parts))
-for target in ${FUZZ_TARGETS:-config_space replies rings restless}; do
-  compile "Tests/fuzz/$target.c" || fail "compiling $target"
-  name=${target//_/-}
-  if [ "$target" != restless ]; then
-    prepare "$name" "$target"
-    guide "$name" "$each" || failed=1
+# one_target TARGET
+one_target() {
+  local name=${1//_/-} status=0
+  compile "Tests/fuzz/$1.c" || fail "compiling $1"
+  # libFuzzer cannot repeat what a second thread does.
+  if [ "$1" != concurrent_device ]; then
+    prepare "$name" "$1"
+    guide "$name" "$each" || status=1
   fi
-  [ "$parts" -eq 3 ] || "$build/test-bin/fuzz-$target" --seconds "$each" || failed=1
+  [ "$seconds" -lt 60 ] || "$build/test-bin/fuzz-$1" --seconds "$each" || status=1
+  return "$status"
+}
+
+each=$(((seconds + 6) / 7))
+for target in ${FUZZ_TARGETS:-pci_space vhost_user_replies device_rings concurrent_device}; do
+  [ "$target" = concurrent_device ] && [ "$seconds" -lt 60 ] && continue
+  run_case "$target" one_target "$target"
 done
-exit "$failed"

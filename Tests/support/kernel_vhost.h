@@ -3,8 +3,7 @@
  * A made-up /dev/vhost-net, /dev/net/tun and /dev/vhost-vdpa-7, as strict as the real ones about what may be asked when.
  * Any question can be refused.
  */
-#define KERNEL_ALONE
-#include "../fuzz/kernel.h"
+#include "simulated_kernel.h"
 
 #include <linux/if_tun.h>
 #include <linux/vhost.h>

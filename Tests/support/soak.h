@@ -6,7 +6,7 @@
 #ifndef SOAK_H
 #define SOAK_H
 
-#include "../wire/restarts-echo.h"
+#include "echo_backend.h"
 #include "frame.h"
 
 enum { PACKETS = 8192, WINDOW = 900, RECEIVE_RING = 256, MOST_CACHED = 768, NO_DEVICE = 0xffff };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A modern PCI function whose registers do something: the kernel and the function are those of Tests/fuzz, and the
+ * A modern PCI function whose registers do something: the kernel and the function are simulated_kernel.h and pci_function.h, and the
  * library's mapping of the registers may not be touched, so that each access of the library's ends in a signal handler. It
  * lets the access happen, one instruction long, and the device answers before or after it. Time is made up, too: nobody
  * sleeps. x86-64 alone can be made to take a single step.
@@ -8,8 +8,7 @@
 #ifndef TRAPPED_H
 #define TRAPPED_H
 
-#define KERNEL_ALONE
-#include "../fuzz/function.h"
+#include "pci_function.h"
 
 #include <signal.h>
 #include <sys/ucontext.h>

@@ -1,42 +1,43 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A vhost-user back-end for kernel.h. It sits at the other end of a real socket pair, and comes to its turn when the
- * library has sent something: then it does what peer.h's does, and answers as the input says, rightly or not.
+ * A vhost-user back-end for simulated_kernel.h, at the other end of a real socket pair. It runs when the library has sent
+ * something: it obeys like the back-end of peer.h and then answers as the input says, correctly or not.
  */
-#ifndef BACKEND_H
-#define BACKEND_H
+#ifndef VHOST_USER_BACKEND_H
+#define VHOST_USER_BACKEND_H
 
-#include "kernel.h"
+#include "fuzz.h"
+#include "../support/simulated_kernel.h"
 #include "../support/device.h"
 
 #define BACKEND "vhost-user:/fuzz/socket"
-enum { ANSWER_SECONDS = 5 }; /* what vionet_probe() promises to wait for at most */
+enum { ANSWER_SECONDS = 5 }; /* vionet_probe() waits for an answer at most that long */
 
 enum answer {
-	HONEST, LEAVE, STAY_SILENT, OTHER_REQUEST, OTHER_FLAGS, OTHER_SIZE, OTHER_LENGTH, OTHER_VALUE, ONE_BIT,
+	CORRECT, LEAVE, STAY_SILENT, OTHER_REQUEST, OTHER_FLAGS, OTHER_SIZE, OTHER_LENGTH, OTHER_VALUE, ONE_BIT,
 	CUT_AND_LEAVE, CUT, MANY_FILES, LATE, TWICE, NOISE_FIRST, ANSWER_AND_LEAVE, UNASKED, SINGLE_BYTES, INTERRUPTED,
 	FULL_SOCKET, SHORT_SENDS, SAY_NO, DRIBBLE, ANSWERS,
 };
 
 static struct {
 	struct peer peer;
-	struct input *script; /* NULL: honest */
-	int front, back;      /* the library's end and ours; -1 */
-	uint64_t patience;    /* milliseconds that the answers so far may have made the library wait */
-	uint32_t messages, lies;
-	int wrong; /* it has given an answer on this connection that can be none, so the library must leave */
-	int ahead; /* more came before than was asked for: the library may not have read as far as the last answer */
-	/* A message in the making. */
+	struct input *script;  /* NULL: every answer is correct */
+	int front, back;       /* the library's end and ours; -1 */
+	uint64_t allowed_wait; /* milliseconds that the answers so far may have made the library wait */
+	uint32_t messages, wrong_answers;
+	int unacceptable; /* one answer on this connection cannot be valid, so the library must close it */
+	int ahead; /* bytes that nobody asked for were sent: the library may not have read up to the last answer */
+	/* A message that has not come in full. */
 	uint8_t bytes[12 + 600];
 	size_t count;
 	int fds[8], fd_count;
-	/* An answer in the making: sent when the library has waited that long, or then one byte and so on. */
+	/* A late answer: sent when the library has waited `late` milliseconds, whole or one byte at each `step`. */
 	uint64_t late, step;
 	struct message answer;
 	size_t answer_length, answered;
 	/* Troubles of the socket. */
 	int full, interruptions;
-	size_t most_sent, most_received; /* at once; 0: no limit */
+	size_t most_sent, most_received; /* in one call; 0: no limit */
 } backend = {.front = -1, .back = -1};
 
 static void backend_leave(void)
@@ -70,18 +71,18 @@ static void backend_send(const void *bytes, size_t length, int file_count)
 	syscall(SYS_sendmsg, backend.back, &head, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* The answer as the input wants it; `length` bytes of payload, -1 if the request has none. */
+/* Answers as the input says. `length` is the size of the payload, -1 if the request has no answer. */
 static void backend_answer(struct message *m, int length, struct input *script)
 {
-	enum answer how = script != NULL ? (enum answer)next8(script) : HONEST;
+	enum answer how = script != NULL ? (enum answer)next8(script) : CORRECT;
 	int file_count = 0;
 	uint32_t request = m->request;
 	m->flags = 5;
 	m->size = (uint32_t)length;
 	size_t bytes = length < 0 ? 0 : 12 + (size_t)length;
-	if (how > HONEST && how < ANSWERS) {
-		backend.lies++;
-		backend.patience += ANSWER_SECONDS * 1000 + 100;
+	if (how > CORRECT && how < ANSWERS) {
+		backend.wrong_answers++;
+		backend.allowed_wait += ANSWER_SECONDS * 1000 + 100;
 	}
 	switch (how) {
 	case LEAVE: backend_leave(); return;
@@ -119,7 +120,7 @@ static void backend_answer(struct message *m, int length, struct input *script)
 	case SHORT_SENDS: backend.most_sent = 1 + next8(script) % 16; break;
 	default: break;
 	}
-	backend.wrong |= !backend.ahead && length >= 0 && bytes >= 12 &&
+	backend.unacceptable |= !backend.ahead && length >= 0 && bytes >= 12 &&
 	                 (m->request != request || m->flags != 5 || m->size != (uint32_t)length);
 	if (backend.late > 0) {
 		backend.answer = *m;
@@ -149,7 +150,7 @@ static void backend_message(void)
 	backend_answer(&m, length, backend.script);
 }
 
-/* Reads what the library has sent so far: first a header, then what it announces. */
+/* Reads what the library has sent so far: a header, then the payload that it announces. */
 static void backend_turn(int file)
 {
 	while (file == backend.front && backend.back >= 0) {
@@ -179,7 +180,7 @@ static void backend_turn(int file)
 	}
 }
 
-/* ---- what kernel.h asks ----------------------------------------------------------------------------------------- */
+/* ---- hooks of the simulated kernel ----------------------------------------------------------------------------- */
 
 static int backend_connect(int file, const char *path, int *result)
 {
@@ -194,7 +195,7 @@ static int backend_connect(int file, const char *path, int *result)
 	syscall(SYS_close, pair[0]);
 	backend.front = file;
 	backend.back = pair[1];
-	backend.wrong = backend.ahead = 0;
+	backend.unacceptable = backend.ahead = 0;
 	backend.full = backend.interruptions = 0;
 	backend.most_sent = backend.most_received = 0;
 	*result = 0;
@@ -214,7 +215,7 @@ static int interrupted(void)
 	return backend.interruptions > 0 && backend.interruptions-- > 0;
 }
 
-static int backend_hear(int file, struct msghdr *message, ssize_t *result)
+static int backend_before_send(int file, struct msghdr *message, ssize_t *result)
 {
 	if (file < 0 || file != backend.front)
 		return 0;
@@ -227,7 +228,7 @@ static int backend_hear(int file, struct msghdr *message, ssize_t *result)
 	return 0;
 }
 
-static int backend_tell(int file, struct msghdr *message, ssize_t *result)
+static int backend_before_receive(int file, struct msghdr *message, ssize_t *result)
 {
 	if (file < 0 || file != backend.front)
 		return 0;
@@ -240,7 +241,7 @@ static int backend_tell(int file, struct msghdr *message, ssize_t *result)
 	return 0;
 }
 
-/* The library waits: a late answer comes if it waits long enough. A full socket stays full. */
+/* The library waits. A late answer comes if the wait is long enough; a full socket stays full. */
 static int backend_wait(struct pollfd *file, int milliseconds)
 {
 	if (file->fd < 0 || file->fd != backend.front)
@@ -274,10 +275,10 @@ static int backend_more(struct peer *p, struct message *m, const int *fds, int f
 OK_UNUSED static void backend_begin(void)
 {
 	kernel = (struct kernel){.now = 1000000000, .connect = backend_connect, .close = backend_close,
-	                         .send = backend_hear, .sent = backend_turn, .receive = backend_tell, .wait = backend_wait};
+	                         .send = backend_before_send, .sent = backend_turn, .receive = backend_before_receive, .wait = backend_wait};
 }
 
-/* A back-end that nobody has met; it answers honestly where script is NULL or at its end. */
+/* Resets the back-end. Its answers are correct if script is NULL, or when the script has ended. */
 OK_UNUSED static void backend_reset(struct input *script)
 {
 	backend_leave();
@@ -293,8 +294,8 @@ OK_UNUSED static void backend_reset(struct input *script)
 	backend.peer.protocol = PROTOCOL_MQ | PROTOCOL_REPLY_ACK | PROTOCOL_CONFIG | PROTOCOL_STATUS;
 	memcpy(backend.peer.config, "\x02\xaa\xbb\xcc\xdd\xee\x01\x00\x01\x00\xdc\x05", 12);
 	backend.script = script;
-	backend.messages = backend.lies = 0;
-	backend.patience = 0;
+	backend.messages = backend.wrong_answers = 0;
+	backend.allowed_wait = 0;
 }
 
 #endif

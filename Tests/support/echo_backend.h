@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A back-end that gives back every frame, to be killed at any moment: split or packed rings, listening or calling. A
- * frame goes into the receive ring before its place in the transmit ring is given back, so that one which is killed
- * loses none, though it may leave some to be sent again.
+ * A back-end that returns every frame and may be killed at any moment: with split or packed rings, as server or as client.
+ * It puts a frame into the receive ring before it returns the buffer in the transmit ring. So a back-end that is killed
+ * loses no frame, but the next one may return some of them again.
  */
-#ifndef RESTARTS_ECHO_H
-#define RESTARTS_ECHO_H
+#ifndef ECHO_BACKEND_H
+#define ECHO_BACKEND_H
 
-#include "../support/device.h"
+#include "device.h"
 
 enum { F_PACKED = 34, ECHO_BATCH = 32, AVAILABLE_BIT = 1 << 7, USED_BIT = 1 << 15 };
 
-/* What the one who kills needs to know, in memory that both share. */
+/* What the back-end tells the test, in shared memory. */
 struct notes {
 	_Atomic uint64_t there; /* microseconds: when it listened, or was connected */
 	_Atomic uint64_t echoed;
@@ -30,7 +30,7 @@ struct echo_buffer {
 	uint16_t id;
 };
 
-/* Where one ring is being read; of a packed one the place in bits 0 to 14 and the wrap counter in bit 15. */
+/* How far one ring has been read. In a packed ring bits 0 to 14 are the place, and bit 15 is the wrap counter. */
 struct echo_ring {
 	struct peer *peer;
 	int index, packed;
@@ -52,7 +52,7 @@ static struct packed_descriptor *packed_at(const struct echo_ring *r, uint16_t p
 	return &all[place & 0x7fff];
 }
 
-/* The next available buffer, of one descriptor; 0 if there is none. */
+/* Reads the next available buffer, which has one descriptor. Returns 0 if there is none. */
 static int echo_read(struct echo_ring *r, struct echo_buffer *b)
 {
 	struct peer *p = r->peer;
@@ -74,7 +74,7 @@ static int echo_read(struct echo_ring *r, struct echo_buffer *b)
 	return 1;
 }
 
-/* Says that it was used. A split ring shows that with echo_show only. */
+/* Marks a buffer as used. In a split ring the driver sees that after echo_publish. */
 static void echo_write(struct echo_ring *r, uint16_t id, uint32_t length)
 {
 	struct peer *p = r->peer;
@@ -89,13 +89,13 @@ static void echo_write(struct echo_ring *r, uint16_t id, uint32_t length)
 	r->written = echo_step(r, r->written);
 }
 
-static void echo_show(struct echo_ring *r)
+static void echo_publish(struct echo_ring *r)
 {
 	if (!r->packed)
 		__atomic_store_n(&used(r->peer, r->index)->idx, r->written, __ATOMIC_RELEASE);
 }
 
-/* At most a batch of frames from one ring to the other. Returns how many. */
+/* Moves at most ECHO_BATCH frames from one ring to the other. Returns how many. */
 static int echo_frames(struct echo_ring *tx, struct echo_ring *rx)
 {
 	struct echo_buffer from, to;
@@ -116,14 +116,14 @@ static int echo_frames(struct echo_ring *tx, struct echo_ring *rx)
 		echo_write(rx, to.id, from.length);
 		ids[count++] = from.id;
 	}
-	echo_show(rx);
+	echo_publish(rx);
 	for (int i = 0; i < count; i++)
 		echo_write(tx, ids[i], 0);
-	echo_show(tx);
+	echo_publish(tx);
 	return count;
 }
 
-/* Never returns: it is there to be killed. */
+/* Runs the back-end until it is killed. */
 __attribute__((noreturn)) OK_UNUSED static void echo_for_ever(const char *path, int dials, int packed, struct notes *notes)
 {
 	static struct peer p;

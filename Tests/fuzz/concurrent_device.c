@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* deadline: 120 */
+/* deadline: 900 */
 /*
- * Devices that never rest: a second thread writes into rings, descriptors and packet headers, or into the registers of
- * a PCI function, while the library works with them. What it does no one can repeat, so there is nothing to compare;
- * but no call crashes, hangs or fails without a sentence, no packet is handed out twice, and none is lost.
+ * A device that writes while the library reads: a second thread changes rings, descriptors and packet headers, or the
+ * registers of a PCI function. A run cannot be repeated, so there is nothing to compare; but no call crashes, hangs or
+ * fails without a sentence, no packet is handed out twice, and none is lost.
  */
-#include "side.h"
-#include "space.h"
+#include "device-ring.h"
+#include "pci-space.h"
 
 static const int errors[] = {ENODEV,    ENOTSUP, EIO,      EINVAL, ENOMEM,   EBUSY,
                              ETIMEDOUT, ENOBUFS, ENOTCONN, EEXIST, EALREADY, 0};
 
 static struct {
 	pthread_t thread;
-	_Atomic int wanted, busy, ended; /* what it may do; what it is at */
+	_Atomic int wanted, busy, ended; /* what it may do; what it does */
 	_Atomic uint64_t writes;
 	struct chance chance;
-	struct side side[2];
+	struct device_ring rings[2];
 	uint8_t *buffers, *registers;
 	size_t buffer_bytes;
 } scribbler;
 enum { NOTHING, RINGS, REGISTERS };
 static uint32_t functions, functions_started, failures;
 
-/* A header for one buffer, if the buffer is where the pool is; addresses are scribbled on, too. */
+/* Writes a header into a buffer, if the address is inside the pool: addresses are changed, too. */
 static void put_header(const struct buffer *b)
 {
 	uint64_t offset = b->address - backend.peer.region[1].user;
@@ -33,28 +33,28 @@ static void put_header(const struct buffer *b)
 	scribbler.buffers[offset + 10] = 1;
 }
 
-/* Mostly what an honest device does, or nothing would come after the first lie. */
+/* Mostly what a correct device does, or every queue would break at once. */
 static void scribble_rings(struct chance *c)
 {
-	struct side *s = &scribbler.side[below(c, 2)];
-	uint16_t at = (uint16_t)below(c, s->size), odd = (uint16_t)odd_number(c);
+	struct device_ring *s = &scribbler.rings[below(c, 2)];
+	uint16_t at = (uint16_t)below(c, s->size), odd = (uint16_t)edge_number(c);
 	switch (below(c, 16)) {
 	case 0: case 1: case 2: case 3: case 4: case 5:
-		side_look(s);
+		device_look(s);
 		if (s->waiting_count == 0)
 			break;
-		for (uint16_t n = 0; n < s->waiting_count && s == &scribbler.side[RX]; n++)
+		for (uint16_t n = 0; n < s->waiting_count && s == &scribbler.rings[RX]; n++)
 			put_header(&s->waiting[n]);
-		side_give(s, at, HEADER + 60);
+		device_give(s, at, HEADER + 60);
 		break;
 	case 6:
 		if (below(c, 64) == 0)
 			memset(scribbler.buffers + below(c, (uint32_t)scribbler.buffer_bytes - 64), (int)below(c, 3), 64);
 		break;
 	case 7: s->table[at].addr = chance_next(c); break;
-	case 8: s->table[at].len = odd_number(c); break;
+	case 8: s->table[at].len = edge_number(c); break;
 	case 9: s->device[s->packed ? at & 1 : 0] = below(c, 2) ? odd : at; break;
-	case 10: /* all of the ring that is not read by an honest device, and ids for a packed one */
+	case 10: /* fields that a correct device does not read, and the ids of a packed ring */
 		if (below(c, 64) == 0)
 			s->table[at].flags = odd;
 		break;
@@ -66,24 +66,24 @@ static void scribble_rings(struct chance *c)
 		if (below(c, 64) == 0)
 			s->driver[s->packed ? at & 1 : at] = odd;
 		break;
-	case 13: /* an entry that was given already, maybe under the driver's eyes */
+	case 13: /* an entry that was published already, maybe while the driver reads it */
 		if (!s->packed && below(c, 32) == 0)
-			*side_entry(s, at) = (struct vring_used_elem){below(c, 2) ? at : odd, below(c, 2) ? 100 : odd_number(c)};
+			*device_entry(s, at) = (struct vring_used_elem){below(c, 2) ? at : odd, below(c, 2) ? 100 : edge_number(c)};
 		break;
 	case 14:
 		if (!s->packed && below(c, 1024) == 0)
 			s->device[1] = odd;
 		break;
-	default: side_look(s);
+	default: device_look(s);
 	}
 }
 
 static void scribble_registers(struct chance *c)
 {
 	uint8_t *r = scribbler.registers;
-	uint32_t odd = odd_number(c);
+	uint32_t odd = edge_number(c);
 	switch (below(c, 8)) {
-	/* The status mostly takes values that let the driver go on. */
+	/* Mostly values of the status with which the driver goes on. */
 	case 0: r[20] = below(c, 3) == 0 ? (uint8_t)odd : (uint8_t[]){0, 1, 3, 11, 15}[below(c, 5)]; break;
 	case 1: r[21] = (uint8_t)below(c, 2); break;
 	case 2: put32(r + 4, below(c, 4) == 0 ? odd : 0x1002b); break;
@@ -113,7 +113,7 @@ static void *scribble_on(void *ignored)
 	return NULL;
 }
 
-/* Its memory does not go while it writes. */
+/* Chooses what the thread does, and waits until it does: its memory may go only when it does nothing. */
 static void scribble(int what)
 {
 	scribbler.wanted = what;
@@ -126,10 +126,10 @@ static void scribble(int what)
 static void scribble_here(uint64_t features)
 {
 	for (int r = RX; r <= TX; r++) {
-		side_begin(&scribbler.side[r], r, features);
-		scribbler.side[r].honest = 0;
+		device_begin(&scribbler.rings[r], r, features);
+		scribbler.rings[r].is_valid = 0;
 	}
-	/* The second region is the pool's. */
+	/* The second region is the pool. */
 	scribbler.buffers = backend.peer.region[1].mapped + backend.peer.region[1].offset;
 	scribbler.buffer_bytes = backend.peer.region[1].length;
 	scribble(RINGS);
@@ -142,28 +142,28 @@ static void with_rings(struct input *i)
 	for (unsigned int n = 0; n < sizeof(bits); n++)
 		features |= i->bytes[0] >> (n + 1) & 1 ? BIT(bits[n]) : 0;
 	backend_begin();
-	life_open(features, (uint16_t)(2 + i->bytes[1] % (RING - 1)));
+	session_open(features, (uint16_t)(2 + i->bytes[1] % (RING - 1)));
 	scribble_here(features);
 	for (int n = 0; n < 300; n++) {
 		uint8_t what = next8(i);
-		life_receive(1 + what % 32);
-		life_send(1 + what % 16, (uint8_t)(what * 7));
+		session_receive(1 + what % 32);
+		session_send(1 + what % 16, (uint8_t)(what * 7));
 		if (what & 64)
-			life_free(what);
+			session_free(what);
 		if (what & 128)
-			(void)vionet_rx_arm(life.port, 0);
-		if (life_is_broken() == 0)
+			(void)vionet_rx_arm(session.port, 0);
+		if (session_is_broken() == 0)
 			continue;
-		/* It writes on while the queues are stopped, and into rings that are no more. */
-		life.broken += (uint32_t)life.broken_events;
-		ok(vionet_stop(life.port));
+		/* The thread goes on writing while the queues stop, and into rings that are gone. */
+		session.broken += (uint32_t)session.broken_events;
+		ok(vionet_stop(session.port));
 		scribble(NOTHING);
-		life_start();
+		session_start();
 		scribble_here(features);
 	}
-	vionet_close(life.port);
+	vionet_close(session.port);
 	scribble(NOTHING);
-	life_close();
+	session_close();
 }
 
 /* ---- registers -------------------------------------------------------------------------------------------------- */
@@ -182,7 +182,7 @@ static void with_registers(void)
 	struct vionet_config config = VIONET_SIZED(struct vionet_config);
 	struct vionet_packet *packets[8];
 
-	honest_space(&space);
+	valid_space(&space);
 	function_use();
 	uint64_t began = kernel.now;
 	memcpy(function.config, space.bytes, 256);
@@ -194,25 +194,25 @@ static void with_registers(void)
 	function_put(4, 0, space.bytes + AT_COMMON, 56);
 	function_put(4, 0x2000, space.bytes + AT_DEVICE, 24);
 	functions++;
-	ok(vionet_probe("pci:0000:7f:05.0", &life.port));
+	ok(vionet_probe("pci:0000:7f:05.0", &session.port));
 	config.pool = pool_made(PACKETS);
 	config.rx_descriptors = config.tx_descriptors = 64;
 	scribble(REGISTERS);
 	for (int n = 0; n < 4; n++) {
-		(void)info_of(life.port);
-		if (CALL(vionet_init(life.port, &config)) == 0 && CALL(vionet_start(life.port)) == 0) {
+		(void)info_of(session.port);
+		if (CALL(vionet_init(session.port, &config)) == 0 && CALL(vionet_start(session.port)) == 0) {
 			functions_started++;
-			vionet_packet_free_bulk(packets, vionet_rx_burst(life.port, 0, packets, 8));
+			vionet_packet_free_bulk(packets, vionet_rx_burst(session.port, 0, packets, 8));
 			uint16_t made = vionet_packet_alloc_bulk(config.pool, packets, 4);
 			for (uint16_t m = 0; m < made; m++)
 				vionet_packet_append(packets[m], 60);
-			uint16_t sent = vionet_tx_burst(life.port, 0, packets, made);
+			uint16_t sent = vionet_tx_burst(session.port, 0, packets, made);
 			vionet_packet_free_bulk(packets + sent, (uint16_t)(made - sent));
-			CALL(vionet_rx_arm(life.port, 0));
+			CALL(vionet_rx_arm(session.port, 0));
 		}
-		CALL(vionet_stop(life.port));
+		CALL(vionet_stop(session.port));
 	}
-	vionet_close(life.port);
+	vionet_close(session.port);
 	scribble(NOTHING);
 	ok(vionet_pool_destroy(config.pool));
 	if (kernel.now - began > 60000000000u)
@@ -227,7 +227,7 @@ static void begin(void)
 	scribbler.registers = mmap(NULL, 0x4000, PROT_READ | PROT_WRITE, MAP_SHARED, function.memory, (off_t)REGION(4));
 	yes(scribbler.registers != MAP_FAILED);
 	same(pthread_create(&scribbler.thread, NULL, scribble_on, NULL), 0);
-	life_begin();
+	session_begin();
 }
 
 static void run(struct input *i)
@@ -248,10 +248,10 @@ static void end(void)
 {
 	scribbler.ended = 1;
 	pthread_join(scribbler.thread, NULL);
-	printf("%" PRIu64 " rounds of scribbling; %u lives, %u packets received, %u queues broken; %u functions, "
-	       "%u starts, %u failures with a sentence each\n", scribbler.writes, life.lives, life.received, life.broken,
+	printf("%" PRIu64 " rounds of writes; %u ports, %u packets received, %u queues broken; %u functions, "
+	       "%u starts, %u failures with a sentence each\n", scribbler.writes, session.opened, session.received, session.broken,
 	       functions, functions_started, failures);
-	yes(life.received > life.lives && life.broken > 0 && functions_started > 0 && failures > 0);
+	yes(session.received > session.opened && session.broken > 0 && functions_started > 0 && failures > 0);
 }
 
-static const struct target target = {"restless", 600, 320, begin, make, NULL, run, end};
+static const struct target target = {"concurrent-device", 600, 320, begin, make, NULL, run, end};

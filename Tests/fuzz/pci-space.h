@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A PCI function as an input: its configuration space, its BARs, what its registers read as; an honest one, the ways to
- * spoil it, and a walk through it, written apart from the driver's, that says what is to be found.
+ * A PCI function as an input: its configuration space, its BARs and the values of its registers. There is a valid one,
+ * ways to spoil it, and a search for its structures that was written independently of the driver's.
  */
-#ifndef SPACE_H
-#define SPACE_H
+#ifndef PCI_SPACE_H
+#define PCI_SPACE_H
 
-#include "function.h"
+#include "fuzz.h"
+#include "../support/pci_function.h"
 
 #include <linux/virtio_pci.h>
 
-/* Where things lie in an input. */
+/* Offsets in an input. */
 enum {
 	AT_CONFIG = 0, AT_BARS = 256, BAR_BYTES = 9, AT_HOW = AT_BARS + 6 * BAR_BYTES, AT_COMMON = AT_HOW + 1,
 	AT_DEVICE = AT_COMMON + 64, SPACE_BYTES = AT_DEVICE + 24,
@@ -38,8 +39,8 @@ static void put_bar(struct input *i, int bar, enum bar_kind kind, uint64_t lengt
 	memcpy(i->bytes + AT_BARS + bar * BAR_BYTES + 1, &length, 8);
 }
 
-/* As QEMU lays a modern function out, with registers as they are before anybody wrote them. */
-static void honest_space(struct input *i)
+/* A modern function with QEMU's layout, and registers as after a reset. */
+static void valid_space(struct input *i)
 {
 	uint8_t *c = i->bytes;
 	memset(i->bytes, 0, SPACE_BYTES);
@@ -61,7 +62,7 @@ static void honest_space(struct input *i)
 	put_bar(i, 0, BAR_PORTS, 32);
 	put_bar(i, 1, BAR_MEMORY, 0x1000);
 	put_bar(i, 4, BAR_MEMORY, 0x4000);
-	/* Both feature words read the same: VERSION_1, ACCESS_PLATFORM in the upper; MAC, STATUS, MTU in the lower. */
+	/* Plain memory shows the same for both feature words: VERSION_1, ACCESS_PLATFORM in the upper; MAC, STATUS, MTU in the lower. */
 	put32(c + AT_COMMON + 4, 3 | 1 << 3 | 1 << 5 | 1 << 16);
 	put16(c + AT_COMMON + 18, 3);
 	put16(c + AT_COMMON + 24, 256);
@@ -69,7 +70,7 @@ static void honest_space(struct input *i)
 	memcpy(c + AT_DEVICE, "\x02\xaa\xbb\xcc\xdd\xee\x01\x00\x01\x00\xdc\x05", 12);
 }
 
-static uint32_t odd_number(struct chance *c)
+static uint32_t edge_number(struct chance *c)
 {
 	static const uint32_t numbers[] = {
 		0, 1, 2, 3, 4, 5, 6, 20, 24, 55, 56, 57, 0xff, 0x1000, 0x3ffe, 0x3fff, 0x4000, 0x20000, 0x7fffffff,
@@ -91,7 +92,7 @@ static void spoil_space(struct input *i, struct chance *c)
 {
 	static const uint8_t sizes[] = {0, 1, 2, 3, 15, 16, 17, 19, 20, 24, 64, 128, 255};
 	static const uint8_t nexts[] = {0, 0, 0x3c, 0x3f, 0x41, 0x9b, 0xfc, 0xff};
-	/* Mostly inside a capability, sometimes at any place, the end included. */
+	/* Mostly inside a capability, sometimes at any place up to the end. */
 	uint8_t here = below(c, 4) == 0 ? (uint8_t)(0x40 + below(c, 48) * 4) : places[below(c, sizeof(places))];
 	uint8_t *at = i->bytes + here;
 	if (i->size < SPACE_BYTES) {
@@ -104,9 +105,9 @@ static void spoil_space(struct input *i, struct chance *c)
 	case 2: at[2] = sizes[below(c, sizeof(sizes))]; break;
 	case 3: at[3] = (uint8_t)below(c, 7); break;
 	case 4: at[here <= 0xf8 ? 4 : 0] = (uint8_t)below(c, below(c, 3) == 0 ? 256 : 8); break;
-	case 5: case 6: if (here <= 0xf0) put32(at + 8, odd_number(c)); break;
-	case 7: case 8: if (here <= 0xf0) put32(at + 12, odd_number(c)); break;
-	case 9: put32(i->bytes + NOTIFY + 16, odd_number(c)); break;
+	case 5: case 6: if (here <= 0xf0) put32(at + 8, edge_number(c)); break;
+	case 7: case 8: if (here <= 0xf0) put32(at + 12, edge_number(c)); break;
+	case 9: put32(i->bytes + NOTIFY + 16, edge_number(c)); break;
 	case 10: spoil_bar(i, c); break;
 	case 11: i->bytes[below(c, SPACE_BYTES)] ^= (uint8_t)(1u << below(c, 8)); break;
 	case 12: i->bytes[0x34] = below(c, 2) ? here : nexts[below(c, sizeof(nexts))]; break;
@@ -116,16 +117,16 @@ static void spoil_space(struct input *i, struct chance *c)
 		put16(i->bytes + 2, below(c, 2) ? 0x1000 : 0x1041);
 		i->bytes[0x10] = (uint8_t)below(c, 2);
 		break;
-	case 15: put16(i->bytes + AT_COMMON + below(c, 32) * 2, (uint16_t)odd_number(c)); break;
-	case 16: put16(i->bytes + AT_DEVICE + below(c, 12) * 2, (uint16_t)odd_number(c)); break;
+	case 15: put16(i->bytes + AT_COMMON + below(c, 32) * 2, (uint16_t)edge_number(c)); break;
+	case 16: put16(i->bytes + AT_DEVICE + below(c, 12) * 2, (uint16_t)edge_number(c)); break;
 	default:
 		if (here <= 0xec)
 			put_virtio(at, (uint8_t)below(c, 7), places[below(c, sizeof(places))], (uint8_t)below(c, 7),
-			           below(c, 0x4100), odd_number(c), sizes[below(c, sizeof(sizes))]);
+			           below(c, 0x4100), edge_number(c), sizes[below(c, sizeof(sizes))]);
 	}
 }
 
-/* Each structure in a BAR of its own. */
+/* Moves each structure to a BAR of its own. */
 static void spread(struct input *i)
 {
 	static const uint8_t at[] = {COMMON, STATUS, DEVICE, NOTIFY};
@@ -135,10 +136,10 @@ static void spread(struct input *i)
 	}
 }
 
-/* Mostly honest with up to eight things wrong with it. */
+/* Mostly a valid function with up to eight things spoilt. */
 OK_UNUSED static void make_space(struct input *i, struct chance *c)
 {
-	honest_space(i);
+	valid_space(i);
 	if (below(c, 4) == 0)
 		spread(i);
 	switch (below(c, 64)) {
@@ -152,7 +153,7 @@ OK_UNUSED static void make_space(struct input *i, struct chance *c)
 		spoil_space(i, c);
 }
 
-/* ---- what is to be found ---------------------------------------------------------------------------------------- */
+/* ---- what a driver must find------------------------------------------------------------------------------------- */
 
 struct found {
 	struct { int bar; uint64_t offset, length; } block[5]; /* by virtio's number of the kind; length 0: none */
@@ -175,7 +176,7 @@ static void look_at(struct found *f, const uint8_t *config, unsigned int at)
 	f->block[kind].length = length;
 }
 
-/* A walk that remembers where it was. */
+/* Walks the list of capabilities and ends at a place where it was before. */
 OK_UNUSED static struct found find(const uint8_t *config)
 {
 	struct found f = {0};

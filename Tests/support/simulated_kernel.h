@@ -1,33 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A kernel under the library, in the same process: the calls that the library makes of libc come here first. A program
- * that links the library defines them as functions of its own, which the dynamic linker prefers; where the library is
- * linked in, with libFuzzer, its objects call them kernel_*.
+ * A simulated kernel under the library, in the same process: the library's calls of libc come here first. A program that
+ * links the library defines these functions itself, and the dynamic linker prefers them. A program that has the library's
+ * objects linked in, with libFuzzer, renames their calls to kernel_*.
  *
- * Time is what this says it is: nobody sleeps, and a wait of five seconds is over at once. So each input is soon done,
- * does the same every time, and how long a call would have taken can be compared with what vionet.h promises.
+ * The clock is simulated, too: no call sleeps, and a wait of five seconds is over at once. So an input takes little time
+ * and does the same every time, and a test can compare how long a call would have waited with what vionet.h promises.
  */
-#ifndef KERNEL_H
-#define KERNEL_H
+#ifndef SIMULATED_KERNEL_H
+#define SIMULATED_KERNEL_H
 
-#ifdef KERNEL_ALONE /* for a test that is no fuzzer */
-#include "../support/peer.h"
-#include <sys/syscall.h>
-static uint64_t real_nanoseconds(clockid_t clock)
-{
-	struct timespec t;
-	syscall(SYS_clock_gettime, clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-#else
-#include "fuzz.h"
-#endif
+#include "peer.h"
 
 #include <dirent.h>
 #include <stdarg.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #ifdef FUZZ_GUIDED
 #define KERNEL(name) kernel_##name
@@ -35,15 +25,15 @@ static uint64_t real_nanoseconds(clockid_t clock)
 #define KERNEL(name) name
 #endif
 
-/* What is plugged into it; all may be left NULL. Those that return int answer whether the call was theirs. */
+/* What a test plugs in; any of it may be NULL. Functions that return int answer whether they handled the call. */
 static struct kernel {
-	uint64_t now;   /* nanoseconds; 0: this kernel is not in use */
-	uint64_t spent; /* of the processor's time, in what is plugged in here for PCI functions */
+	uint64_t now;   /* nanoseconds on the simulated clock; 0: the library talks to the real kernel */
+	uint64_t calls; /* how often the library has called the kernel */
 	int (*open)(const char *path, int *file);
 	int (*link)(const char *path, const char **target);
 	int (*control)(int file, unsigned long request, void *argument, int *result);
 	int (*connect)(int file, const char *path, int *result);
-	int (*send)(int file, struct msghdr *message, ssize_t *result); /* may change the message, or answer for it */
+	int (*send)(int file, struct msghdr *message, ssize_t *result); /* may change the message, or return the result */
 	void (*sent)(int file);
 	int (*receive)(int file, struct msghdr *message, ssize_t *result);
 	int (*wait)(struct pollfd *file, int milliseconds); /* true: something may be ready now */
@@ -53,14 +43,12 @@ static struct kernel {
 	DIR *(*folder)(const char *path);
 } kernel;
 
-/* Notes how long a call of such a thing took. */
-#define SPENT(call) \
-	({ \
-		uint64_t began_ = real_nanoseconds(CLOCK_THREAD_CPUTIME_ID); \
-		__typeof__(call) result_ = (call); \
-		kernel.spent += real_nanoseconds(CLOCK_THREAD_CPUTIME_ID) - began_; \
-		result_; \
-	})
+/* Counts a call, and tells whether the simulated kernel is in use. */
+static int simulates(void)
+{
+	kernel.calls++;
+	return kernel.now != 0;
+}
 
 static int fails(int error)
 {
@@ -70,16 +58,16 @@ static int fails(int error)
 
 int KERNEL(clock_gettime)(clockid_t clock, struct timespec *t)
 {
-	if (kernel.now == 0 || clock != CLOCK_MONOTONIC)
+	if (!simulates() || clock != CLOCK_MONOTONIC)
 		return (int)syscall(SYS_clock_gettime, clock, t);
-	kernel.now += 1000; /* or somebody who only looks at the clock would do so for ever */
+	kernel.now += 1000; /* without this a loop that waits for the clock would never end */
 	*t = (struct timespec){(time_t)(kernel.now / 1000000000u), (long)(kernel.now % 1000000000u)};
 	return 0;
 }
 
 int KERNEL(nanosleep)(const struct timespec *t, struct timespec *left)
 {
-	if (kernel.now == 0)
+	if (!simulates())
 		return (int)syscall(SYS_nanosleep, t, left);
 	kernel.now += (uint64_t)t->tv_sec * 1000000000u + (uint64_t)t->tv_nsec;
 	return 0;
@@ -87,7 +75,7 @@ int KERNEL(nanosleep)(const struct timespec *t, struct timespec *left)
 
 int KERNEL(poll)(struct pollfd *files, nfds_t count, int milliseconds)
 {
-	if (kernel.now == 0)
+	if (!simulates())
 		return (int)syscall(SYS_poll, files, count, milliseconds);
 	if (milliseconds < 0)
 		FAILED("the library waits without a deadline");
@@ -106,7 +94,7 @@ int KERNEL(open)(const char *path, int flags, ...)
 {
 	int file;
 	va_list list;
-	if (kernel.now != 0 && kernel.open != NULL && SPENT(kernel.open(path, &file)))
+	if (simulates() && kernel.open != NULL && kernel.open(path, &file))
 		return file;
 	va_start(list, flags);
 	unsigned int mode = flags & O_CREAT ? va_arg(list, unsigned int) : 0;
@@ -116,7 +104,7 @@ int KERNEL(open)(const char *path, int flags, ...)
 
 int KERNEL(close)(int file)
 {
-	if (kernel.now != 0 && kernel.close != NULL)
+	if (simulates() && kernel.close != NULL)
 		kernel.close(file);
 	return (int)syscall(SYS_close, file);
 }
@@ -124,7 +112,7 @@ int KERNEL(close)(int file)
 ssize_t KERNEL(readlink)(const char *restrict path, char *restrict target, size_t room)
 {
 	const char *found;
-	if (kernel.now == 0 || kernel.link == NULL || !kernel.link(path, &found))
+	if (!simulates() || kernel.link == NULL || !kernel.link(path, &found))
 		return syscall(SYS_readlink, path, target, room);
 	if (found == NULL)
 		return fails(ENOENT);
@@ -135,7 +123,7 @@ ssize_t KERNEL(readlink)(const char *restrict path, char *restrict target, size_
 
 DIR *KERNEL(opendir)(const char *path)
 {
-	DIR *theirs = kernel.now != 0 && kernel.folder != NULL ? SPENT(kernel.folder(path)) : NULL;
+	DIR *theirs = simulates() && kernel.folder != NULL ? kernel.folder(path) : NULL;
 	int file = theirs != NULL ? -1 : (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return file < 0 ? theirs : fdopendir(file);
 }
@@ -147,14 +135,14 @@ int KERNEL(ioctl)(int file, unsigned long request, ...)
 	va_start(list, request);
 	void *argument = va_arg(list, void *);
 	va_end(list);
-	if (kernel.now != 0 && kernel.control != NULL && SPENT(kernel.control(file, request, argument, &result)))
+	if (simulates() && kernel.control != NULL && kernel.control(file, request, argument, &result))
 		return result;
 	return (int)syscall(SYS_ioctl, file, request, argument);
 }
 
 void *KERNEL(mmap)(void *hint, size_t length, int protection, int flags, int file, off_t offset)
 {
-	if (kernel.now != 0 && kernel.map != NULL && file >= 0 && !kernel.map(file, length, &offset))
+	if (simulates() && kernel.map != NULL && file >= 0 && !kernel.map(file, length, &offset))
 		return fails(ENOMEM), MAP_FAILED;
 	long result = syscall(SYS_mmap, hint, length, protection, flags, file, offset);
 	if (kernel.now != 0 && kernel.mapped != NULL && file >= 0)
@@ -162,16 +150,16 @@ void *KERNEL(mmap)(void *hint, size_t length, int protection, int flags, int fil
 	return (void *)result; // NOLINT: -1 is MAP_FAILED
 }
 
-/* All files that are made here for a device's are one to the real kernel. */
+/* The files that stand for a device's all belong to this process, so the real kernel would not keep its users apart. */
 int KERNEL(flock)(int file, int operation)
 {
-	return kernel.now != 0 ? 0 : (int)syscall(SYS_flock, file, operation);
+	return simulates() ? 0 : (int)syscall(SYS_flock, file, operation);
 }
 
 int KERNEL(stat)(const char *restrict path, struct stat *restrict s)
 {
 	int ignored;
-	if (kernel.now == 0 || kernel.connect == NULL || !kernel.connect(-1, path, &ignored))
+	if (!simulates() || kernel.connect == NULL || !kernel.connect(-1, path, &ignored))
 		return (int)syscall(SYS_newfstatat, AT_FDCWD, path, s, 0);
 	*s = (struct stat){.st_mode = S_IFSOCK | 0600};
 	return 0;
@@ -181,7 +169,7 @@ int KERNEL(connect)(int file, const struct sockaddr *address, socklen_t length)
 {
 	int result;
 	const struct sockaddr_un *local = (const struct sockaddr_un *)(const void *)address;
-	if (kernel.now != 0 && kernel.connect != NULL && kernel.connect(file, local->sun_path, &result))
+	if (simulates() && kernel.connect != NULL && kernel.connect(file, local->sun_path, &result))
 		return result;
 	return (int)syscall(SYS_connect, file, address, length);
 }
@@ -192,7 +180,7 @@ ssize_t KERNEL(sendmsg)(int file, const struct msghdr *message, int flags)
 	struct iovec part = message->msg_iov[0];
 	struct msghdr changed = *message;
 	changed.msg_iov = &part;
-	if (kernel.now != 0 && kernel.send != NULL && kernel.send(file, &changed, &result))
+	if (simulates() && kernel.send != NULL && kernel.send(file, &changed, &result))
 		return result;
 	result = syscall(SYS_sendmsg, file, &changed, flags);
 	if (kernel.now != 0 && kernel.sent != NULL && result > 0)
@@ -205,15 +193,33 @@ ssize_t KERNEL(recvmsg)(int file, struct msghdr *message, int flags)
 	ssize_t result;
 	struct iovec part = message->msg_iov[0], *parts = message->msg_iov;
 	message->msg_iov = &part;
-	if (kernel.now == 0 || kernel.receive == NULL || !kernel.receive(file, message, &result))
+	if (!simulates() || kernel.receive == NULL || !kernel.receive(file, message, &result))
 		result = syscall(SYS_recvmsg, file, message, flags);
 	message->msg_iov = parts;
 	return result;
 }
 
-/* ---- what a test wants to know of the library's calls ----------------------------------------------------------- */
+ssize_t KERNEL(read)(int file, void *bytes, size_t length)
+{
+	(void)simulates();
+	return syscall(SYS_read, file, bytes, length);
+}
 
-/* What every failure must be: an errno of those listed (0 ends them), and a sentence. */
+ssize_t KERNEL(pread)(int file, void *bytes, size_t length, off_t offset)
+{
+	(void)simulates();
+	return syscall(SYS_pread64, file, bytes, length, offset);
+}
+
+ssize_t KERNEL(pwrite)(int file, const void *bytes, size_t length, off_t offset)
+{
+	(void)simulates();
+	return syscall(SYS_pwrite64, file, bytes, length, offset);
+}
+
+/* ---- checks of the library's calls ----------------------------------------------------------------------------- */
+
+/* Requires of a failure that its errno is in the list, which 0 ends, and that it left a sentence. */
 OK_UNUSED static void right_failure(const char *call, int result, const int *errors)
 {
 	if (result == 0)
@@ -226,7 +232,7 @@ OK_UNUSED static void right_failure(const char *call, int result, const int *err
 		FAILED("%s failed without a sentence: %d", call, result);
 }
 
-/* Everything is back when the last port has gone. */
+/* Requires that no port is left and every packet is back in the pool. */
 OK_UNUSED static void all_is_back(uint16_t pool, uint32_t packets)
 {
 	same(vionet_port_next(0), VIONET_PORT_NONE);

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* deadline: 120 */
+/* deadline: 900 */
 /*
- * vhost-user back-ends whose answers are made up: sizes, flags, values, files, halves of messages, answers that come
- * late, twice, unasked or never, sockets that are full. Every call of a port's life ends in time, with 0 or with an
- * errno and a sentence, and afterwards nothing is left: no port, no file, no mapping, no packet.
+ * vhost-user back-ends with made-up answers: sizes, flags, values, files, halves of messages, answers that come late,
+ * twice, unasked or never, sockets that are full. Every call in a port's life ends in time, on the simulated clock, with 0
+ * or with an errno and a sentence; afterwards no port, file, mapping or packet is left.
  */
-#include "backend.h"
+#include "vhost-user-backend.h"
 
 enum { PACKETS = 512, RING = 16 };
 static const int errors[] = {EPROTO, ENOSPC, ECONNRESET, ETIMEDOUT, ENOTSUP, EINVAL, EIO, ENOTCONN, 0};
 
 static uint16_t pool;
 static int maps;
-static uint32_t lives, started, lies, failures;
+static uint32_t ports, started, wrong_answers, failures;
 
 static void begin(void)
 {
@@ -21,18 +21,18 @@ static void begin(void)
 	backend_reset(NULL);
 }
 
-/* A call has ended: in time, and with a sentence if it failed. */
+/* Requires that a call ended in time, and with a sentence if it failed. */
 static int ended(const char *call, int result, uint64_t began)
 {
 	uint64_t took = (kernel.now - began) / 1000000;
-	if (took > backend.patience + 100)
-		FAILED("%s took %" PRIu64 " ms, the back-end's answers account for %" PRIu64, call, took, backend.patience);
-	backend.patience -= took < backend.patience ? took : backend.patience; /* some lies have their effect only later */
+	if (took > backend.allowed_wait + 100)
+		FAILED("%s took %" PRIu64 " ms, the back-end's answers account for %" PRIu64, call, took, backend.allowed_wait);
+	backend.allowed_wait -= took < backend.allowed_wait ? took : backend.allowed_wait; /* an answer may have its effect only later */
 	right_failure(call, result > 0 ? 0 : result, errors);
-	if (result < 0 && backend.lies == 0)
-		FAILED("%s failed (%d) though the back-end was honest", call, result);
-	if (backend.wrong && backend.front >= 0)
-		FAILED("%s took an answer for one that cannot be", call);
+	if (result < 0 && backend.wrong_answers == 0)
+		FAILED("%s failed (%d) although every answer was correct", call, result);
+	if (backend.unacceptable && backend.front >= 0)
+		FAILED("%s accepted an answer that cannot be valid", call);
 	failures += result < 0;
 	return result;
 }
@@ -57,7 +57,7 @@ static void live(uint16_t port)
 	struct vionet_config config = VIONET_SIZED(struct vionet_config);
 	config.pool = pool;
 	config.rx_descriptors = config.tx_descriptors = RING;
-	/* The second time without asking whether the first went well: every call is legal then, too. */
+	/* The second time whatever the first one brought: every call is legal then, too. */
 	for (int times = 0; times < 2; times++) {
 		(void)info_of(port);
 		if (CALL(vionet_init(port, &config)) == 0 && CALL(vionet_start(port)) == 0) {
@@ -79,7 +79,7 @@ static void run(struct input *i)
 	uint16_t port = VIONET_PORT_NONE;
 	struct peer *p = &backend.peer;
 	backend_reset(i);
-	/* What it offers; zeroes leave it as it is. */
+	/* What the back-end offers; zeroes change nothing. */
 	uint8_t spoils = next8(i);
 	if (spoils & 1)
 		p->features ^= BIT(next8(i) & 63);
@@ -91,27 +91,27 @@ static void run(struct input *i)
 		for (int n = 0; n < 12; n++)
 			p->config[n] = next8(i);
 	p->drop_features_ok = (spoils & 0x30) == 0x30;
-	backend.lies = spoils != 0;
+	backend.wrong_answers = spoils != 0;
 
-	lives++;
+	ports++;
 	if (CALL(vionet_probe(BACKEND, &port)) == 0)
 		live(port);
-	lies += backend.lies;
+	wrong_answers += backend.wrong_answers;
 	backend_reset(NULL);
 	all_is_back(pool, PACKETS);
-	if (lives == 100)
+	if (ports == 100)
 		maps = count_maps();
 }
 
 static void make(struct input *i, struct chance *c)
 {
-	/* Answers before the one that matters are honest; then a few odd ones follow. */
-	uint32_t honest = below(c, 110), rest = 1 + below(c, 16);
+	/* Correct answers come first, and then a few others. */
+	uint32_t correct = below(c, 110), rest = 1 + below(c, 16);
 	i->bytes[i->size++] = below(c, 3) == 0 ? (uint8_t)chance_next(c) : 0;
 	for (uint32_t n = 0; n < 16 && i->bytes[0] != 0; n++)
 		i->bytes[i->size++] = (uint8_t)(below(c, 3) == 0 ? below(c, 64) : chance_next(c));
-	for (uint32_t n = 0; n < honest; n++)
-		i->bytes[i->size++] = HONEST;
+	for (uint32_t n = 0; n < correct; n++)
+		i->bytes[i->size++] = CORRECT;
 	for (uint32_t n = 0; n < rest; n++) {
 		i->bytes[i->size++] = (uint8_t)below(c, ANSWERS);
 		i->bytes[i->size++] = (uint8_t)(below(c, 2) == 0 ? below(c, 48) : chance_next(c));
@@ -121,9 +121,10 @@ static void make(struct input *i, struct chance *c)
 static void end(void)
 {
 	if (maps > 0 && count_maps() > maps + 8) /* libc's own arenas come and go */
-		FAILED("%d mappings, after 100 lives it were %d", count_maps(), maps);
-	printf("%u lives, %u started, %u odd answers, %u failures with a sentence each\n", lives, started, lies, failures);
-	yes(started > lives / 4 && failures > lives / 4 && lies > lives);
+		FAILED("%d mappings; after 100 ports there were %d", count_maps(), maps);
+	printf("%u ports, %u started, %u wrong answers, %u failures with a sentence each\n", ports, started, wrong_answers,
+	       failures);
+	yes(started > ports / 4 && failures > ports / 4 && wrong_answers > ports);
 }
 
-static const struct target target = {"replies", 8000, 256, begin, make, NULL, run, end};
+static const struct target target = {"vhost-user-replies", 8000, 256, begin, make, NULL, run, end};

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A PCI function made of memory, for kernel.h: sysfs and VFIO (or UIO) show its configuration space and its BARs, both
- * as a test filled them in. Registers are plain memory, so they read as what was written last, or as the test says.
+ * A PCI function made of memory, for simulated_kernel.h: sysfs and VFIO, or UIO, show its configuration space and its BARs
+ * as a test filled them in. Registers are plain memory, so they read as the library or the test wrote them last.
  */
-#ifndef FUNCTION_H
-#define FUNCTION_H
+#ifndef PCI_FUNCTION_H
+#define PCI_FUNCTION_H
 
-#include "kernel.h"
+#include "simulated_kernel.h"
 
 #include <linux/vfio.h>
 
@@ -14,22 +14,22 @@ enum bar_kind { BAR_ABSENT, BAR_MEMORY, BAR_PORTS, BAR_UNMAPPABLE };
 enum role { ROLE_NONE, ROLE_CONTAINER, ROLE_GROUP, ROLE_DEVICE, ROLE_BAR };
 enum { FILES = 1024 };
 #define REGION(n) ((uint64_t)(n) << 40)
-/* Longer than this no BAR can be mapped by a process; a real one cannot be either. */
+/* The longest BAR that a process can map, here and with a real device. */
 #define LONGEST_BAR ((uint64_t)1 << 46)
 
 static struct function {
 	uint8_t config[256];
 	struct { uint64_t length; enum bar_kind kind; } bar[6];
 	int uio;
-	int transitional; /* as sysfs has it */
+	int transitional; /* the device ID in sysfs is that of a transitional device */
 	int no_vectors, no_mappings; /* VFIO_DEVICE_SET_IRQS, VFIO_IOMMU_MAP_DMA fail */
-	int memory;       /* a file: region n, and the configuration space as the 7th, each at its REGION() */
+	int memory;       /* a file with region n, and the configuration space as the 7th, each at its REGION() */
 	uint8_t role[FILES];
 	struct { uint64_t address, length; } mapped[16]; /* for DMA */
 	int mapped_count;
 } function;
 
-/* A file of a few bytes, with a place to read from of its own. */
+/* A new file with these few bytes. */
 static int file_of(const char *text, size_t length)
 {
 	int file = memfd_create("fuzz", MFD_CLOEXEC);
@@ -39,7 +39,7 @@ static int file_of(const char *text, size_t length)
 	return file;
 }
 
-/* A second opening of the function's memory: it has the same bytes, but is a file of its own. */
+/* Opens the function's memory again: the file has the same bytes and an offset of its own. */
 static int memory_again(enum role role, int bar)
 {
 	char path[40];
@@ -103,7 +103,7 @@ static int function_link(const char *path, const char **target)
 	return 1;
 }
 
-/* The uio folder has one entry, the name of the uio device; so has this one. */
+/* The uio folder has one entry, the name of the UIO device. This stands for it and has one entry, too. */
 static DIR *function_folder(const char *path)
 {
 	if (strncmp(path, "/sys/bus/pci/devices/", 21) != 0)
@@ -117,7 +117,7 @@ static void function_close(int file)
 		function.role[file] = ROLE_NONE;
 }
 
-/* A mapping of a BAR is of a BAR that can be mapped, and of the whole of it. */
+/* Requires that a mapping of a BAR is allowed and lies inside the BAR. */
 static int function_map(int file, size_t length, off_t *offset)
 {
 	int role = file < FILES ? function.role[file] : ROLE_NONE;
@@ -143,7 +143,7 @@ static int region_info(struct vfio_region_info *info)
 		info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE
 		              | (is_memory ? VFIO_REGION_INFO_FLAG_MMAP : 0);
 		info->size = function.bar[info->index].length;
-	} else if (info->index == VFIO_PCI_ROM_REGION_INDEX) { /* which is no BAR, however it looks */
+	} else if (info->index == VFIO_PCI_ROM_REGION_INDEX) { /* it looks like a BAR and is none */
 		info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_MMAP;
 		info->size = 1 << 20;
 	} else
@@ -190,13 +190,13 @@ static int function_control(int file, unsigned long request, void *argument, int
 	case VFIO_IOMMU_MAP_DMA: *result = map_for_dma(argument); return 1;
 	case VFIO_IOMMU_UNMAP_DMA: *result = unmap_for_dma(argument); return 1;
 	case VFIO_DEVICE_SET_IRQS: *result = function.no_vectors ? fails(EINVAL) : 0; return 1;
-	default: *result = 0; return 1; /* version of the interface, container and IOMMU of a group */
+	default: *result = 0; return 1; /* the interface's version, and the container and IOMMU of a group */
 	}
 }
 
 /* ---- for tests -------------------------------------------------------------------------------------------------- */
 
-/* From now on the kernel has this function. */
+/* Makes this function the only device of the simulated kernel. */
 OK_UNUSED static void function_use(void)
 {
 	kernel = (struct kernel){.now = 1000000000, .open = function_open, .link = function_link, .map = function_map,
@@ -211,7 +211,7 @@ OK_UNUSED static void function_begin(void)
 	same(ftruncate(function.memory, (off_t)(REGION(8) + LONGEST_BAR)), 0);
 }
 
-/* All BARs read as zero again, and the configuration space as it is now. */
+/* Sets all BARs to zero, and what VFIO shows as configuration space to the current bytes. */
 OK_UNUSED static void function_reset(void)
 {
 	const int hole = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
