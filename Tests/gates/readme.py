@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """What the pages say is so: the README's program compiles and forwards, docs/features.md names the feature bits that the
-library accepts, the README's speeds are those of docs/performance.md, and every path that a page names exists.
+library accepts, the README's speeds are those of docs/performance.md, and every path, make target, test and public name
+that a page names exists.
 """
 # deadline: 180
 import os
@@ -190,6 +191,41 @@ def check_paths():
         fault("hardly any path was found")
 
 
+# ---- names ----------------------------------------------------------------------------------------------------------
+
+TEST = re.compile(r"`((?:gate|unit|abi|guest|tool|wire|dpdk|fuzz|example)-[a-z0-9-]+)`")
+
+
+def known_names():
+    """Targets of the Makefile, tests, and what the public headers declare."""
+    targets = set(re.findall(r"^([a-z][a-z -]*):", (ROOT / "Makefile").read_text(), re.M))
+    tests = run(ROOT / "Tests/run.sh", "--list").stdout.split("\n")
+    headers = "".join(path.read_text() for path in (ROOT / "include").glob("*.h"))
+    return (set(" ".join(targets).split()), {line.split()[0] for line in tests if line},
+            set(re.findall(r"\b(?:vionet|VIONET)_\w+", headers)))
+
+
+def unknown_names(text, known):
+    targets, tests, names = known
+    spans = " ".join(re.findall(r"`[^`]+`|^```.*?^```", text, re.S | re.M))
+    made = set(re.findall(r"\bmake ([a-z][a-z-]+)\b", spans)) - targets
+    # A name that ends in an underscore, as in vionet_soft_*, stands for those that begin so.
+    said = {each for each in re.findall(r"\b(?:vionet|VIONET)_\w+", text)
+            if each not in names and not (each.endswith("_") and any(name.startswith(each) for name in names))}
+    return [f"make {each}" for each in sorted(made)] + sorted(set(TEST.findall(text)) - tests - {"dpdk-testpmd"}) + sorted(said)
+
+
+def check_names():
+    known = known_names()
+    print(f"{len(known[0])} make targets, {len(known[1])} tests, {len(known[2])} public names")
+    for page in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]):
+        for each in unknown_names(page.read_text(), known):
+            fault(f"{page.relative_to(ROOT)} names {each}, which is not there")
+    planted = "`make nothing`, `make test`, `gate-nothing`, `gate-readme`, vionet_nothing(), vionet_probe(), vionet_soft_*"
+    if len(unknown_names(planted, known)) != 3:
+        fault("a name of nothing went unseen")
+
+
 def main():
     text = (ROOT / "README.md").read_text()
     for command in ("make demo", "make test"):
@@ -203,6 +239,7 @@ def main():
         check_features(work)
     check_speed(text)
     check_paths()
+    check_names()
     sys.exit(1 if FAULTS else 0)
 
 
