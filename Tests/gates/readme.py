@@ -233,6 +233,16 @@ def check_names():
         fault("a name of nothing went unseen")
 
 
+def check_commands():
+    """docs/vionetctl.md has a row for each command of the tool's manual."""
+    manual = (ROOT / "Tools/vionetctl/man/vionetctl.1").read_text()
+    really = set(re.findall(r"^\.It Em (\w+)$", manual, re.M)) - {"help"}
+    said = set(re.findall(r"^\| `(\w+)", (ROOT / "docs/vionetctl.md").read_text(), re.M))
+    print(f"{len(really)} commands of vionetctl")
+    if len(really) < 5 or said != really:
+        fault(f"docs/vionetctl.md has the commands {sorted(said)}, the manual has {sorted(really)}")
+
+
 def main():
     text = (ROOT / "README.md").read_text()
     for command in ("make demo", "make test"):
@@ -247,6 +257,7 @@ def main():
     check_speed(text)
     check_paths()
     check_names()
+    check_commands()
     sys.exit(1 if FAULTS else 0)
 
 
