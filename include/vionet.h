@@ -196,7 +196,7 @@ int vionet_devices(struct vionet_device *VIONET_NULLABLE list, size_t count);
  *
  * Errors:
  *   -EINVAL        the address, a key or a value is wrong
- *   -ENOTSUP       this version does not drive such a device
+ *   -ENOTSUP       the device or the kernel lacks an interface, which the sentence names
  *   -ENOENT        there is no such socket or file
  *   -ECONNREFUSED  nobody listens on the socket
  *   -ENOTSOCK      the path is not a socket
