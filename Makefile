@@ -22,29 +22,34 @@ STAGE := $(CURDIR)/$(B)/stage
 # ---- what the tree is made of: a new module or library is a few lines here -----------------------------------------------
 
 # Embedded Swift modules, one object each. IMPORTS_x: the modules that x imports.
-MODULES := Linux SoftDevice VioNet VioNetABI
+MODULES := Linux SoftDevice VioNet VioNetABI VioNetControl
 IMPORTS_SoftDevice := Linux
 IMPORTS_VioNet := Linux
 IMPORTS_VioNetABI := Linux SoftDevice VioNet
+IMPORTS_VioNetControl := Linux
 
 # Small code; the few functions on a packet's path are marked @_optimize(speed). No -m flag for one module only: the
 # linker may keep any module's copy of a generic function.
 SWIFTFLAGS_SoftDevice := -Osize
 SWIFTFLAGS_VioNet := -Osize
 SWIFTFLAGS_VioNetABI := -Osize
+SWIFTFLAGS_VioNetControl := -Osize
 
 # Libraries, each with its header include/x.h, its exports x.map and pkgconfig/x.pc.in. OBJECTS_x: what it is made of;
-# GLOBAL_x: the pattern of its exports; NEEDS_x: the library of ours below it; LIBS_x: what it links.
+# GLOBAL_x: the pattern of its exports; NEEDS_x: the library of ours below it; LIBS_x: what it links; PRUNE_x: how its
+# archive is rid of what it does not use.
 LIBRARIES := vionet vionet-control
-OBJECTS_vionet := $(MODULES:%=$(O)/%.o) $(patsubst Sources/CLinux/%.c,$(O)/%.o,$(wildcard Sources/CLinux/*.c))
+OBJECTS_vionet := $(patsubst %,$(O)/%.o,Linux SoftDevice VioNet VioNetABI) $(patsubst Sources/CLinux/%.c,$(O)/%.o,$(wildcard Sources/CLinux/*.c))
 GLOBAL_vionet := vionet_*
 LIBS_vionet := -lbsd
-OBJECTS_vionet-control := $(patsubst Sources/VioNetControl/%.c,$(O)/control/%.o,$(wildcard Sources/VioNetControl/*.c))
+# It has a copy of its own of what it uses of Linux and CLinux. Without the rest it needs neither more of CLinux nor libbsd.
+OBJECTS_vionet-control := $(patsubst %,$(O)/%.o,VioNetControl Linux sentence unix_listen)
+PRUNE_vionet-control := --gc-sections $(patsubst %,-u vionet_control_%,open fd process close error)
 GLOBAL_vionet-control := vionet_control_*
 NEEDS_vionet-control := vionet
 LIBS_vionet-control := -L$(B) -lvionet
 
-HEADERS := include/vionet.h include/module.modulemap $(wildcard Sources/CLinux/include/*)
+HEADERS := $(LIBRARIES:%=include/%.h) include/module.modulemap $(wildcard Sources/CLinux/include/*)
 SHARED := $(LIBRARIES:%=$(B)/lib%.so.$(VERSION))
 STATIC := $(LIBRARIES:%=$(B)/lib%.a)
 EXAMPLES := $(patsubst examples/%.c,$(B)/examples/%,$(wildcard examples/*.c))
@@ -97,7 +102,8 @@ $(O)/ground: | $(NEEDED)
 SWIFTFLAGS := -O -g -wmo -Xfrontend -function-sections -parse-as-library -swift-version 6 -package-name vionet \
 	-enable-experimental-feature Embedded -strict-memory-safety -warnings-as-errors \
 	-Xcc -fno-omit-frame-pointer -I include -I Sources/CLinux/include -I $(O)
-C_FLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -fno-omit-frame-pointer -Iinclude -ISources/CLinux/include
+C_FLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -ffunction-sections -fno-omit-frame-pointer \
+	-ISources/CLinux/include
 
 # For coverage-guided fuzzing (Tests/fuzz/guided.sh): every address is checked, and every edge that is taken noted.
 ifdef INSTRUMENT
@@ -127,12 +133,7 @@ $(O)/%.o: Sources/CLinux/%.c $(HEADERS) | $(O)/ground
 	$(call say,clang CLinux/$*)
 	$(Q)$(CLANG) $(C_FLAGS) -c $< -o $@
 
-$(O)/control/%.o: Sources/VioNetControl/%.c Sources/VioNetControl/control.h $(HEADERS) include/vionet-control.h | $(O)/ground
-	$(call say,clang VioNetControl/$*)
-	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(C_FLAGS) -c $< -o $@
-
-objects: $(foreach l,$(LIBRARIES),$(OBJECTS_$(l)))
+objects: $(sort $(foreach l,$(LIBRARIES),$(OBJECTS_$(l))))
 
 # ---- libraries: any C linker will do, nothing of Swift is needed from here on ------------------------------------------------
 
@@ -155,7 +156,7 @@ $(foreach l,$(LIBRARIES),$(eval $(call shared_library,$(l))))
 define static_library
 $(B)/lib$(1).a: $(OBJECTS_$(1))
 	$$(call say,ar $$(@F))
-	$(Q)$(LD) -r -o $(O)/$(1).whole $(OBJECTS_$(1))
+	$(Q)$(LD) -r $(PRUNE_$(1)) -o $(O)/$(1).whole $(OBJECTS_$(1))
 	$(Q)objcopy --wildcard --keep-global-symbol='$(GLOBAL_$(1))' --remove-section .debug_names $(O)/$(1).whole $(O)/$(1).ro
 	$(Q)rm -f $$@ && $(AR) rcs $$@ $(O)/$(1).ro
 endef

@@ -57,10 +57,11 @@ struct vionet_control; /* one socket */
  * -EINVAL; -ENAMETOOLONG the path has more than 107 bytes; -EADDRINUSE; -ENOSPC 4 sockets are open, or no place for a
  * callback is left; -ENOENT, -EACCES, -ENOMEM, -EMFILE. Any thread. Since 0.1.
  */
-int vionet_control_open(const char *path, struct vionet_control **control);
+int vionet_control_open(const char *VIONET_NULLABLE path,
+                        struct vionet_control *VIONET_NULLABLE *VIONET_NULLABLE control);
 
 /* A descriptor that is readable when there is something to do, for poll or epoll. The library's own. Since 0.1. */
-int vionet_control_fd(const struct vionet_control *control);
+int vionet_control_fd(const struct vionet_control *VIONET_NONNULL control);
 
 /*
  * Does what there is to do, at most one request of each connection, and returns how many requests that were. Never waits
@@ -68,13 +69,13 @@ int vionet_control_fd(const struct vionet_control *control);
  * counters for up to 3 s a command, so that a program which cannot have that calls this from a thread of its own.
  * One thread at a time. Since 0.1.
  */
-int vionet_control_process(struct vionet_control *control);
+int vionet_control_process(struct vionet_control *VIONET_NONNULL control);
 
 /* Ends all connections and removes the socket. NULL is ignored. Since 0.1. */
-void vionet_control_close(struct vionet_control *control);
+void vionet_control_close(struct vionet_control *VIONET_NULLABLE control);
 
 /* The sentence of this thread's last failed vionet_control_open(), "" before the first. Since 0.1. */
-const char *vionet_control_error(void);
+const char *VIONET_NONNULL vionet_control_error(void);
 
 #ifdef __cplusplus
 }

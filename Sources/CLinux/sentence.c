@@ -106,7 +106,7 @@ void sentence_hold(int on)
 
 void sentence_save(struct saved_sentence *kept)
 {
-	strlcpy(kept->text, sentence_get(SENTENCE_ERROR), sizeof(kept->text));
+	snprintf(kept->text, sizeof(kept->text), "%s", sentence_get(SENTENCE_ERROR));
 }
 
 void sentence_restore(const struct saved_sentence *kept)

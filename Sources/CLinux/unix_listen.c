@@ -58,16 +58,24 @@ static int bind_and_listen(int fd, const struct sockaddr_un *address, int backlo
 	return result;
 }
 
-int sys_unix_listen(const struct sockaddr_un *address, int backlog, struct sys_unix_file *file)
+int sys_unix_listen_with_mode(const struct sockaddr_un *address, int backlog, int mode, struct sys_unix_file *file)
 {
 	int fd = sys_unix_socket();
 	if (fd < 0)
 		return fd;
+	/* The file gets the mode that the socket has when it is bound: it never has another. */
+	int result = mode < 0 ? 0 : RESULT(fchmod(fd, (mode_t)mode));
 	int lock = folder_lock(address);
-	int result = bind_and_listen(fd, address, backlog, file);
+	if (result == 0)
+		result = bind_and_listen(fd, address, backlog, file);
 	folder_unlock(lock);
 	if (result == 0)
 		return fd;
 	close(fd);
 	return result;
+}
+
+int sys_unix_listen(const struct sockaddr_un *address, int backlog, struct sys_unix_file *file)
+{
+	return sys_unix_listen_with_mode(address, backlog, -1, file);
 }

@@ -135,6 +135,11 @@ SHIM int sys_epoll_add(int epoll, int fd, uint32_t events, uint64_t tag)
 	struct epoll_event event = {.events = events, .data.u64 = tag};
 	return RESULT(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
 }
+SHIM int sys_epoll_change(int epoll, int fd, uint32_t events, uint64_t tag)
+{
+	struct epoll_event event = {.events = events, .data.u64 = tag};
+	return RESULT(epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event));
+}
 SHIM int sys_epoll_remove(int epoll, int fd) { return RESULT(epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL)); }
 SHIM int sys_epoll_wait(int epoll, struct epoll_event *events, int count, int milliseconds)
 {
@@ -148,6 +153,17 @@ SHIM int sys_epoll_marks(int epoll, int milliseconds)
 	for (int i = 0; i < count; i++)
 		marks |= (int)events[i].data.u64;
 	return count < 0 ? -errno : marks;
+}
+/* Up to 32 files that are ready now, by their tags, and for what. How many, or -errno. */
+SHIM int sys_epoll_ready(int epoll, uint64_t *tags, uint32_t *ready, int room)
+{
+	struct epoll_event events[32];
+	int count = RESULT(epoll_wait(epoll, events, room < 32 ? room : 32, 0));
+	for (int i = 0; i < count; i++) {
+		tags[i] = events[i].data.u64;
+		ready[i] = events[i].events;
+	}
+	return count;
 }
 SHIM uint64_t epoll_tag(const struct epoll_event *event) { return event->data.u64; }
 SHIM int sys_ioctl(int fd, unsigned long request, void *_Nullable argument) { return RESULT(ioctl(fd, request, argument)); }

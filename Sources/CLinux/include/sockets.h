@@ -25,11 +25,15 @@ struct sys_unix_file {
 	uint64_t device, inode; /* both 0: unknown */
 };
 int sys_unix_listen(const struct sockaddr_un *address, int backlog, struct sys_unix_file *file);
+/* The same with a mode for the socket's file, whatever the umask is. */
+int sys_unix_listen_with_mode(const struct sockaddr_un *address, int backlog, int mode, struct sys_unix_file *file);
 /*
  * Removes that file, unless another program has taken the path meanwhile. While the socket is open the inode is not
  * given to another file, so this comes before its close.
  */
 void sys_unix_remove(const struct sockaddr_un *address, const struct sys_unix_file *file);
+/* What could be received without waiting, which stays there to be received. Bytes (0: the other side closed) or -errno. */
+SHIM ssize_t sys_peek(int fd, void *bytes, size_t length) { return RESULT(recv(fd, bytes, length, MSG_PEEK | MSG_DONTWAIT)); }
 SHIM int sys_accept(int fd) { return RESULT(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)); }
 
 /* One sendmsg with up to 8 file descriptors; never SIGPIPE. Bytes sent or -errno. */
