@@ -57,6 +57,7 @@ struct Connection: ~Copyable {
 
 extension Connection {
   /// Takes at most one request, and sends what can be sent. Returns the number of requests.
+  @inline(never)
   mutating func serve(_ events: UInt32, epoll: Int32) -> Int32 {
     let wasEmpty = answer.isEmpty
     let requests = events & EPOLLIN.rawValue != 0 ? receive() : 0
@@ -69,6 +70,7 @@ extension Connection {
   }
 
   /// Sends a follower the events that it has not seen, and closes a connection that is late.
+  @inline(never)
   mutating func update(now: UInt64, epoll: Int32) {
     if case .events(var next) = mode, answer.count < Connection.unreadEventLimit {
       let wasEmpty = answer.isEmpty
@@ -141,6 +143,7 @@ extension Connection {
 
 extension Connection {
   /// Sends what the client reads. The time for an answer begins when there is one.
+  @inline(never)
   private mutating func send(isNew: Bool, _ epoll: Int32) {
     if isNew { deadline = Connection.later }
     if !readsHeaders && (!answer.isEmpty || closesWhenSent) { sendAnswer() }

@@ -22,13 +22,17 @@ struct ControlSocket: ~Copyable {
   private let timer: File
   private let listener: ListeningSocket
   private let follower: EventFollower
-  private var connections = InlineArray<16, Connection?> { _ in nil }
+  private var connections = InlineArray<16, Connection?> { _ in ControlSocket.none }
+  /// Not inlined: else the array above would be filled by 16 copies of this.
+  @inline(never)
+  private static var none: Connection? { nil }
+
   /// No connection is accepted before that time, because descriptors had run out; 0: none is kept waiting.
   private var acceptsAgainAt: UInt64 = 0
 
   init(_ path: Text) throws(Failure) {
     func begin(_ code: Int32) -> Failure { Failure(code, "control socket ").quoting(path.prefix(120)).text(": ") }
-    func reason(_ code: Int32) -> Failure { begin(code).reason(code) }
+    @inline(never) func reason(_ code: Int32) -> Failure { begin(code).reason(code) }
     let epoll = File(owning: try check(sys_epoll_create(), reason))
     let timer = File(owning: try check(sys_timer(), reason))
     let event = File(owning: try check(sys_eventfd(0), reason))
@@ -99,6 +103,7 @@ extension ControlSocket {
     return requests
   }
 
+  @inline(never)
   private mutating func closeIfOver(_ place: Int) {
     if connections[place]?.isOver ?? false { connections[place] = nil }
   }

@@ -13,6 +13,7 @@ struct CounterName {
   /// A further label, "reason" or "size".
   private let label: (key: StaticString, value: Text)?
 
+  @inline(never)
   init(_ name: Text) {
     guard let (direction, queue, rest) = CounterName.split(name) else {
       direction = nil

@@ -117,6 +117,7 @@ extension Hashing {
 
 extension Hashing {
   /// Takes "KEY=VALUE". False if there is no such key, or its value is another than that.
+  @inline(never)
   mutating func set(_ key: Text, _ value: Text) -> Bool {
     switch key {
     case "key": return setKey(value)

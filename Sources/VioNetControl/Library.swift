@@ -8,12 +8,18 @@ import Linux
 
 enum Library {
   /// The result of a call, or a Failure with the sentence of vionet_error().
-  // Safety: the sentence is a C string that stays until this thread's next failing call.
   @discardableResult
   static func check(_ result: Int32) throws(Failure) -> Int32 {
-    if result >= 0 { return result }
-    guard let sentence = unsafe Text(vionet_error(), limit: 400) else { throw Failure(0 - result, "") }
-    throw Failure(0 - result, "").plain(sentence)
+    if result < 0 { throw failure(0 &- result) }
+    return result
+  }
+
+  @inline(never)
+  // Safety: the sentence is a C string that stays until this thread's next failing call.
+  private static func failure(_ code: Int32) -> Failure {
+    let failure = Failure(code, "")
+    guard let sentence = unsafe Text(vionet_error(), limit: 400) else { return failure }
+    return failure.plain(sentence)
   }
 
   static func forEachPort(_ body: (UInt16) -> Void) {
@@ -63,6 +69,7 @@ struct Counters: ~Copyable {
   /// How many there are at most.
   let count: Int
 
+  @inline(never)
   // Safety: the call fills at most as many values as the table has.
   init(of port: UInt16) throws(Failure) {
     let room = Int(try Library.check(vionet_xstats(port, nil, 0)))

@@ -15,15 +15,54 @@ struct Metrics: ~Copyable {
     var information: PortInformation
   }
 
+  /// A number of a port that may fall as well as rise.
+  private enum Gauge: Int {
+    case read, linkUp, started, mtu, queuePairs
+
+    static let count = 5
+
+    var name: StaticString {
+      switch self {
+      case .read: "vionet_port_read"
+      case .linkUp: "vionet_port_link_up"
+      case .started: "vionet_port_started"
+      case .mtu: "vionet_port_mtu_bytes"
+      case .queuePairs: "vionet_port_queue_pairs"
+      }
+    }
+
+    var help: StaticString {
+      switch self {
+      case .read: "1 if the port's counters could be read"
+      case .linkUp: "1 if the link is up or the device does not tell"
+      case .started: "1 if packets flow, 0 in any other state"
+      case .mtu: "largest packet after the Ethernet header"
+      case .queuePairs: "queue pairs"
+      }
+    }
+
+    /// The port is not changed, but too large to be handed over by value.
+    func value(of port: inout Port) -> UInt16 {
+      switch self {
+      case .read: port.isRead ? 1 : 0
+      case .linkUp: UInt16(port.information.value.link_up)
+      case .started: port.information.value.state == VIONET_STATE_STARTED.rawValue ? 1 : 0
+      case .mtu: port.information.value.mtu
+      case .queuePairs: port.information.value.queue_pairs
+      }
+    }
+  }
+
   /// A counter of a port. The first sample of a family stands for it; `nextFamily` links those in the order they came.
   private struct Sample {
     static let none: Int32 = -1
 
-    var name = InlineArray<48, CChar>(repeating: 0)
+    var name: InlineArray<48, CChar>
     var value: UInt64
+    /// The port's place in the table.
     var port: Int32
-    var family = Sample.none
-    var nextFamily = Sample.none
+    var family: Int32
+    var nextFamily: Int32
   }
 
   private var ports: Table<Port>?
@@ -62,6 +101,7 @@ extension Metrics {
   }
 
   /// False if the counters could not be read.
+  @inline(never)
   private mutating func read(countersOf port: UInt16) -> Bool {
     guard let counters = try? Counters(of: port) else { return false }
     guard Table.reserve(counters.count, behind: count, in: &samples) else {
@@ -74,25 +114,30 @@ extension Metrics {
 
   /// Adds a sample of the port that is being read, for which there is room.
   // Safety: copy() writes no more than the name's bytes.
+  @inline(never)
   private mutating func add(_ name: Text, _ value: UInt64) {
-    var sample = Sample(value: value, port: Int32(portCount))
-    unsafe withUnsafeMutableBytes(of: &sample.name) { room in
+    guard let samples else { return }
+    unsafe withUnsafeMutableBytes(of: &samples[count].name) { room in
       let start = unsafe room.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: CChar.self)
       unsafe name.copy(to: start, room: room.count)
     }
-    sample.family = family(of: CounterName(name))
-    samples?[count] = sample
+    samples[count].value = value
+    samples[count].port = Int32(portCount)
+    samples[count].nextFamily = Sample.none
+    samples[count].family = family(of: CounterName(name))
     count += 1
   }
 
   /// The family of the next sample, which is its first one if there is none of that name.
+  @inline(never)
   private mutating func family(of name: CounterName) -> Int32 {
+    guard let samples else { return Sample.none }
     var family = count == 0 ? Sample.none : 0
     while family != Sample.none {
       if self.name(family).isOfSameFamily(as: name) { return family }
-      family = samples?[Int(family)].nextFamily ?? Sample.none
+      family = samples[Int(family)].nextFamily
     }
-    if lastFamily != Sample.none { samples?[Int(lastFamily)].nextFamily = Int32(count) }
+    if lastFamily != Sample.none { samples[Int(lastFamily)].nextFamily = Int32(count) }
     lastFamily = Int32(count)
     return lastFamily
   }
@@ -102,45 +147,35 @@ extension Metrics {
 
 extension Metrics {
   private func writeGauges(to answer: inout Answer) {
-    guard portCount > 0, let ports else { return }
-    writeGauge("vionet_port_read", "1 if the port's counters could be read", &answer) { ports[$0].isRead ? 1 : 0 }
-    writeGauge("vionet_port_link_up", "1 if the link is up or the device does not tell", &answer) {
-      UInt(ports[$0].information.value.link_up)
+    if portCount > 0 {
+      for number in 0..<Gauge.count { writeGauge(Gauge(rawValue: number) ?? .read, to: &answer) }
     }
-    writeGauge("vionet_port_started", "1 if packets flow, 0 in any other state", &answer) {
-      ports[$0].information.value.state == VIONET_STATE_STARTED.rawValue ? 1 : 0
-    }
-    writeGauge("vionet_port_mtu_bytes", "largest packet after the Ethernet header", &answer) {
-      UInt(ports[$0].information.value.mtu)
-    }
-    writeGauge("vionet_port_queue_pairs", "queue pairs", &answer) { UInt(ports[$0].information.value.queue_pairs) }
   }
 
-  /// Writes a gauge, for each port with the value that `value` has for its place in the table.
-  private func writeGauge(
-    _ name: StaticString, _ help: StaticString, _ answer: inout Answer, _ value: (Int) -> UInt
-  ) {
+  private func writeGauge(_ gauge: Gauge, to answer: inout Answer) {
+    guard let ports else { return }
     answer.add("# HELP ")
-    answer.add(name)
+    answer.add(gauge.name)
     answer.add(" ")
-    answer.add(help)
+    answer.add(gauge.help)
     answer.add("\n# TYPE ")
-    answer.add(name)
+    answer.add(gauge.name)
     answer.add(" gauge\n")
     for place in 0..<portCount {
-      answer.add(name)
+      answer.add(gauge.name)
       writeLabels(ofPort: place, to: &answer)
       answer.add("} ")
-      answer.add(number: value(place))
+      answer.add(number: gauge.value(of: &ports[place]))
       answer.add("\n")
     }
   }
 
   private func writeFamilies(to answer: inout Answer) {
+    guard let samples else { return }
     var family = count == 0 ? Sample.none : 0
     while family != Sample.none {
       writeFamily(family, to: &answer)
-      family = samples?[Int(family)].nextFamily ?? Sample.none
+      family = samples[Int(family)].nextFamily
     }
   }
 
@@ -165,6 +200,7 @@ extension Metrics {
   }
 
   /// The labels of a port, without the brace behind them.
+  @inline(never)
   private func writeLabels(ofPort place: Int, to answer: inout Answer) {
     guard let ports else { return }
     answer.add("{port=\"")
@@ -177,6 +213,7 @@ extension Metrics {
   private func name(_ sample: Int32) -> CounterName { CounterName(text(sample)) }
 
   /// The name of a sample; valid until one is added.
+  @inline(never)
   // Safety: the table's subscript is in place, so the pointer is into the table, and the name ends with a zero.
   private func text(_ sample: Int32) -> Text {
     guard let samples else { return Text("") }

@@ -53,6 +53,7 @@ enum Request {
   }
 
   /// The port that the next word names.
+  @inline(never)
   private static func port(_ words: inout Words, _ request: StaticString) throws(Failure) -> UInt16 {
     guard let word = words.next() else {
       throw Failure(EINVAL, request).text(" of which port: its number is missing")
@@ -132,17 +133,20 @@ extension Request {
 
 /// Lines of info, which begin where the last one ends.
 extension Answer {
+  @inline(never)
   fileprivate mutating func add(line key: StaticString, _ value: StaticString) {
     add(key: key)
     add(value)
   }
 
+  @inline(never)
   fileprivate mutating func add(line key: StaticString, _ value: UInt16) {
     add(key: key)
     add(number: value)
   }
 
   /// Feature bits, the upper word first.
+  @inline(never)
   fileprivate mutating func add(line key: StaticString, _ features: (UInt64, UInt64)) {
     add(key: key)
     add("0x")

@@ -32,6 +32,7 @@ struct Setting {
   }
 
   /// The failure of a key whose value is missing or another than `wanted`.
+  @inline(never)
   private static func invalid(_ key: StaticString, _ value: Text?, _ wanted: StaticString) -> Failure {
     let failure = Failure(EINVAL, key)
     guard let value else { return failure.text(" has no value: wanted is ").text(wanted) }
@@ -39,6 +40,7 @@ struct Setting {
   }
 
   /// The next word as a number of at most `most`.
+  @inline(never)
   private mutating func number(
     _ key: StaticString, upTo most: UInt64, _ wanted: StaticString
   ) throws(Failure) -> UInt64 {
@@ -48,6 +50,7 @@ struct Setting {
   }
 
   /// The next word, which is one of two. True for the first.
+  @inline(never)
   private mutating func choice(
     _ key: StaticString, _ first: StaticString, _ second: StaticString, _ wanted: StaticString
   ) throws(Failure) -> Bool {
@@ -75,12 +78,14 @@ extension Setting {
     try Library.check(result)
   }
 
+  @inline(never)
   private mutating func setNumber(_ key: StaticString, _ call: (UInt16, UInt16) -> Int32) throws(Failure) {
     let number = try number(key, upTo: UInt64(UInt16.max), "a number of at most 65535")
     try words.end(of: key)
     try Library.check(call(port, UInt16(number)))
   }
 
+  @inline(never)
   private mutating func setSwitch(_ key: StaticString, _ call: (UInt16, Int32) -> Int32) throws(Failure) {
     let isOn = try choice(key, "on", "off", "on or off")
     try words.end(of: key)
