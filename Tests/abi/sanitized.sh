@@ -14,11 +14,15 @@ for test in versions closed states packets pools segments events agreement hosti
   "$work/$test" || fail "$test"
 done
 
-# The control socket with its own sources in it, whose clients mean ill; and what they do is defined.
+# The control socket, instrumented as for the fuzzers, with clients that mean ill.
+objects=$build/instrumented/objects
+clang=$(dirname "$(readlink -f "$(command -v "${SWIFTC:-swiftc}")")")/clang
+make -C "$root" --no-print-directory B=build/instrumented INSTRUMENT=1 \
+  build/instrumented/objects/{VioNetControl,Linux,sentence,unix_listen}.o >"$work/make" 2>&1 ||
+  { cat "$work/make"; fail "make"; }
 for test in talks talks_settings talks_hostile; do
-  gcc -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -pthread "-I$stage/include" \
-    "-I$root/Sources/CLinux/include" \
-    "$root/Tests/abi/$test.c" "$root"/Sources/VioNetControl/*.c -o "$work/$test" "-L$stage/lib" -lvionet \
+  "$clang" -std=gnu11 -O1 -g -fsanitize=address -pthread "-I$stage/include" "$root/Tests/abi/$test.c" \
+    "$objects"/{VioNetControl,Linux,sentence,unix_listen}.o -Wl,--gc-sections -o "$work/$test" "-L$stage/lib" -lvionet \
     -Wl,-rpath,"$stage/lib" || fail "compiling $test"
   ASAN_OPTIONS=$ASAN_OPTIONS:quarantine_size_mb=16 "$work/$test" || fail "$test"
 done

@@ -56,8 +56,8 @@ nm -D --undefined-only "$control.so" | awk '{ print $NF }' | sed 's/@.*//' | gre
 # And it has a name for every event.
 sed -n 's/^\t\(VIONET_EVENT_[A-Z_]*\) = .*/\1/p' "$stage/include/vionet.h" >"$work/events"
 [ "$(wc -l <"$work/events")" -ge 9 ] || fail "only $(wc -l <"$work/events") events found"
-grep -ow 'VIONET_EVENT_[A-Z_]*' "$root/Sources/VioNetControl/events.c" | sort -u >"$work/named"
-sort "$work/events" | comm -23 - "$work/named" | grep . && fail "events without a name in Sources/VioNetControl/events.c"
+grep -ow 'VIONET_EVENT_[A-Z_]*' "$root/Sources/VioNetControl/EventLog.swift" | sort -u >"$work/named"
+sort "$work/events" | comm -23 - "$work/named" | grep . && fail "events without a name in Sources/VioNetControl/EventLog.swift"
 
 # The reading of the header can fail: a declaration taken away is missed.
 sed 's/^int vionet_stop(uint16_t port);//' "$stage/include/vionet.h" >"$work/vionet.h"
