@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Feature bits: the set we need, the set we like, each bit with its reason, and the names of all. A bit that is in
-// neither set is never accepted, however often it is offered (virtio 1.4, 2.2.1).
+// Feature bits: those that the driver requires, those that it accepts when offered, each with its reason, and the names of
+// all. A bit in neither set is never accepted (virtio 1.4, 2.2.1).
 
 import CLinux
 import CVionet
@@ -10,7 +10,7 @@ import Linux
 package struct FeatureSet: Sendable, Equatable {
   /// Bits 0 to 63.
   package var bits: UInt64
-  /// Bits 64 to 127, which virtio 1.4 begins to use; only a modern PCI device can offer them.
+  /// Bits 64 to 127. Only a modern PCI device can offer them.
   package var above: UInt64
 
   package init(_ bits: UInt64, above: UInt64 = 0) {
@@ -27,91 +27,91 @@ package struct FeatureSet: Sendable, Equatable {
 }
 
 package enum Features {
-  /// Without these a device cannot be driven.
+  /// Features without which a device cannot be driven.
   static let required: UInt64 =
     // Little-endian rings, one 12-byte header with and without merged buffers, FEATURES_OK.
     1 << UInt64(VIRTIO_F_VERSION_1)
 
-  /// And these without which a device from before virtio 1.0 cannot.
+  /// Features without which a legacy device, one from before virtio 1.0, cannot be driven.
   static let requiredOfLegacy: UInt64 =
-    // The header in front of the data, in one descriptor with it (5.1.9.8).
+    // The header lies before the data, in one descriptor with it (virtio 1.4, 5.1.9.8).
     1 << UInt64(VIRTIO_F_ANY_LAYOUT)
 
-  /// And this of a device that offers it: a PCI function is told addresses in the IOMMU then, and physical ones otherwise
-  /// (6.1); vDPA devices have it or nothing.
+  /// Features that a device which offers them must get. With ACCESS_PLATFORM a PCI function is given addresses in the IOMMU,
+  /// without it physical ones (virtio 1.4, 6.1). A vDPA device has no other way.
   static let requiredWhenOffered: UInt64 = 1 << UInt64(VIRTIO_F_ACCESS_PLATFORM)
 
-  /// Accepted when offered.
+  /// Features accepted of any device.
   static let wanted: UInt64 =
     required
-    // The device's own address, in place of a random one (5.1.4.2).
+    // The device's own address instead of a random one (5.1.4.2).
     | 1 << UInt64(VIRTIO_NET_F_MAC)
-    // Whether the link is up, in place of the belief that it is.
+    // Whether the link is up. Without it the link counts as up.
     | 1 << UInt64(VIRTIO_NET_F_STATUS)
     // How fast the link is.
     | 1 << UInt64(VIRTIO_NET_F_SPEED_DUPLEX)
-    // The largest packet, so that nothing longer is sent (5.1.4.2).
+    // The largest packet, so that none longer is sent (5.1.4.2).
     | 1 << UInt64(VIRTIO_NET_F_MTU)
-    // Packets of several segments take one descriptor.
+    // A packet of several segments takes one descriptor of the ring.
     | 1 << UInt64(VIRTIO_RING_F_INDIRECT_DESC)
-    // Each side says at which entry it wants a signal: fewer of them.
+    // Each side says at which entry it wants a notification, so that there are fewer.
     | 1 << UInt64(VIRTIO_RING_F_EVENT_IDX)
-    | wantedToSend
+    | transmitOffloads
 
-  /// What packets to be sent may ask for. Costs nothing while none does.
-  static let wantedToSend: UInt64 =
+  /// Offloads that packets to be sent may ask for. They cost nothing while no packet does.
+  static let transmitOffloads: UInt64 =
     1 << UInt64(VIRTIO_NET_F_CSUM) | 1 << UInt64(VIRTIO_NET_F_HOST_TSO4) | 1 << UInt64(VIRTIO_NET_F_HOST_TSO6)
     | 1 << UInt64(VIRTIO_NET_F_HOST_ECN) | 1 << UInt64(VIRTIO_NET_F_HOST_USO)
-    // header_length is exact, as vionet.h asks for.
+    // header_length is exact, as vionet.h requires.
     | 1 << UInt64(VIRTIO_NET_F_GUEST_HDRLEN)
 
-  /// Settings of a running device, where it has a control queue that answers.
-  static let wantedControl: UInt64 =
+  /// Features accepted of a device with a control queue that answers: settings of a running device.
+  static let controlFeatures: UInt64 =
     1 << UInt64(VIRTIO_NET_F_CTRL_VQ)
-    // The device says when its peers should hear of us anew: VIONET_EVENT_ANNOUNCE.
+    // The device asks the driver to announce its address to the network: VIONET_EVENT_ANNOUNCE.
     | 1 << UInt64(VIRTIO_NET_F_GUEST_ANNOUNCE)
-    // Which frames are received: modes, a table of addresses, the port's own one.
+    // Which frames are received: modes, a table of addresses, the port's own address.
     | 1 << UInt64(VIRTIO_NET_F_CTRL_RX) | 1 << UInt64(VIRTIO_NET_F_CTRL_RX_EXTRA)
     | 1 << UInt64(VIRTIO_NET_F_CTRL_MAC_ADDR)
-    // What is done for received packets, changed without a reset; when the device interrupts.
-    | 1 << UInt64(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) | coalescing
+    // Offloads for received packets that change without a reset; delayed interrupts; counters.
+    | 1 << UInt64(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) | withoutEffectOnPackets
 
-  /// When the device interrupts, and what it counts: both without effect on packets.
-  private static let coalescing: UInt64 =
+  /// Delayed interrupts, and counters of the device.
+  private static let withoutEffectOnPackets: UInt64 =
     1 << UInt64(VIRTIO_NET_F_DEVICE_STATS) | 1 << UInt64(VIRTIO_NET_F_NOTF_COAL)
     | 1 << UInt64(VIRTIO_NET_F_VQ_NOTF_COAL)
 
-  /// Received packets may have been checked already, or not been checked at all.
+  /// The device may pass packets whose checksum it verified, or left to be completed.
   static let receiveChecksum: UInt64 = 1 << UInt64(VIRTIO_NET_F_GUEST_CSUM)
-  /// Received packets may be several joined to one.
+  /// The device may join several packets of a flow to one.
   static let receiveSegments: UInt64 =
     1 << UInt64(VIRTIO_NET_F_GUEST_TSO4) | 1 << UInt64(VIRTIO_NET_F_GUEST_TSO6)
     | 1 << UInt64(VIRTIO_NET_F_GUEST_ECN) | 1 << UInt64(VIRTIO_NET_F_GUEST_USO4)
     | 1 << UInt64(VIRTIO_NET_F_GUEST_USO6)
 
-  /// Accepted of whole devices besides: there is a platform between device and memory.
-  static let wantedOfDevices: UInt64 =
-    // Addresses go through an IOMMU, which we have told of all shared memory (6.1).
+  /// Features accepted of a whole device, one with registers of its own: a platform lies between it and memory.
+  static let platformFeatures: UInt64 =
+    // Addresses go through an IOMMU, in which all shared memory is mapped (6.1).
     1 << UInt64(VIRTIO_F_ACCESS_PLATFORM)
-    // Barriers as for a hardware device, which ours are.
+    // Barriers as for a hardware device; the driver's are.
     | 1 << UInt64(VIRTIO_F_ORDER_PLATFORM)
-    // Single queues are reset while the others run (2.6.1).
+    // One queue can be reset while the others run (2.6.1).
     | 1 << UInt64(VIRTIO_F_RING_RESET)
-    // A device that learns from the notification where the next entry is need not fetch it (2.9).
+    // The notification says where the next entry is, so that the device need not fetch it (2.9).
     | 1 << UInt64(VIRTIO_F_NOTIFICATION_DATA)
 
-  /// And of bits 64 to 127: nothing that this version can do.
-  static let wantedAbove: UInt64 = 0
+  /// Bits 64 to 127 that are accepted: none in this version.
+  static let acceptedAbove: UInt64 = 0
 
-  /// What is done by commands, and is nothing without CTRL_VQ.
+  /// Features that work through commands, and mean nothing without CTRL_VQ.
   static let throughControl: UInt64 =
     1 << UInt64(VIRTIO_NET_F_CTRL_RX) | 1 << UInt64(VIRTIO_NET_F_CTRL_RX_EXTRA) | 1 << UInt64(VIRTIO_NET_F_CTRL_VLAN)
     | 1 << UInt64(VIRTIO_NET_F_CTRL_MAC_ADDR) | 1 << UInt64(VIRTIO_NET_F_GUEST_ANNOUNCE)
     | 1 << UInt64(VIRTIO_NET_F_MQ) | 1 << UInt64(VIRTIO_NET_F_RSS) | 1 << UInt64(VIRTIO_NET_F_HASH_REPORT)
-    | 1 << UInt64(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) | coalescing
+    | 1 << UInt64(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS) | withoutEffectOnPackets
 
-  /// What no device may offer, and no driver accept, without the feature beside it (5.1.3.1).
-  static func dropOrphans(_ features: inout FeatureSet) {
+  /// Removes features that need another one which is not there (virtio 1.4, 5.1.3.1).
+  static func dropDependent(_ features: inout FeatureSet) {
     if !features.has(VIRTIO_NET_F_CTRL_VQ) { features.bits &= ~throughControl }
     let needs: InlineArray<8, (Int32, Int32)> = [
       (VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_CSUM), (VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_CSUM),
@@ -126,7 +126,7 @@ package enum Features {
     if !host { features.remove(VIRTIO_NET_F_HOST_ECN) }
   }
 
-  /// The name of a bit as the specification has it; nil if a net device has no such bit.
+  /// The specification's name of a bit; nil if a network device has no such bit.
   package static func name(_ bit: UInt32) -> StaticString? {
     switch bit {
     case 0: "VIRTIO_NET_F_CSUM"
@@ -197,7 +197,7 @@ package enum Features {
     }
   }
 
-  /// How a bit is asked for that is not accepted unasked.
+  /// The key of a device address that asks for a feature.
   static func key(_ bit: Int32) -> StaticString {
     switch bit {
     case VIRTIO_NET_F_CTRL_VQ: "cq=1"
@@ -210,13 +210,13 @@ package enum Features {
     }
   }
 
-  /// How the rings are worked, of which a program sees nothing.
+  /// Features that change how rings work, which a program does not see.
   static let ofRings: UInt64 =
     1 << UInt64(VIRTIO_F_RING_PACKED) | 1 << UInt64(VIRTIO_F_IN_ORDER) | 1 << UInt64(VIRTIO_RING_F_EVENT_IDX)
     | 1 << UInt64(VIRTIO_RING_F_INDIRECT_DESC) | 1 << UInt64(VIRTIO_NET_F_MRG_RXBUF)
     | 1 << UInt64(VIRTIO_F_ORDER_PLATFORM) | 1 << UInt64(VIRTIO_F_NOTIFICATION_DATA)
 
-  /// The lowest bit of `bits`, by name, for a sentence.
+  /// The name of the lowest bit in `bits`, for a sentence.
   static func firstName(_ bits: UInt64) -> Text {
     Text(name(UInt32(bits.trailingZeroBitCount)) ?? "an unknown feature")
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The start of a device's life, in the order of virtio 1.4, 3.1.1: reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK
-// and its confirmation, and at the end DRIVER_OK. Status bits only ever accumulate; on an error FAILED is added, and
-// the next attempt begins with a reset.
+// How a device is initialised, in the order of virtio 1.4, 3.1.1: reset, ACKNOWLEDGE, DRIVER, features, FEATURES_OK and its
+// confirmation, and at the end DRIVER_OK. Status bits are only added. After an error FAILED is added, and the next attempt
+// begins with a reset.
 
 import CLinux
 import CVionet
@@ -18,25 +18,25 @@ enum DeviceStatus {
   static let failed: UInt8 = 128
 }
 
-/// What a receive entry may hold.
+/// What one entry of a receive ring may hold.
 struct ReceiveRoom {
   /// Bytes of one buffer.
   let bytes: Int
-  /// Buffers that one entry may take of a device that merges none: as many as the pool has for all of them.
+  /// Buffers that one entry may take if the device does not merge buffers: as many as the pool has for every entry.
   let mostBuffers: Int
 
-  /// More would not go into a packet together.
+  /// Buffers of one packet, a few less than VIONET_MAX_SEGMENTS.
   static let mostSegments = 60
 }
 
 enum Negotiation {
-  /// Bytes of the virtio-net header (5.1.9): 12, but 10 before VERSION_1 unless buffers are merged, and 20 with a hash.
+  /// Bytes of the virtio-net header (virtio 1.4, 5.1.9): 20 with a hash, else 12, but 10 without VERSION_1 and merged buffers.
   static func headerSize(_ features: FeatureSet) -> Int {
     if features.has(VIRTIO_NET_F_HASH_REPORT) { return 20 }
     return features.has(VIRTIO_F_VERSION_1) || features.has(VIRTIO_NET_F_MRG_RXBUF) ? 12 : 10
   }
 
-  /// Steps 1 to 6. Returns the features in use and fills `config`; `room` is what there is for receiving.
+  /// Steps 1 to 6. Returns the features in use and fills `config`. `room` is what a receive entry may hold.
   static func agree(
     _ bus: Bus, _ options: PortOptions, room: ReceiveRoom, _ config: inout NetConfig
   ) throws(Failure) -> FeatureSet {
@@ -57,7 +57,7 @@ enum Negotiation {
     return features
   }
 
-  /// Step 8: the device may use its queues from here on.
+  /// Step 8: from here on the device may use its queues.
   static func finish(_ bus: Bus) throws(Failure) {
     try add(DeviceStatus.driverOK, bus)
     if try bus.status() & DeviceStatus.needsReset != 0 {
@@ -65,12 +65,12 @@ enum Negotiation {
     }
   }
 
-  /// Tells the device that its driver gave up; that this fails too is of no interest.
+  /// Tells the device that the driver gave up. A failure of this is ignored, since the next attempt resets the device.
   static func fail(_ bus: Bus) {
     Failure.quietly { () throws(Failure) in try bus.setStatus(try bus.status() | DeviceStatus.failed) }
   }
 
-  /// Offered and wanted, less what the user forbids and what this device cannot back up.
+  /// The features to accept: offered and requested, without those that the user forbids or the device cannot keep.
   private static func choose(
     _ bus: Bus, _ options: PortOptions, room: ReceiveRoom, _ config: inout NetConfig
   ) throws(Failure) -> FeatureSet {
@@ -86,8 +86,8 @@ enum Negotiation {
       throw Failure(EINVAL, "features_off: VIRTIO_F_ACCESS_PLATFORM is required of a device that offers it")
     }
     var features = FeatureSet(
-      offered & (wishes(bus, options) & ~options.featuresOff | required),
-      above: bus.offeredAbove & Features.wantedAbove)
+      offered & (requested(bus, options) & ~options.featuresOff | required),
+      above: bus.offeredAbove & Features.acceptedAbove)
     if !bus.resetsQueues { features.remove(VIRTIO_F_RING_RESET) }
     if !bus.takesNotificationData { features.remove(VIRTIO_F_NOTIFICATION_DATA) }
     NetConfig.dropUnreadable(&features, bus.configLength)
@@ -96,15 +96,15 @@ enum Negotiation {
       if let mtu = try NetConfig.usableMTU(bus, room: room.bytes * mostBuffers(features, room)) {
         config.mtu = mtu
       } else {
-        // Accepted it would bind us to receive packets of that size (5.1.4.2).
+        // Accepting it would bind the driver to receive packets of that size (5.1.4.2).
         features.remove(VIRTIO_NET_F_MTU)
       }
     }
     try config.readHashing(bus, &features)
-    // Back-ends are told of each ring by the front-end: there, several pairs need no control queue.
+    // A back-end learns of each ring from its front-end, so that several pairs need no control queue there.
     let hasPairs = features.has(VIRTIO_NET_F_MQ)
-    Features.dropOrphans(&features)
-    settleMerging(&features, options, room, &config)
+    Features.dropDependent(&features)
+    decideMerging(&features, options, room, &config)
     config.largestMTU = config.mtu
     if !features.has(VIRTIO_NET_F_MTU) {
       let buffers = features.has(VIRTIO_NET_F_MRG_RXBUF) ? ReceiveRoom.mostSegments : config.buffers
@@ -112,37 +112,38 @@ enum Negotiation {
     }
     if hasPairs && !bus.isDevice { features.bits |= 1 << UInt64(VIRTIO_NET_F_MQ) }
     config.pairs = bus.maximumQueuePairs
-    // The field can be read as soon as the feature is offered (2.5).
-    let may = FeatureSet(offered)
-    let hasMany = may.has(VIRTIO_NET_F_MQ) || may.has(VIRTIO_NET_F_RSS)
-    if bus.isDevice && hasMany && may.has(VIRTIO_NET_F_CTRL_VQ) && bus.configLength >= 10 {
+    // The field can be read as soon as the feature is offered (virtio 1.4, 2.5).
+    let offers = FeatureSet(offered)
+    let hasMany = offers.has(VIRTIO_NET_F_MQ) || offers.has(VIRTIO_NET_F_RSS)
+    if bus.isDevice && hasMany && offers.has(VIRTIO_NET_F_CTRL_VQ) && bus.configLength >= 10 {
       config.pairs = try NetConfig.pairs(bus)
     }
     return features
   }
 
-  /// What this port would like, of what the user allows.
-  private static func wishes(_ bus: Bus, _ options: PortOptions) -> UInt64 {
+  /// The features that this port asks for.
+  private static func requested(_ bus: Bus, _ options: PortOptions) -> UInt64 {
     var wanted = Features.wanted
-    if bus.isDevice { wanted |= Features.wantedOfDevices }
+    if bus.isDevice { wanted |= Features.platformFeatures }
     if !options.hasEventIndex { wanted &= ~(1 << UInt64(VIRTIO_RING_F_EVENT_IDX)) }
     if options.inOrder != .off { wanted |= 1 << UInt64(VIRTIO_F_IN_ORDER) }
-    // Who makes a PCI device offers packed rings on purpose; back-ends in software all do.
+    // A PCI device offers packed rings because they suit it; back-ends in software all offer them.
     if options.packed == .on || options.packed == .best && bus.isPCI { wanted |= 1 << UInt64(VIRTIO_F_RING_PACKED) }
     if options.mergeable != .off { wanted |= 1 << UInt64(VIRTIO_NET_F_MRG_RXBUF) }
     if options.receives(VIONET_RX_CHECKSUM) || options.receives(VIONET_RX_LRO) { wanted |= Features.receiveChecksum }
     if options.receives(VIONET_RX_LRO) { wanted |= Features.receiveSegments }
     if options.queuePairs > 1 { wanted |= 1 << UInt64(VIRTIO_NET_F_MQ) }
-    if bus.isDevice || options.control == .on { wanted |= Features.wantedControl }
+    if bus.isDevice || options.control == .on { wanted |= Features.controlFeatures }
     if options.receives(VIONET_RX_VLAN_FILTER) { wanted |= 1 << UInt64(VIRTIO_NET_F_CTRL_VLAN) }
     if options.receives(VIONET_RX_RSS) { wanted |= 1 << UInt64(VIRTIO_NET_F_RSS) }
     if options.receives(VIONET_RX_HASH) { wanted |= 1 << UInt64(VIRTIO_NET_F_HASH_REPORT) }
     return wanted
   }
 
-  /// Merged buffers cost a look at every header: they are for frames that one buffer does not hold, or for who asks.
-  /// Without them an entry of the ring is several buffers, if there are enough.
-  private static func settleMerging(
+  /// Decides between merged buffers and several buffers in each entry. Merged buffers cost a look at every header, so they are
+  /// for frames that one buffer does not hold, or for a user who asks. Without them an entry has several buffers, if the pool
+  /// has enough.
+  private static func decideMerging(
     _ features: inout FeatureSet, _ options: PortOptions, _ room: ReceiveRoom, _ config: inout NetConfig
   ) {
     func buffers(_ frame: Int) -> Int { (frame + room.bytes - 1) / room.bytes }
@@ -158,7 +159,7 @@ enum Negotiation {
     config.buffers = forOne
   }
 
-  /// That one frame may lie in.
+  /// Buffers that one frame may lie in.
   private static func mostBuffers(_ features: FeatureSet, _ room: ReceiveRoom) -> Int {
     if features.has(VIRTIO_NET_F_MRG_RXBUF) { return ReceiveRoom.mostSegments }
     return features.has(VIRTIO_RING_F_INDIRECT_DESC) ? room.mostBuffers : 1

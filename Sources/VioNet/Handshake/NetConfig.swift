@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What the config space of a net device says (virtio 1.4, 5.1.4), read only for features that are offered, and
-// believed only as far as it makes sense.
+// The configuration space of a network device (virtio 1.4, 5.1.4). A field is read only if its feature is offered, and used
+// only if its value is valid.
 
 import CLinux
 import CVionet
@@ -18,10 +18,10 @@ struct NetConfig {
   private static let keyOffset = 17
   private static let tableOffset = 18
   private static let hashTypesOffset = 20
-  /// 5.1.4.1: what a device must at least carry.
+  /// The smallest MTU that a device may offer (virtio 1.4, 5.1.4.1).
   static let smallestMTU: UInt16 = 68
 
-  /// Features whose whole use is a field are not accepted where that field cannot be read.
+  /// Removes features whose whole use is a field that lies beyond the `length` bytes that can be read.
   static func dropUnreadable(_ features: inout FeatureSet, _ length: Int) {
     if length < addressOffset + 6 { features.remove(VIRTIO_NET_F_MAC) }
     if length < statusOffset + 2 { features.remove(VIRTIO_NET_F_STATUS) }
@@ -35,24 +35,24 @@ struct NetConfig {
   }
 
   var address = MACAddress((0, 0, 0, 0, 0, 0))
-  /// What the device says; all zero without MAC.
+  /// The address in the configuration space; all zero without MAC.
   private(set) var deviceAddress = MACAddress((0, 0, 0, 0, 0, 0))
-  /// Neither the device nor the user gave an address.
+  /// True if neither the device nor the user gave an address.
   var addressIsRandom = false
   private var randomAddress = MACAddress((0, 0, 0, 0, 0, 0))
   var linkUp = true
-  /// Mbit/s; 0: the device does not say, nor did the user.
+  /// Mbit/s; 0: neither the device nor the user said.
   private(set) var speed: UInt32 = 0
   private(set) var duplex = VIONET_DUPLEX_UNKNOWN
   var mtu: UInt16 = 0
-  /// What the device gives, else what receive buffers hold.
+  /// The device's MTU, else what receive buffers hold.
   var largestMTU: UInt16 = 0
-  /// Buffers that a receive entry takes: several for frames that one does not hold and the device does not merge.
+  /// Buffers in each receive entry: several if frames need more than one and the device does not merge.
   var buffers = 1
-  /// Queue pairs the device has; up to 0x8000.
+  /// Queue pairs of the device, up to 0x8000.
   var pairs: UInt16 = 1
 
-  /// The device's MTU if it offers one that makes sense and fits into a buffer of `room` bytes; nil otherwise.
+  /// The device's MTU if it is valid and such a frame fits into `room` bytes; nil otherwise.
   static func usableMTU(_ bus: Bus, room: Int) throws(Failure) -> UInt16? {
     let mtu = try number(bus, mtuOffset)
     let fits = Int(mtu) + frameOverhead <= room
@@ -63,10 +63,10 @@ struct NetConfig {
     return nil
   }
 
-  /// Bytes of the longest frame that a device makes of several (5.1.6.3.1), without its header.
+  /// Bytes of the longest frame that a device joins from several (virtio 1.4, 5.1.6.3.1), without its virtio-net header.
   static let longestJoined = 65550
 
-  /// Pairs of queues that a device with MQ has (5.1.4); 1 where that makes no sense.
+  /// Queue pairs of a device with MQ (virtio 1.4, 5.1.4); 1 if the field is invalid.
   static func pairs(_ bus: Bus) throws(Failure) -> UInt16 {
     let pairs = try number(bus, pairsOffset)
     return pairs < 1 || pairs > 0x8000 ? 1 : pairs
@@ -74,7 +74,8 @@ struct NetConfig {
 
   private(set) var hashing = HashLimits()
 
-  /// Reads what the device can hash with, and gives up the features of one that can less than it must (5.1.4.1).
+  /// Reads what the device can hash. Removes the features of a device that can do less than it must (virtio 1.4, 5.1.4.1).
+  // Safety: each read is as long as the field that it fills.
   mutating func readHashing(_ bus: Bus, _ features: inout FeatureSet) throws(Failure) {
     if !features.has(VIRTIO_NET_F_RSS) && !features.has(VIRTIO_NET_F_HASH_REPORT) { return }
     var types: UInt32 = 0
@@ -91,29 +92,32 @@ struct NetConfig {
     }
   }
 
+  /// Bytes of an Ethernet header.
   static let frameHeader: UInt32 = 14
-  /// Ethernet header and one VLAN tag.
+  /// Bytes of an Ethernet header with one VLAN tag.
   static let frameOverhead = 18
 
-  /// Reads what the negotiated features promise, where the user has not said otherwise.
+  /// Reads the fields of the negotiated features, unless the user's options come first.
+  // Safety: the read fills the six bytes of an address.
   mutating func read(_ bus: Bus, _ features: FeatureSet, _ options: PortOptions) throws(Failure) {
     var given = MACAddress((0, 0, 0, 0, 0, 0))
     if features.has(VIRTIO_NET_F_MAC) { try unsafe bus.readConfig(NetConfig.addressOffset, &given.bytes, 6) }
     deviceAddress = given
-    // Without the feature the link is believed to be up (5.1.4.2).
+    // Without the feature the link counts as up (5.1.4.2).
     linkUp = true
     if features.has(VIRTIO_NET_F_STATUS) {
       linkUp = try NetConfig.status(bus) & UInt16(VIRTIO_NET_S_LINK_UP) != 0
     }
     try readSpeed(bus, features, requested: options.speed)
-    if let wish = options.address { given = wish }
-    // No address, or one that no station can have (a group's, all zero): a random one, for as long as the port lives.
+    if let requested = options.address { given = requested }
+    // Without a unicast address the port gets a random one, and keeps it for as long as it lives.
     addressIsRandom = !given.isUsable
     if addressIsRandom && !randomAddress.isUsable { randomAddress = MACAddress.random() }
     address = addressIsRandom ? randomAddress : given
   }
 
-  /// May change whenever the device says that its configuration did. `requested` is the user's own speed, 0 for none.
+  /// Reads speed and duplex, which may change whenever the device's configuration does. `requested` is the user's own speed, 0 for none.
+  // Safety: each read is as long as the field that it fills.
   mutating func readSpeed(_ bus: Bus, _ features: FeatureSet, requested: UInt32) throws(Failure) {
     speed = requested
     duplex = requested == 0 ? VIONET_DUPLEX_UNKNOWN : VIONET_DUPLEX_FULL
@@ -121,16 +125,17 @@ struct NetConfig {
     var said: (speed: UInt32, duplex: UInt8) = (0, 0)
     try unsafe bus.readConfig(NetConfig.speedOffset, &said.speed, 4)
     try unsafe bus.readConfig(NetConfig.duplexOffset, &said.duplex, 1)
-    // "Unknown" is all ones; other values of which the specification knows nothing are no better (5.1.4).
+    // All ones means unknown, and so does any other value that the specification does not define (5.1.4).
     let number = UInt32(littleEndian: said.speed)
     speed = number > 0x7fff_ffff ? 0 : number
     duplex = said.duplex == 0 ? VIONET_DUPLEX_HALF : said.duplex == 1 ? VIONET_DUPLEX_FULL : VIONET_DUPLEX_UNKNOWN
   }
 
-  /// The link and the wish that we announce ourselves, for a device with STATUS.
+  /// The status field of a device with STATUS: link up, and a request to announce the address.
   static func status(_ bus: Bus) throws(Failure) -> UInt16 { try number(bus, statusOffset) }
 
   /// A 16-bit little-endian field.
+  // Safety: the read fills the two bytes of `field`.
   private static func number(_ bus: Bus, _ offset: Int) throws(Failure) -> UInt16 {
     var field: UInt16 = 0
     try unsafe bus.readConfig(offset, &field, 2)
@@ -138,15 +143,17 @@ struct NetConfig {
   }
 }
 
-/// What a device with RSS or HASH_REPORT can do (5.1.4).
+/// What a device with RSS or HASH_REPORT can do (virtio 1.4, 5.1.4).
 struct HashLimits {
-  /// Bytes of the longest key, entries of the longest table.
+  /// Bytes of the longest key.
   var key: UInt8 = 0
+  /// Entries of the longest table.
   var table: UInt16 = 0
+  /// Bits of enum vionet_hash.
   var types: UInt32 = 0
 
   static let knownTypes: UInt32 = 0x1ff
 
-  /// What a command with all of it takes at most.
+  /// Bytes of the longest command with a table and a key of these sizes.
   static func commandBytes(table: Int, key: Int) -> Int { 16 + 2 * table + key }
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What a user may wish of a port, checked, with every default in one place: first from the device address, whose keys
-// are DPDK's where they mean the same, then from vionet_config.
+// What a user can ask of a port, checked, with every default in one place: first the keys of the device address, which are
+// DPDK's where they mean the same, then vionet_config. docs/addresses.md is the table of keys.
 
 import CLinux
 import CVionet
 import Linux
 
 package struct PortOptions {
-  /// What the user says of a thing that can be had or not.
+  /// An option that the user may leave to the library.
   enum Choice {
     case best, on, off
   }
@@ -20,26 +20,26 @@ package struct PortOptions {
   var receiveDescriptors = PortOptions.defaultDescriptors
   var transmitDescriptors = PortOptions.defaultDescriptors
   var pool: UInt16 = 0
-  /// Feature bits not to accept though offered.
+  /// Feature bits that are not accepted even if offered.
   var featuresOff: UInt64 = 0
-  /// Given by the user, in place of the device's.
+  /// The user's MAC address, used instead of the device's.
   var address: MACAddress?
   var packed = Choice.best
   var inOrder = Choice.best
   var mergeable = Choice.best
-  /// Each side may say at which entry it wants a signal.
+  /// EVENT_IDX may be negotiated.
   var hasEventIndex = true
-  /// The control queue of a back-end: only DPDK's naming says that one answers there. A PCI device's always does.
+  /// A control queue is used. `best` means on whole devices only, since few back-ends have one that answers.
   var control = Choice.best
-  /// A broken queue, or a device that needs a reset, is seen to by vionet_event_handle().
+  /// vionet_event_handle() recovers a port with a broken queue, or whose device needs a reset.
   var recovers = false
-  /// Back-ends come to us, instead of our going to one.
+  /// The port listens for back-ends instead of connecting to one.
   package private(set) var isServer = false
-  /// Frames are counted by their sizes.
+  /// Frames are counted by size.
   var countsSizes = false
-  /// Mbit/s, in place of the device's; 0: not given.
+  /// Mbit/s, shown instead of the device's; 0: not given.
   var speed: UInt32 = 0
-  /// enum vionet_rx_offload
+  /// Bits of enum vionet_rx_offload.
   var receiveOffloads: UInt32 = 0
 
   private static let knownOffloads =
@@ -50,7 +50,7 @@ package struct PortOptions {
 
   package init() {}
 
-  /// One key of a device address; false if it is not a driver's key.
+  /// Takes one key of a device address; false if it is not a driver's key.
   package mutating func set(_ key: Text, _ value: Text) throws(Failure) -> Bool {
     if key.equals("queue_size") {
       receiveDescriptors = try PortOptions.descriptors(value.unsignedNumber ?? 0, "queue_size")
@@ -101,7 +101,7 @@ package struct PortOptions {
     return true
   }
 
-  /// Settings of vionet_config, zero meaning "as the address says".
+  /// Takes the options in vionet_config. Zero means "as the address says".
   package mutating func apply(_ config: vionet_config) throws(Failure) {
     if config.rx_descriptors != 0 {
       receiveDescriptors = try PortOptions.descriptors(UInt64(config.rx_descriptors), "rx_descriptors")
@@ -115,7 +115,7 @@ package struct PortOptions {
     pool = config.pool
     featuresOff = config.features_off
     if config.rx_offloads & ~PortOptions.knownOffloads != 0 {
-      throw Failure(EINVAL, "rx_offloads: ").hex(UInt64(config.rx_offloads)).text(" has bits that mean nothing")
+      throw Failure(EINVAL, "rx_offloads: ").hex(UInt64(config.rx_offloads)).text(" has bits that are not defined")
     }
     receiveOffloads |= config.rx_offloads
     try checkSizes()
@@ -136,7 +136,7 @@ package struct PortOptions {
     throw Failure(EINVAL, "option ").quoting(key).text(" takes 0 or 1, not ").quoting(value)
   }
 
-  /// The places of a split ring are masked; a packed one may have any size. Once packed_vq is known too.
+  /// Throws unless both sizes are powers of two, or rings are packed. Call when all keys are read.
   package func checkSizes() throws(Failure) {
     let receive = receiveDescriptors & (receiveDescriptors - 1)
     let transmit = transmitDescriptors & (transmitDescriptors - 1)
