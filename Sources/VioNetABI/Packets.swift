@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The C door: pools, packets, bursts. Contracts are in vionet.h.
+// vionet.h, chapter "Packets": and their pools.
 
 import CLinux
 import CVionet
@@ -20,7 +20,7 @@ public func vionet_pool_create(
     unsafe request.dataSize = wanted.data_size
     request.hugepages = unsafe wanted.flags & VIONET_POOL_NO_HUGEPAGES.rawValue == 0
     if unsafe wanted.flags & ~VIONET_POOL_NO_HUGEPAGES.rawValue != 0 {
-      throw Failure(EINVAL, "flags: ").hex(unsafe UInt64(wanted.flags)).text(" has bits that mean nothing")
+      throw Failure(EINVAL, "flags: ").hex(unsafe UInt64(wanted.flags)).text(" has bits that are not defined")
     }
     if unsafe wanted.reserved.0 | wanted.reserved.1 != 0 { throw Failure(EINVAL, "reserved must be zero") }
     if let memory = unsafe wanted.memory {
@@ -82,58 +82,4 @@ public func vionet_packet_free_bulk(
 @implementation @c(vionet_packet_reference)
 public func vionet_packet_reference(_ packet: UnsafeMutablePointer<vionet_packet>?) -> Int32 {
   result { () throws(Failure) in try unsafe PacketCalls.reference(try required(packet, "packet")) }
-}
-
-@implementation @c(vionet_rx_burst)
-public func vionet_rx_burst(
-  _ port: UInt16, _ queue: UInt16, _ packets: UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>?,
-  _ count: UInt16
-) -> UInt16 {
-  guard let packets = unsafe packets else { return 0 }
-  return unsafe Ports.receive(port, queue, packets, count)
-}
-
-@implementation @c(vionet_tx_burst)
-public func vionet_tx_burst(
-  _ port: UInt16, _ queue: UInt16, _ packets: UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>?,
-  _ count: UInt16
-) -> UInt16 {
-  guard let packets = unsafe packets, count != 0 else {
-    if count == 0 { _ = vionet_tx_done(port, queue) }
-    return 0
-  }
-  return unsafe Ports.transmit(port, queue, packets, count)
-}
-
-@implementation @c(vionet_tx_done)
-public func vionet_tx_done(_ port: UInt16, _ queue: UInt16) -> UInt16 {
-  // A burst of nothing, which takes back what was sent.
-  var none: UnsafeMutablePointer<vionet_packet>?
-  return unsafe Ports.transmit(port, queue, &none, 0)
-}
-
-@implementation @c(vionet_tx_prepare)
-public func vionet_tx_prepare(
-  _ port: UInt16, _ queue: UInt16, _ packets: UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>?,
-  _ count: UInt16
-) -> UInt16 {
-  guard let packets = unsafe packets else { return 0 }
-  var done: UInt16 = 0
-  _ = result { () throws(Failure) in try unsafe Ports.prepare(port, queue, packets, count, &done) }
-  return done
-}
-
-@implementation @c(vionet_rx_fd)
-public func vionet_rx_fd(_ port: UInt16, _ queue: UInt16) -> Int32 {
-  number { () throws(Failure) in try Ports.wakeDescriptor(port, queue) }
-}
-
-@implementation @c(vionet_rx_wait)
-public func vionet_rx_wait(_ port: UInt16, _ queue: UInt16, _ milliseconds: Int32) -> Int32 {
-  number { () throws(Failure) in try Ports.wait(port, queue, milliseconds) ? 1 : 0 }
-}
-
-@implementation @c(vionet_rx_arm)
-public func vionet_rx_arm(_ port: UInt16, _ queue: UInt16) -> Int32 {
-  number { () throws(Failure) in try Ports.arm(port, queue) ? 1 : 0 }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The C door: settings of a port. Contracts are in vionet.h.
+// vionet.h, chapter "Settings": of a running port.
 
 import CLinux
 import CVionet
@@ -24,7 +24,7 @@ public func vionet_rx_filter_set(_ port: UInt16, _ flags: UInt32) -> Int32 {
     VIONET_FILTER_ALL_UNICAST.rawValue | VIONET_FILTER_NO_MULTICAST.rawValue | VIONET_FILTER_NO_UNICAST.rawValue
     | VIONET_FILTER_NO_BROADCAST.rawValue
   if flags & ~known != 0 {
-    return 0 - Failure(EINVAL, "flags: ").hex(UInt64(flags)).text(" has bits that mean nothing").code
+    return 0 - Failure(EINVAL, "flags: ").hex(UInt64(flags)).text(" has bits that are not defined").code
   }
   return set(port, .modes(UInt8(truncatingIfNeeded: known), UInt8(truncatingIfNeeded: flags)))
 }
@@ -53,9 +53,9 @@ public func vionet_mtu_set(_ port: UInt16, _ mtu: UInt16) -> Int32 { set(port, .
 public func vionet_rss_set(_ port: UInt16, _ rss: UnsafePointer<vionet_rss>?) -> Int32 {
   result { () throws(Failure) in
     guard let rss = unsafe rss else { throw Failure(EINVAL, "rss is NULL") }
-    var wish = unsafe vionet_rss()
-    try unsafe Sized.read(rss, &wish)
-    try Ports.set(port, .hashing(unsafe HashRequest(wish)))
+    var request = unsafe vionet_rss()
+    try unsafe Sized.read(rss, &request)
+    try Ports.set(port, .hashing(unsafe HashRequest(request)))
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What every entry point of the C door shares: a Failure becomes a negative errno, a size-first struct is read and
-// written by as much of it as both sides know.
+// What entry points share: a Failure becomes a negative errno, and of a size-first struct as much is read or written as both
+// sides know.
 
 import CLinux
 import CVionet
@@ -18,7 +18,7 @@ func result(_ body: () throws(Failure) -> Void) -> Int32 {
   }
 }
 
-/// As result(), for calls that return a number of their own.
+/// The number that a call returns, or the negative errno of what went wrong.
 @inline(__always)
 func number(_ body: () throws(Failure) -> Int32) -> Int32 {
   do throws(Failure) { return try body() } catch { return 0 - error.code }
@@ -31,8 +31,16 @@ func required<Pointee>(
   return unsafe pointer
 }
 
+/// The characters of a text, which the compiler ends with a zero.
+func characters(_ text: StaticString) -> UnsafePointer<CChar> {
+  // Safety: a StaticString of ours always points to its bytes, which live as long as the library.
+  unsafe UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
+}
+
+/// Structs that begin with their size, as vionet.h describes them.
+// Safety: the caller's struct has as many bytes as its size field says; nothing beyond is read or written.
 enum Sized {
-  /// A copy of the caller's struct: what an older caller's lacks is zero, what a newer caller's has more must be.
+  /// Copies the caller's struct. What an older caller's struct lacks stays zero; what a newer one has more must be zero.
   static func read<Value>(_ pointer: UnsafePointer<Value>, _ value: inout Value) throws(Failure) {
     let raw = unsafe UnsafeRawPointer(pointer)
     let size = try check(unsafe raw.load(as: Int.self))
@@ -61,11 +69,11 @@ enum Sized {
     }
   }
 
-  /// How far apart the elements of a caller's list are: the size that the first one has.
+  /// The distance between elements of a caller's list: the size that its first element states.
   static func step<Value>(_ list: UnsafeMutablePointer<Value>?) throws(Failure) -> Int {
     let step = try check(unsafe UnsafeRawPointer(try required(list, "list")).load(as: Int.self))
     if step % MemoryLayout<Value>.alignment == 0 { return step }
-    throw Failure(EINVAL, "size is ").number(step).text(": elements of a list cannot be so far apart")
+    throw Failure(EINVAL, "size is ").number(step).text(", which is no distance at which elements of a list can lie")
   }
 
   /// Writes one element of a list and says in it how much of it there is room for.
@@ -77,7 +85,7 @@ enum Sized {
     try unsafe write(element.assumingMemoryBound(to: Value.self), value)
   }
 
-  /// A struct's size field says at least that there is one, and at most a page.
+  /// Checks a size field: it counts at least itself, and at most a page.
   private static func check(_ size: Int) throws(Failure) -> Int {
     if size < MemoryLayout<Int>.size || size > 4096 {
       throw Failure(EINVAL, "size is ").number(size).text(": set it to sizeof the struct, as VIONET_SIZED does")

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The devices that vionet_soft_serve() started, by number, in static storage.
+
+import CLinux
+import Linux
+
+package enum ServedDevices {
+  private static let limit: UInt16 = 64
+
+  private struct Table {
+    var lock: SpinLock
+    /// Address of each device, 0 for none.
+    var devices: InlineArray<64, UInt>
+  }
+
+  // Safety: the block is static, longer than a Table, and holds nothing else.
+  private static var table: Cell<Table> { unsafe Cell(raw: storage_served()) }
+
+  package static func serve(_ path: Text, _ wire: Text) throws(Failure) -> UInt16 {
+    let device = try SoftDevice.serve(path, try WireOptions(parsing: wire))
+    do throws(Failure) {
+      return try add(device)
+    } catch {
+      SoftDevice.stop(device)
+      throw error
+    }
+  }
+
+  // Safety: the address becomes the same pointer again, once, in remove().
+  private static func add(_ device: Cell<Device>) throws(Failure) -> UInt16 {
+    table.value.lock.lock()
+    defer { table.value.lock.unlock() }
+    for number in 0..<limit where table.value.devices[Int(number)] == 0 {
+      table.value.devices[Int(number)] = unsafe UInt(bitPattern: device.raw)
+      return number
+    }
+    throw Failure(ENFILE, "there are ").number(limit).text(" served devices already, which is the limit")
+  }
+
+  /// Takes a device out of the table, so that whoever ends it is the only one.
+  // Safety: a non-zero entry is the address of a live device.
+  private static func remove(_ number: UInt16) -> Cell<Device>? {
+    if number >= limit { return nil }
+    table.value.lock.lock()
+    let address = table.value.devices[Int(number)]
+    table.value.devices[Int(number)] = 0
+    table.value.lock.unlock()
+    guard let raw = unsafe UnsafeMutableRawPointer(bitPattern: address) else { return nil }
+    return unsafe Cell(raw: raw)
+  }
+
+  package static func stop(_ number: UInt16) { if let device = remove(number) { SoftDevice.stop(device) } }
+
+  /// Reads the counters while nobody can take the device out of the table.
+  // Safety: a non-zero entry is the address of a live device for as long as the lock is held.
+  package static func statistics(_ number: UInt16) throws(Failure) -> DeviceStatistics {
+    table.value.lock.lock()
+    defer { table.value.lock.unlock() }
+    let address = number < limit ? table.value.devices[Int(number)] : 0
+    guard let raw = unsafe UnsafeMutableRawPointer(bitPattern: address) else {
+      throw Failure(ENODEV, "there is no served device ").number(number)
+    }
+    return unsafe SoftDevice.statistics(Cell(raw: raw))
+  }
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// vionet_probe() of any address. A soft: device is started here, the one place that knows both driver and device model.
+
+import CLinux
+import CVionet
+import Linux
+import SoftDevice
+import VioNet
+
+/// Reads the keys and makes the attachment: a soft device is started here, since driver and device model do not know
+/// each other. nil for a device that its address leaves to others.
+func probe(_ address: DeviceAddress) throws(Failure) -> UInt16? {
+  var options = PortOptions()
+  guard address.scheme == .soft else {
+    var isForVDPA = false
+    try address.eachKey(
+      { (key, value) throws(Failure) in try options.set(key, value) },
+      foreign: { (key, value) throws(Failure) in
+        if address.scheme != .pci || !key.equals("vdpa") { return false }
+        isForVDPA = try PortOptions.isOn(key, value)
+        return true
+      })
+    try options.checkSizes()
+    if !isForVDPA { return try Port.attach(address, options, socket: nil, hosted: nil) }
+    try PCIDevices.pass(over: address.target)
+    return nil
+  }
+  var wire = try WireOptions(address.target)
+  try address.eachKey(
+    { (key, value) throws(Failure) in
+      // The device is to have as many pairs as its driver will ask for.
+      let isTaken = try options.set(key, value)
+      return key.equals("queues") ? try wire.set(key, value) : isTaken
+    }, foreign: { (key, value) throws(Failure) in try wire.set(key, value) })
+  try options.checkSizes()
+  let started = try SoftDevice.start(wire)
+  let hosted = unsafe HostedDevice(started.device.raw) { device in unsafe stopDevice(device) }
+  return try Port.attach(address, options, socket: started.socket, hosted: hosted)
+}
+
+/// Apart from the closure above: in a C entry thunk the compiler leaves inline C functions as calls.
+@inline(never)
+private func stopDevice(_ device: UnsafeMutableRawPointer) { unsafe SoftDevice.stop(Cell(raw: device)) }

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// vionet.h, chapter "Information": about a port.
+
+import CLinux
+import CVionet
+import Linux
+import VioNet
+
+@implementation @c(vionet_info)
+public func vionet_info(_ port: UInt16, _ info: UnsafeMutablePointer<vionet_info>?) -> Int32 {
+  result { () throws(Failure) in
+    var filled = vionet_info()
+    try Ports.describe(port, &filled)
+    try unsafe Sized.write(info, filled)
+  }
+}
+
+@implementation @c(vionet_feature_name)
+public func vionet_feature_name(_ bit: UInt32) -> UnsafePointer<CChar>? {
+  guard let name = Features.name(bit) else { return nil }
+  return unsafe characters(name)
+}
