@@ -135,7 +135,7 @@ CASE("waiting to stopped to waiting, and closed there")
 	ok(vionet_start(port));
 	shows(VIONET_STATE_WAITING);
 	ok(vionet_stop(port));
-	shows(VIONET_STATE_BROKEN); /* a stopped port without a device */
+	shows(VIONET_STATE_STOPPED); /* a server that is not started misses no back-end */
 	ok(vionet_start(port));
 	shows(VIONET_STATE_WAITING);
 	close_server();
