@@ -1,19 +1,14 @@
 // swift-tools-version: 6.2
+// SPDX-License-Identifier: BSD-2-Clause
 //
-// Debug builds are ordinary Swift, for unit tests and sanitizers. The library that ships is Embedded Swift and comes
-// from the Makefile, which passes the same settings; `swift build -c release` compiles the same sources in that mode.
+// The unit tests: `swift test` builds the sources as ordinary Swift. No product ships from here: the library that does
+// is Embedded Swift with a version script, built by the Makefile.
 import PackageDescription
 
-let settings: [SwiftSetting] = [
-  .strictMemorySafety(),
-  .treatAllWarnings(as: .error),
-  .enableExperimentalFeature("Embedded", .when(configuration: .release)),
-  .unsafeFlags(["-wmo"], .when(configuration: .release)),
-]
+let settings: [SwiftSetting] = [.strictMemorySafety(), .treatAllWarnings(as: .error)]
 
 let package = Package(
   name: "vionet",
-  products: [.library(name: "vionet", type: .dynamic, targets: ["VioNetABI"])],
   targets: [
     .systemLibrary(name: "CVionet", path: "include"),
     .target(name: "CLinux", linkerSettings: [.linkedLibrary("bsd")]),
