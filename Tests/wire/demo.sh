@@ -24,7 +24,17 @@ echo "$took s"
 [ "$took" -lt 60 ] || fail "that is a minute or more"
 grep -qi 'Gbit/s' "$work/demo.out" || fail "no rate"
 grep -qi 'drop' "$work/demo.out" || fail "no drops"
+grep -q 'without offloads *with offloads' "$work/demo.out" || fail "no table of both"
 [ "$(left)" = "$before" ] || fail "left behind: $(left)"
+
+# Its last lines are commands to try next, each with what it shows; they work.
+cd "$root" || exit 1
+commands=$(sed -n '/^==> To try next/,$s/^    \(build[^ ]*\( [^ ]*\)*\)  .*/\1/p' "$work/demo.out")
+[ "$(wc -l <<<"$commands")" -eq 3 ] || fail "what to try next: $commands"
+while read -r command; do
+  # shellcheck disable=SC2086
+  gives 0 $command
+done <<<"$commands"
 
 # The interrupt of a terminal, which all processes get; those in the background begin with it ignored: so the wrapper.
 for line in '20 pings' 'TCP for 5 seconds'; do
