@@ -198,18 +198,15 @@ $(STAGED): $(SHARED) $(STATIC) $(wildcard include/*.h pkgconfig/*)
 
 # ---- examples --------------------------------------------------------------------------------------------------------
 
+# PACKAGE and LINKED may differ for one of them: the program that loads the library has it neither linked nor inside.
 PACKAGE := vionet
-$(B)/examples/vionet-fwd: PACKAGE := vionet-control
-$(B)/examples/%: examples/%.c $(wildcard examples/*.h) $(STAGED)
+LINKED = $$($(PKG_CONFIG) --libs $(PACKAGE)) -Wl,-rpath,'$$ORIGIN/..'
+$(B)/examples/vionet-fwd-control: PACKAGE := vionet-control
+$(B)/examples/vionet-fwd-dlopen: LINKED := -ldl
+$(B)/examples/%: examples/%.c $(STAGED)
 	$(call say,cc $*)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $$($(PKG_CONFIG) --cflags $(PACKAGE)) $< -o $@ $$($(PKG_CONFIG) --libs $(PACKAGE)) -lbsd \
-		-Wl,-rpath,'$$ORIGIN/..'
-# Has the library neither linked nor inside.
-$(B)/examples/vionet-fwd-dlopen: examples/vionet-fwd-dlopen.c $(wildcard examples/*.h) $(STAGED)
-	$(call say,cc $(@F))
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $$($(PKG_CONFIG) --cflags vionet) $< -o $@ -lbsd -ldl
+	$(Q)$(CC) $(CFLAGS) $$($(PKG_CONFIG) --cflags $(PACKAGE)) $< -o $@ $(LINKED)
 
 # ---- bench: measuring programs, for each front-end from the same loops ---------------------------------------------------
 

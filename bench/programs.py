@@ -19,8 +19,8 @@ def forwarder(who, mode, kind, work, core):
     sockets = [work / "a", work / "b"]
     ring = rows.HEADLINE["ring"]
     if who == "vionet":
-        return machine.Process(work / "front", machine.BUILD / "examples/vionet-fwd", "-q", "-m", mode,
-                               "-b", rows.HEADLINE["burst"], "-c", core,
+        return machine.Process(work / "front", "taskset", "-c", core, machine.BUILD / "examples/vionet-fwd",
+                               "-m", mode, "-b", rows.HEADLINE["burst"],
                                *[f"vhost-user:{s},queue_size={ring},{kind.keys()}" for s in sockets])
     devices = [f"net_virtio_user{i},path={s},queues=1,queue_size={ring},{kind.keys()}" for i, s in enumerate(sockets)]
     return copies.testpmd(work / "front", "front", core, devices, f"--txd={ring}", f"--rxd={ring}",

@@ -4,24 +4,21 @@
  *
  * Shows the steps of a port's life one by one: vionet_probe, vionet_init, with -s vionet_start, vionet_close.
  *
+ *     cc vionet-info.c $(pkg-config --cflags --libs vionet) -o vionet-info
  *     vionet-info soft:loopback
  *     vionet-info -s vhost-user:/run/x.sock,queues=2 soft:tap=tap0
  */
-#define _GNU_SOURCE
-#include "program.h"
-
-#include <unistd.h>
+#include <err.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <vionet.h>
 
-_Noreturn static void usage(int status)
-{
-	fputs("usage: vionet-info [-hs] DEVICE...\n"
-	      "  -s  start each device too, which chooses the burst functions\n"
-	      "  -h  this text\n"
-	      "DEVICE is scheme:target,key=value,... such as soft:loopback or vhost-user:/run/x.sock,queues=2\n",
-	      status == 0 ? stdout : stderr);
-	exit(status);
-}
+static const char usage[] =
+	"usage: vionet-info [-hs] DEVICE...\n"
+	"  -s  start each device too, which chooses the burst functions\n"
+	"DEVICE is scheme:target,key=value,... such as soft:loopback or vhost-user:/run/x.sock,queues=2";
 
 static const char *state_name(uint32_t state)
 {
@@ -87,7 +84,7 @@ static void print_info(const struct vionet_info *info)
 	print_features(info);
 }
 
-/* Goes as far as it can and prints what it has then: a device that refuses to start may still be worth a look. */
+/* Goes as far as it can and prints what is known then: a device that refuses to start may still be worth a look. */
 static bool show(const char *device, bool start)
 {
 	uint16_t port;
@@ -108,15 +105,17 @@ static bool show(const char *device, bool start)
 
 int main(int argc, char **argv)
 {
+	static const struct option long_options[] = {{"help", no_argument, NULL, 'h'}, {0}};
 	bool start = false, good = true;
 	for (int option; (option = getopt_long(argc, argv, "hs", long_options, NULL)) != -1;) {
-		if (option == 's')
-			start = true;
-		else
-			usage(option == 'h' ? 0 : 2);
+		switch (option) {
+		case 'h': puts(usage); return 0;
+		case 's': start = true; break;
+		default: errx(2, "%s", usage);
+		}
 	}
 	if (optind == argc)
-		usage(2);
+		errx(2, "%s", usage);
 	for (int i = optind; i < argc; i++) {
 		if (!show(argv[i], start))
 			good = false;

@@ -134,7 +134,7 @@ tap_into() {
 # is in "forwarder".
 forward_between_taps() {
   space mid; space a; space b
-  become mid "$examples/vionet-fwd" -w -q soft:tap=tap-a soft:tap=tap-b >"$work/fwd.out" 2>&1 &
+  become mid "$examples/vionet-fwd-wait" -q soft:tap=tap-a soft:tap=tap-b >"$work/fwd.out" 2>&1 &
   forwarder=$!
   children+=("$forwarder")
   tap_into mid a tap-a 10.9.8.1/24

@@ -32,7 +32,7 @@ set_to() { "$vionetctl" set fwd.sock "$@" >said 2>&1 || { cat said; fail "set $*
 background flaps "$flaps"
 server=$!
 start_forwarder() {
-  "$examples/vionet-fwd" -q --control fwd.sock "vhost-user:a,queue_size=4096,cq=1,vlan_filter=1,size_stats=1,mac=02:00:00:00:00:07" \
+  "$examples/vionet-fwd-control" fwd.sock "vhost-user:a,queue_size=4096,cq=1,vlan_filter=1,size_stats=1,mac=02:00:00:00:00:07" \
     "vhost-user:c,queue_size=4096,size_stats=1" >fwd.out 2>&1 &
   forwarder=$!
   children+=("$forwarder")
@@ -205,13 +205,10 @@ prints 1 "$vionetctl" stats fwd.sock <<'END'
 Error: nobody serves the socket "fwd.sock": the program that made it is gone
 END
 start_forwarder # on the socket that was left behind
-gives 1 "$examples/vionet-fwd" --control fwd.sock soft:sink
+gives 1 "$examples/vionet-fwd-control" fwd.sock soft:sink
 said 'fwd.sock": Address already in use'
 end "$forwarder" || fail "the forwarder ended badly"
 [ ! -e fwd.sock ] || fail "the socket is left behind"
-export VIONET_LIBRARY=$stage/lib/libvionet.so.0
-if "$examples/vionet-fwd-dlopen" --control fwd.sock soft:sink >said 2>&1; then fail "one without the library"; fi
-grep -q 'without libvionet-control' said || { cat said; fail "why there is no socket"; }
 
 # What the devices counted.
 kill "$server"

@@ -34,7 +34,7 @@ share() {
 
 sleeping=$(share "$forwarder")
 end "$forwarder"
-become mid "$examples/vionet-fwd" -w -p 1000000 -q soft:tap=tap-a soft:tap=tap-b >"$work/fwd.out" 2>&1 &
+become mid "$examples/vionet-fwd-wait" -p 1000000 -q soft:tap=tap-a soft:tap=tap-b >"$work/fwd.out" 2>&1 &
 children+=($!)
 busy=$!
 tap_into mid a tap-a 10.9.8.1/24

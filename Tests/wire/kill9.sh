@@ -20,9 +20,9 @@ left() { # what the system holds outside processes
 background sink "$serve" "$work/s" loopback
 left >"$work/before"
 for round in 1 2 3 4 5; do
-  become mid "$examples/vionet-fwd" -q soft:tap=tap-a soft:tap=tap-b >"$work/fwd.out" 2>&1 &
+  become mid "$examples/vionet-fwd" soft:tap=tap-a soft:tap=tap-b >"$work/fwd.out" 2>&1 &
   forwarder=$!
-  become mid "$examples/vionet-fwd" -q soft:generate "vhost-user:$work/s" >"$work/fwd2.out" 2>&1 &
+  become mid "$examples/vionet-fwd" soft:generate "vhost-user:$work/s" >"$work/fwd2.out" 2>&1 &
   other=$!
   children+=("$forwarder" "$other")
   tap_into mid a tap-a 10.9.8.1/24

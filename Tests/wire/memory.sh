@@ -4,7 +4,7 @@
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
 
-"$examples/vionet-fwd" -q soft:generate soft:loopback >"$work/fwd.out" 2>&1 &
+"$examples/vionet-fwd" soft:generate soft:loopback >"$work/fwd.out" 2>&1 &
 forwarder=$!
 children+=("$forwarder")
 sleep 3

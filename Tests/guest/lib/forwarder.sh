@@ -3,10 +3,10 @@
 # Sourced by guest.sh: the forwarder between the two NICs of a pair, started and stopped in the guest. It is ours, DPDK's
 # testpmd, or a bridge of the guest's kernel.
 
-# launch_forwarder PAIR [options of vionet-fwd...]: returns when it forwards; both polling forwarders print a line then.
+# launch_forwarder PAIR [options of vionet-fwd...]: returns when it forwards, which each forwarder prints.
 # Our device addresses end with $keys. The program is $our_forwarder, or vionet-fwd if that is not set.
 launch_forwarder() {
-  local name=$1 one two limit=$((SECONDS + patience)) ready='^->'
+  local name=$1 one two limit=$((SECONDS + patience)) ready='^->\|^forwarding'
   shift
   one=$(address "$name" a) two=$(address "$name" b)
   case $forwarder in

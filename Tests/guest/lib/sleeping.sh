@@ -8,7 +8,7 @@
 asleep() {
   local woken began
   [ "$forwarder" = ours ] || return 0
-  start_forwarder "$1" -w || return
+  our_forwarder=vionet-fwd-wait start_forwarder "$1" || return
   began=$SECONDS woken=$(wake_ups)
   all_pings "$1" || return
   woken=$(($(wake_ups) - woken))

@@ -6,7 +6,16 @@
  *     large-frames segments A COUNT    sends packets of 58900 bytes for the device to segment; segment-frames.py expects them
  */
 #define _GNU_SOURCE
-#include "../../../examples/fwd.h"
+#include <vionet.h>
+
+/* The forwarder, with ports that this program opens. */
+static int open_whole(const char *device, uint16_t *port);
+#define main forwarder_main
+#define vionet_open open_whole
+#include "../../../examples/vionet-fwd.c"
+#undef main
+#undef vionet_open
+
 #include "ok.h"
 
 #include <linux/virtio_net.h>
@@ -92,11 +101,8 @@ static void segments(const char *device, uint32_t count)
 
 int main(int argc, char **argv)
 {
-#define LINKED(name) .name = vionet_##name,
-	struct vionet_calls calls = {VIONET_CALLS(LINKED)};
-	calls.open = open_whole;
 	if (argc != 4 || strcmp(argv[1], "segments") != 0)
-		return forwarder_main(argc, argv, &calls, NULL);
+		return forwarder_main(argc, argv);
 	segments(argv[2], (uint32_t)atoi(argv[3]));
 	return 0;
 }

@@ -17,8 +17,7 @@ median() { printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"; }
 one_run() {
   local -n runs=$1
   forwarder=$1
-  # shellcheck disable=SC2119 # -c is vionet-fwd's
-  start_forwarder bench -c 1 || return
+  our_forwarder="taskset 2 vionet-fwd" start_forwarder bench || return
   iperf_through bench "$seconds_of_iperf" || return
   stop_forwarder bench || return
   runs+=("$gigabits")

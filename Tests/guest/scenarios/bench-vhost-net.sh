@@ -24,8 +24,8 @@ testpmd_more="-i --nb-cores=1 --auto-start --no-flush-rx --total-num-mbufs=16384
 
 start() { # NAME DEED: "send" or "forward"
   case $1-$2 in
-    ours-send) works "launch forwarder vionet-pktgen -m tx -q -c 1 -n 1024 vhost-net:tap0,mac=$mac" ;;
-    ours-forward) works "launch forwarder vionet-fwd -c 1 pci:$(address net a),queue_size=256,event_idx=0 vhost-net:tap0,queue_size=1024,mac=$mac" ;;
+    ours-send) works "launch forwarder taskset 2 vionet-pktgen -m tx -q -n 1024 vhost-net:tap0,mac=$mac" ;;
+    ours-forward) works "launch forwarder taskset 2 vionet-fwd pci:$(address net a),queue_size=256,event_idx=0 vhost-net:tap0,queue_size=1024,mac=$mac" ;;
     testpmd-send) works "launch forwarder $dpdk --no-pci $virtio_user -- --forward-mode=txonly $testpmd_more" ;;
     testpmd-forward) works "launch forwarder $dpdk -a $(address net a) $virtio_user -- --forward-mode=io $testpmd_more" ;;
   esac || return

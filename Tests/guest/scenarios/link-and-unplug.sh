@@ -62,7 +62,7 @@ announce() { launch_tuner gone && announced "rarp 2 arp 1" announcement_asked; }
 # The forwarder adds a RARP request.
 announce_forwarder() {
   guest "bind vfio-pci $(address gone b)" || { no "$(last_said)"; return; }
-  start_forwarder gone -w && announced "rarp 2 arp 0" true && stop_forwarder gone
+  our_forwarder=vionet-fwd-wait start_forwarder gone && announced "rarp 2 arp 0" true && stop_forwarder gone
 }
 
 # is NUMBER COMMAND...: the call returns that.

@@ -7,7 +7,7 @@ struct Stats: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what the ports of a running program have counted.",
     discussion: """
-      SOCKET is one that the program has opened, with vionet_control_open() or an option such as vionet-fwd's --control. \
+      SOCKET is one that the program has opened, with vionet_control_open() as vionet-fwd-control does. \
       First each queue's packets, bytes and drops, then every other counter of vionet_xstats() that is not zero. With \
       --watch the first are followed by what they are per second, again and again until SIGINT.
       """)

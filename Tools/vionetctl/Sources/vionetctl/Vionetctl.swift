@@ -26,7 +26,7 @@ struct Vionetctl: ParsableCommand {
 
         vionetctl serve /run/vm.sock tap=vionet0
 
-      Of a program that has opened a control socket, such as vionet-fwd --control /run/app.sock:
+      Of a program that has opened a control socket, such as vionet-fwd-control /run/app.sock:
 
         vionetctl stats --watch /run/app.sock       what its ports count
         vionetctl set /run/app.sock mtu 1400        change a setting
