@@ -1,62 +1,77 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Installs the Debian packages that a purpose needs and says which; silent when none is missing. Without root or
-# apt-get it prints the command to run and fails. Swift is needed too, and comes from swift.org, not from Debian.
-#
-#   Tools/install-deps.sh build|vionetctl|demo|test|test-plans|test-restarts|test-killed|test-ovs|test-wakeups|test-soak|test-guest|fuzz|bench|bench-guest
-
-build="gcc make binutils pkg-config libc6-dev libbsd-dev"
-vionetctl="$build git ca-certificates g++"
-demo="$build iproute2 iputils-ping iperf3"
-guest="$vionetctl qemu-system-x86 busybox-static cpio kmod xz-utils iproute2 iputils-ping iperf3 python3"
-switch="$build dpdk-dev openvswitch-switch-dpdk ovn-central ovn-host iproute2 python3"
-test="$demo $switch g++ libmd-dev python3 python3-prometheus-client shellcheck valgrind $guest"
-bench="$build dpdk-dev libdpdk-dev python3 python3-matplotlib valgrind"
-
+# Tools/install-deps.sh PURPOSE: installs the Debian packages of the table that this purpose needs, and says which; silent
+# if none is missing. Without root or apt-get it prints the command to run and fails. The one thing that is not Debian's is
+# Swift, from swift.org.
 set -eu
 
-case "$#:${1-}" in
-  1:build) wanted=$build ;;
-  1:vionetctl) wanted=$vionetctl ;;
-  1:demo) wanted=$demo ;;
-  1:test) wanted=$test ;;
-  1:test-plans | 1:test-restarts | 1:test-killed) wanted="$build dpdk-dev" ;;
-  1:test-ovs) wanted=$switch ;;
-  1:test-guest) wanted=$guest ;;
-  1:test-wakeups | 1:test-soak) wanted=$build ;;
-  1:fuzz) wanted="$build g++" ;;
-  1:bench-guest) wanted="$guest dpdk-dev" ;;
-  1:bench) wanted=$bench ;;
-  *)
-    echo "usage: Tools/install-deps.sh build|vionetctl|demo|test|test-plans|test-restarts|test-killed|test-ovs|test-wakeups|test-soak|test-guest|fuzz|bench|bench-guest" >&2
-    exit 2
-    ;;
-esac
+purposes='build vionetctl demo test test-guest test-plans test-restarts test-killed test-ovs test-wakeups test-soak fuzz
+bench bench-guest'
+
+# What is used         Debian package             for which purposes
+table='
+gcc                    gcc                        all
+make                   make                       all
+ld                     binutils                   all
+pkg-config             pkg-config                 all
+libc.a                 libc6-dev                  all
+libbsd                 libbsd-dev                 all
+g++                    g++                        vionetctl test test-guest fuzz bench-guest
+git                    git                        vionetctl test test-guest bench-guest
+HTTPS                  ca-certificates            vionetctl test test-guest bench-guest
+ip                     iproute2                   demo test test-guest test-ovs bench-guest
+ping                   iputils-ping               demo test test-guest bench-guest
+iperf3                 iperf3                     demo test test-guest bench-guest
+dpdk-testpmd           dpdk-dev                   test test-plans test-restarts test-killed test-ovs bench bench-guest
+libdpdk                libdpdk-dev                bench
+ovs-vswitchd           openvswitch-switch-dpdk    test test-ovs
+ovn-northd             ovn-central                test test-ovs
+ovn-controller         ovn-host                   test test-ovs
+qemu-system-x86_64     qemu-system-x86            test test-guest bench-guest
+busybox                busybox-static             test test-guest bench-guest
+cpio                   cpio                       test test-guest bench-guest
+modinfo                kmod                       test test-guest bench-guest
+xz                     xz-utils                   test test-guest bench-guest
+python3                python3                    test test-guest test-ovs bench bench-guest
+prometheus_client      python3-prometheus-client  test
+matplotlib             python3-matplotlib         bench
+libmd.a                libmd-dev                  test
+shellcheck             shellcheck                 test
+valgrind               valgrind                   test bench
+'
+
+purpose=${1-}
+if [ $# -ne 1 ] || [[ ! " ${purposes//$'\n'/ } " == *" $purpose "* ]]; then
+  echo "usage: Tools/install-deps.sh PURPOSE, one of: ${purposes//$'\n'/ }" >&2
+  exit 2
+fi
+mapfile -t wanted < <(awk -v purpose="$purpose" \
+  '{ for (i = 3; i <= NF; i++) if ($i == purpose || $i == "all") print $2 }' <<<"$table")
 
 if ! command -v dpkg-query >/dev/null; then
-  echo "This is not Debian, so look yourself whether you have what its packages hold: $wanted" >&2
+  echo "This is not Debian: find what these packages of Debian's hold: ${wanted[*]}" >&2
   exit 1
 fi
 
-# A package of a foreign architecture has the same name, so there may be several lines.
+# A package may be there for several architectures, each with a line of its own.
 is_installed() {
   dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
 }
 
 missing=()
-for package in $wanted; do
+for package in "${wanted[@]}"; do
   is_installed "$package" || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-  echo "For $1 there is something to install, as root: apt-get install --no-install-recommends ${missing[*]}" >&2
+  echo "$purpose needs packages; as root: apt-get install --no-install-recommends ${missing[*]}" >&2
   exit 1
 fi
 
-echo "Installing for $1: ${missing[*]}"
+echo "Installing for $purpose: ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
-# No service is started that a package brings: Open vSwitch is wanted as programs.
+# Packages start no service meanwhile: Open vSwitch is used as programs.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e $policy ]; then
   trap 'rm -f $policy' EXIT
