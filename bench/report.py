@@ -24,7 +24,7 @@ def table(head, lines):
 
 
 def rate(front):
-    """Mpps and, behind it, nanoseconds."""
+    """Mpps, then nanoseconds in brackets."""
     return "-" if front is None else f"{figures.mpps(front['median']):.1f} ({front['median']:.2f})"
 
 
@@ -46,7 +46,7 @@ def first(found, **wanted):
 
 
 def headline(content):
-    """A row for each direction and kind, both forms."""
+    """A row for each direction and kind, with both forms."""
     lines = []
     for name in dict.fromkeys(one["row"] for one in content["rows"]):
         chosen = [one for one in content["rows"] if one["row"] == name and figures.is_headline(one)]
@@ -56,14 +56,15 @@ def headline(content):
         lines.append([name, rate(inline["fronts"].get("vionet")), best(inline), ratio(inline),
                       rate(cores["fronts"].get("vionet")) if cores else "-", best(cores) if cores else "-",
                       ratio(cores), rate(cores["fronts"].get("lean")) if cores else "-", ratio(cores, "of_limit")])
-    return ("64-byte frames, bursts of 32, rings of 1024 (255), one queue pair. Mpps, and nanoseconds per packet in "
-            "brackets; `v`: DPDK's vectorized path was its best.\n\n" +
+    return ("64-byte frames, bursts of 32, rings of 1024 (255 where the row says so), one queue pair. A cell has millions "
+            "of packets per second and, in brackets, nanoseconds per packet. `v`: DPDK's fastest path was its vectorized "
+            "one.\n\n" +
             table(["row", "vionet `inline`", "DPDK `inline`", "ratio", "vionet `cores`", "DPDK `cores`", "ratio", "limit",
                    "of limit"], lines))
 
 
 def variations(content):
-    """How the ratio of the inline form holds for other bursts, lengths, rings and two queue pairs."""
+    """The ratio in the form inline for other bursts, lengths and rings, and for two queue pairs."""
     lines = []
     for name in dict.fromkeys(one["row"] for one in content["rows"]):
         chosen = only(content["rows"], row=name, form="inline")
@@ -73,7 +74,7 @@ def variations(content):
         cells += [ratio(first(chosen, burst=32, bytes=64, ring=256, pairs=1)),
                   ratio(first(chosen, burst=32, bytes=64, ring=ring, pairs=2))]
         lines.append([name] + cells)
-    return ("How many times faster than DPDK's best, form `inline`, one thing changed at a time:\n\n" +
+    return ("How many times faster than DPDK's fastest path, in the form `inline`, with one thing changed at a time:\n\n" +
             table(["row"] + [f"burst {burst}" for burst in rows.BURSTS] + [f"{length} bytes" for length in rows.LENGTHS[1:]] +
                   ["ring 256", "2 pairs"], lines))
 
@@ -84,17 +85,19 @@ def forwarding(content):
         cores = first(content["rows"], row=one["row"], form="cores")
         lines.append([one["row"], rate(one["fronts"].get("vionet")), best(one), ratio(one),
                       rate(cores["fronts"].get("vionet")) if cores else "-", best(cores) if cores else "-", ratio(cores)])
-    return ("Two ports on one thread, both ways; `io` leaves frames alone, `macswap` swaps their addresses.\n\n" +
+    return ("One thread forwards between two ports, both ways. `io` leaves frames alone, `macswap` swaps their "
+            "addresses.\n\n" +
             table(["row", "vionet `inline`", "DPDK `inline`", "ratio", "vionet `cores`", "DPDK `cores`", "ratio"], lines))
 
 
 def whole_programs(content):
     lines = [[one["row"], rate(one["fronts"].get("vionet")), rate(one["fronts"].get("dpdk")), ratio(one)]
              for one in content["rows"]]
-    text = ("`vionet-fwd` and `dpdk-testpmd` between two sockets of a back-end that copies nothing, 64-byte frames:\n\n" +
+    text = ("`vionet-fwd` and `dpdk-testpmd` forward 64-byte frames between two sockets of a back-end that copies "
+            "nothing:\n\n" +
             table(["row", "vionet-fwd", "testpmd", "ratio"], lines))
     if content["af_packet"]:
-        text += ("\nWithout either: a forwarder between two TAP interfaces over AF_PACKET sockets, 64 frames a call: " +
+        text += ("\nFor comparison, a forwarder over AF_PACKET sockets between two TAP interfaces, 64 frames per call: " +
                  ", ".join(f"{rate(one)} Mpps (ns) at {length} bytes" for length, one in content["af_packet"].items()) + ".\n")
     return text
 
@@ -108,9 +111,9 @@ def copied(content):
             cells += [rate(one["fronts"].get("vionet")), best(one), ratio(one)] if one else ["-", "-", "-"]
         lines.append([name] + cells)
     head = ["row"] + [f"{who} {length} B" for length in rows.LENGTHS for who in ("vionet", "DPDK", "ratio")]
-    return ("Bursts of 32, rings of 1024; the peer is a testpmd that makes (rx) or takes (tx) frames, one of its own for each "
-            "direction and round. It copies every byte, and when it takes frames the ring is always full: then its time is "
-            "what is measured, and front-ends differ by how little they disturb it.\n\n" + table(head, lines))
+    return ("Bursts of 32, rings of 1024. The peer is testpmd, which sends (rx) or receives (tx); each direction and round "
+            "has a process of its own. It copies every byte. When it receives, the ring is always full, so its own time is "
+            "measured, and front-ends differ only by how little they disturb it.\n\n" + table(head, lines))
 
 
 def devices(content):
@@ -122,9 +125,10 @@ def devices(content):
             cells += [rate(one["fronts"].get("vionet")), rate(one["fronts"].get("dpdk")), ratio(one)] if one else ["-"] * 3
         lines.append([name] + cells)
     head = ["row"] + [f"{who} {length} B" for length in (64, 1518) for who in ("our device", "testpmd", "ratio")]
-    return ("Here the back-ends are compared, on one core, behind the same front-end, ours, on another: `soft:generate` and "
-            "testpmd's `txonly` (rx), `soft:loopback` and testpmd's `io` (echo: each frame goes there and comes back; the one "
-            "copies it from ring to ring, the other into its memory and out again). Bursts of 32, rings of 1024.\n\n" +
+    return ("This compares back-ends. Each runs on one core, and the same front-end, ours, on another. `rx` sets "
+            "`soft:generate` beside testpmd's `txonly`. `echo` sets `soft:loopback` beside testpmd's `io`: each frame goes to "
+            "the device and comes back. `soft:loopback` copies it from ring to ring, testpmd into its own memory and out "
+            "again. Bursts of 32, rings of 1024.\n\n" +
             table(head, lines))
 
 
@@ -144,14 +148,15 @@ def waited(content):
         lines.append([f"{one['rate']}/s"] + cells + [""] * (9 - len(cells)))
     head = ["packets"] + [f"{who} {what}".strip() for what in ("CPU, %", "p50, µs", "p99, µs")
                           for who in ("vionet", "DPDK", "ratio of")]
-    return ("Frames are written into a TAP interface whose other side is, for both front-ends, our device, on another core. "
-            f"The front-end polls while packets come and sleeps when there were none for {content['patience_us']} µs: in "
-            "`vionet_rx_wait`, or in `rte_epoll_wait` with the queue's interrupt enabled, as DPDK's l3fwd-power does. Each uses "
-            "the features it knows, which for ours takes in EVENT_IDX. CPU "
-            "is the share of a core that the whole front-end process takes. p50 and p99 are the time from the write of a "
-            "frame that finds it asleep to the return of that call; what the back-end takes, which sleeps too, is in it. "
-            "100000 frames per second come 10 at a time. Every frame sent was received. The median over lives, and the "
-            "least and the most; the ratio, less is better, is the median over pairs of lives that follow each other.\n\n" + table(head, lines))
+    return ("Frames are written into a TAP interface whose other side is our device, on another core, for both front-ends. "
+            f"The front-end polls while packets come and sleeps after {content['patience_us']} µs without one: in "
+            "`vionet_rx_wait`, or in `rte_epoll_wait` with the queue's interrupt enabled, as DPDK's l3fwd-power does. Each "
+            "uses the features that it supports; ours supports EVENT_IDX. CPU is the share of a core that the whole "
+            "front-end process takes. p50 and p99 are the time from the write of a frame that finds the front-end asleep to "
+            "the return of that call, with the time of the back-end, which sleeps too. 100000 frames per second come 10 at a "
+            "time. Every frame sent was received. A cell has the median over processes, and the least and the most in "
+            "brackets. The ratio, where less is better, is the median over pairs of processes that ran one after the "
+            "other.\n\n" + table(head, lines))
 
 
 def grown(content):
@@ -163,7 +168,8 @@ def grown(content):
                 return f"{one['fronts'][who]['median']:.2f}" if one and who in one["fronts"] else "-"
             lines.append([f"{name}, {who}"] + [nanoseconds(ring=ring, pairs=1) for ring in rows.GROWTH_RINGS] +
                          [nanoseconds(ring=rows.HEADLINE["ring"], pairs=pairs) for pairs in rows.GROWTH_PAIRS[1:]])
-    return ("Nanoseconds per packet, form `inline`, 64 bytes, bursts of 32; queue pairs on one thread, rings of 1024.\n\n" +
+    return ("Nanoseconds per packet in the form `inline`, with 64-byte frames and bursts of 32. Several queue pairs share one "
+            "thread and have rings of 1024.\n\n" +
             table(["row"] + [f"ring {ring}" for ring in rows.GROWTH_RINGS] +
                   [f"{pairs} pairs" for pairs in rows.GROWTH_PAIRS[1:]], lines))
 
@@ -171,8 +177,9 @@ def grown(content):
 def counted(content):
     lines = [[one["row"]] + [f"{one[front]:.0f}" if one[front] else "-" for front in ("vionet", "dpdk", "lean")]
              for one in content["rows"]]
-    return ("Instructions per packet of the timed loops, pool included, by callgrind; DPDK without its vectorized paths. "
-            "`Tests/gates/instructions.txt` has a ceiling for each of ours, which `make test` checks.\n\n" +
+    return ("Instructions per packet of the timed loops, with the pool, counted by callgrind. DPDK runs without its "
+            "vectorized paths. `Tests/gates/instructions.txt` has a ceiling for each of our paths, which `make test` "
+            "checks.\n\n" +
             table(["row", "vionet", "DPDK", "limit"], lines))
 
 
@@ -184,10 +191,10 @@ def footprint(content):
             value = content.get(who, {}).get(key)
             return "-" if value is None else f"{value['median']:.1f}" if isinstance(value, dict) else f"{value:.0f}"
         lines.append([what, cell("vionet"), cell("dpdk")])
-    return ("One port, one queue pair, rings of 1024, 32768 packets in the pool, no hugepages. Start-up counts the "
-            "library's own set-up (DPDK: its environment layer) and the handshake. Resident memory is that of the "
-            "process less what the measuring program itself took; of the pool's packets only those that were touched "
-            "count.\n\n" + table(["", "vionet", "DPDK"], lines))
+    return ("One port, one queue pair, rings of 1024, 32768 packets in the pool, no hugepages. Start-up includes the "
+            "library's own set-up (for DPDK, its environment layer) and the handshake. Resident memory is that of the "
+            "process without what the measuring program itself needs. A packet of the pool counts only if it was "
+            "used.\n\n" + table(["", "vionet", "DPDK"], lines))
 
 
 PARTS = [("nocopy", "Each path", headline), ("nocopy", "Bursts, lengths, rings", variations),
@@ -198,7 +205,7 @@ PARTS = [("nocopy", "Each path", headline), ("nocopy", "Bursts, lengths, rings",
 
 
 def missing(contents):
-    """By front-end and reason, the kinds."""
+    """What was not measured: the kinds, by front-end and reason."""
     found = {}
     for content in contents.values():
         for one in content["findings"] if content else ():
