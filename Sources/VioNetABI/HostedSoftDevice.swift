@@ -12,12 +12,12 @@ import VioNet
 /// each other. nil for a device that its address leaves to others.
 func probe(_ address: DeviceAddress) throws(Failure) -> UInt16? {
   var options = PortOptions()
-  guard address.scheme == .soft else {
+  guard address.scheme.isNamed("soft") else {
     var isForVDPA = false
     try address.eachKey(
       { (key, value) throws(Failure) in try options.set(key, value) },
       foreign: { (key, value) throws(Failure) in
-        if address.scheme != .pci || !key.equals("vdpa") { return false }
+        if !address.scheme.isNamed("pci") || !key.equals("vdpa") { return false }
         isForVDPA = try PortOptions.isOn(key, value)
         return true
       })

@@ -7,14 +7,6 @@ import CLinux
 import CVionet
 import Linux
 
-package enum Scheme: Sendable {
-  case vhostUser
-  case vhostNet
-  case vhostVDPA
-  case soft
-  case pci
-}
-
 /// A parsed device address. Its texts are parts of the caller's string and live no longer than that.
 package struct DeviceAddress {
   package let whole: Text
@@ -35,27 +27,15 @@ package struct DeviceAddress {
       throw Failure(EINVAL, "the device address is longer than ").number(VIONET_DEVICE_LENGTH - 1).text(" bytes")
     }
     guard let (scheme, rest) = whole.split(at: UInt8(ascii: ":")) else {
-      throw Failure(EINVAL, "device address ").quoting(whole).text(" has no scheme; known are ")
-        .text(DeviceAddress.known)
+      throw Scheme.list(Failure(EINVAL, "device address ").quoting(whole).text(" has no scheme; known are "))
     }
     self.whole = whole
-    self.scheme = try DeviceAddress.scheme(named: scheme)
+    self.scheme = try Scheme(named: scheme)
     (target, keys) = rest.split(at: UInt8(ascii: ",")) ?? (rest, rest.slice(rest.count, rest.count))
     if target.isEmpty {
       throw Failure(EINVAL, "device address ").quoting(whole).text(" names nothing after its scheme")
     }
   }
-
-  private static func scheme(named name: Text) throws(Failure) -> Scheme {
-    if name.equals("vhost-user") { return .vhostUser }
-    if name.equals("soft") { return .soft }
-    if name.equals("pci") { return .pci }
-    if name.equals("vhost-net") { return .vhostNet }
-    if name.equals("vhost-vdpa") { return .vhostVDPA }
-    throw Failure(EINVAL, "unknown scheme ").quoting(name).text("; known are ").text(known)
-  }
-
-  private static var known: StaticString { "vhost-user:, vhost-net:, vhost-vdpa:, soft: and pci:" }
 
   /// Calls `take` with each key and value; what it answers false to goes to `foreign`.
   package func eachKey(

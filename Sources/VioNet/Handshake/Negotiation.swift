@@ -45,7 +45,7 @@ enum Negotiation {
     try add(DeviceStatus.driver, bus)
     let features = try choose(bus, options, room: room, &config)
     try bus.accept(features.bits, above: features.above)
-    if bus.isLegacy {
+    if bus.traits.isLegacy {
       try config.read(bus, features, options)
       return features
     }
@@ -75,22 +75,22 @@ enum Negotiation {
     _ bus: Bus, _ options: PortOptions, room: ReceiveRoom, _ config: inout NetConfig
   ) throws(Failure) -> FeatureSet {
     bus.readOffered()
-    let offered = bus.offered
-    let required = bus.isLegacy ? Features.requiredOfLegacy : Features.required
+    let offered = bus.traits.offered
+    let required = bus.traits.isLegacy ? Features.requiredOfLegacy : Features.required
     let missing = required & ~offered
     if missing != 0 {
       throw Failure(ENOTSUP, "the device does not offer ").plain(Features.firstName(missing))
         .text(", which is required; it offers ").hex(offered)
     }
-    if offered & options.featuresOff & Features.requiredWhenOffered != 0 && bus.isDevice {
+    if offered & options.featuresOff & Features.requiredWhenOffered != 0 && bus.traits.isWholeDevice {
       throw Failure(EINVAL, "features_off: VIRTIO_F_ACCESS_PLATFORM is required of a device that offers it")
     }
     var features = FeatureSet(
       offered & (requested(bus, options) & ~options.featuresOff | required),
-      above: bus.offeredAbove & Features.acceptedAbove)
-    if !bus.resetsQueues { features.remove(VIRTIO_F_RING_RESET) }
-    if !bus.takesNotificationData { features.remove(VIRTIO_F_NOTIFICATION_DATA) }
-    NetConfig.dropUnreadable(&features, bus.configLength)
+      above: bus.traits.offeredAbove & Features.acceptedAbove)
+    if !bus.traits.resetsQueues { features.remove(VIRTIO_F_RING_RESET) }
+    if !bus.traits.carriesNotificationData { features.remove(VIRTIO_F_NOTIFICATION_DATA) }
+    NetConfig.dropUnreadable(&features, bus.traits.configLength)
     config.mtu = UInt16(clamping: room.bytes - NetConfig.frameOverhead)
     if features.has(VIRTIO_NET_F_MTU) {
       if let mtu = try NetConfig.usableMTU(bus, room: room.bytes * mostBuffers(features, room)) {
@@ -110,12 +110,12 @@ enum Negotiation {
       let buffers = features.has(VIRTIO_NET_F_MRG_RXBUF) ? ReceiveRoom.mostSegments : config.buffers
       config.largestMTU = UInt16(clamping: room.bytes * buffers - NetConfig.frameOverhead)
     }
-    if hasPairs && !bus.isDevice { features.bits |= 1 << UInt64(VIRTIO_NET_F_MQ) }
-    config.pairs = bus.maximumQueuePairs
+    if hasPairs && !bus.traits.isWholeDevice { features.bits |= 1 << UInt64(VIRTIO_NET_F_MQ) }
+    config.pairs = bus.traits.maximumQueuePairs
     // The field can be read as soon as the feature is offered (virtio 1.4, 2.5).
     let offers = FeatureSet(offered)
     let hasMany = offers.has(VIRTIO_NET_F_MQ) || offers.has(VIRTIO_NET_F_RSS)
-    if bus.isDevice && hasMany && offers.has(VIRTIO_NET_F_CTRL_VQ) && bus.configLength >= 10 {
+    if bus.traits.isWholeDevice && hasMany && offers.has(VIRTIO_NET_F_CTRL_VQ) && bus.traits.configLength >= 10 {
       config.pairs = try NetConfig.pairs(bus)
     }
     return features
@@ -124,16 +124,18 @@ enum Negotiation {
   /// The features that this port asks for.
   private static func requested(_ bus: Bus, _ options: PortOptions) -> UInt64 {
     var wanted = Features.wanted
-    if bus.isDevice { wanted |= Features.platformFeatures }
+    if bus.traits.isWholeDevice { wanted |= Features.platformFeatures }
     if !options.hasEventIndex { wanted &= ~(1 << UInt64(VIRTIO_RING_F_EVENT_IDX)) }
     if options.inOrder != .off { wanted |= 1 << UInt64(VIRTIO_F_IN_ORDER) }
     // A PCI device offers packed rings because they suit it; back-ends in software all offer them.
-    if options.packed == .on || options.packed == .best && bus.isPCI { wanted |= 1 << UInt64(VIRTIO_F_RING_PACKED) }
+    if options.packed == .on || options.packed == .best && bus.traits.prefersPackedRings {
+      wanted |= 1 << UInt64(VIRTIO_F_RING_PACKED)
+    }
     if options.mergeable != .off { wanted |= 1 << UInt64(VIRTIO_NET_F_MRG_RXBUF) }
     if options.receives(VIONET_RX_CHECKSUM) || options.receives(VIONET_RX_LRO) { wanted |= Features.receiveChecksum }
     if options.receives(VIONET_RX_LRO) { wanted |= Features.receiveSegments }
     if options.queuePairs > 1 { wanted |= 1 << UInt64(VIRTIO_NET_F_MQ) }
-    if bus.isDevice || options.control == .on { wanted |= Features.controlFeatures }
+    if bus.traits.isWholeDevice || options.control == .on { wanted |= Features.controlFeatures }
     if options.receives(VIONET_RX_VLAN_FILTER) { wanted |= 1 << UInt64(VIRTIO_NET_F_CTRL_VLAN) }
     if options.receives(VIONET_RX_RSS) { wanted |= 1 << UInt64(VIRTIO_NET_F_RSS) }
     if options.receives(VIONET_RX_HASH) { wanted |= 1 << UInt64(VIRTIO_NET_F_HASH_REPORT) }

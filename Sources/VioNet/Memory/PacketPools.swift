@@ -19,9 +19,9 @@ package enum PacketPools {
     package init() {}
   }
 
-  package static func create(_ request: Request) throws(Failure) -> UInt16 { try create(request, within: Reach()) }
+  package static func create(_ request: Request) throws(Failure) -> UInt16 { try create(request, within: AddressRange()) }
 
-  private static func create(_ request: Request, within reach: Reach) throws(Failure) -> UInt16 {
+  private static func create(_ request: Request, within reach: AddressRange) throws(Failure) -> UInt16 {
     let (packets, stride) = try geometry(request)
     let region = try Region.make(packets * stride, hugepages: request.hugepages, within: reach)
     return try register(region, packets: packets, stride: stride)
@@ -79,7 +79,7 @@ package enum PacketPools {
   /// The pool of that number, 0 standing for the shared one, which is made if there is none yet, with `packets` if
   /// those are more than usual, within reach of the device that is the first to need it. It stays until the library is
   /// unloaded.
-  static func find(_ number: UInt16, making packets: Int = 0, within reach: Reach = Reach()) throws(Failure)
+  static func find(_ number: UInt16, making packets: Int = 0, within reach: AddressRange = AddressRange()) throws(Failure)
     -> Cell<PacketPool>
   {
     if number == 0 { return try defaultPool(packets, reach) }
@@ -93,7 +93,7 @@ package enum PacketPools {
     return unsafe Cell(PoolTable.pools.base + Int(number))
   }
 
-  private static func defaultPool(_ packets: Int, _ reach: Reach) throws(Failure) -> Cell<PacketPool> {
+  private static func defaultPool(_ packets: Int, _ reach: AddressRange) throws(Failure) -> Cell<PacketPool> {
     if let pool = currentDefault() { return pool }
     var request = Request()
     request.packets = UInt32(max(packets, defaultPackets))

@@ -24,7 +24,7 @@ struct Region {
 
   /// Fresh zeroed memory, within reach of a device if there is room. Hugepages are used if enough are free; lacking them
   /// is no error.
-  static func make(_ length: Int, hugepages: Bool, within reach: Reach = Reach()) throws(Failure) -> Region {
+  static func make(_ length: Int, hugepages: Bool, within reach: AddressRange = AddressRange()) throws(Failure) -> Region {
     if hugepages,
       let region = Failure.quietly({ () throws(Failure) in
         try map(length, page: 2 << 20, flags: UInt32(MFD_HUGETLB), reach)
@@ -62,7 +62,7 @@ struct Region {
     if file >= 0 { _ = sys_close(file) }
   }
 
-  private static func map(_ wanted: Int, page: Int, flags: UInt32, _ reach: Reach) throws(Failure) -> Region {
+  private static func map(_ wanted: Int, page: Int, flags: UInt32, _ reach: AddressRange) throws(Failure) -> Region {
     let length = (max(wanted, 1) + page - 1) / page * page
     let file = try check(unsafe sys_memfd("vionet", UInt32(MFD_CLOEXEC) | UInt32(MFD_ALLOW_SEALING) | flags)) {
       Failure($0, "cannot make a memfd: ").reason($0)

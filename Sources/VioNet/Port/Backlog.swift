@@ -25,7 +25,7 @@ struct PairBacklog {
 
 extension Port {
   /// A device that goes may come again, so that there is something to save.
-  var mayReturn: Bool { options.recovers || bus.awaitsBackends }
+  var mayReturn: Bool { options.recovers || bus.connector != nil }
 
   mutating func makeBacklog() throws(Failure) {
     if queues.backlog != nil || !mayReturn { return }

@@ -15,8 +15,8 @@ extension Port {
       endStart()
     }
     // A thread that stays in a burst, or a device that no IOMMU guards, may still touch the queues: they stay, and are lost.
-    let isLost = !isQuiet || phase.isQuarantined && bus.usesPhysicalAddresses
-    if isQuiet { bus.destroy() } else { bus.abandon() }
+    let isLost = !isQuiet || phase.isQuarantined && bus.traits.usesPhysicalAddresses
+    bus.destroy(isInUse: !isQuiet)
     if isLost { abandonQueues() } else if phase.isQuarantined { releaseQueues() }
     PortSlots.all[number].eventSignal = 0
     if isQuiet { watch.signal.close() }

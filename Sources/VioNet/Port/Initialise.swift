@@ -49,7 +49,6 @@ extension Port {
     watch.isResetReported = false
     do throws(Failure) {
       guard let pool = pools.receive else { throw Failure(EINVAL, "port ").number(number).text(" is not initialised") }
-      try bus.prepareErrors()
       agreed.features = try Negotiation.agree(bus, options, room: room(in: pool), &agreed.config)
       try reserve(in: pool)
       if agreed.features.has(VIRTIO_NET_F_MTU) { bus.tell(mtu: agreed.config.mtu) }
@@ -71,7 +70,7 @@ extension Port {
   private mutating func acquirePool() throws(Failure) {
     // A default pool made for this port has room for one more port like it.
     let wanted = try PacketPools.find(
-      options.pool, making: 2 * packetsNeeded(PacketPool.mostPerPair, buffers: 1), within: bus.reach)
+      options.pool, making: 2 * packetsNeeded(PacketPool.mostPerPair, buffers: 1), within: bus.traits.addressRange)
     let needed = packetsNeeded(wanted.value.perPair, buffers: 1)
     try PacketPools.acquire(wanted, needed)
     pools.reserved = needed
@@ -110,7 +109,7 @@ extension Port {
     let wanted = try PacketPools.find(number)
     let bit: UInt64 = 1 << UInt64(wanted.value.number)
     if pools.shared & bit != 0 { return }
-    if (pools.visible | bit).nonzeroBitCount > bus.maximumRegions - 1 { throw tooManyPools }
+    if (pools.visible | bit).nonzeroBitCount > bus.traits.maximumRegions - 1 { throw tooManyPools }
     try PacketPools.acquire(wanted, 0)
     // A device learns of memory when its queues are made: those there are now are made again at the start.
     if pools.visible & bit == 0 { tearDown() }
@@ -119,6 +118,6 @@ extension Port {
 
   var tooManyPools: Failure {
     Failure(ENOSPC, "the back-end of port ").number(number).text(" takes memory of at most ")
-      .number(bus.maximumRegions - 1).text(" pools")
+      .number(bus.traits.maximumRegions - 1).text(" pools")
   }
 }

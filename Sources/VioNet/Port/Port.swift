@@ -12,7 +12,6 @@ package struct Port {
   var phase = Phase.probing
   /// The address as the user wrote it, with a final zero.
   var name = InlineArray<512, CChar>(repeating: 0)
-  let scheme: Scheme
   /// Options of the address, and those with vionet_config on top.
   let requested: PortOptions
   var options: PortOptions

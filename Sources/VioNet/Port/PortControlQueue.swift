@@ -30,7 +30,7 @@ extension Port {
     let page = begin + Port.controlRingBytes
     // Safety: makeQueues() made the region long enough for controlBytes behind `offset`.
     var devicePage = unsafe Shared(region.base + page).address
-    if bus.usesPhysicalAddresses { devicePage = try physical(page, commandBytes, region) }
+    if bus.traits.usesPhysicalAddresses { devicePage = try physical(page, commandBytes, region) }
     try bus.confine(
       controlIndex,
       to: SharedRegion(address: region.address + UInt64(begin), length: UInt64(Port.controlRingBytes + commandBytes)))

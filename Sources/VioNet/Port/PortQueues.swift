@@ -25,9 +25,9 @@ extension Port {
     // One hugepage holds the rings in one piece, which a device without an IOMMU needs.
     let region = try Region.make(
       Int(options.queuePairs) * (receive.bytes + transmit.bytes) + controlBytes,
-      hugepages: bus.usesPhysicalAddresses, within: bus.reach)
+      hugepages: bus.traits.usesPhysicalAddresses, within: bus.traits.addressRange)
     queues.region = region
-    if bus.usesPhysicalAddresses { try region.lock() }
+    if bus.traits.usesPhysicalAddresses { try region.lock() }
     try bus.share(try sharedRegions(region))
     try statistics.makeRoom(options.queuePairs)
     let end = try makePairs(receive, transmit, region)
@@ -43,7 +43,7 @@ extension Port {
         .number(agreed.config.pairs)
     }
     let hasMany = agreed.features.has(VIRTIO_NET_F_MQ) || agreed.features.has(VIRTIO_NET_F_RSS)
-    if pairs > 1 && bus.isDevice && !hasMany {
+    if pairs > 1 && bus.traits.isWholeDevice && !hasMany {
       throw Failure(EINVAL, "queues: ").number(pairs).text(" take VIRTIO_NET_F_MQ, which features_off forbids")
     }
   }
@@ -94,7 +94,7 @@ extension Port {
       calls[pair * 2] = receiveQueue(pair).value.core.call
       calls[pair * 2 + 1] = transmitQueue(pair).value.core.call
     }
-    try bus.connect(calls: calls, size: max(options.receiveDescriptors, options.transmitDescriptors))
+    try bus.connectSignals(calls, largestRing: max(options.receiveDescriptors, options.transmitDescriptors))
   }
 
   // MARK: Layout
@@ -127,7 +127,7 @@ extension Port {
       throw Failure(EINVAL, "queue_size: the device has no packed rings, and a split one has a power of two, not ")
         .number(size)
     }
-    return RingLayout(size: Int(size), isLegacy: bus.isLegacy, isPacked: isPacked)
+    return RingLayout(size: Int(size), isLegacy: bus.traits.isLegacy, isPacked: isPacked)
   }
 
   /// Descriptors in each table behind a ring: to send packets of several segments, and to receive frames in several
@@ -149,7 +149,7 @@ extension Port {
 
   /// A ring's addresses as the device is given them: ours, or physical ones.
   func asDeviceSees(_ ring: RingSetUp, _ bytes: Int, _ region: Region) throws(Failure) -> RingSetUp {
-    if !bus.usesPhysicalAddresses { return ring }
+    if !bus.traits.usesPhysicalAddresses { return ring }
     let start = try physical(Int(ring.descriptors - region.address), bytes, region)
     var seen = ring
     seen.available = start + (ring.available - ring.descriptors)
@@ -165,7 +165,7 @@ extension Port {
     for number in 1..<UInt16(VIONET_MAX_POOLS) where pools.visible >> UInt64(number) & 1 != 0 {
       guard let pool = PacketPools.existing(number) else { continue }
       guard let memory = pool.value.region else { continue }
-      if bus.usesPhysicalAddresses {
+      if bus.traits.usesPhysicalAddresses {
         try pool.value.makePhysical()
         continue
       }
@@ -173,11 +173,11 @@ extension Port {
         throw Failure(EINVAL, "pool ").number(number).text(" has physical addresses, for a port through ")
           .text("uio_pci_generic; give this port its own")
       }
-      if memory.file < 0 && bus.takesFiles {
+      if memory.file < 0 && bus.traits.sharesMemoryByFile {
         throw Failure(EINVAL, "pool ").number(number).text(
           " has no file descriptor, so no other process can be given its memory")
       }
-      if regions.count == bus.maximumRegions || !regions.add(memory.asShared) { throw tooManyPools }
+      if regions.count == bus.traits.maximumRegions || !regions.add(memory.asShared) { throw tooManyPools }
     }
     return regions
   }

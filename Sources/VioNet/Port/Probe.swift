@@ -27,7 +27,7 @@ extension Port {
       hosted?.finish()
       throw error
     }
-    var port = Port(number: number, scheme: address.scheme, requested: options, options: options, bus: bus)
+    var port = Port(number: number, requested: options, options: options, bus: bus)
     port.hosted = hosted
     port.watch.isGoneReported = options.isServer
     port.agreed.config.address = options.address ?? MACAddress((0, 0, 0, 0, 0, 0))
@@ -61,26 +61,17 @@ extension Port {
   private static func connect(
     _ address: DeviceAddress, _ options: PortOptions, _ socket: Descriptor?
   ) throws(Failure) -> Bus {
-    if options.isServer && address.scheme != .vhostUser {
-      var socket = socket
-      socket?.close()
-      throw Failure(EINVAL, "option \"server\" is for vhost-user: only, not for device ").quoting(address.whole)
-    }
-    if var socket { return try Bus(VhostSocket(adopting: socket.take())) }
-    if address.scheme == .pci { return try Bus(pci: address.target) }
-    if address.scheme == .vhostVDPA { return try Bus(vhostVDPA: address.target) }
-    if address.scheme == .vhostNet {
-      return try Bus(vhostNet: address.target, pairs: options.queuePairs, address: options.address)
-    }
-    if options.isServer { return try Bus(VhostMeeting(listeningAt: address.target)) }
-    return try Bus(VhostSocket(path: address.target))
+    var request = OpenRequest(
+      address: address, queuePairs: options.queuePairs, hardwareAddress: options.address?.inMemory,
+      listens: options.isServer, socket: socket ?? .none)
+    defer { request.socket.close() }
+    return try address.scheme.connect(&request)
   }
 
   /// Connects anew to a device that went away. The old connection ends first, since a PCI function has one user at a time.
   mutating func reconnect() throws(Failure) {
     bus.close()
     releaseIfGuarded()
-    if scheme == .soft { throw Failure(ECONNRESET, "the device of port ").number(number).text(" is gone") }
     let anew = try withAddress { (address) throws(Failure) in try Port.connect(address, requested, nil) }
     bus.destroy()
     bus = anew

@@ -34,13 +34,13 @@ extension Port {
   func quarantineFailure() -> Failure {
     Failure(EIO, "port ").number(number).text(": its device shows no reset and may still write to memory, so ")
       .number(quarantinedBuffers).text(" buffers are kept from all others until it does, or ")
-      .text(bus.usesPhysicalAddresses ? "the process ends" : "the port is closed")
+      .text(bus.traits.usesPhysicalAddresses ? "the process ends" : "the port is closed")
   }
 
   /// Makes sure of a device that can be brought up: it is there, and has released the queues it had.
   mutating func revive() throws(Failure) {
     if phase.isQuarantined { tearDown() }
-    if !phase.isQuarantined && bus.awaitsBackends {
+    if !phase.isQuarantined && bus.connector != nil {
       if bus.isGone { throw Failure(ECONNRESET, "the back-end of port ").number(number).text(" is gone") }
     } else if phase.isQuarantined || bus.isGone {
       try reconnect()
@@ -48,7 +48,7 @@ extension Port {
   }
 
   /// Releases the queues of a function that was closed, if an IOMMU stands before it: closing took its way to the memory.
-  mutating func releaseIfGuarded() { if phase.isQuarantined && !bus.usesPhysicalAddresses { releaseQueues() } }
+  mutating func releaseIfGuarded() { if phase.isQuarantined && !bus.traits.usesPhysicalAddresses { releaseQueues() } }
 
   /// Releases the queues of a function that was opened again, whereby the kernel has reset it.
   mutating func releaseAfterReset() throws(Failure) {

@@ -98,7 +98,7 @@ extension Port {
     _ layout: RingLayout, _ region: Region, _ offset: Int
   ) throws(Failure) -> (Shared, UInt64) {
     let tables = unsafe Shared(region.base + offset + layout.indirect)
-    if !bus.usesPhysicalAddresses { return (tables, tables.address) }
+    if !bus.traits.usesPhysicalAddresses { return (tables, tables.address) }
     return (tables, try physical(offset, layout.bytes, region) + UInt64(layout.indirect))
   }
 

@@ -13,19 +13,16 @@ extension Port {
 
   /// Makes what a return of the device will need, if the user wants one.
   mutating func prepareRecovery() throws(Failure) {
-    if options.recovers && scheme == .vhostUser && !bus.awaitsBackends {
-      let bus = self.bus
-      try withAddress { (address) throws(Failure) in try bus.awaitBackends(address.target) }
-    }
+    if options.recovers { try bus.makeConnector() }
     try makeBacklog()
   }
 
   /// True if the device can be brought up now. A port that accepts or calls back-ends may go on without one.
   mutating func deviceIsThere() throws(Failure) -> Bool {
-    if !bus.awaitsBackends || !bus.isGone { return true }
-    bus.beginMeeting()
+    if bus.connector == nil || !bus.isGone { return true }
+    bus.connector?.begin()
     let bus = self.bus
-    let isConnected = Failure.quietly { () throws(Failure) in try bus.meet() } ?? false
+    let isConnected = Failure.quietly { () throws(Failure) in try bus.connector?.connect() ?? false } ?? false
     if isConnected { watch.isGoneReported = false }
     return isConnected
   }
@@ -42,7 +39,7 @@ extension Port {
   private mutating func wait() throws(Failure) {
     enter(.waiting)
     watch.isGoneReported = true
-    bus.beginMeeting()
+    bus.connector?.begin()
     try watchEvents(forBackend: bus.isGone)
   }
 
@@ -87,11 +84,11 @@ extension Port {
       agreed.startFeatures = agreed.features
     } else if phase == .waiting && !agreed.features.has(VIRTIO_NET_F_GUEST_ANNOUNCE) {
       // A device with that feature asks the driver to announce itself.
-      bus.announce(agreed.config.address.inMemory)
+      bus.connector?.announce(agreed.config.address.inMemory)
     }
     enter(.running)
     watch.isGoneReported = false
-    bus.meetingWasGood()
+    bus.connector?.succeeded()
   }
 
   /// Throws if the device came back without a feature that the program can see.
@@ -116,11 +113,11 @@ extension Port {
   mutating func connectNext() throws(Failure) -> Bool {
     if phase != .waiting { return false }
     do throws(Failure) {
-      if try !bus.meet() { return false }
+      guard let connector = bus.connector, try connector.connect() else { return false }
       try resume()
       return true
     } catch {
-      bus.meetingWasInVain()
+      bus.connector?.failed()
       if error.isTransient { return false }
       throw error
     }
@@ -134,13 +131,13 @@ extension Port {
       try resume()
       return true
     } catch {
-      if !bus.awaitsBackends || !bus.isGone {
+      if bus.connector == nil || !bus.isGone {
         Failure.quietly { () throws(Failure) in try disableBursts() }
         endStart()
         enter(.stopped)
         throw error
       }
-      bus.meetingWasInVain()
+      bus.connector?.failed()
       try wait()
       if error.isTransient { return false }
       throw error
@@ -152,9 +149,10 @@ extension Port {
   /// Takes the device's descriptors out of those that the program watches. The latter stay if the device may return.
   mutating func stopWatching() {
     for pair in 0..<queues.pairs { saveWake(pair) }
-    watch.events.unwatch(bus.errorDescriptor)
-    watch.events.unwatch(bus.changeDescriptor)
-    watch.events.unwatch(bus.controlDescriptor)
+    let descriptors = bus.descriptors()
+    watch.events.unwatch(descriptors.ringError)
+    watch.events.unwatch(descriptors.change)
+    watch.events.unwatch(descriptors.end)
   }
 
   private func saveWake(_ pair: UInt16) {
@@ -163,8 +161,9 @@ extension Port {
     guard let backlog = queues.backlog, wake.isOpen else { return }
     // A back-end that lives on has the call descriptor too, so that closing it here would not end the watch.
     wake.unwatch(receive.value.core.call)
-    wake.unwatch(bus.sharedInterrupt(pair: Int(pair)))
-    wake.unwatch(bus.controlDescriptor)
+    let descriptors = bus.descriptors(pair: Int(pair))
+    wake.unwatch(descriptors.sharedInterrupt)
+    wake.unwatch(descriptors.end)
     backlog[pair].wake = wake
     receive.value.wake = .none
   }

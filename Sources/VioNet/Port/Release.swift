@@ -14,17 +14,11 @@ extension Port {
   }
 
   /// Disables and stops each ring, then resets the device. False for a PCI device that shows no reset: it may write where it
-  /// likes. A back-end that does not answer is cut off. It can still spoil packet data, as it always could, but no ring that
-  /// is used again, since every start makes new ones.
+  /// likes.
   mutating func quiesce() -> Bool {
     // Without a region the device was given nothing since it last released all.
     if queues.region == nil { return true }
-    let rings = queues.pairs * 2
-    if let control = queues.control { Failure.quietly { () throws(Failure) in try bus.stop(control.index) } }
-    let isQuiet: Void? = Failure.quietly { () throws(Failure) in try bus.quiesce(rings) }
-    if isQuiet != nil { return true }
-    bus.cutOff()
-    return !bus.isPCI
+    return bus.quiesce(queues.pairs * 2, control: queues.control?.index)
   }
 
   /// Unmakes the queues, which the device has released.

@@ -91,6 +91,6 @@ extension Port {
     dropBacklog()
     watch.events.close()
     queues.pairsWithBursts = 0
-    bus.endMeeting()
+    bus.connector?.end()
   }
 }

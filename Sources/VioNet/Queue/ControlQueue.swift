@@ -67,7 +67,7 @@ struct ControlQueue {
     if !isDone {
       isLost = true
       if bus.isGone {
-        throw Failure(bus.isDevice ? ENODEV : ENOTCONN, "the device is gone; it left control command ")
+        throw Failure(bus.traits.isWholeDevice ? ENODEV : ENOTCONN, "the device is gone; it left control command ")
           .plain(Text(command.name)).text(" unanswered")
       }
       throw Failure(ETIMEDOUT, "the device did not answer control command ").plain(Text(command.name)).text(" within ")

@@ -31,7 +31,7 @@ extension Port {
   // Safety: both get the six bytes of `address`.
   private mutating func sendAddress(_ address: MACAddress) throws(Failure) {
     var address = address
-    if bus.isLegacy && !agreed.features.has(VIRTIO_NET_F_CTRL_MAC_ADDR) {
+    if bus.traits.isLegacy && !agreed.features.has(VIRTIO_NET_F_CTRL_MAC_ADDR) {
       if queues.pairs != 0 { unsafe bus.writeConfig(NetConfig.addressOffset, &address.bytes, 6) }
       return
     }

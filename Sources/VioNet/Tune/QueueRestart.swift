@@ -11,7 +11,7 @@ extension Port {
   mutating func restart(_ pair: UInt16, transmit: Bool, _ wanted: UInt16) throws(Failure) {
     try mustBeStarted()
     if pair >= queues.pairs { throw Failure(EINVAL, "port ").number(number).text(" has no queue ").number(pair) }
-    if bus.isDevice { try require(VIRTIO_F_RING_RESET) }
+    if bus.traits.isWholeDevice { try require(VIRTIO_F_RING_RESET) }
     let most = transmit ? options.transmitDescriptors : options.receiveDescriptors
     let size = wanted == 0 ? core(pair, transmit).value.ring.size : wanted
     if size < 2 || size > most || !shape.isPacked && size & (size - 1) != 0 {
@@ -52,10 +52,10 @@ extension Port {
     try bus.resetQueue(index, isPacked: shape.isPacked)
     takeBack(pair, transmit)
     let offset = Int(queue.value.ring.descriptors.address - region.address)
-    var room = RingLayout(size: Int(most), isLegacy: bus.isLegacy, isPacked: shape.isPacked)
+    var room = RingLayout(size: Int(most), isLegacy: bus.traits.isLegacy, isPacked: shape.isPacked)
     room.tableDescriptors = tableDescriptors(transmit: transmit)
     var layout = RingLayout(
-      size: Int(try bus.queueSize(index, size)), isLegacy: bus.isLegacy, isPacked: shape.isPacked)
+      size: Int(try bus.queueSize(index, size)), isLegacy: bus.traits.isLegacy, isPacked: shape.isPacked)
     layout.tableDescriptors = room.tableDescriptors
     // No entry of the new ring may look used.
     // Safety: the old ring had as many bytes at this offset.

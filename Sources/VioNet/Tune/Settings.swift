@@ -98,29 +98,29 @@ extension Port {
 
   /// Throws if the device is gone. Nothing is sent to it then, and nothing that it may have written to rings counts.
   @inline(never)
-  func mustHaveDevice() throws(Failure) { if bus.isDevice && bus.isGone { throw deviceIsGone() } }
+  func mustHaveDevice() throws(Failure) { if bus.traits.isWholeDevice && bus.isGone { throw deviceIsGone() } }
 
   /// The reason for a failure. Registers of a device that is gone read as all ones, so that whatever it seemed to say is not
   /// the reason.
   @inline(never)
   func reason(_ error: Failure) -> Failure {
-    bus.isDevice && bus.isGone ? deviceIsGone() : error
+    bus.traits.isWholeDevice && bus.isGone ? deviceIsGone() : error
   }
 
   /// The failure of a call that needs a device which is gone.
   func deviceIsGone() -> Failure {
-    let who: StaticString = bus.isDevice ? "the device of port " : "the back-end of port "
-    return Failure(bus.isDevice ? ENODEV : ENOTCONN, who).number(number).text(" is gone")
+    let who: StaticString = bus.traits.isWholeDevice ? "the device of port " : "the back-end of port "
+    return Failure(bus.traits.isWholeDevice ? ENODEV : ENOTCONN, who).number(number).text(" is gone")
   }
 
   /// Throws unless the feature was negotiated. The sentence says why it was not, and how to get it.
   @inline(never)
   func require(_ feature: Int32) throws(Failure) {
     if agreed.features.has(feature) { return }
-    let isOffered = FeatureSet(bus.offered).has(feature)
+    let isOffered = FeatureSet(bus.traits.offered).has(feature)
     let missing = isOffered && !agreed.features.has(VIRTIO_NET_F_CTRL_VQ) ? VIRTIO_NET_F_CTRL_VQ : feature
     let name = Text(Features.name(UInt32(missing)) ?? "")
-    if !FeatureSet(bus.offered).has(missing) { throw Failure(ENOTSUP, "the device does not offer ").plain(name) }
+    if !FeatureSet(bus.traits.offered).has(missing) { throw Failure(ENOTSUP, "the device does not offer ").plain(name) }
     let failure = Failure(ENOTSUP, "the device offers ").plain(name)
     if FeatureSet(options.featuresOff).has(missing) { throw failure.text(", which features_off forbids") }
     throw failure.text(", which has to be asked for: ").text(Features.key(missing))

@@ -29,11 +29,14 @@ extension Port {
       watch.events = try Descriptor.watcher()
       try watch.events.watch(watch.signal.number)
     }
-    watch.events.unwatch(bus.meetingDescriptor)
-    if forBackend { return try watch.events.watch(bus.meetingDescriptor) }
-    try watch.events.watch(bus.errorDescriptor)
-    try watch.events.watch(bus.changeDescriptor)
-    try watch.events.watch(bus.controlDescriptor)
+    if let connector = bus.connector {
+      watch.events.unwatch(connector.descriptor)
+      if forBackend { return try watch.events.watch(connector.descriptor) }
+    }
+    let descriptors = bus.descriptors()
+    try watch.events.watch(descriptors.ringError)
+    try watch.events.watch(descriptors.change)
+    try watch.events.watch(descriptors.end)
   }
 
   mutating func takeChanges() throws(Failure) -> PortChanges {
@@ -56,10 +59,10 @@ extension Port {
   /// The device is gone: reports it once, and waits for the next back-end if there may be one.
   private mutating func takeDeparture(_ found: PortChanges) throws(Failure) -> PortChanges {
     // Registers of a device that is gone read as all ones, so that what was found is not true.
-    var changes = bus.isDevice ? PortChanges() : found
+    var changes = bus.traits.isWholeDevice ? PortChanges() : found
     let isNew = !watch.isGoneReported
-    if !isNew && bus.isDevice { throw deviceIsGone() }
-    if bus.awaitsBackends {
+    if !isNew && bus.traits.isWholeDevice { throw deviceIsGone() }
+    if bus.connector != nil {
       try awaitNext()
       changes.isWaiting = true
     }
@@ -69,9 +72,8 @@ extension Port {
   }
 
   private mutating func lookAtDevice(_ changes: inout PortChanges) throws(Failure) {
-    _ = bus.takeChange()
-    let hasErrors = bus.takeErrors()
-    let needsReset = try bus.status() & DeviceStatus.needsReset != 0 || hasErrors
+    let signals = bus.takeSignals()
+    let needsReset = try bus.status() & DeviceStatus.needsReset != 0 || signals.ringFailed
     changes.needsReset = needsReset && !watch.isResetReported
     watch.isResetReported = needsReset
     changes.wantsRecovery = options.recovers && (needsReset || hasBrokenQueue)

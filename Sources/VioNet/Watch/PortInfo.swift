@@ -17,15 +17,15 @@ extension Port {
   package func describe(_ info: inout vionet_info) {
     let isGone = bus.isGone
     // Before the first back-end has come nothing is agreed on.
-    let isAgreed = phase.isInitialised && (!bus.awaitsBackends || !agreed.features.isEmpty)
-    info.offered = (bus.offered, bus.offeredAbove)
+    let isAgreed = phase.isInitialised && (bus.connector == nil || !agreed.features.isEmpty)
+    info.offered = (bus.traits.offered, bus.traits.offeredAbove)
     info.negotiated = isAgreed ? (agreed.features.bits, agreed.features.above) : (0, 0)
     info.state = UInt32(shownState(isGone).rawValue)
     let ring = agreed.features.has(VIRTIO_F_RING_PACKED) ? VIONET_RING_PACKED : VIONET_RING_SPLIT
     info.ring = UInt32((isAgreed ? ring : VIONET_RING_NONE).rawValue)
     info.header_size = isAgreed ? UInt16(Negotiation.headerSize(agreed.features)) : 0
     info.queue_pairs = phase.isInitialised ? options.queuePairs : 0
-    info.max_queue_pairs = max(agreed.config.pairs, bus.maximumQueuePairs)
+    info.max_queue_pairs = max(agreed.config.pairs, bus.traits.maximumQueuePairs)
     info.rx_descriptors = phase.isInitialised ? options.receiveDescriptors : 0
     info.tx_descriptors = phase.isInitialised ? options.transmitDescriptors : 0
     info.pool = pools.receive?.value.number ?? 0
@@ -54,7 +54,7 @@ extension Port {
 
   private func shownState(_ isGone: Bool) -> vionet_state {
     // A server that was not started has no back-end to miss.
-    let isMissed = isGone && !(bus.isServer && !phase.isStarted)
+    let isMissed = isGone && !(bus.connector?.isServer ?? false && !phase.isStarted)
     return phase.shown(isBroken: isMissed || hasBrokenQueue)
   }
 

@@ -29,9 +29,10 @@ extension Port {
     queue.value.wake = wake
     // The call is never read: arming, or the sleep itself, takes its signals from the epoll descriptor.
     try wake.watch(queue.value.core.call, mark: WakeToken.call, once: true)
-    try wake.watch(bus.sharedInterrupt(pair: Int(pair)), mark: WakeToken.sharedInterrupt)
+    let descriptors = bus.descriptors(pair: Int(pair))
+    try wake.watch(descriptors.sharedInterrupt, mark: WakeToken.sharedInterrupt)
     // Nothing arrives on the control connection unasked, so whatever it shows is its end.
-    try wake.watch(bus.controlDescriptor, mark: WakeToken.end)
+    try wake.watch(descriptors.end, mark: WakeToken.end)
   }
 
   private func checkQueue(_ queue: UInt16) throws(Failure) {
@@ -42,7 +43,7 @@ extension Port {
   }
 
   private func checkInterrupts() throws(Failure) {
-    if !bus.hasInterrupts {
+    if !bus.traits.hasInterrupts {
       throw Failure(ENOTSUP, "the device of port ").number(number).text(" signals no interrupts")
     }
   }
@@ -78,8 +79,8 @@ extension Port {
     if woken & WakeToken.call != 0 { receive.value.core.signalled() }
     if receive.value.core.arm() { return true }
     // What a back-end had received before it went can be fetched. Most back-ends show their end on the descriptor.
-    let mayBeGone = woken & WakeToken.end != 0 || bus.controlDescriptor < 0
-    if !bus.isDevice && mayBeGone && bus.isGone { throw deviceIsGone() }
+    let mayBeGone = woken & WakeToken.end != 0 || bus.descriptors().end < 0
+    if !bus.traits.isWholeDevice && mayBeGone && bus.isGone { throw deviceIsGone() }
     return false
   }
 }

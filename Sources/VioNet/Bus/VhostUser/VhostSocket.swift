@@ -34,8 +34,8 @@ struct VhostSocket {
   }
 
   /// Connects to a listening back-end.
-  init(path: Text) throws(Failure) {
-    var address = try VhostSocket.address(path)
+  init(_ address: sockaddr_un, _ path: Text) throws(Failure) {
+    var address = address
     let isSocket = unsafe path.withCString { name in unsafe sys_is_socket(name) } ?? -EINVAL
     if isSocket < 0 { throw Failure(0 - isSocket, "no socket ").quoting(path).text(": ").reason(0 - isSocket) }
     if isSocket == 0 { throw Failure(ENOTSOCK, "").quoting(path).text(" is not a socket") }

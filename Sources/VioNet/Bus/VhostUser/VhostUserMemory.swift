@@ -6,7 +6,7 @@
 import CLinux
 import Linux
 
-extension VhostUserBus {
+extension VhostUserTransport {
   /// What every back-end takes.
   static let fewestRegions = 8
 
@@ -22,7 +22,7 @@ extension VhostUserBus {
     }
     var table = InlineArray<33, UInt64>(repeating: 0)
     var files = InlineArray<8, Int32>(repeating: -1)
-    for index in 0..<min(regions.count, VhostUserBus.fewestRegions) {
+    for index in 0..<min(regions.count, VhostUserTransport.fewestRegions) {
       let region = regions[index]
       let row = 1 + index * 4
       table[row] = region.address

@@ -16,7 +16,7 @@ struct VDPAMemory {
   /// Several messages count as one change.
   var isBatched = false
   /// The addresses that the device can be given.
-  var range = Reach()
+  var range = AddressRange()
   private var shared = SharedRegions()
   private var control = SharedRegion()
 

@@ -7,7 +7,7 @@
 import CLinux
 import Linux
 
-struct VhostNetBus {
+struct VhostNetTransport: Transport, ~Copyable {
   private static let device: StaticString = "/dev/vhost-net"
   private static let setBackend = VhostCall(SYS_VHOST_NET_SET_BACKEND, "NET_SET_BACKEND")
 
@@ -17,8 +17,8 @@ struct VhostNetBus {
   }
 
   private let pairs: Table<Pair>
-  private(set) var offered: UInt64 = 0
-  private(set) var status: UInt8 = 0
+  private(set) var traits = BusTraits()
+  private var localStatus: UInt8 = 0
   /// Interfaces have come, gone or changed.
   private(set) var news = Descriptor.none
   /// By this the kernel says that a ring is of no use to it.
@@ -38,36 +38,49 @@ struct VhostNetBus {
   private static let ofDatagrams: UInt64 =
     1 << UInt64(VIRTIO_NET_F_HOST_USO) | 1 << UInt64(VIRTIO_NET_F_GUEST_USO4) | 1 << UInt64(VIRTIO_NET_F_GUEST_USO6)
 
-  /// Opens all queues; `address` goes to an interface that is made here.
-  init(_ name: Text, pairs count: UInt16, address: UInt64?) throws(Failure) {
-    try TapQueue.checkName(name)
-    guard let pairs = Table<Pair>.make(count: Int(count)) else { throw Failure(ENOMEM, "no memory for a bus") }
+  static func open(_ request: inout OpenRequest) throws(Failure) -> Bus {
+    try TapQueue.checkName(request.address.target)
+    guard let pairs = Table<Pair>.make(count: Int(request.queuePairs)) else {
+      throw Failure(ENOMEM, "no memory for a bus")
+    }
+    var transport = VhostNetTransport(pairs)
+    try transport.open(request.address.target, request.hardwareAddress)
+    return try Bus(transport)
+  }
+
+  private init(_ pairs: Table<Pair>) {
     self.pairs = pairs
+    traits.maximumQueuePairs = UInt16(pairs.count)
+    traits.configLength = VhostNetTransport.configLength
+  }
+
+  /// Opens all queues; `address` goes to an interface that is made here.
+  private mutating func open(_ name: Text, _ address: UInt64?) throws(Failure) {
+    let count = pairs.count
     var opened = 0
     do throws(Failure) {
       let isOurs = !TapQueue.exists(name)
       while opened < pairs.count {
-        pairs[opened] = try VhostNetBus.open(name, isMany: count > 1)
+        pairs[opened] = try VhostNetTransport.open(name, isMany: count > 1)
         opened += 1
       }
       if let address, isOurs { try pairs[0].tap.setAddress(address) }
-      offered = try pairs[0].device.number(VhostCall(VhostRequest.getFeatures)) & VhostNetBus.ofRings
+      traits.offered = try pairs[0].device.number(VhostCall(VhostRequest.getFeatures)) & VhostNetTransport.ofRings
       let knowsDatagrams = pairs[0].tap.setOffloads(UInt(TUN_F_CSUM) | UInt(TUN_USO))
-      offered |= VhostNetBus.ofFrames | (knowsDatagrams ? VhostNetBus.ofDatagrams : 0)
-      offered |= 1 << UInt64(VIRTIO_NET_F_STATUS) | (count > 1 ? 1 << UInt64(VIRTIO_NET_F_MQ) : 0)
+      traits.offered |= VhostNetTransport.ofFrames | (knowsDatagrams ? VhostNetTransport.ofDatagrams : 0)
+      traits.offered |= 1 << UInt64(VIRTIO_NET_F_STATUS) | (count > 1 ? 1 << UInt64(VIRTIO_NET_F_MQ) : 0)
       _ = pairs[0].tap.setOffloads(0)
       pairs[0].tap.setCarrier(false)
       for pair in 1..<max(pairs.count, 1) { try pairs[pair].tap.attach(false) }
       news = Descriptor(owning: try check(sys_link_news()) { Failure($0, "cannot watch interfaces: ").reason($0) })
     } catch {
-      VhostNetBus.close(pairs, opened)
-      pairs.destroy()
+      VhostNetTransport.close(pairs, opened)
       throw error
     }
   }
 
   private static func open(_ name: Text, isMany: Bool) throws(Failure) -> Pair {
-    var device = try VhostDevice(Text(VhostNetBus.device), kind: "vhost-net")
+    var device = try VhostDevice(Text(VhostNetTransport.device), kind: "vhost-net")
     do throws(Failure) {
       return Pair(device: device, tap: try TapQueue(name, isMany: isMany))
     } catch {
@@ -85,35 +98,35 @@ struct VhostNetBus {
   }
 
   mutating func close() {
-    VhostNetBus.close(pairs, pairs.count)
+    VhostNetTransport.close(pairs, pairs.count)
     news.close()
     errors.close()
   }
 
-  func destroy() { pairs.destroy() }
+  deinit { pairs.destroy() }
 
   // MARK: The bus verbs
 
-  var maximumQueuePairs: UInt16 { UInt16(pairs.count) }
+  func status() -> UInt8 { localStatus }
 
   var isGone: Bool { !pairs[0].device.isOpen || pairs[0].tap.isGone }
 
   /// A reset is what a reset does: all rings are let go.
   mutating func setStatus(_ new: UInt8) throws(Failure) {
     RegisterLog.write("vhost-net", Text("device_status"), UInt64(new))
-    if new == 0 && status != 0 {
+    if new == 0 && localStatus != 0 {
       for index in 0..<UInt16(pairs.count * 2) { try enable(index, false) }
       pairs[0].tap.setCarrier(false)
     }
-    if new & ~status & 4 != 0 { pairs[0].tap.setCarrier(true) }
-    status = new
+    if new & ~localStatus & 4 != 0 { pairs[0].tap.setCarrier(true) }
+    localStatus = new
   }
 
-  func accept(_ features: UInt64) throws(Failure) {
+  func accept(_ features: UInt64, above: UInt64) throws(Failure) {
     for pair in 0..<pairs.count {
-      try pairs[pair].device.tell(VhostCall(VhostRequest.setFeatures), number: features & VhostNetBus.ofRings)
+      try pairs[pair].device.tell(VhostCall(VhostRequest.setFeatures), number: features & VhostNetTransport.ofRings)
     }
-    let offloads = VhostNetBus.offloads(features)
+    let offloads = VhostNetTransport.offloads(features)
     RegisterLog.write("vhost-net", Text("TUNSETOFFLOAD"), UInt64(offloads))
     if !pairs[0].tap.setOffloads(offloads) {
       throw Failure(EINVAL, "the tap does not take offloads ").hex(UInt64(offloads))
@@ -135,7 +148,7 @@ struct VhostNetBus {
     var fields = InlineArray<10, UInt8>(repeating: 0)
     fields[6] = pairs[0].tap.isUp ? UInt8(VIRTIO_NET_S_LINK_UP) : 0
     fields[8] = UInt8(truncatingIfNeeded: pairs.count)
-    for place in 0..<count where offset + place < VhostNetBus.configLength {
+    for place in 0..<count where offset + place < VhostNetTransport.configLength {
       unsafe target.storeBytes(of: fields[offset + place], toByteOffset: place, as: UInt8.self)
     }
   }
@@ -160,9 +173,15 @@ struct VhostNetBus {
     }
   }
 
+  mutating func connectSignals(_ calls: Table<Int32>, largestRing: UInt16) throws(Failure) {
+    if !errors.isOpen { errors = try Descriptor.event() }
+    _ = sys_eventfd_drain(errors.number)
+  }
+
   /// Its backend, which starts it, comes when it is enabled.
-  func setUp(_ ring: RingSetUp) throws(Failure) {
+  func setUp(_ ring: RingSetUp) throws(Failure) -> Notifier {
     try pairs[ring.index / 2].device.setUp(ring, as: UInt32(ring.index & 1), errors: errors)
+    return .event(ring.kick)
   }
 
   /// Of a pair, the queue of the tap goes with the receive ring; the first one stays, or the interface would lose us.
@@ -170,15 +189,26 @@ struct VhostNetBus {
   func enable(_ index: UInt16, _ on: Bool) throws(Failure) {
     let pair = index / 2
     if pair > 0 && index & 1 == 0 { try pairs[pair].tap.attach(on) }
-    try pairs[pair].device.tellFile(VhostNetBus.setBackend, UInt32(index & 1), on ? pairs[pair].tap.file.number : -1)
+    try pairs[pair].device.tellFile(VhostNetTransport.setBackend, UInt32(index & 1), on ? pairs[pair].tap.file.number : -1)
   }
 
-  /// When this has returned the kernel has let go of the rings and of all memory.
-  mutating func quiesce() throws(Failure) {
-    try setStatus(0)
-    try share(SharedRegions())
+  func resetQueue(_ index: UInt16, isPacked: Bool) throws(Failure) { try enable(index, false) }
+
+  /// If vhost does not do as it is told, closing its files makes it let go.
+  mutating func quiesce(_ rings: UInt16, control: UInt16?) -> Bool {
+    let letGo: Void? = Failure.quietly { () throws(Failure) in
+      try setStatus(0)
+      try share(SharedRegions())
+    }
+    if letGo == nil { close() }
+    return true
   }
 
-  /// True if there was news of any interface.
-  func takeNews() -> Bool { sys_link_news_drain(news.number) != 0 }
+  func descriptors(pair: Int) -> BusDescriptors { BusDescriptors(change: news.number, ringError: errors.number) }
+
+  func takeSignals() -> BusSignals {
+    BusSignals(
+      configurationChanged: sys_link_news_drain(news.number) != 0,
+      ringFailed: errors.isOpen && sys_eventfd_drain(errors.number) != 0)
+  }
 }

@@ -7,12 +7,12 @@
 import CLinux
 import Linux
 
-struct VhostMeeting {
+struct BackendFinder {
   /// Milliseconds between two calls on a socket where nobody listens.
   private static let interval: UInt32 = 20
   private static let longestPause: UInt32 = 1000
   /// Connections to look at in one step.
-  private static let mostVisitors = 16
+  private static let mostCandidates = 16
 
   private var address: sockaddr_un
   private var listener = Descriptor.none
@@ -21,19 +21,22 @@ struct VhostMeeting {
   /// Readable when it is time for step().
   private(set) var ready = Descriptor.none
   /// Connected, and asked for its features.
-  private var visitor = VhostSocket(adopting: -1)
-  private var patience = Deadline(milliseconds: 0)
-  private var nextCall = Deadline(milliseconds: 0)
+  private var candidate = VhostSocket(adopting: -1)
+  private var timeout = Deadline(milliseconds: 0)
+  private var nextAttempt = Deadline(milliseconds: 0)
   /// After a back-end that was met in vain, and doubled each time.
-  private var pause = VhostMeeting.interval
+  private var pause = BackendFinder.interval
 
   var isServer: Bool { listener.isOpen }
 
   /// Listens on `path`; its file is made here, and removed by close() if it is there still.
-  init(listeningAt path: Text) throws(Failure) {
-    try self.init(path)
+  init(listeningAt address: sockaddr_un, _ path: Text) throws(Failure) {
+    try self.init(callingAt: address)
     do throws(Failure) {
-      listener = Descriptor(owning: try VhostMeeting.check(unsafe sys_unix_listen(&address, 8, &file), path))
+      listener = Descriptor(
+        owning: try check(unsafe sys_unix_listen(&self.address, 8, &file)) {
+          Failure($0, "socket ").quoting(path).text(": ").reason($0)
+        })
       try ready.watch(listener.number)
     } catch {
       close()
@@ -41,12 +44,10 @@ struct VhostMeeting {
     }
   }
 
-  init(callingAt path: Text) throws(Failure) { try self.init(path) }
-
-  private init(_ path: Text) throws(Failure) {
-    address = try VhostSocket.address(path)
+  init(callingAt address: sockaddr_un) throws(Failure) {
+    self.address = address
     do throws(Failure) {
-      timer = Descriptor(owning: try VhostMeeting.check(sys_timer(), path))
+      timer = Descriptor(owning: try check(sys_timer()) { Failure($0, "cannot make a timer: ").reason($0) })
       ready = try Descriptor.watcher()
       try ready.watch(timer.number)
     } catch {
@@ -55,12 +56,8 @@ struct VhostMeeting {
     }
   }
 
-  private static func check(_ result: Int32, _ path: Text) throws(Failure) -> Int32 {
-    try Linux.check(result) { Failure($0, "socket ").quoting(path).text(": ").reason($0) }
-  }
-
   mutating func close() {
-    visitor.close()
+    candidate.close()
     timer.close()
     ready.close()
     if !listener.isOpen { return }
@@ -68,26 +65,26 @@ struct VhostMeeting {
     listener.close()
   }
 
-  // MARK: Meeting
+  // MARK: Finding
 
   /// A back-end is wanted from now on.
   mutating func begin() {
-    nextCall = Deadline(milliseconds: 0)
-    if !isServer { setTimer(VhostMeeting.interval) }
+    nextAttempt = Deadline(milliseconds: 0)
+    if !isServer { setTimer(BackendFinder.interval) }
   }
 
   /// None is wanted any more: one was met, or the port was stopped.
   mutating func end() {
-    visitor.close()
+    candidate.close()
     _ = sys_timer_set(timer.number, 0, 0)
   }
 
-  mutating func wasGood() { pause = VhostMeeting.interval }
+  mutating func succeeded() { pause = BackendFinder.interval }
 
   /// A back-end came to nothing: a client does not call again at once.
-  mutating func wasInVain() {
-    pause = min(pause * 2, VhostMeeting.longestPause)
-    nextCall = Deadline(milliseconds: isServer ? 0 : Int(pause))
+  mutating func failed() {
+    pause = min(pause * 2, BackendFinder.longestPause)
+    nextAttempt = Deadline(milliseconds: isServer ? 0 : Int(pause))
     if !isServer { setTimer(pause) }
   }
 
@@ -96,45 +93,45 @@ struct VhostMeeting {
   /// A connection whose answer to GET_FEATURES waits to be read, if there is one now.
   mutating func step() -> VhostSocket? {
     _ = sys_eventfd_drain(timer.number)
-    for _ in 0..<VhostMeeting.mostVisitors {
-      if !visitor.isOpen && !receive() { return nil }
-      if !visitor.isOpen { continue }
-      if visitor.hasHungUp() {
+    for _ in 0..<BackendFinder.mostCandidates {
+      if !candidate.isOpen && !receive() { return nil }
+      if !candidate.isOpen { continue }
+      if candidate.hasHungUp() {
         // It says something; whether that makes sense is seen by whoever reads it.
-        let met = visitor
-        ready.unwatch(met.descriptor)
-        visitor = VhostSocket(adopting: -1)
+        let found = candidate
+        ready.unwatch(found.descriptor)
+        candidate = VhostSocket(adopting: -1)
         end()
-        return met
+        return found
       }
-      if !patience.hasPassed { return nil }
-      visitor.close()
-      wasInVain()
+      if !timeout.hasPassed { return nil }
+      candidate.close()
+      failed()
     }
     return nil
   }
 
-  /// Finds a visitor and asks it; false if there is none.
+  /// Finds a candidate and asks it; false if there is none.
   private mutating func receive() -> Bool {
-    let file = isServer ? sys_accept(listener.number) : call()
+    let file = isServer ? sys_accept(listener.number) : connect()
     if file < 0 { return false }
-    visitor = VhostSocket(adopting: file)
+    candidate = VhostSocket(adopting: file)
     let asked: Void? = Failure.quietly { () throws(Failure) in
       try ready.watch(file)
-      try unsafe visitor.send(VhostRequest.getFeatures, flags: 0, payload: nil, count: 0)
+      try unsafe candidate.send(VhostRequest.getFeatures, flags: 0, payload: nil, count: 0)
     }
-    if asked == nil { visitor.close() }
-    patience = Deadline(milliseconds: VhostSocket.patience)
+    if asked == nil { candidate.close() }
+    timeout = Deadline(milliseconds: VhostSocket.patience)
     setTimer(UInt32(VhostSocket.patience))
     return true
   }
 
-  private mutating func call() -> Int32 {
-    if !nextCall.hasPassed { return -1 }
+  private mutating func connect() -> Int32 {
+    if !nextAttempt.hasPassed { return -1 }
     let file = sys_unix_socket()
     if unsafe file >= 0 && sys_unix_connect(file, &address) >= 0 { return file }
     if file >= 0 { _ = sys_close(file) }
-    setTimer(VhostMeeting.interval)
+    setTimer(BackendFinder.interval)
     return -1
   }
 }

@@ -8,7 +8,7 @@
 import CLinux
 import Linux
 
-struct VhostVDPABus {
+struct VhostVDPATransport: Transport {
   private enum Call {
     static let deviceID = VhostCall(SYS_VDPA_GET_DEVICE_ID, "GET_DEVICE_ID")
     static let backendFeatures = VhostCall(SYS_VHOST_GET_BACKEND_FEATURES, "GET_BACKEND_FEATURES")
@@ -36,13 +36,16 @@ struct VhostVDPABus {
 
   private var device: VhostDevice
   private var agreed: UInt64 = 0
-  private(set) var offered: UInt64 = 0
-  private(set) var configLength = 0
-  private(set) var memory: VDPAMemory
+  private(set) var traits = BusTraits()
+  private var memory: VDPAMemory
   /// Readable on a change of the configuration; as long as the device is open.
   private(set) var changes = Descriptor.none
 
-  init(_ path: Text) throws(Failure) {
+  static func open(_ request: inout OpenRequest) throws(Failure) -> Bus {
+    try Bus(VhostVDPATransport(request.address.target))
+  }
+
+  private init(_ path: Text) throws(Failure) {
     device = try VhostDevice(path, kind: "vhost-vdpa")
     memory = VDPAMemory(device.file.number)
     do throws(Failure) {
@@ -60,15 +63,17 @@ struct VhostVDPABus {
         .text(", not a network device (1)")
     }
     let wanted =
-      VhostVDPABus.messages | VhostVDPABus.batches | VhostVDPABus.spaces | VhostVDPABus.suspends
+      VhostVDPATransport.messages | VhostVDPATransport.batches | VhostVDPATransport.spaces | VhostVDPATransport.suspends
     agreed = try device.number(Call.backendFeatures) & wanted
-    if agreed & VhostVDPABus.messages == 0 {
+    if agreed & VhostVDPATransport.messages == 0 {
       throw Failure(ENOTSUP, "").quoting(path).text(" takes no messages of the form IOTLB_MSG_V2")
     }
     try device.tell(Call.setBackendFeatures, number: agreed)
-    configLength = Int(clamping: try word(Call.configSize))
-    memory.isBatched = agreed & VhostVDPABus.batches != 0
+    traits.isWholeDevice = true
+    traits.configLength = Int(clamping: try word(Call.configSize))
+    memory.isBatched = agreed & VhostVDPATransport.batches != 0
     try unsafe device.tell(Call.range, &memory.range)
+    traits.addressRange = memory.range
     readOffered()
     changes = try Descriptor.event()
     var file = changes.number
@@ -94,7 +99,7 @@ struct VhostVDPABus {
 
   mutating func readOffered() {
     let bits = Failure.quietly { () throws(Failure) in try device.number(VhostCall(VhostRequest.getFeatures)) }
-    offered = (bits ?? 0) & ~VhostVDPABus.unspeakable
+    traits.offered = (bits ?? 0) & ~VhostVDPATransport.unspeakable
   }
 
   /// A device behind which there is nothing any more reads as all ones.
@@ -116,7 +121,7 @@ struct VhostVDPABus {
     try unsafe device.write(VhostCall(VhostRequest.setStatus), &status, UInt64(status))
   }
 
-  func accept(_ features: UInt64) throws(Failure) {
+  func accept(_ features: UInt64, above: UInt64) throws(Failure) {
     try device.tell(VhostCall(VhostRequest.setFeatures), number: features)
   }
 
@@ -140,28 +145,37 @@ struct VhostVDPABus {
   }
 
   /// One that is enabled before DRIVER_OK runs from there on.
-  mutating func setUp(_ ring: RingSetUp) throws(Failure) {
+  mutating func setUp(_ ring: RingSetUp) throws(Failure) -> Notifier {
     try device.setUp(ring, as: UInt32(ring.index), errors: .none)
     try device.tell(VhostRequest.setVringEnable, UInt32(ring.index), 1)
+    return .event(ring.kick)
   }
 
   /// What it has in hand it finishes; the reset that follows would cut it short.
-  func suspend() {
-    if agreed & VhostVDPABus.suspends == 0 { return }
+  private func suspend() {
+    if agreed & VhostVDPATransport.suspends == 0 { return }
     Failure.quietly { () throws(Failure) in try unsafe device.write(Call.suspend, nil, 0) }
   }
 
-  func takeChange() -> Bool { sys_eventfd_drain(changes.number) != 0 }
+  /// Closing the device makes the kernel reset it, if nothing else does.
+  mutating func quiesce(_ rings: UInt16, control: UInt16?) -> Bool {
+    suspend()
+    let isReset = Failure.quietly { () throws(Failure) in try reset() } != nil
+    if isReset { memory.forget() } else { close() }
+    return true
+  }
+
+  func descriptors(pair: Int) -> BusDescriptors { BusDescriptors(change: changes.number) }
+
+  func takeSignals() -> BusSignals { BusSignals(configurationChanged: sys_eventfd_drain(changes.number) != 0) }
 
   // MARK: Memory
 
   mutating func share(_ regions: SharedRegions) throws(Failure) { try memory.share(regions) }
 
-  mutating func forgetMemory() { memory.forget() }
-
   /// Lets queue `index`, the control queue, see this part of the memory and no other, if the device can tell queues apart.
   mutating func confine(_ index: UInt16, to region: SharedRegion) throws(Failure) {
-    if agreed & VhostVDPABus.spaces == 0 || (Failure.quietly { () throws(Failure) in try word(Call.spaces) } ?? 1) < 2 {
+    if agreed & VhostVDPATransport.spaces == 0 || (Failure.quietly { () throws(Failure) in try word(Call.spaces) } ?? 1) < 2 {
       return
     }
     let group = try self.group(index)

@@ -5,7 +5,7 @@
 import CLinux
 import Linux
 
-struct PCIBus {
+struct PCITransport: Transport {
   private enum Registers {
     case modern(ModernPCI)
     case legacy(LegacyPCI)
@@ -15,9 +15,7 @@ struct PCIBus {
 
   private var registers: Registers
   private let hold: PCIHold
-  /// Bits 0 to 63 and 64 to 127, as last read.
-  private(set) var offered: UInt64 = 0
-  private(set) var offeredAbove: UInt64 = 0
+  private(set) var traits = BusTraits()
   private var accepted: UInt64 = 0
   /// What the device was given, to be taken back.
   private var shared = SharedRegions()
@@ -25,16 +23,21 @@ struct PCIBus {
   /// Readable when the system wants the function back, for it is about to be unplugged.
   private(set) var removal = Descriptor.none
 
-  init(_ target: Text) throws(Failure) {
+  static func open(_ request: inout OpenRequest) throws(Failure) -> Bus {
+    try Bus(PCITransport(request.address.target))
+  }
+
+  private init(_ target: Text) throws(Failure) {
     hold = try PCIHold(target)
     interrupts = PCIInterrupts(hold)
     do throws(Failure) {
-      registers = try PCIBus.choose(hold)
+      registers = try PCITransport.choose(hold)
     } catch {
       hold.closeDevice()
       hold.leave()
       throw error
     }
+    fillTraits()
     readOffered()
     // Without it a removal is noticed when registers read as all ones.
     removal = Failure.quietly { () throws(Failure) in try Descriptor.event() } ?? .none
@@ -60,6 +63,7 @@ struct PCIBus {
   /// Lets go of the function, which has lost its access to memory when that is unmapped and given back.
   mutating func close() {
     interrupts.close()
+    traits.hasInterrupts = false
     switch registers {
     case .modern(let modern): modern.close()
     case .legacy(let legacy): legacy.close()
@@ -87,34 +91,53 @@ struct PCIBus {
     return false
   }
 
-  func stopBusMaster() { _ = hold.stopBusMaster() }
+  private func stopBusMaster() { _ = hold.stopBusMaster() }
+
+  func stopInPlace() -> Bool {
+    stopBusMaster()
+    return true
+  }
 
   private func isReset() -> Bool {
     setStatus(0)
     let deadline = Deadline(milliseconds: 500)
-    while status != 0 {
+    while quietStatus != 0 {
       if deadline.hasPassed { return false }
       sys_sleep_microseconds(1000)
     }
     return true
   }
 
-  var isLegacy: Bool {
-    if case .legacy = registers { return true }
-    return false
-  }
+  // MARK: Traits and features
 
-  // MARK: Features
+  private mutating func fillTraits() {
+    traits.isWholeDevice = true
+    traits.prefersPackedRings = true
+    traits.hasInterrupts = false
+    switch registers {
+    case .modern(let modern):
+      traits.configLength = modern.configLength
+      traits.carriesNotificationData = modern.takesNotificationData
+      traits.resetsQueues = modern.resetsQueues
+    case .legacy(let legacy):
+      traits.registerLayout = .legacy
+      traits.configLength = legacy.configLength
+    case .none: break
+    }
+  }
 
   /// Asks the device anew what it offers; a legacy one has 32 bits (virtio 1.4, 4.1.4.10).
   mutating func readOffered() {
     switch registers {
     case .modern(let modern):
-      offered = UInt64(modern.offered(word: 0)) | UInt64(modern.offered(word: 1)) << 32
-      offeredAbove = UInt64(modern.offered(word: 2)) | UInt64(modern.offered(word: 3)) << 32
-    case .legacy(let legacy): offered = UInt64(legacy.offered)
+      traits.offered = UInt64(modern.offered(word: 0)) | UInt64(modern.offered(word: 1)) << 32
+      traits.offeredAbove = UInt64(modern.offered(word: 2)) | UInt64(modern.offered(word: 3)) << 32
+    case .legacy(let legacy): traits.offered = UInt64(legacy.offered)
     case .none: break
     }
+    // A device that does not offer ACCESS_PLATFORM goes round the IOMMU, if there is one (6.1).
+    let goesRound = traits.offered >> UInt64(VIRTIO_F_ACCESS_PLATFORM) & 1 == 0
+    traits.addressing = hold.usesPhysicalAddresses || goesRound ? .physical : .virtual
   }
 
   /// Bits above 63 are written only if there are any: a device older than they are may not know their select values.
@@ -132,15 +155,10 @@ struct PCIBus {
     }
   }
 
-  var takesNotificationData: Bool {
-    if case .modern(let modern) = registers { return modern.takesNotificationData }
-    return false
-  }
-
   // MARK: Status and configuration
 
-  /// All ones of a function that is not there any more.
-  var status: UInt8 {
+  /// All ones of a function that is not there any more. Not logged, since it is asked for again and again.
+  private var quietStatus: UInt8 {
     switch registers {
     case .modern(let modern): modern.status
     case .legacy(let legacy): legacy.status
@@ -149,9 +167,9 @@ struct PCIBus {
   }
 
   /// For a step of the initialisation, which is logged.
-  func readStatus() -> UInt8 {
-    let value = status
-    RegisterLog.read(isLegacy ? LegacyPCI.log : ModernPCI.log, Text("device_status"), UInt64(value))
+  func status() -> UInt8 {
+    let value = quietStatus
+    RegisterLog.read(traits.isLegacy ? LegacyPCI.log : ModernPCI.log, Text("device_status"), UInt64(value))
     return value
   }
 
@@ -163,23 +181,27 @@ struct PCIBus {
     }
   }
 
+  func reset() throws(Failure) {
+    setStatus(0)
+    let deadline = Deadline(milliseconds: 3000)
+    while quietStatus != 0 {
+      if isAbsent { throw Failure(ENODEV, "the device is gone: its registers read as all ones") }
+      if deadline.hasPassed { throw Failure.resetTimedOut }
+      sys_sleep_microseconds(1000)
+    }
+    // For the log.
+    _ = status()
+  }
+
   /// The kernel waits until whoever has a function that is to be unplugged has let go of it.
   var isGone: Bool { hold.isRevoked || isAbsent || removal.isReadable }
-  var isAbsent: Bool { status == 0xff }
-
-  var configLength: Int {
-    switch registers {
-    case .modern(let modern): modern.configLength
-    case .legacy(let legacy): legacy.configLength
-    case .none: 0
-    }
-  }
+  private var isAbsent: Bool { quietStatus == 0xff }
 
   func readConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) throws(Failure) {
     switch registers {
     case .modern(let modern): try unsafe modern.readConfig(offset, target, count)
     case .legacy(let legacy): try unsafe legacy.readConfig(offset, target, count)
-    case .none: throw PCIBus.letGo()
+    case .none: throw PCITransport.letGo()
     }
   }
 
@@ -196,7 +218,7 @@ struct PCIBus {
     switch registers {
     case .modern(let modern): try modern.queueSize(index, wanted)
     case .legacy(let legacy): try legacy.queueSize(index)
-    case .none: throw PCIBus.letGo()
+    case .none: throw PCITransport.letGo()
     }
   }
 
@@ -207,25 +229,22 @@ struct PCIBus {
       let withData = accepted >> UInt64(VIRTIO_F_NOTIFICATION_DATA) & 1 != 0
       return try modern.setUp(ring, vector: vector, withData: withData)
     case .legacy(let legacy): return try legacy.setUp(ring, vector: vector)
-    case .none: throw PCIBus.letGo()
+    case .none: throw PCITransport.letGo()
     }
   }
 
-  var resetsQueues: Bool {
-    if case .modern(let modern) = registers { return modern.resetsQueues }
-    return false
-  }
-
-  func resetQueue(_ index: UInt16) throws(Failure) {
+  func resetQueue(_ index: UInt16, isPacked: Bool) throws(Failure) {
     if case .modern(let modern) = registers { try modern.resetQueue(index) }
   }
 
-  // MARK: Memory
-
-  /// A device that does not offer ACCESS_PLATFORM goes round the IOMMU, if there is one (6.1).
-  var usesPhysicalAddresses: Bool {
-    hold.usesPhysicalAddresses || offered >> UInt64(VIRTIO_F_ACCESS_PLATFORM) & 1 == 0
+  mutating func quiesce(_ rings: UInt16, control: UInt16?) -> Bool {
+    if Failure.quietly({ () throws(Failure) in try reset() }) == nil && !forceReset() { return false }
+    disconnect()
+    forgetMemory()
+    return true
   }
+
+  // MARK: Memory
 
   mutating func share(_ regions: SharedRegions) throws(Failure) {
     for index in 0..<regions.count {
@@ -235,7 +254,7 @@ struct PCIBus {
   }
 
   /// Only after a reset: the device may write to it until then.
-  mutating func forgetMemory() {
+  private mutating func forgetMemory() {
     for index in 0..<shared.count { hold.unshare(shared[index].address, shared[index].length) }
     shared = SharedRegions()
   }
@@ -244,7 +263,8 @@ struct PCIBus {
 
   /// Connects vectors for the configuration and the queues. On a legacy device this comes before everything else about
   /// queues, since it moves the registers.
-  mutating func connect(calls: Table<Int32>) throws(Failure) {
+  mutating func connectSignals(_ calls: Table<Int32>, largestRing: UInt16) throws(Failure) {
+    defer { traits.hasInterrupts = interrupts.areConnected }
     let available: UInt32
     switch registers {
     case .modern(let modern): available = modern.vectors
@@ -262,8 +282,9 @@ struct PCIBus {
     }
   }
 
-  mutating func disconnect() {
+  private mutating func disconnect() {
     interrupts.disconnect()
+    traits.hasInterrupts = false
     setVectorsAreOn(false)
   }
 
@@ -273,14 +294,14 @@ struct PCIBus {
     registers = .legacy(legacy)
   }
 
-  var hasInterrupts: Bool { interrupts.areConnected }
-  var changeDescriptor: Int32 { interrupts.changeDescriptor }
+  func descriptors(pair: Int) -> BusDescriptors {
+    BusDescriptors(
+      end: removal.number, change: interrupts.changeDescriptor, sharedInterrupt: interrupts.shared(pair: pair))
+  }
 
-  func sharedInterrupt(pair: Int) -> Int32 { interrupts.shared(pair: pair) }
+  func takeSignals() -> BusSignals { BusSignals(configurationChanged: interrupts.takeChange(causes: takeCauses())) }
 
   func passInterrupts(pair: Int) { interrupts.pass(pair: pair, causes: takeCauses()) }
-
-  func takeChange() -> Bool { interrupts.takeChange(causes: takeCauses()) }
 
   /// Of an interrupt that does not say by its vector what it is about. Reading clears them.
   private func takeCauses() -> UInt8 {
