@@ -22,10 +22,11 @@ STAGE := $(CURDIR)/$(B)/stage
 # ---- what the tree is made of: a new module or library is a few lines here -----------------------------------------------
 
 # Embedded Swift modules, one object each. IMPORTS_x: the modules that x imports.
-MODULES := Linux SoftDevice VioNet VioNetABI VioNetControl
-IMPORTS_SoftDevice := Linux
-IMPORTS_VioNet := Linux
-IMPORTS_VioNetABI := Linux SoftDevice VioNet
+MODULES := Linux Virtio SoftDevice VioNet VioNetABI VioNetControl
+IMPORTS_Virtio := Linux
+IMPORTS_SoftDevice := Linux Virtio
+IMPORTS_VioNet := Linux Virtio
+IMPORTS_VioNetABI := Linux Virtio SoftDevice VioNet
 IMPORTS_VioNetControl := Linux
 
 # Small code; the few functions on a packet's path are marked @_optimize(speed). No -m flag for one module only: the
@@ -39,7 +40,7 @@ SWIFTFLAGS_VioNetControl := -Osize
 # GLOBAL_x: the pattern of its exports; NEEDS_x: the library of ours below it; LIBS_x: what it links; PRUNE_x: how its
 # archive is rid of what it does not use.
 LIBRARIES := vionet vionet-control
-OBJECTS_vionet := $(patsubst %,$(O)/%.o,Linux SoftDevice VioNet VioNetABI) $(patsubst Sources/CLinux/%.c,$(O)/%.o,$(wildcard Sources/CLinux/*.c))
+OBJECTS_vionet := $(patsubst %,$(O)/%.o,Linux Virtio SoftDevice VioNet VioNetABI) $(patsubst Sources/CLinux/%.c,$(O)/%.o,$(wildcard Sources/CLinux/*.c))
 GLOBAL_vionet := vionet_*
 LIBS_vionet := -lbsd
 # It has a copy of its own of what it uses of Linux and CLinux. Without the rest it needs neither more of CLinux nor libbsd.

@@ -13,12 +13,13 @@ let package = Package(
     .systemLibrary(name: "CVionet", path: "include"),
     .target(name: "CLinux", linkerSettings: [.linkedLibrary("bsd")]),
     .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: settings),
-    .target(name: "SoftDevice", dependencies: ["CLinux", "Linux"], swiftSettings: settings),
-    .target(name: "VioNet", dependencies: ["CLinux", "CVionet", "Linux"], swiftSettings: settings),
+    .target(name: "Virtio", dependencies: ["Linux"], swiftSettings: settings),
+    .target(name: "SoftDevice", dependencies: ["CLinux", "Linux", "Virtio"], swiftSettings: settings),
+    .target(name: "VioNet", dependencies: ["CLinux", "CVionet", "Linux", "Virtio"], swiftSettings: settings),
     .target(
-      name: "VioNetABI", dependencies: ["CLinux", "CVionet", "Linux", "SoftDevice", "VioNet"],
+      name: "VioNetABI", dependencies: ["CLinux", "CVionet", "Linux", "SoftDevice", "VioNet", "Virtio"],
       swiftSettings: settings),
-    .testTarget(name: "SoftDeviceTests", dependencies: ["SoftDevice", "Linux", "CLinux"]),
-    .testTarget(name: "VioNetTests", dependencies: ["VioNet", "Linux", "CLinux", "CVionet"]),
+    .testTarget(name: "SoftDeviceTests", dependencies: ["SoftDevice", "Linux", "CLinux", "Virtio"]),
+    .testTarget(name: "VioNetTests", dependencies: ["VioNet", "Linux", "CLinux", "CVionet", "Virtio"]),
   ]
 )

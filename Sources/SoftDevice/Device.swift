@@ -5,6 +5,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 package struct Device: ~Copyable {
   /// What a frame may have besides the MTU: an Ethernet header and one VLAN tag.
@@ -73,7 +74,7 @@ package struct Device: ~Copyable {
     translation = Translation(memory)
     message = Message(
       block.part(at: Layout.message, count: Layout.messageSize),
-      block.table(Int32.self, at: Layout.files, count: Message.largestFiles))
+      block.table(Int32.self, at: Layout.files, count: VhostMessage.mostFiles))
     receivers = Receivers(block.table(UInt8.self, at: Layout.receivers, count: DeviceOptions.mostPairs))
     filter = Filter(block.part(at: layout.filter, count: Filter.room))
     incoming = layout.batch(block, at: layout.incoming)

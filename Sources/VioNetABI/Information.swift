@@ -6,6 +6,7 @@ import CLinux
 import CVionet
 import Linux
 import VioNet
+import Virtio
 
 @implementation @c(vionet_info)
 public func vionet_info(_ port: UInt16, _ info: UnsafeMutablePointer<vionet_info>?) -> Int32 {
@@ -18,6 +19,6 @@ public func vionet_info(_ port: UInt16, _ info: UnsafeMutablePointer<vionet_info
 
 @implementation @c(vionet_feature_name)
 public func vionet_feature_name(_ bit: UInt32) -> UnsafePointer<CChar>? {
-  guard let name = Features.name(bit) else { return nil }
+  guard let name = Feature.name(bit) else { return nil }
   return unsafe characters(name)
 }

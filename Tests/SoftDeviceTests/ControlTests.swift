@@ -4,6 +4,7 @@
 
 import CLinux
 import Linux
+import Virtio
 import Testing
 
 @testable import SoftDevice
@@ -31,8 +32,8 @@ extension FrontEnd {
   /// Bytes of the configuration space.
   func config(_ offset: Int, _ count: Int) throws -> [UInt8] {
     let head = Self.bytes(UInt32(offset)) + Self.bytes(UInt32(count)) + Self.bytes(UInt32(0))
-    send(Request.getConfig, head + [UInt8](repeating: 0, count: count))
-    return Array(try reply(Request.getConfig)?[12...] ?? [])
+    send(VhostRequest.getConfig, head + [UInt8](repeating: 0, count: count))
+    return Array(try reply(VhostRequest.getConfig)?[12...] ?? [])
   }
 }
 
@@ -109,7 +110,7 @@ extension SoftDeviceTests {
       #expect(try kept(bench, frames) == [false, true, false, true])
       #expect(try front.config(0, 6) == Self.other)
       // The first address returns with the next set of features.
-      #expect(try front.confirm(Request.resetDevice) == 0)
+      #expect(try front.confirm(VhostRequest.resetDevice) == 0)
       #expect(try front.config(0, 6) == Self.own)
     }
 

@@ -5,6 +5,7 @@
 
 import CLinux
 import Linux
+import Virtio
 import Testing
 
 @testable import SoftDevice
@@ -18,7 +19,7 @@ extension FrontEnd {
   func backendSocket() throws -> Int32 {
     var ends: [Int32] = [-1, -1]
     #expect(unsafe sys_socket_pair(&ends) == 0)
-    #expect(try confirm(Request.setBackendFile, files: [ends[1]]) == 0)
+    #expect(try confirm(VhostRequest.setBackendRequestFile, files: [ends[1]]) == 0)
     _ = sys_close(ends[1])
     return ends[0]
   }
@@ -65,16 +66,16 @@ extension SoftDeviceTests {
       try hostile { bench in
         let front = bench.front
         let (guest, user, half) = (FrontEnd.guest, FrontEnd.user, Self.half)
-        #expect(try front.ask(Request.getMaxMemorySlots) == UInt64(MemoryMap.limit))
+        #expect(try front.ask(VhostRequest.getMaximumSlots) == UInt64(MemoryMap.limit))
         try front.negotiate()
-        #expect(try front.confirm(Request.removeMemoryRegion, FrontEnd.region(guest, user, 2 * half, 0)) == 0)
-        #expect(try front.confirm(Request.removeMemoryRegion, FrontEnd.region(guest, user, 2 * half, 0)) == 1)
+        #expect(try front.confirm(VhostRequest.removeRegion, FrontEnd.region(guest, user, 2 * half, 0)) == 0)
+        #expect(try front.confirm(VhostRequest.removeRegion, FrontEnd.region(guest, user, 2 * half, 0)) == 1)
         for queue in 0..<2 {
-          #expect(try front.confirm(Request.setVringNum, FrontEnd.state(UInt32(queue), 256)) == 0)
-          #expect(try front.confirm(Request.setVringAddr, front.address(queue)) == 0)
+          #expect(try front.confirm(VhostRequest.setVringSize, FrontEnd.state(UInt32(queue), 256)) == 0)
+          #expect(try front.confirm(VhostRequest.setVringAddress, front.address(queue)) == 0)
           let index = FrontEnd.bytes(UInt64(queue))
-          #expect(try front.confirm(Request.setVringKick, index, files: [front.kicks[queue]]) == 0)
-          #expect(try front.confirm(Request.setVringEnable, FrontEnd.state(UInt32(queue), 1)) == 0)
+          #expect(try front.confirm(VhostRequest.setVringKick, index, files: [front.kicks[queue]]) == 0)
+          #expect(try front.confirm(VhostRequest.setVringEnable, FrontEnd.state(UInt32(queue), 1)) == 0)
         }
         front.fill(2)
         front.transmit(frame(60))
@@ -82,22 +83,22 @@ extension SoftDeviceTests {
         // The rings lie in the first half, and so do the buffers.
         for (start, length) in [(UInt64(0), half), (half, half)] {
           let region = FrontEnd.region(guest + start, user + start, length, start)
-          #expect(try front.confirm(Request.addMemoryRegion, region, files: [front.memory]) == 0)
+          #expect(try front.confirm(VhostRequest.addRegion, region, files: [front.memory]) == 0)
         }
         try front.expect(frame(60))
         #expect(front.takeUsed(1) != nil)
         let second = FrontEnd.region(guest + half, user + half, half, half)
-        #expect(try front.confirm(Request.removeMemoryRegion, second) == 0)
+        #expect(try front.confirm(VhostRequest.removeRegion, second) == 0)
         front.transmit(frame(61))
         try front.expect(frame(61))
         // Without the first the rings stand still; a region that is not quite the same is none.
-        #expect(try front.confirm(Request.removeMemoryRegion, FrontEnd.region(guest, user, half - 1, 0)) == 1)
-        #expect(try front.confirm(Request.removeMemoryRegion, FrontEnd.region(guest, user, half, 0)) == 0)
+        #expect(try front.confirm(VhostRequest.removeRegion, FrontEnd.region(guest, user, half - 1, 0)) == 1)
+        #expect(try front.confirm(VhostRequest.removeRegion, FrontEnd.region(guest, user, half, 0)) == 0)
         front.fill(1)
         front.transmit(frame(62))
         #expect(front.takeUsed(0, wait: 20) == nil)
         let first = FrontEnd.region(guest, user, half, 0)
-        #expect(try front.confirm(Request.addMemoryRegion, first, files: [front.memory]) == 0)
+        #expect(try front.confirm(VhostRequest.addRegion, first, files: [front.memory]) == 0)
         try front.expect(frame(62))
       }
     }
@@ -108,8 +109,8 @@ extension SoftDeviceTests {
         for index in 0...UInt64(MemoryMap.limit) {
           let region = FrontEnd.region(FrontEnd.guest + index << 32, FrontEnd.user + index << 32, 4096, index * 4096)
           let wanted: UInt64 = index < UInt64(MemoryMap.limit) ? 0 : 1
-          front.send(Request.setProtocolFeatures, FrontEnd.bytes(ProtocolFeature.replyAck))
-          let answer = try front.confirm(Request.addMemoryRegion, region, files: [front.memory])
+          front.send(VhostRequest.setProtocolFeatures, FrontEnd.bytes(ProtocolFeature.replyAcknowledge))
+          let answer = try front.confirm(VhostRequest.addRegion, region, files: [front.memory])
           #expect(answer == wanted)
         }
       }
@@ -120,11 +121,11 @@ extension SoftDeviceTests {
         let front = bench.front
         try front.negotiate()
         let beyond = FrontEnd.region(0, 0, UInt64(FrontEnd.memorySize) + 1, 0)
-        #expect(try front.confirm(Request.addMemoryRegion, beyond, files: [front.memory]) == 1)
-        #expect(try front.confirm(Request.addMemoryRegion, FrontEnd.region(0, 0, 0, 0), files: [front.memory]) == 1)
+        #expect(try front.confirm(VhostRequest.addRegion, beyond, files: [front.memory]) == 1)
+        #expect(try front.confirm(VhostRequest.addRegion, FrontEnd.region(0, 0, 0, 0), files: [front.memory]) == 1)
         let around = FrontEnd.region(.max - 100, 0, 4096, 0)
-        #expect(try front.confirm(Request.addMemoryRegion, around, files: [front.memory]) == 1)
-        front.send(Request.addMemoryRegion, FrontEnd.region(0, 0, 4096, 0))
+        #expect(try front.confirm(VhostRequest.addRegion, around, files: [front.memory]) == 1)
+        front.send(VhostRequest.addRegion, FrontEnd.region(0, 0, 4096, 0))
         #expect(front.isClosed)
       }
     }
@@ -133,8 +134,9 @@ extension SoftDeviceTests {
       try hostile { bench in
         let front = bench.front
         try front.negotiate()
-        #expect(try front.confirm(Request.setLogBase, [UInt8](repeating: 0, count: 16), files: [front.memory]) == 0)
-        #expect(try front.confirm(Request.setLogFile, files: [front.kicks[0]]) == 0)
+        #expect(
+          try front.confirm(VhostRequest.setLogBase, [UInt8](repeating: 0, count: 16), files: [front.memory]) == 0)
+        #expect(try front.confirm(VhostRequest.setLogFile, files: [front.kicks[0]]) == 0)
       }
     }
 
@@ -174,7 +176,7 @@ extension SoftDeviceTests {
         do {
           let bench = try Bench("pcap=,out=\(folder)/out.pcap")
           try bench.front.negotiate()
-          #expect(try bench.front.confirm(Request.sendRarp, [2, 1, 2, 3, 4, 5, 0, 0]) == 0)
+          #expect(try bench.front.confirm(VhostRequest.sendRARP, [2, 1, 2, 3, 4, 5, 0, 0]) == 0)
         }
         let mac: [UInt8] = [2, 1, 2, 3, 4, 5]
         var wanted: [UInt8] = [255, 255, 255, 255, 255, 255] + mac + [0x80, 0x35, 0, 1, 8, 0, 6, 4, 0, 3]

@@ -5,6 +5,7 @@
 
 import CLinux
 import Linux
+import Virtio
 import Testing
 
 @testable import SoftDevice
@@ -153,15 +154,15 @@ final class FrontEnd {
 
   /// Features, protocol features, memory.
   func negotiate(features: UInt64? = nil, status: Bool = false) throws {
-    let offered = try ask(Request.getFeatures) ?? 0
-    send(Request.setOwner)
-    let protocols = try ask(Request.getProtocolFeatures) ?? 0
+    let offered = try ask(VhostRequest.getFeatures) ?? 0
+    send(VhostRequest.setOwner)
+    let protocols = try ask(VhostRequest.getProtocolFeatures) ?? 0
     let wanted = status ? protocols : protocols & ~ProtocolFeature.status
-    send(Request.setProtocolFeatures, Self.bytes(wanted))
-    #expect(try ask(Request.getQueueNum) == UInt64(kicks.count / 2))
+    send(VhostRequest.setProtocolFeatures, Self.bytes(wanted))
+    #expect(try ask(VhostRequest.getQueueNumber) == UInt64(kicks.count / 2))
     agree(features ?? offered & wish)
-    #expect(try confirm(Request.setFeatures, Self.bytes(features ?? offered & wish)) == 0)
-    #expect(try confirm(Request.setMemTable, memoryTable(), files: [memory]) == 0)
+    #expect(try confirm(VhostRequest.setFeatures, Self.bytes(features ?? offered & wish)) == 0)
+    #expect(try confirm(VhostRequest.setMemoryTable, memoryTable(), files: [memory]) == 0)
   }
 
   /// Makes rings as the features say.
@@ -174,12 +175,13 @@ final class FrontEnd {
 
   func startRing(_ queue: Int, enable: Bool = true) throws {
     let index = UInt32(queue)
-    send(Request.setVringCall, Self.bytes(UInt64(queue)), files: [calls[queue]])
-    #expect(try confirm(Request.setVringNum, Self.state(index, UInt32(size))) == 0)
-    #expect(try confirm(Request.setVringBase, Self.state(index, rings[queue].claimed ?? rings[queue].position)) == 0)
-    #expect(try confirm(Request.setVringAddr, address(queue)) == 0)
-    #expect(try confirm(Request.setVringKick, Self.bytes(UInt64(queue)), files: [kicks[queue]]) == 0)
-    if enable { #expect(try confirm(Request.setVringEnable, Self.state(index, 1)) == 0) }
+    send(VhostRequest.setVringCall, Self.bytes(UInt64(queue)), files: [calls[queue]])
+    #expect(try confirm(VhostRequest.setVringSize, Self.state(index, UInt32(size))) == 0)
+    #expect(
+      try confirm(VhostRequest.setVringBase, Self.state(index, rings[queue].claimed ?? rings[queue].position)) == 0)
+    #expect(try confirm(VhostRequest.setVringAddress, address(queue)) == 0)
+    #expect(try confirm(VhostRequest.setVringKick, Self.bytes(UInt64(queue)), files: [kicks[queue]]) == 0)
+    if enable { #expect(try confirm(VhostRequest.setVringEnable, Self.state(index, 1)) == 0) }
   }
 
   func start() throws {
@@ -190,7 +192,7 @@ final class FrontEnd {
   /// Stops a ring and returns the index the device stood at.
   @discardableResult
   func stopRing(_ queue: Int) throws -> UInt32? {
-    send(Request.getVringBase, Self.state(UInt32(queue), 0))
-    return try reply(Request.getVringBase).map { UInt32(truncatingIfNeeded: Self.number(Array($0[4...]))) }
+    send(VhostRequest.getVringBase, Self.state(UInt32(queue), 0))
+    return try reply(VhostRequest.getVringBase).map { UInt32(truncatingIfNeeded: Self.number(Array($0[4...]))) }
   }
 }

@@ -4,6 +4,7 @@
 
 import CLinux
 import Linux
+import Virtio
 import Testing
 
 @testable import SoftDevice
@@ -86,7 +87,7 @@ extension SoftDeviceTests {
         let error = sys_eventfd(0)
         defer { _ = sys_close(error) }
         try bench.front.start()
-        #expect(try bench.front.confirm(Request.setVringErr, FrontEnd.bytes(UInt64(1)), files: [error]) == 0)
+        #expect(try bench.front.confirm(VhostRequest.setVringError, FrontEnd.bytes(UInt64(1)), files: [error]) == 0)
         bench.front.post(1, 999)
         #expect(bench.front.isClosed)
         #expect(sys_eventfd_drain(error) == 1)

@@ -4,6 +4,7 @@
 
 import CLinux
 import Linux
+import Virtio
 import Testing
 
 @testable import SoftDevice
@@ -28,7 +29,7 @@ extension SoftDeviceTests {
           try hostile { bench in
             bench.front.send(request, [UInt8](repeating: 0xa5, count: size))
             // Still there, or gone, but never stuck: a valid request is answered or the connection is closed.
-            bench.front.send(Request.getFeatures)
+            bench.front.send(VhostRequest.getFeatures)
             let answered = try? bench.front.receive(12)
             #expect(answered != nil || bench.front.isClosed)
           }
@@ -39,7 +40,7 @@ extension SoftDeviceTests {
     @Test(arguments: [1, 5, 11, 12, 19])
     func truncatedMessages(_ count: Int) throws {
       try hostile { bench in
-        var bytes = FrontEnd.bytes(Request.setFeatures) + FrontEnd.bytes(UInt32(1)) + FrontEnd.bytes(UInt32(8))
+        var bytes = FrontEnd.bytes(VhostRequest.setFeatures) + FrontEnd.bytes(UInt32(1)) + FrontEnd.bytes(UInt32(8))
         bytes += FrontEnd.bytes(UInt64(0))
         var part = Array(bytes[..<count])
         bench.front.raw(&part)
@@ -56,13 +57,15 @@ extension SoftDeviceTests {
           bench.front.raw(&piece)
           sys_sleep_microseconds(300)
         }
-        let features = try bench.front.reply(Request.getFeatures)
+        let features = try bench.front.reply(VhostRequest.getFeatures)
         #expect(features == FrontEnd.bytes(FrontEnd.offered))
       }
     }
 
     @Test func filesWhereNoneBelong() throws {
-      for (request, size) in [(Request.getFeatures, 0), (Request.setFeatures, 8), (Request.setVringAddr, 40), (77, 0)] {
+      for (request, size) in [
+        (VhostRequest.getFeatures, 0), (VhostRequest.setFeatures, 8), (VhostRequest.setVringAddress, 40), (77, 0),
+      ] {
         try hostile { bench in
           let files = [Int32](repeating: bench.front.memory, count: 8)
           bench.front.send(request, [UInt8](repeating: 0, count: size), files: files)
@@ -79,7 +82,7 @@ extension SoftDeviceTests {
           var table = bench.front.memoryTable(regions: min(regions, 8))
           table.replaceSubrange(0..<4, with: FrontEnd.bytes(UInt32(regions)))
           bench.front.send(
-            Request.setMemTable, table, files: [Int32](repeating: bench.front.memory, count: count))
+            VhostRequest.setMemoryTable, table, files: [Int32](repeating: bench.front.memory, count: count))
           #expect(bench.front.isClosed)
         }
       }
@@ -98,9 +101,9 @@ extension SoftDeviceTests {
       try hostile { bench in
         try bench.front.negotiate()
         let table = bench.front.memoryTable(size: size, offset: offset)
-        #expect(try bench.front.confirm(Request.setMemTable, table, files: [bench.front.memory]) == 1)
+        #expect(try bench.front.confirm(VhostRequest.setMemoryTable, table, files: [bench.front.memory]) == 1)
         // Unconfirmed, it ends the connection.
-        bench.front.send(Request.setMemTable, table, files: [bench.front.memory])
+        bench.front.send(VhostRequest.setMemoryTable, table, files: [bench.front.memory])
         #expect(bench.front.isClosed)
       }
     }
@@ -109,7 +112,7 @@ extension SoftDeviceTests {
       try hostile { bench in
         try bench.front.negotiate()
         for file in [bench.front.kicks[0], bench.front.socket] {
-          #expect(try bench.front.confirm(Request.setMemTable, bench.front.memoryTable(), files: [file]) == 1)
+          #expect(try bench.front.confirm(VhostRequest.setMemoryTable, bench.front.memoryTable(), files: [file]) == 1)
         }
       }
     }
@@ -120,32 +123,35 @@ extension SoftDeviceTests {
         try front.negotiate()
         try front.startRing(0)
         let refused: [(UInt32, [UInt8])] = [
-          (Request.setFeatures, FrontEnd.bytes(UInt64(1) << 40)), (Request.setFeatures, FrontEnd.bytes(UInt64(0))),
-          (Request.setProtocolFeatures, FrontEnd.bytes(UInt64(1) << 20)),
-          (Request.setVringNum, FrontEnd.state(0, 256)), (Request.setVringNum, FrontEnd.state(1, 0)),
-          (Request.setVringNum, FrontEnd.state(1, 3)), (Request.setVringNum, FrontEnd.state(1, 65536)),
-          (Request.setVringBase, FrontEnd.state(0, 1)), (Request.setVringBase, FrontEnd.state(1, 65536)),
-          (Request.setVringEnable, FrontEnd.state(1, 2)), (Request.netSetMTU, FrontEnd.bytes(UInt64(67))),
-          (Request.netSetMTU, FrontEnd.bytes(UInt64(65536))), (Request.setConfig, [UInt8](repeating: 0, count: 13)),
-          (Request.setStatus, FrontEnd.bytes(UInt64(256))), (99, []),
+          (VhostRequest.setFeatures, FrontEnd.bytes(UInt64(1) << 40)),
+          (VhostRequest.setFeatures, FrontEnd.bytes(UInt64(0))),
+          (VhostRequest.setProtocolFeatures, FrontEnd.bytes(UInt64(1) << 20)),
+          (VhostRequest.setVringSize, FrontEnd.state(0, 256)), (VhostRequest.setVringSize, FrontEnd.state(1, 0)),
+          (VhostRequest.setVringSize, FrontEnd.state(1, 3)), (VhostRequest.setVringSize, FrontEnd.state(1, 65536)),
+          (VhostRequest.setVringBase, FrontEnd.state(0, 1)), (VhostRequest.setVringBase, FrontEnd.state(1, 65536)),
+          (VhostRequest.setVringEnable, FrontEnd.state(1, 2)), (VhostRequest.setMTU, FrontEnd.bytes(UInt64(67))),
+          (VhostRequest.setMTU, FrontEnd.bytes(UInt64(65536))),
+          (VhostRequest.setConfig, [UInt8](repeating: 0, count: 13)),
+          (VhostRequest.setStatus, FrontEnd.bytes(UInt64(256))), (99, []),
         ]
         for (request, payload) in refused { #expect(try front.confirm(request, payload) == 1, "request \(request)") }
-        #expect(try front.confirm(Request.setVringNum, FrontEnd.state(1, 256)) == 0)
+        #expect(try front.confirm(VhostRequest.setVringSize, FrontEnd.state(1, 256)) == 0)
         for shift in [UInt64(1), 8, 1 << 40, UInt64.max - FrontEnd.user, UInt64(FrontEnd.memorySize) - 100] {
-          #expect(try front.confirm(Request.setVringAddr, front.address(1, shift: shift)) == 1)
+          #expect(try front.confirm(VhostRequest.setVringAddress, front.address(1, shift: shift)) == 1)
         }
-        #expect(try front.ask(Request.getFeatures) == FrontEnd.offered)
+        #expect(try front.ask(VhostRequest.getFeatures) == FrontEnd.offered)
       }
     }
 
     @Test func ringsThatDoNotExist() throws {
       for request in [
-        Request.setVringNum, Request.setVringBase, Request.getVringBase, Request.setVringKick, Request.setVringCall,
-        Request.setVringErr, Request.setVringEnable,
+        VhostRequest.setVringSize, VhostRequest.setVringBase, VhostRequest.getVringBase, VhostRequest.setVringKick,
+        VhostRequest.setVringCall,
+        VhostRequest.setVringError, VhostRequest.setVringEnable,
       ] {
         try hostile { bench in
           let front = bench.front
-          let takesFile = request >= Request.setVringKick && request <= Request.setVringErr
+          let takesFile = request >= VhostRequest.setVringKick && request <= VhostRequest.setVringError
           front.send(request, FrontEnd.state(3, 0), files: takesFile ? [front.kicks[0]] : [])
           #expect(front.isClosed)
         }
@@ -156,7 +162,7 @@ extension SoftDeviceTests {
       for (offset, size, extra) in [(0, 257, 257), (256, 1, 1), (250, 10, 10), (0, 8, 7), (0, 0, 0)] {
         try hostile { bench in
           let request = FrontEnd.bytes(UInt32(offset)) + FrontEnd.bytes(UInt32(size)) + FrontEnd.bytes(UInt32(0))
-          bench.front.send(Request.getConfig, request + [UInt8](repeating: 0, count: extra))
+          bench.front.send(VhostRequest.getConfig, request + [UInt8](repeating: 0, count: extra))
           #expect(bench.front.isClosed)
         }
       }
@@ -165,8 +171,8 @@ extension SoftDeviceTests {
     @Test func configuration() throws {
       try hostile("generate,length=2014") { bench in
         let request = FrontEnd.bytes(UInt32(0)) + FrontEnd.bytes(UInt32(24)) + FrontEnd.bytes(UInt32(0))
-        bench.front.send(Request.getConfig, request + [UInt8](repeating: 0xff, count: 24))
-        let reply = try #require(try bench.front.reply(Request.getConfig))
+        bench.front.send(VhostRequest.getConfig, request + [UInt8](repeating: 0xff, count: 24))
+        let reply = try #require(try bench.front.reply(VhostRequest.getConfig))
         #expect(reply.count == 36)
         let fields = Array(reply[12...])
         #expect(fields[0] == 2 && fields[6] == 1 && fields[8] == 1)
@@ -179,7 +185,7 @@ extension SoftDeviceTests {
       try hostile { bench in
         try bench.front.negotiate()
         let kick = FrontEnd.bytes(UInt64(0))
-        #expect(try bench.front.confirm(Request.setVringKick, kick, files: [bench.front.memory]) == 1)
+        #expect(try bench.front.confirm(VhostRequest.setVringKick, kick, files: [bench.front.memory]) == 1)
       }
     }
 
@@ -191,7 +197,7 @@ extension SoftDeviceTests {
         var ends: [Int32] = [-1, -1]
         unsafe _ = sys_socket_pair(&ends)
         _ = sys_close(ends[1])
-        #expect(try front.confirm(Request.setVringKick, FrontEnd.bytes(UInt64(0)), files: [ends[0]]) == 0)
+        #expect(try front.confirm(VhostRequest.setVringKick, FrontEnd.bytes(UInt64(0)), files: [ends[0]]) == 0)
         _ = sys_close(ends[0])
         sys_sleep_microseconds(20_000)
         #expect(front.kicksWanted)

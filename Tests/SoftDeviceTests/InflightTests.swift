@@ -4,6 +4,7 @@
 
 import CLinux
 import Linux
+import Virtio
 import Testing
 
 @testable import SoftDevice
@@ -16,7 +17,7 @@ final class Keepsake {
 
   init(_ front: FrontEnd) throws {
     let request = FrontEnd.bytes(UInt64(0)) + FrontEnd.bytes(UInt64(0)) + Self.shape(front)
-    front.send(Request.getInflightFile, request)
+    front.send(VhostRequest.getInflightFile, request)
     var bytes = [UInt8](repeating: 0, count: 36)
     var files: [Int32] = [-1]
     var count: UInt32 = 0
@@ -45,7 +46,7 @@ final class Keepsake {
   /// SET_INFLIGHT_FD.
   func give(to front: FrontEnd) throws -> UInt64? {
     let request = FrontEnd.bytes(UInt64(length)) + FrontEnd.bytes(UInt64(0)) + Self.shape(front)
-    return try front.confirm(Request.setInflightFile, request, files: [file])
+    return try front.confirm(VhostRequest.setInflightFile, request, files: [file])
   }
 
   /// A queue's part.
@@ -144,7 +145,7 @@ extension SoftDeviceTests {
         func set(_ size: UInt64, _ offset: UInt64, _ queues: UInt16, _ entries: UInt16) throws -> UInt64? {
           let shape = FrontEnd.bytes(queues) + FrontEnd.bytes(entries) + FrontEnd.bytes(UInt32(0))
           let request = FrontEnd.bytes(size) + FrontEnd.bytes(offset) + shape
-          return try front.confirm(Request.setInflightFile, request, files: [keepsake.file])
+          return try front.confirm(VhostRequest.setInflightFile, request, files: [keepsake.file])
         }
         let length = UInt64(keepsake.length)
         #expect(try set(length, 0, 2, 256) == 0)
@@ -158,7 +159,7 @@ extension SoftDeviceTests {
         // Of another size, or with chains in flight: the ring stands still, and the error event says so.
         let error = sys_eventfd(0)
         defer { _ = sys_close(error) }
-        #expect(try front.confirm(Request.setVringErr, FrontEnd.bytes(UInt64(1)), files: [error]) == 0)
+        #expect(try front.confirm(VhostRequest.setVringError, FrontEnd.bytes(UInt64(1)), files: [error]) == 0)
         let part = unsafe keepsake.part(1)
         unsafe part.storeBytes(of: 1, toByteOffset: 8, as: UInt16.self)
         for (entries, flag) in [(128, 0), (256, 1)] {

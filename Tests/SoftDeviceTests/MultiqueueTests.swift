@@ -4,6 +4,7 @@
 
 import CLinux
 import Linux
+import Virtio
 import Testing
 
 @testable import SoftDevice
@@ -35,7 +36,7 @@ extension SoftDeviceTests {
         for round in 0..<20 { try front.expect(frame(60 + pair, seed: round), queue: 2 * pair) }
       }
       // A pair whose receive queue is switched off sends to others.
-      #expect(try front.confirm(Request.setVringEnable, FrontEnd.state(2, 0)) == 0)
+      #expect(try front.confirm(VhostRequest.setVringEnable, FrontEnd.state(2, 0)) == 0)
       front.fill(1, queue: 0)
       front.fill(1, queue: 2)
       front.transmit(frame(99), queue: 3)
@@ -134,7 +135,7 @@ extension SoftDeviceTests {
       let bench = try Bench("loopback,queues=128", size: 2, pairs: 128)
       let front = bench.front
       try front.start()
-      let offered = try #require(try front.ask(Request.getFeatures))
+      let offered = try #require(try front.ask(VhostRequest.getFeatures))
       #expect(offered & (Feature.controlQueue | Feature.multiqueue) == 0)
       for pair in [0, 1, 64, 127] {
         front.fill(1, queue: 2 * pair)

@@ -4,6 +4,7 @@
 
 import CLinux
 import Linux
+import Virtio
 import Testing
 
 @testable import SoftDevice
@@ -65,7 +66,7 @@ extension SoftDeviceTests {
       ]
       for (keys, lacking) in gone {
         let bench = try Bench("sink,queues=2," + keys, pairs: 2)
-        let offered = try bench.front.ask(Request.getFeatures)
+        let offered = try bench.front.ask(VhostRequest.getFeatures)
         #expect(offered == Feature.served & ~lacking, "\(keys)")
       }
       let bench = try Bench("sink,queues=5,mtu=4000,mac=02:0a:0b:0c:0d:0e", pairs: 5)

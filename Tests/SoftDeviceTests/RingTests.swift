@@ -5,6 +5,7 @@
 
 import CLinux
 import Linux
+import Virtio
 import Testing
 
 @testable import SoftDevice
@@ -217,11 +218,11 @@ extension SoftDeviceTests {
       let front = bench.front
       try front.start()
       try front.stopRing(0)
-      #expect(try front.confirm(Request.setVringBase, FrontEnd.state(0, 0x8000)) == 0)
+      #expect(try front.confirm(VhostRequest.setVringBase, FrontEnd.state(0, 0x8000)) == 0)
       #expect(try front.stopRing(0) == 0x8000_8000)
-      #expect(try front.confirm(Request.setVringBase, FrontEnd.state(0, 0x8002_0003)) == 0)
+      #expect(try front.confirm(VhostRequest.setVringBase, FrontEnd.state(0, 0x8002_0003)) == 0)
       #expect(try front.stopRing(0) == 0x8002_0003)
-      #expect(try front.confirm(Request.setVringBase, FrontEnd.state(0, 0x8000 | 256)) == 1)
+      #expect(try front.confirm(VhostRequest.setVringBase, FrontEnd.state(0, 0x8000 | 256)) == 1)
     }
 
     /// DPDK's driver marks the net header in a packed ring's indirect tables so. Nowhere else is it taken.

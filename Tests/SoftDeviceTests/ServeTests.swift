@@ -4,6 +4,7 @@
 
 import CLinux
 import Linux
+import Virtio
 import Testing
 
 @testable import SoftDevice
@@ -52,18 +53,18 @@ extension SoftDeviceTests {
           let first = try connect(folder + "/s")
           try first.start()
           let second = try connect(folder + "/s")
-          second.send(Request.getFeatures)
+          second.send(VhostRequest.getFeatures)
           sys_sleep_microseconds(20_000)
           #expect(SoftDevice.statistics(device).connections == 1)
           _ = shutdown(first.socket, Int32(SHUT_RDWR))
-          let features = try second.reply(Request.getFeatures)
+          let features = try second.reply(VhostRequest.getFeatures)
           #expect(features == FrontEnd.bytes(FrontEnd.offered))
         }
         // One that misbehaves is followed by the next, too.
         let bad = try connect(folder + "/s")
         bad.send(99)
         #expect(bad.isClosed)
-        #expect(try connect(folder + "/s").ask(Request.getFeatures) == FrontEnd.offered)
+        #expect(try connect(folder + "/s").ask(VhostRequest.getFeatures) == FrontEnd.offered)
       }
     }
 

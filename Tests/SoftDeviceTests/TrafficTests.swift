@@ -4,6 +4,7 @@
 
 import CLinux
 import Linux
+import Virtio
 import Testing
 
 @testable import SoftDevice
@@ -109,14 +110,14 @@ extension SoftDeviceTests {
     @Test func withoutProtocolFeaturesRingsBeginEnabled() throws {
       let bench = try Bench("loopback")
       let front = bench.front
-      #expect(try front.ask(Request.getFeatures) == FrontEnd.offered)
-      front.send(Request.setFeatures, FrontEnd.bytes(FrontEnd.versionOne))
+      #expect(try front.ask(VhostRequest.getFeatures) == FrontEnd.offered)
+      front.send(VhostRequest.setFeatures, FrontEnd.bytes(FrontEnd.versionOne))
       front.agree(FrontEnd.versionOne)
-      front.send(Request.setMemTable, front.memoryTable(), files: [front.memory])
+      front.send(VhostRequest.setMemoryTable, front.memoryTable(), files: [front.memory])
       for queue in 0..<2 {
-        front.send(Request.setVringNum, FrontEnd.state(UInt32(queue), UInt32(front.size)))
-        front.send(Request.setVringAddr, front.address(queue))
-        front.send(Request.setVringKick, FrontEnd.bytes(UInt64(queue)), files: [front.kicks[queue]])
+        front.send(VhostRequest.setVringSize, FrontEnd.state(UInt32(queue), UInt32(front.size)))
+        front.send(VhostRequest.setVringAddress, front.address(queue))
+        front.send(VhostRequest.setVringKick, FrontEnd.bytes(UInt64(queue)), files: [front.kicks[queue]])
       }
       front.fill(1)
       front.transmit(frame(60))
@@ -127,17 +128,17 @@ extension SoftDeviceTests {
       let bench = try Bench("loopback")
       let front = bench.front
       try front.negotiate(status: true)
-      #expect(try front.confirm(Request.setStatus, FrontEnd.bytes(UInt64(0xb))) == 0)
-      #expect(try front.ask(Request.getStatus) == 0xb)
+      #expect(try front.confirm(VhostRequest.setStatus, FrontEnd.bytes(UInt64(0xb))) == 0)
+      #expect(try front.ask(VhostRequest.getStatus) == 0xb)
       try front.startRing(0)
       try front.startRing(1)
       front.fill(1)
       front.transmit(frame(60))
       #expect(front.takeUsed(0, wait: 50) == nil)
-      #expect(try front.confirm(Request.setStatus, FrontEnd.bytes(UInt64(0xf))) == 0)
+      #expect(try front.confirm(VhostRequest.setStatus, FrontEnd.bytes(UInt64(0xf))) == 0)
       #expect(front.receiveFrame() == frame(60))
-      #expect(try front.confirm(Request.setStatus, FrontEnd.bytes(UInt64(0))) == 0)
-      #expect(try front.ask(Request.getStatus) == 0)
+      #expect(try front.confirm(VhostRequest.setStatus, FrontEnd.bytes(UInt64(0))) == 0)
+      #expect(try front.ask(VhostRequest.getStatus) == 0)
       front.fill(1)
       front.transmit(frame(60))
       #expect(front.takeUsed(0, wait: 50) == nil)

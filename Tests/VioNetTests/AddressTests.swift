@@ -5,6 +5,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 import Testing
 
 @testable import VioNet
@@ -52,7 +53,7 @@ private func parse(_ text: String) throws -> PortOptions {
   }
 
   @Test func everyWantedFeatureHasAName() {
-    for bit in 0..<64 where Features.wanted >> UInt64(bit) & 1 != 0 { #expect(Features.name(UInt32(bit)) != nil) }
+    for bit in 0..<64 where Features.wanted >> UInt64(bit) & 1 != 0 { #expect(Feature.name(UInt32(bit)) != nil) }
     #expect(Features.required & ~Features.wanted == 0)
   }
 

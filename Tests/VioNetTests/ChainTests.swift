@@ -6,12 +6,13 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 import Testing
 
 @testable import VioNet
 
 @Suite(.serialized) struct ChainTests {
-  private static let indirect: [Int32] = [VIRTIO_RING_F_INDIRECT_DESC]
+  private static let indirect: [Int32] = [Feature.indirect]
 
   @Test(arguments: RingKind.allCases) func aChainIsOneBufferForTheDevice(kind: RingKind) throws {
     let bench = try RingBench(kind, size: 8)
@@ -149,7 +150,7 @@ import Testing
     #expect(bench.conserved())
   }
 
-  @Test(arguments: RingKind.allCases, [[], [VIRTIO_RING_F_INDIRECT_DESC]] as [[Int32]])
+  @Test(arguments: RingKind.allCases, [[], [Feature.indirect]] as [[Int32]])
   func moreThanTheRingIsNotSent(kind: RingKind, features: [Int32]) throws {
     // 2.7.5.3.1, 2.8.17: a table counts like a chain.
     let bench = try RingBench(kind, size: 4, features: features)
@@ -200,7 +201,7 @@ import Testing
     }
   }
 
-  @Test(arguments: RingKind.allCases, [[], [VIRTIO_RING_F_INDIRECT_DESC]] as [[Int32]])
+  @Test(arguments: RingKind.allCases, [[], [Feature.indirect]] as [[Int32]])
   func aStopTakesChainsBack(kind: RingKind, features: [Int32]) throws {
     let bench = try RingBench(kind, features: features)
     #expect(bench.tx([try bench.chain([20, 20, 20]), try bench.packet(60), try bench.chain([20, 20])]) == 3)
@@ -210,7 +211,7 @@ import Testing
     #expect(bench.pool.value.freeCount + bench.receive.value.cache.count + bench.transmit.value.cache.count == 240)
   }
 
-  @Test(arguments: RingKind.allCases, [[], [VIRTIO_RING_F_INDIRECT_DESC]] as [[Int32]])
+  @Test(arguments: RingKind.allCases, [[], [Feature.indirect]] as [[Int32]])
   func aSharedTailGoesOutWithSeveralHeads(kind: RingKind, features: [Int32]) throws {
     let bench = try RingBench(kind, features: features)
     let tail = try bench.packet(50, first: 77)

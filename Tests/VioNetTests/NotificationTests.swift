@@ -6,12 +6,13 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 import Testing
 
 @testable import VioNet
 
 @Suite(.serialized) struct NotificationTests {
-  private static let eventIndex: [Int32] = [VIRTIO_RING_F_EVENT_IDX]
+  private static let eventIndex: [Int32] = [Feature.eventIndex]
 
   // MARK: Kicks
 
@@ -50,7 +51,7 @@ import Testing
           device.ask(.at(counter))
           state.published = UInt16(added)
           state.nextAvailable = UInt16(end % size)
-          state.availableMark = end / size % 2 == 0 ? PackedFlags.available : PackedFlags.used
+          state.availableMark = end / size % 2 == 0 ? DescriptorFlag.available : DescriptorFlag.used
           let event = DeviceSide.event(counter, size)
           let expected = (start..<end).contains { DeviceSide.event($0, size) == event }
           if PackedRing<AnyOrder>.publish(&state) != expected { wrong += 1 }

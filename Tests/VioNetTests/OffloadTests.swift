@@ -6,13 +6,14 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 import Testing
 
 @testable import VioNet
 
 @Suite(.serialized) struct OffloadTests {
   private static let all = [
-    VIRTIO_NET_F_CSUM, VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_HOST_ECN, VIRTIO_NET_F_HOST_USO,
+    Feature.checksum, Feature.hostTSO4, Feature.hostTSO6, Feature.hostECN, Feature.hostUSO,
   ]
 
   /// A packet of 100 bytes that asks, with that negotiated; whether it is sent.
@@ -25,7 +26,7 @@ import Testing
   }
 
   private static func checksum(_ start: UInt16, _ offset: UInt16, isSent: Bool) -> Case {
-    Case(features: [VIRTIO_NET_F_CSUM], flags: 1, fields: [0, 0, start, offset], isSent: isSent)
+    Case(features: [Feature.checksum], flags: 1, fields: [0, 0, start, offset], isSent: isSent)
   }
 
   private static func segment(
@@ -34,7 +35,7 @@ import Testing
     Case(features: features, flags: flags | type << 8, fields: [header, size, 34, 16], isSent: isSent)
   }
 
-  private static let csum = [VIRTIO_NET_F_CSUM]
+  private static let csum = [Feature.checksum]
 
   static let cases: [Case] =
     [
@@ -46,13 +47,13 @@ import Testing
     + [2, 3, 6, 7, 8, 0x20, 0x21, 0x44, 0x7f, 0x80, 0x83, 0xff].map { segment($0, all, isSent: false) }
     + [1, 4, 5, 0x81].map { segment($0, csum, isSent: false) }
     + [
-      segment(1, csum + [VIRTIO_NET_F_HOST_TSO4], isSent: true),
-      segment(4, csum + [VIRTIO_NET_F_HOST_TSO4], isSent: false),
-      segment(0x81, csum + [VIRTIO_NET_F_HOST_TSO4], isSent: false),
-      segment(4, csum + [VIRTIO_NET_F_HOST_TSO6], isSent: true),
-      segment(1, csum + [VIRTIO_NET_F_HOST_TSO6], isSent: false),
-      segment(5, csum + [VIRTIO_NET_F_HOST_USO], isSent: true),
-      segment(1, csum + [VIRTIO_NET_F_HOST_USO], isSent: false),
+      segment(1, csum + [Feature.hostTSO4], isSent: true),
+      segment(4, csum + [Feature.hostTSO4], isSent: false),
+      segment(0x81, csum + [Feature.hostTSO4], isSent: false),
+      segment(4, csum + [Feature.hostTSO6], isSent: true),
+      segment(1, csum + [Feature.hostTSO6], isSent: false),
+      segment(5, csum + [Feature.hostUSO], isSent: true),
+      segment(1, csum + [Feature.hostUSO], isSent: false),
       // A type needs the checksum, a size, and headers that are all in the first segment.
       segment(1, all, isSent: false, flags: 0), segment(1, all, isSent: false, size: 0),
       segment(1, all, isSent: false, header: 33), segment(1, all, isSent: true, header: 34),
@@ -111,10 +112,10 @@ import Testing
   }
 
   @Test(
-    arguments: [([], false, 12), ([VIRTIO_NET_F_HASH_REPORT], false, 20), ([], true, 10)] as [([Int32], Bool, UInt32)])
+    arguments: [([], false, 12), ([Feature.hashReport], false, 20), ([], true, 10)] as [([Int32], Bool, UInt32)])
   func headersOfEverySizeAreWholeAndNoLonger(features: [Int32], isLegacy: Bool, size: UInt32) throws {
     for kind in isLegacy ? [RingKind.split] : RingKind.allCases {
-      let bench = try RingBench(kind, features: features + [VIRTIO_NET_F_CSUM], isLegacy: isLegacy)
+      let bench = try RingBench(kind, features: features + [Feature.checksum], isLegacy: isLegacy)
       #expect(bench.header == size)
       for flags in [0, 1] as [UInt32] {
         // With just the headroom that is needed.
@@ -162,7 +163,7 @@ import Testing
     #expect(bench.conserved())
   }
 
-  @Test(arguments: RingKind.allCases, [[], [VIRTIO_RING_F_INDIRECT_DESC]] as [[Int32]])
+  @Test(arguments: RingKind.allCases, [[], [Feature.indirect]] as [[Int32]])
   func chainsAskToo(kind: RingKind, features: [Int32]) throws {
     let bench = try RingBench(kind, features: features + OffloadTests.all)
     let packet = try bench.chain([60, 500, 500])
@@ -182,10 +183,10 @@ import Testing
 
   @Test(arguments: RingKind.allCases) func whatOnePortReceivedGoesOutOfAnotherAsItCame(kind: RingKind) throws {
     let guest = [
-      VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_ECN,
-      VIRTIO_NET_F_GUEST_USO4,
+      Feature.guestChecksum, Feature.guestTSO4, Feature.guestTSO6, Feature.guestECN,
+      Feature.guestUSO4,
     ]
-    for merging in [[], [VIRTIO_NET_F_MRG_RXBUF]] {
+    for merging in [[], [Feature.mergeable]] {
       let bench = try RingBench(kind, features: guest + OffloadTests.all + merging)
       for type in [0, 1, 4, 5, 0x81, 0x84] as [UInt8] {
         for flags in [1, 3] as [UInt8] {

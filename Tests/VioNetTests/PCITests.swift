@@ -5,6 +5,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 import Testing
 
 @testable import VioNet
@@ -98,7 +99,7 @@ private func sentence() -> String { unsafe String(cString: sentence_get(Int32(SE
   }
 
   /// What a queue of 16 tells whose next entry goes there.
-  private func told(isPacked: Bool, next: UInt16, mark: UInt16 = PackedFlags.available) throws -> UInt64 {
+  private func told(isPacked: Bool, next: UInt16, mark: UInt16 = DescriptorFlag.available) throws -> UInt64 {
     var memory = [UInt8](repeating: 0, count: 4096)
     return try unsafe memory.withUnsafeMutableBytes { bytes in
       let base = unsafe Shared(bytes.baseAddress.unsafelyUnwrapped)
@@ -122,18 +123,18 @@ private func sentence() -> String { unsafe String(cString: sentence_get(Int32(SE
 
   @Test func aPackedRingTellsItsNextPlaceAndItsLap() throws {
     #expect(try told(isPacked: true, next: 9) == 0xffff_ffff_8009_0005)
-    #expect(try told(isPacked: true, next: 9, mark: PackedFlags.used) == 0xffff_ffff_0009_0005)
+    #expect(try told(isPacked: true, next: 9, mark: DescriptorFlag.used) == 0xffff_ffff_0009_0005)
   }
 }
 
 @Suite struct WideFeatureTests {
   @Test func bitsFrom64OnAreApart() {
     var features = FeatureSet(1 << 1, above: 1 << 1)
-    #expect(features.has(1) && features.has(65) && !features.has(0) && !features.has(64))
-    features.remove(65)
+    #expect(features.has(bit: 1) && features.has(bit: 65) && !features.has(bit: 0) && !features.has(bit: 64))
+    features.remove(bit: 65)
     #expect(features == FeatureSet(1 << 1))
     features = FeatureSet(1 << 1, above: 1 << 1)
-    features.remove(1)
+    features.remove(bit: 1)
     #expect(features == FeatureSet(0, above: 1 << 1))
   }
 }

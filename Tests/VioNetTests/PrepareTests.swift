@@ -6,13 +6,14 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 import Testing
 
 @testable import VioNet
 
 @Suite(.serialized) struct PrepareTests {
   private static let all = [
-    VIRTIO_NET_F_CSUM, VIRTIO_NET_F_HOST_TSO4, VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_HOST_USO,
+    Feature.checksum, Feature.hostTSO4, Feature.hostTSO6, Feature.hostUSO,
   ]
 
   /// TCP and UDP, with and without tags, options and extension headers, and payloads even and odd.
@@ -242,7 +243,7 @@ import Testing
   }
 
   @Test func whatCannotBePreparedSaysWhy() throws {
-    let bench = try RingBench(features: [VIRTIO_NET_F_CSUM])
+    let bench = try RingBench(features: [Feature.checksum])
     let other = try RingBench(features: [])
     func says(_ bench: RingBench, _ packet: Packet?, _ code: Int32, _ needle: String) {
       let error = #expect(throws: Failure.self) { try bench.transmit.value.prepare(packet) }

@@ -6,15 +6,16 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 import Testing
 
 @testable import VioNet
 
 @Suite(.serialized) struct ReceiveHeaderTests {
-  private static let checksum = [VIRTIO_NET_F_GUEST_CSUM]
+  private static let checksum = [Feature.guestChecksum]
   private static let all = [
-    VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_GUEST_TSO4, VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_ECN,
-    VIRTIO_NET_F_GUEST_USO4,
+    Feature.guestChecksum, Feature.guestTSO4, Feature.guestTSO6, Feature.guestECN,
+    Feature.guestUSO4,
   ]
 
   /// A header on a frame of 100 bytes, and the flags and offloads that come of it; nil: the frame is dropped.
@@ -62,13 +63,13 @@ import Testing
     + [2, 3, 6, 7, 8, 9, 16, 0x21, 0x44, 0x7f, 0x80, 0x83, 0xff].map { segmentCase($0, all, isSound: false) }
     + [1, 4, 5, 0x81].map { segmentCase($0, checksum, isSound: false) }
     + [
-      segmentCase(1, checksum + [VIRTIO_NET_F_GUEST_TSO4], isSound: true),
-      segmentCase(4, checksum + [VIRTIO_NET_F_GUEST_TSO4], isSound: false),
-      segmentCase(5, checksum + [VIRTIO_NET_F_GUEST_TSO4], isSound: false),
-      segmentCase(0x81, checksum + [VIRTIO_NET_F_GUEST_TSO4], isSound: false),
-      segmentCase(4, checksum + [VIRTIO_NET_F_GUEST_TSO6], isSound: true),
-      segmentCase(1, checksum + [VIRTIO_NET_F_GUEST_TSO6], isSound: false),
-      segmentCase(5, checksum + [VIRTIO_NET_F_GUEST_USO6], isSound: true),
+      segmentCase(1, checksum + [Feature.guestTSO4], isSound: true),
+      segmentCase(4, checksum + [Feature.guestTSO4], isSound: false),
+      segmentCase(5, checksum + [Feature.guestTSO4], isSound: false),
+      segmentCase(0x81, checksum + [Feature.guestTSO4], isSound: false),
+      segmentCase(4, checksum + [Feature.guestTSO6], isSound: true),
+      segmentCase(1, checksum + [Feature.guestTSO6], isSound: false),
+      segmentCase(5, checksum + [Feature.guestUSO6], isSound: true),
       segmentCase(1, all, isSound: false, size: 0),
       // A length that is no more than a hint (NRX-08).
       segmentCase(1, all, isSound: true, length: 0), segmentCase(4, all, isSound: true, length: 100),
@@ -106,14 +107,14 @@ import Testing
   @Test(arguments: RingKind.allCases) func checksumsAreBelievedIfTheyFit(kind: RingKind) throws {
     for test in ReceiveHeaderTests.checksums {
       try check(test, kind, [])
-      try check(test, kind, [VIRTIO_NET_F_MRG_RXBUF])
+      try check(test, kind, [Feature.mergeable])
     }
   }
 
   @Test(arguments: RingKind.allCases) func segmentationIsBelievedIfItWasNegotiated(kind: RingKind) throws {
     for test in ReceiveHeaderTests.segments {
       try check(test, kind, [])
-      try check(test, kind, [VIRTIO_NET_F_MRG_RXBUF])
+      try check(test, kind, [Feature.mergeable])
     }
   }
 
@@ -126,7 +127,7 @@ import Testing
     #expect(packet.flags == 0 && packet.offloads.bits == 0)
     bench.free(packet)
     // It is where buffers are merged, but a checksum is still not ours to complete.
-    let merging = try RingBench(kind, features: [VIRTIO_NET_F_MRG_RXBUF])
+    let merging = try RingBench(kind, features: [Feature.mergeable])
     try merging.deliver(60, HeaderBytes(flags: 2).bytes(12))
     try merging.deliver(60, HeaderBytes(flags: 1, checksumStart: 34, checksumOffset: 16).bytes(12))
     let packets = merging.rx()
@@ -149,7 +150,7 @@ import Testing
 
   @Test(arguments: RingKind.allCases) func aChecksumMayLieBehindTheFirstBuffer(kind: RingKind) throws {
     let bench = try RingBench(
-      kind, dataSize: 64, features: [VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_MRG_RXBUF])
+      kind, dataSize: 64, features: [Feature.guestChecksum, Feature.mergeable])
     for (end, isSound) in [(134, true), (135, false)] {
       let offers = try bench.receiveDevice.take(2)
       let header = HeaderBytes(flags: 1, checksumStart: 54, checksumOffset: UInt16(end - 56), buffers: 2)
@@ -166,8 +167,8 @@ import Testing
 
   @Test(arguments: RingKind.allCases) func theHashIsBelievedIfItsTypeIsKnown(kind: RingKind) throws {
     // [N11], NRX-21
-    for more in [[], [VIRTIO_NET_F_MRG_RXBUF]] {
-      let bench = try RingBench(kind, features: [VIRTIO_NET_F_HASH_REPORT, VIRTIO_NET_F_GUEST_CSUM] + more)
+    for more in [[], [Feature.mergeable]] {
+      let bench = try RingBench(kind, features: [Feature.hashReport, Feature.guestChecksum] + more)
       #expect(bench.header == 20)
       for report in [0, 1, 2, 9, 10, 255, 256, 257, 65535] as [UInt16] {
         var header = HeaderBytes(flags: 2)

@@ -6,6 +6,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 import Testing
 
 @testable import VioNet
@@ -13,7 +14,7 @@ import Testing
 @Suite(.serialized) struct ReceiveMergedTests {
   /// 64 bytes of data in the first buffer, 76 in the others.
   private func bench(_ kind: RingKind, size: UInt16 = 128, packets: UInt32 = 1024) throws -> RingBench {
-    try RingBench(kind, size: size, packets: packets, dataSize: 64, features: [VIRTIO_NET_F_MRG_RXBUF])
+    try RingBench(kind, size: size, packets: packets, dataSize: 64, features: [Feature.mergeable])
   }
 
   /// The buffers of one frame, filled: all to the brim but the last, which gets `last` bytes.

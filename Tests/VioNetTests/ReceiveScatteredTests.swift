@@ -5,6 +5,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 import Testing
 
 @testable import VioNet
@@ -156,7 +157,7 @@ import Testing
   }
 
   @Test(arguments: RingKind.allCases) func offloadsReachOverSegments(kind: RingKind) throws {
-    let bench = try bench(kind, [VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_GUEST_TSO4])
+    let bench = try bench(kind, [Feature.guestChecksum, Feature.guestTSO4])
     for (start, isSound) in [(180, true), (198, false)] {
       let offer = try bench.receiveDevice.take(1)[0]
       let frame = [UInt8].counting(200, from: 3)

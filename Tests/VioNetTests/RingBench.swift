@@ -6,6 +6,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 @testable import VioNet
 
@@ -30,7 +31,7 @@ final class RingBench {
     features bits: [Int32] = [], isLegacy: Bool = false, stripsVLAN: Bool = false, longest: UInt32 = 1518,
     start: UInt16 = 0, buffers: Int = 1
   ) throws {
-    let all = bits.map { UInt64(1) << UInt64($0) }.reduce(isLegacy ? 0 : 1 << UInt64(VIRTIO_F_VERSION_1), |)
+    let all = bits.map { UInt64(1) << UInt64($0) }.reduce(isLegacy ? 0 : Feature.version1, |)
     let features = FeatureSet(all)
     var request = PacketPools.Request()
     request.packets = packets
@@ -38,12 +39,12 @@ final class RingBench {
     request.hugepages = false
     number = try PacketPools.create(request)
     pool = try PacketPools.find(number)
-    let hasIndirect = features.has(VIRTIO_RING_F_INDIRECT_DESC)
+    let hasIndirect = features.has(Feature.indirect)
     let layout = RingLayout(
       size: Int(size), isPacked: kind.isPacked, tableDescriptors: max(hasIndirect ? 8 : 0, buffers))
     region = try Region.make(layout.bytes * 2, hugepages: false)
     let shape = RingShape(
-      isPacked: kind.isPacked, isInOrder: kind.isInOrder, hasEventIndex: features.has(VIRTIO_RING_F_EVENT_IDX))
+      isPacked: kind.isPacked, isInOrder: kind.isInOrder, hasEventIndex: features.has(Feature.eventIndex))
     let bases = unsafe (Shared(region.base), Shared(region.base + layout.bytes))
     var first = try Virtqueue(port: 7, index: 0, ring: bases.0, layout: layout, shape: shape)
     var second = try Virtqueue(port: 7, index: 1, ring: bases.1, layout: layout, shape: shape)

@@ -6,6 +6,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 import Testing
 
 @testable import VioNet
@@ -90,7 +91,7 @@ enum RowLie: Sendable, CaseIterable {
     }
   }
 
-  @Test(arguments: RingKind.anyOrder, [[], [VIRTIO_RING_F_INDIRECT_DESC]] as [[Int32]])
+  @Test(arguments: RingKind.anyOrder, [[], [Feature.indirect]] as [[Int32]])
   func sendingGoesOnWhenADeviceLeavesTheOrder(kind: RingKind, features: [Int32]) throws {
     // Of a size that is no power of two where there may be one: then ids and counters do not keep step either.
     let size: UInt16 = kind.isPacked ? 13 : 16

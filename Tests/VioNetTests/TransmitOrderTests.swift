@@ -6,12 +6,13 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 import Testing
 
 @testable import VioNet
 
 @Suite(.serialized) struct TransmitOrderTests {
-  @Test(arguments: OrderedRing.all, [[], [VIRTIO_RING_F_INDIRECT_DESC]] as [[Int32]])
+  @Test(arguments: OrderedRing.all, [[], [Feature.indirect]] as [[Int32]])
   func aBatchComesBackWhole(ring: OrderedRing, features: [Int32]) throws {
     let start: UInt16 = ring.kind.isPacked ? 0 : 65500
     let bench = try RingBench(ring.kind, size: ring.size, dataSize: 64, features: features, start: start)
@@ -84,7 +85,7 @@ import Testing
     #expect(bench.conserved())
   }
 
-  @Test(arguments: [[], [VIRTIO_RING_F_INDIRECT_DESC]] as [[Int32]])
+  @Test(arguments: [[], [Feature.indirect]] as [[Int32]])
   func aSplitRingInOrderGoesByItsIndex(features: [Int32]) throws {
     // The ids say nothing that the index does not: no lie in them loses a packet or frees one that was not sent.
     let bench = try RingBench(.splitInOrder, features: features)
@@ -120,7 +121,7 @@ import Testing
     return wrong + count - done
   }
 
-  @Test(arguments: RingKind.allCases, [[], [VIRTIO_RING_F_INDIRECT_DESC]] as [[Int32]])
+  @Test(arguments: RingKind.allCases, [[], [Feature.indirect]] as [[Int32]])
   func aDeviceNeverSeesHalfAChain(kind: RingKind, features: [Int32]) async throws {
     // 2.7.13, 2.8.17: the head becomes available after all the others.
     let count = 8000

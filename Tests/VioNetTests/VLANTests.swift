@@ -5,6 +5,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 import Testing
 
 @testable import VioNet
@@ -23,7 +24,7 @@ import Testing
     bench.receiveDevice.use(offer, length: UInt32(bytes.count))
   }
 
-  @Test(arguments: RingKind.allCases, [[], [VIRTIO_NET_F_MRG_RXBUF]] as [[Int32]])
+  @Test(arguments: RingKind.allCases, [[], [Feature.mergeable]] as [[Int32]])
   func aTagIsTakenOut(kind: RingKind, features: [Int32]) throws {
     let bench = try RingBench(kind, features: features, stripsVLAN: true)
     for length in [18, 60, 1518] {
@@ -57,7 +58,7 @@ import Testing
   }
 
   @Test func withoutTheWishATagStays() throws {
-    let bench = try RingBench(features: [VIRTIO_NET_F_GUEST_CSUM])
+    let bench = try RingBench(features: [Feature.guestChecksum])
     try deliver(bench, frame([0x81, 0x00, 0xa1, 0x23], length: 60))
     let packet = try bench.rxOne()
     #expect(packet.flags == 0 && packet.length == 60)
@@ -65,7 +66,7 @@ import Testing
   }
 
   @Test(arguments: RingKind.allCases) func whatPointsIntoTheFrameMovesWithTheTag(kind: RingKind) throws {
-    let bench = try RingBench(kind, features: [VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_GUEST_TSO4], stripsVLAN: true)
+    let bench = try RingBench(kind, features: [Feature.guestChecksum, Feature.guestTSO4], stripsVLAN: true)
     let header = HeaderBytes(
       flags: 1, type: 1, headerLength: 58, segmentSize: 500, checksumStart: 38, checksumOffset: 16)
     try deliver(bench, frame([0x81, 0, 0, 9], length: 1400), header)
@@ -77,7 +78,7 @@ import Testing
   }
 
   @Test(arguments: RingKind.allCases) func aTagIsPutIn(kind: RingKind) throws {
-    let bench = try RingBench(kind, features: [VIRTIO_NET_F_CSUM])
+    let bench = try RingBench(kind, features: [Feature.checksum])
     let packet = try bench.packet(60)
     let bytes = frame([], length: 60)
     packet.fill(bytes)
@@ -137,7 +138,7 @@ import Testing
 
   @Test func noNumberOfTheCallersTraps() throws {
     // Fields that nothing has compared before the tag goes in.
-    let bench = try RingBench(dataSize: 65536, features: [VIRTIO_NET_F_CSUM], longest: 65535)
+    let bench = try RingBench(dataSize: 65536, features: [Feature.checksum], longest: 65535)
     let odd = try bench.packet(60)
     odd.flags = VIONET_PACKET_VLAN.rawValue
     odd.set { packet in
@@ -156,7 +157,7 @@ import Testing
   }
 
   @Test func aTagTakenOutGoesInAgain() throws {
-    let bench = try RingBench(features: [VIRTIO_NET_F_CSUM, VIRTIO_NET_F_GUEST_CSUM], stripsVLAN: true)
+    let bench = try RingBench(features: [Feature.checksum, Feature.guestChecksum], stripsVLAN: true)
     let bytes = frame([0x81, 0, 0x0f, 0xff], length: 100)
     let header = HeaderBytes(flags: 1, checksumStart: 38, checksumOffset: 16)
     try deliver(bench, bytes, header)

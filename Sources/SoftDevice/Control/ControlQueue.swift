@@ -8,6 +8,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 /// The readable part of a request.
 private struct Request64 {
@@ -63,7 +64,7 @@ extension Device {
       frame: Frame(Table(from: pieces, at: 0, count: batch.readable)), scratch: scratch)
     let isGood = request.count >= 2 && obey(request)
     // The answer is given only when what was asked for has been done.
-    pieces[batch.readable][0] = UInt8(isGood ? VIRTIO_NET_OK : VIRTIO_NET_ERR)
+    pieces[batch.readable][0] = isGood ? ControlAnswer.ok : ControlAnswer.error
     batch.chains[0].written = 1
     batch.done = 1
     if Log.wanted(.debug) {
@@ -74,22 +75,26 @@ extension Device {
 
   private mutating func obey(_ request: Request64) -> Bool {
     let command = request.number(1, 1)
-    switch Int32(request.number(0, 1)) {
-    case VIRTIO_NET_CTRL_RX: return setMode(UInt8(command), request)
-    case VIRTIO_NET_CTRL_MAC: return command == 0 ? setTable(request) : command == 1 && setAddress(request)
-    case VIRTIO_NET_CTRL_VLAN: return command <= 1 && setVLAN(request, command == 0)
-    case VIRTIO_NET_CTRL_ANNOUNCE:
-      if !session.has(Feature.announce) || command != 0 { return false }
+    switch UInt8(request.number(0, 1)) {
+    case ControlClass.receive: return setMode(UInt8(command), request)
+    case ControlClass.mac:
+      if command == ControlCommand.setAddresses.number { return setTable(request) }
+      return command == ControlCommand.setAddress.number && setAddress(request)
+    case ControlClass.vlan:
+      if command == ControlCommand.addVLAN.number { return setVLAN(request, true) }
+      return command == ControlCommand.deleteVLAN.number && setVLAN(request, false)
+    case ControlClass.announce:
+      if !session.has(Feature.announce) || command != ControlCommand.announceAcknowledge.number { return false }
       session.announces = false
       return true
-    case VIRTIO_NET_CTRL_MQ: return command == 0 && setPairs(request)
-    case VIRTIO_NET_CTRL_GUEST_OFFLOADS: return command == 0 && setOffloads(request)
+    case ControlClass.pairs: return command == ControlCommand.pairs.number && setPairs(request)
+    case ControlClass.offloads: return command == ControlCommand.setOffloads.number && setOffloads(request)
     default: return false
     }
   }
 
   private mutating func setMode(_ command: UInt8, _ request: Request64) -> Bool {
-    guard let mode = Filter.Mode(rawValue: command), request.count == 3 else { return false }
+    guard let mode = ReceiveMode(rawValue: command), request.count == 3 else { return false }
     let isExtra = mode != .promiscuous && mode != .allMulticast
     if !session.has(isExtra ? Feature.controlReceiveExtra : Feature.controlReceive) { return false }
     filter.set(mode, request.number(2, 1) != 0)

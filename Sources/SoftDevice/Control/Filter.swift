@@ -5,14 +5,12 @@
 
 import CLinux
 import Linux
+import Virtio
 
 struct Filter {
   /// Addresses of one kind that are kept; a longer table is as good as "all of that kind".
   static let most = 64
   static let room = 2 * 8 * most + 512
-
-  /// The commands of class VIRTIO_NET_CTRL_RX, each a switch.
-  enum Mode: UInt8 { case promiscuous, allMulticast, allUnicast, noMulticast, noUnicast, noBroadcast }
 
   /// Unicast addresses, multicast addresses, and a bit for each VLAN.
   private let table: Bytes
@@ -27,17 +25,17 @@ struct Filter {
   mutating func reset(vlans: Bool) {
     unicast = 0
     multicast = 0
-    modes = 1 << Mode.promiscuous.rawValue
+    modes = 1 << ReceiveMode.promiscuous.rawValue
     hasVLANs = vlans
     table.clear()
   }
 
-  private func has(_ mode: Mode) -> Bool { modes >> mode.rawValue & 1 != 0 }
+  private func has(_ mode: ReceiveMode) -> Bool { modes >> mode.rawValue & 1 != 0 }
 
   /// There is anything to look at.
   var isActive: Bool { !has(.promiscuous) }
 
-  mutating func set(_ mode: Mode, _ on: Bool) {
+  mutating func set(_ mode: ReceiveMode, _ on: Bool) {
     modes = modes & ~(1 << mode.rawValue) | (on ? 1 << mode.rawValue : 0)
   }
 

@@ -22,9 +22,8 @@ struct Region {
 }
 
 struct MemoryMap {
-  /// Regions at one time, and in one table.
+  /// Regions at one time.
   static let limit = 128
-  static let tableLimit = 8
 
   private let regions: Table<Region>
   private(set) var count = 0

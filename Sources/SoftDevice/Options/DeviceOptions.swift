@@ -5,6 +5,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 struct DeviceOptions {
   static let mostPairs = 128
@@ -23,7 +24,7 @@ struct DeviceOptions {
     if key.equals("queues") {
       pairs = Int(try Self.number(key, value, 1, UInt64(Self.mostPairs)))
     } else if key.equals("mtu") {
-      mtu = UInt16(try Self.number(key, value, 68, 65535))
+      mtu = UInt16(try Self.number(key, value, UInt64(ConfigLimit.smallestMTU), 65535))
     } else if key.equals("mac") {
       mac = try Self.address(value)
     } else if key.equals("features_off") {

@@ -6,6 +6,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 enum Answer {
   case done
@@ -26,7 +27,7 @@ extension Device {
       Log.line("soft device: request").number(message.request).text("size").number(message.size).text("files")
         .number(message.fileCount).send(.debug)
     }
-    let hasReplyAck = session.protocolFeatures & ProtocolFeature.replyAck != 0
+    let hasReplyAck = session.protocolFeatures & ProtocolFeature.replyAcknowledge != 0
     let wantsReply = hasReplyAck && message.needsReply
     switch dispatch(message) {
     case .done: return !wantsReply || message.answer(socketNumber, value: 0)
@@ -45,44 +46,44 @@ extension Device {
   private mutating func dispatch(_ message: Message) -> Answer {
     if let size = Self.size(message.request), size != message.size { return .broken("wrong size") }
     if message.fileCount > Self.mostFiles(message.request) { return .broken("too many file descriptors") }
-    if message.request >= Request.setVringNum && message.request <= Request.setVringErr
-      || message.request == Request.setVringEnable
+    if message.request >= VhostRequest.setVringSize && message.request <= VhostRequest.setVringError
+      || message.request == VhostRequest.setVringEnable
     {
       return dispatchRing(message)
     }
     switch message.request {
-    case Request.getFeatures: return .value(offered)
-    case Request.setFeatures: return setFeatures(message.double(0))
+    case VhostRequest.getFeatures: return .value(offered)
+    case VhostRequest.setFeatures: return setFeatures(message.double(0))
     // Nothing is logged, since LOG_ALL is not offered: a log is taken and left alone.
-    case Request.setOwner, Request.setLogBase, Request.setLogFile: return .done
-    case Request.sendRarp: return announce(message)
-    case Request.setBackendFile: return setBackendFile(message)
-    case Request.getInflightFile, Request.setInflightFile: return dispatchInflight(message)
-    case Request.getMaxMemorySlots: return .value(UInt64(MemoryMap.limit))
-    case Request.addMemoryRegion: return addMemory(message)
-    case Request.removeMemoryRegion: return removeMemory(message)
-    case Request.resetOwner: return stopRings()
-    case Request.setMemTable: return setMemory(message)
-    case Request.getProtocolFeatures: return .value(ProtocolFeature.offered)
-    case Request.setProtocolFeatures: return setProtocolFeatures(message.double(0))
-    case Request.getQueueNum: return .value(UInt64(config.pairs))
-    case Request.netSetMTU: return setMTU(message.double(0))
-    case Request.getConfig: return getConfig(message)
-    case Request.setConfig: return .refused("no field of the configuration can be written")
-    case Request.resetDevice: return reset()
-    case Request.setStatus: return setStatus(message.double(0))
-    case Request.getStatus: return .value(UInt64(session.status))
+    case VhostRequest.setOwner, VhostRequest.setLogBase, VhostRequest.setLogFile: return .done
+    case VhostRequest.sendRARP: return announce(message)
+    case VhostRequest.setBackendRequestFile: return setBackendFile(message)
+    case VhostRequest.getInflightFile, VhostRequest.setInflightFile: return dispatchInflight(message)
+    case VhostRequest.getMaximumSlots: return .value(UInt64(MemoryMap.limit))
+    case VhostRequest.addRegion: return addMemory(message)
+    case VhostRequest.removeRegion: return removeMemory(message)
+    case VhostRequest.resetOwner: return stopRings()
+    case VhostRequest.setMemoryTable: return setMemory(message)
+    case VhostRequest.getProtocolFeatures: return .value(ProtocolFeature.offered)
+    case VhostRequest.setProtocolFeatures: return setProtocolFeatures(message.double(0))
+    case VhostRequest.getQueueNumber: return .value(UInt64(config.pairs))
+    case VhostRequest.setMTU: return setMTU(message.double(0))
+    case VhostRequest.getConfig: return getConfig(message)
+    case VhostRequest.setConfig: return .refused("no field of the configuration can be written")
+    case VhostRequest.resetDevice: return reset()
+    case VhostRequest.setStatus: return setStatus(message.double(0))
+    case VhostRequest.getStatus: return .value(UInt64(session.status))
     default: return .refused("unknown request")
     }
   }
 
   private mutating func dispatchRing(_ message: Message) -> Answer {
     switch message.request {
-    case Request.setVringNum: return setRingSize(message.word(0), message.word(4))
-    case Request.setVringAddr: return setRingAddress(message)
-    case Request.setVringBase: return setRingBase(message.word(0), message.word(4))
-    case Request.getVringBase: return getRingBase(message)
-    case Request.setVringEnable: return enableRing(message.word(0), message.word(4))
+    case VhostRequest.setVringSize: return setRingSize(message.word(0), message.word(4))
+    case VhostRequest.setVringAddress: return setRingAddress(message)
+    case VhostRequest.setVringBase: return setRingBase(message.word(0), message.word(4))
+    case VhostRequest.getVringBase: return getRingBase(message)
+    case VhostRequest.setVringEnable: return enableRing(message.word(0), message.word(4))
     default: return setRingFile(message)
     }
   }
@@ -90,23 +91,28 @@ extension Device {
   /// The only size a request may have; nil if it varies or the request is unknown.
   private static func size(_ request: UInt32) -> Int? {
     switch request {
-    case Request.getFeatures, Request.setOwner, Request.resetOwner, Request.getProtocolFeatures, Request.getQueueNum,
-      Request.resetDevice, Request.getStatus, Request.setBackendFile, Request.getMaxMemorySlots:
+    case VhostRequest.getFeatures, VhostRequest.setOwner, VhostRequest.resetOwner, VhostRequest.getProtocolFeatures,
+      VhostRequest.getQueueNumber,
+      VhostRequest.resetDevice, VhostRequest.getStatus, VhostRequest.setBackendRequestFile,
+      VhostRequest.getMaximumSlots:
       return 0
-    case Request.setFeatures, Request.setVringNum, Request.setVringBase, Request.getVringBase, Request.setVringKick,
-      Request.setVringCall, Request.setVringErr, Request.setProtocolFeatures, Request.setVringEnable, Request.sendRarp,
-      Request.netSetMTU, Request.setStatus:
+    case VhostRequest.setFeatures, VhostRequest.setVringSize, VhostRequest.setVringBase, VhostRequest.getVringBase,
+      VhostRequest.setVringKick,
+      VhostRequest.setVringCall, VhostRequest.setVringError, VhostRequest.setProtocolFeatures,
+      VhostRequest.setVringEnable, VhostRequest.sendRARP,
+      VhostRequest.setMTU, VhostRequest.setStatus:
       return 8
-    case Request.setVringAddr, Request.addMemoryRegion, Request.removeMemoryRegion: return 40
+    case VhostRequest.setVringAddress, VhostRequest.addRegion, VhostRequest.removeRegion: return 40
     default: return nil
     }
   }
 
   private static func mostFiles(_ request: UInt32) -> Int {
     switch request {
-    case Request.setMemTable: return MemoryMap.tableLimit
-    case Request.setVringKick, Request.setVringCall, Request.setVringErr, Request.setBackendFile, Request.setLogBase,
-      Request.setLogFile, Request.setInflightFile, Request.addMemoryRegion, Request.removeMemoryRegion:
+    case VhostRequest.setMemoryTable: return VhostMemory.tableRegions
+    case VhostRequest.setVringKick, VhostRequest.setVringCall, VhostRequest.setVringError,
+      VhostRequest.setBackendRequestFile, VhostRequest.setLogBase,
+      VhostRequest.setLogFile, VhostRequest.setInflightFile, VhostRequest.addRegion, VhostRequest.removeRegion:
       return 1
     default: return 0
     }

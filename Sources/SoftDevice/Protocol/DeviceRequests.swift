@@ -4,6 +4,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 extension Device {
   mutating func setFeatures(_ features: UInt64) -> Answer {
@@ -31,7 +32,7 @@ extension Device {
   }
 
   mutating func setMTU(_ mtu: UInt64) -> Answer {
-    if mtu < 68 || mtu > 65535 { return .refused("MTU out of range") }
+    if mtu < ConfigLimit.smallestMTU || mtu > 65535 { return .refused("MTU out of range") }
     session.mtu = UInt16(mtu)
     refresh()
     return .done
@@ -82,17 +83,17 @@ extension Device {
   /// Tells the front-end that the configuration has changed. One that does not read its messages is not waited for.
   func notifyConfigChange() {
     if !canTell { return }
-    scratch.store(0, UInt32(2))
-    scratch.store(4, UInt32(1))
-    scratch.store(8, UInt32(0))
-    unsafe _ = sys_send(backend, scratch.base, 12, nil, 0)
+    scratch.store(VhostMessage.requestOffset, VhostBackendRequest.configChange)
+    scratch.store(VhostMessage.flagsOffset, VhostMessage.version)
+    scratch.store(VhostMessage.sizeOffset, UInt32(0))
+    unsafe _ = sys_send(backend, scratch.base, VhostMessage.headerBytes, nil, 0)
   }
 
   mutating func setStatus(_ status: UInt64) -> Answer {
     if status > 0xff { return .refused("status out of range") }
     if status == 0 { return reset() }
     session.status = UInt8(status)
-    if !session.featuresAreSet { session.status &= ~Status.featuresOK }
+    if !session.featuresAreSet { session.status &= ~DeviceStatus.featuresOK }
     refresh()
     return .done
   }

@@ -4,6 +4,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 extension Device {
   /// Both have the same payload: bytes, where they begin in the file, queues, descriptors of each; some front-ends send
@@ -12,12 +13,12 @@ extension Device {
     if message.size != 20 && message.size != 24 { return .broken("wrong size") }
     let queueCount = Int(message.word(16) & 0xffff)
     let size = UInt16(message.word(16) >> 16)
-    if queueCount < 1 || queueCount > queues.count || size == 0 || UInt32(size) > Queue.largest {
+    if queueCount < 1 || queueCount > queues.count || size == 0 || UInt32(size) > UInt32(RingFormat.largest) {
       return .refused("not a number of queues and descriptors that there are")
     }
     if isRunning { return .refused("a ring runs") }
     let each = Inflight.bytes(size, isPacked: session.rings.isPacked)
-    if message.request == Request.getInflightFile { return makeInflight(message, each * queueCount, each) }
+    if message.request == VhostRequest.getInflightFile { return makeInflight(message, each * queueCount, each) }
     if message.fileCount != 1 { return .broken("no file descriptor") }
     let offset = message.double(8)
     if message.double(0) < UInt64(each * queueCount) || offset > UInt64(Int.max) / 2 {

@@ -4,13 +4,14 @@
 
 import CLinux
 import Linux
+import Virtio
 
 extension Device {
   /// Replaces the memory table. Rings that were set up are looked up anew; one that is no longer inside the memory
   /// stands still until its addresses are given again.
   mutating func setMemory(_ message: Message) -> Answer {
     let count = Int(message.word(0))
-    if count < 1 || count > MemoryMap.tableLimit { return .broken("not 1 to 8 memory regions") }
+    if count < 1 || count > VhostMemory.tableRegions { return .broken("not 1 to 8 memory regions") }
     if message.size != 8 + 32 * count { return .broken("wrong size") }
     if message.fileCount != count { return .broken("not one file descriptor for each memory region") }
     // The rings' addresses are of the old mappings, which go first: nothing runs meanwhile.

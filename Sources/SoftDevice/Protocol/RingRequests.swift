@@ -7,11 +7,12 @@
 
 import CLinux
 import Linux
+import Virtio
 
 extension Device {
   mutating func setRingSize(_ index: UInt32, _ size: UInt32) -> Answer {
     guard let index = ring(index) else { return .broken("no such ring") }
-    if size == 0 || size > Queue.largest || !session.rings.isPacked && size & (size &- 1) != 0 {
+    if size == 0 || size > UInt32(RingFormat.largest) || !session.rings.isPacked && size & (size &- 1) != 0 {
       return .refused("a ring's size is 1 to 32768, and of a split ring a power of two")
     }
     if queues[index].started { return .refused("the ring is started") }
@@ -65,15 +66,17 @@ extension Device {
   /// descriptor comes with it.
   mutating func setRingFile(_ message: Message) -> Answer {
     let number = message.double(0)
-    guard number <= 0x1ff, let index = ring(UInt32(number & 0xff)) else { return .broken("no such ring") }
-    let hasFile = number & 0x100 == 0
+    guard number & ~(VringFile.indexMask | VringFile.noFile) == 0,
+      let index = ring(UInt32(number & VringFile.indexMask))
+    else { return .broken("no such ring") }
+    let hasFile = number & VringFile.noFile == 0
     if message.fileCount != (hasFile ? 1 : 0) { return .broken("file descriptor missing or unasked for") }
     let file = message.takeFile(0)
     // Our reads and writes of it must never block, whatever it is.
     if file >= 0 { _ = sys_set_nonblocking(file) }
     switch message.request {
-    case Request.setVringKick: return setKick(index, file)
-    case Request.setVringCall:
+    case VhostRequest.setVringKick: return setKick(index, file)
+    case VhostRequest.setVringCall:
       Self.replace(&queues[index].call, file)
       // Used buffers may have been shown to a driver that could not be interrupted then.
       if file >= 0 && queues[index].running { _ = sys_eventfd_signal(file) }

@@ -4,6 +4,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 struct Session {
   var features: UInt64 = 0
@@ -23,7 +24,7 @@ struct Session {
 
   /// Buffers may be used: the driver has said DRIVER_OK, if this front-end passes its status on at all (2.1.2).
   var isReady: Bool {
-    featuresAreSet && (protocolFeatures & ProtocolFeature.status == 0 || status & Status.driverOK != 0)
+    featuresAreSet && (protocolFeatures & ProtocolFeature.status == 0 || status & DeviceStatus.driverOK != 0)
   }
 
   /// Without the protocol features every ring is enabled from the beginning.
@@ -42,7 +43,7 @@ struct Session {
 
   func terms(_ config: NetConfig, _ filter: Filter) -> Terms {
     Terms(
-      header: has(Feature.version1 | Feature.mergeable) ? 12 : 10,
+      header: has(Feature.version1 | Feature.mergeable) ? NetHeaderLayout.bytes : NetHeaderLayout.legacyBytes,
       longest: has(Feature.mtu) ? Int(mtu != 0 ? mtu : config.mtu) + Device.linkHeader : Int.max,
       isMergeable: has(Feature.mergeable), readsHeaders: has(Feature.hostOffloads),
       guest: features & offloads, filters: filter.isActive)
@@ -84,11 +85,12 @@ struct NetConfig {
   /// One byte of the configuration space; 0 behind its last field.
   func byte(_ at: Int, _ session: Session, linkIsUp: Bool) -> UInt8 {
     switch at {
-    case 0..<6: return UInt8(truncatingIfNeeded: session.mac >> UInt64(40 - 8 * at))
-    case 6: return (linkIsUp ? UInt8(VIRTIO_NET_S_LINK_UP) : 0) | (session.announces ? UInt8(VIRTIO_NET_S_ANNOUNCE) : 0)
-    case 8: return UInt8(truncatingIfNeeded: pairs)
-    case 10: return UInt8(truncatingIfNeeded: mtu)
-    case 11: return UInt8(truncatingIfNeeded: mtu >> 8)
+    case ConfigLayout.mac..<ConfigLayout.mac + 6: return UInt8(truncatingIfNeeded: session.mac >> UInt64(40 - 8 * at))
+    case ConfigLayout.status:
+      return UInt8((linkIsUp ? LinkStatus.up : 0) | (session.announces ? LinkStatus.announce : 0))
+    case ConfigLayout.pairs: return UInt8(truncatingIfNeeded: pairs)
+    case ConfigLayout.mtu: return UInt8(truncatingIfNeeded: mtu)
+    case ConfigLayout.mtu + 1: return UInt8(truncatingIfNeeded: mtu >> 8)
     default: return 0
     }
   }

@@ -4,13 +4,12 @@
 
 import CLinux
 import Linux
+import Virtio
 
 /// Descriptors of both rings have 16 bytes: address, length, and two halves of a word that the rings use differently.
 struct BufferDescriptor {
-  static let next: UInt16 = 1
-  static let write: UInt16 = 2
-  static let indirect: UInt16 = 4
-  static let kinds: UInt16 = 7
+  /// The flags that say what kind of descriptor it is.
+  @inline(__always) static var kinds: UInt16 { DescriptorFlag.next | DescriptorFlag.write | DescriptorFlag.indirect }
 
   let address: UInt64
   let length: UInt32
@@ -21,8 +20,8 @@ struct BufferDescriptor {
   /// A descriptor of a split ring or table.
   @inline(__always)
   init(_ table: Shared, _ index: Int) {
-    address = table.load64(index &* 16)
-    let word = table.load64(index &* 16 &+ 8)
+    address = table.load64(index &* RingFormat.descriptorBytes)
+    let word = table.load64(index &* RingFormat.descriptorBytes &+ RingFormat.wordOffset)
     length = UInt32(truncatingIfNeeded: word)
     flags = UInt16(truncatingIfNeeded: word >> 32)
     extra = UInt16(truncatingIfNeeded: word >> 48)
@@ -31,8 +30,8 @@ struct BufferDescriptor {
   /// One of a packed ring or table.
   @inline(__always)
   init(packed table: Shared, _ index: Int) {
-    address = table.load64(index &* 16)
-    let word = table.load64(index &* 16 &+ 8)
+    address = table.load64(index &* RingFormat.descriptorBytes)
+    let word = table.load64(index &* RingFormat.descriptorBytes &+ RingFormat.wordOffset)
     length = UInt32(truncatingIfNeeded: word)
     extra = UInt16(truncatingIfNeeded: word >> 32)
     flags = UInt16(truncatingIfNeeded: word >> 48)
@@ -41,7 +40,7 @@ struct BufferDescriptor {
   /// The same for reading.
   var readable: BufferDescriptor {
     var other = self
-    other.flags &= ~Self.write
+    other.flags &= ~DescriptorFlag.write
     return other
   }
 }
@@ -52,7 +51,7 @@ extension Queue.Direction {
   var plainFlags: UInt16 {
     switch self {
     case .read: 0
-    case .write: BufferDescriptor.write
+    case .write: DescriptorFlag.write
     case .both: 0xffff
     }
   }
@@ -89,7 +88,7 @@ struct Walk {
 
   /// Adds what a descriptor names; false if it is not of the queue's direction, not inside the memory, or one too many.
   mutating func add(_ descriptor: BufferDescriptor, _ batch: inout Batch) -> Bool {
-    let isWritable = descriptor.flags & BufferDescriptor.write != 0
+    let isWritable = descriptor.flags & DescriptorFlag.write != 0
     switch direction {
     case .read: if isWritable { return false }
     case .write: if !isWritable { return false }
@@ -107,17 +106,19 @@ struct Walk {
   /// own length is the bound. In a split ring its entries are linked (2.7.5.3), in a packed one they follow each other
   /// (2.8.7).
   mutating func addTable(_ descriptor: BufferDescriptor, linked: Bool, _ batch: inout Batch) -> Bool {
-    let count = Int(descriptor.length / 16)
-    if !hasIndirect || descriptor.flags & BufferDescriptor.next != 0 { return false }
-    if count == 0 || descriptor.length % 16 != 0 || count > 32768 { return false }
+    let count = Int(descriptor.length / UInt32(RingFormat.descriptorBytes))
+    if !hasIndirect || descriptor.flags & DescriptorFlag.next != 0 { return false }
+    if count == 0 || descriptor.length % UInt32(RingFormat.descriptorBytes) != 0 || count > RingFormat.largest {
+      return false
+    }
     guard let table = memory.guest(descriptor.address, descriptor.length) else { return false }
     if table.shared.address % 8 != 0 { return false }
     var index = 0
     var left = count
     while left > 0 {
       let entry = linked ? BufferDescriptor(table.shared, index) : packedEntry(table.shared, index)
-      if entry.flags & BufferDescriptor.indirect != 0 || !add(entry, &batch) { return false }
-      if linked && entry.flags & BufferDescriptor.next == 0 { return true }
+      if entry.flags & DescriptorFlag.indirect != 0 || !add(entry, &batch) { return false }
+      if linked && entry.flags & DescriptorFlag.next == 0 { return true }
       index = linked ? Int(entry.extra) : index &+ 1
       left &-= 1
       if index >= count { return !linked && left == 0 }

@@ -10,6 +10,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 /// One queue's part of the buffer.
 struct Inflight {
@@ -37,7 +38,9 @@ struct Inflight {
   }
 
   private func position(_ index: Int, _ wrap: Int) -> Position {
-    Position(packed: UInt32(part.load(index, as: UInt16.self) & 0x7fff) | (part[wrap] != 0 ? 0x8000 : 0))
+    Position(
+      packed: UInt32(part.load(index, as: UInt16.self) & ~RingFormat.wrapBit)
+        | (part[wrap] != 0 ? UInt32(RingFormat.wrapBit) : 0))
   }
 
   private func store(_ position: Position, _ index: Int, _ wrap: Int) {
@@ -85,7 +88,9 @@ struct Inflight {
     var number: UInt16 = 1
     place.step(1, size: size)
     while place.index != end.index && place.index != first.index {
-      rings.descriptors.store64(16 * Int(place.index) + 8, part.load(Self.entry(number) + 8, as: UInt64.self))
+      rings.descriptors.store64(
+        RingFormat.descriptorBytes * Int(place.index) + RingFormat.wordOffset,
+        part.load(Self.entry(number) + 8, as: UInt64.self))
       place.step(1, size: size)
       number &+= 1
     }
@@ -105,7 +110,9 @@ struct Inflight {
   /// Keeps a packed ring's descriptor that a batch is about to overwrite, the so manieth of it.
   @inline(__always)
   func keep(_ place: UInt16, as number: UInt16, _ rings: Rings) {
-    part.store(Self.entry(number) &+ 8, rings.descriptors.load64(Int(place) &* 16 &+ 8))
+    part.store(
+      Self.entry(number) &+ 8,
+      rings.descriptors.load64(Int(place) &* RingFormat.descriptorBytes &+ RingFormat.wordOffset))
   }
 
   /// How far a batch goes: after its descriptors were kept, before any of them is written.

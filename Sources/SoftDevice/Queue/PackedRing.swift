@@ -6,33 +6,31 @@
 
 import CLinux
 import Linux
+import Virtio
 
 enum PackedRing {
-  private static let available: UInt16 = 0x0080
-  private static let used: UInt16 = 0x8000
-  private static let eventDisable: UInt16 = 1
-  private static let eventPosition: UInt16 = 2
-
   @inline(__always)
   private static func isAvailable(_ rings: Rings, _ position: Position) -> Bool {
-    let flags = rings.descriptors.load16Acquire(Int(position.index) &* 16 &+ 14)
-    return flags & (available | used) == (position.wrap ? available : used)
+    let flags = rings.descriptors.load16Acquire(
+      Int(position.index) &* RingFormat.descriptorBytes &+ RingFormat.packedFlagsOffset)
+    return flags & DescriptorFlag.availableAndUsed == (position.wrap ? DescriptorFlag.available : DescriptorFlag.used)
   }
 
   @inline(__always)
   static func hasBuffers(_ rings: Rings, _ next: Position) -> Bool { isAvailable(rings, next) }
 
   static func wantKicks(_ wanted: Bool, _ rings: Rings, _ next: Position, byPosition: Bool) {
-    if wanted && byPosition { rings.device.store16(0, UInt16(truncatingIfNeeded: next.packed)) }
-    rings.device.store16Release(2, !wanted ? eventDisable : byPosition ? eventPosition : 0)
+    if wanted && byPosition { rings.device.store16(RingFormat.eventOffset, UInt16(truncatingIfNeeded: next.packed)) }
+    rings.device.store16Release(
+      RingFormat.eventFlagsOffset, !wanted ? EventFlag.disable : byPosition ? EventFlag.atDescriptor : EventFlag.enable)
   }
 
   /// The lines of the descriptors that are likely to follow, which a driver writes in bursts; they are to be ours, since
   /// used descriptors go into the same places.
   @inline(__always)
   private static func prefetch(_ rings: Rings, _ position: Position, _ size: UInt16) {
-    let first = Int(position.index) &* 16
-    let end = min(first &+ Batch.burst &* 16, Int(size) &* 16)
+    let first = Int(position.index) &* RingFormat.descriptorBytes
+    let end = min(first &+ Batch.burst &* RingFormat.descriptorBytes, Int(size) &* RingFormat.descriptorBytes)
     var at = first &+ 64
     while at < end {
       rings.descriptors.prefetchForWriting(at)
@@ -92,12 +90,12 @@ enum PackedRing {
     var descriptor = head
     var position = start
     var slots: UInt16 = 1
-    if head.flags & BufferDescriptor.indirect != 0 {
+    if head.flags & DescriptorFlag.indirect != 0 {
       batch.chains[batch.count].id = head.extra
       return walk.addTable(head, linked: false, &batch) ? 1 : 0
     }
     while walk.add(descriptor, &batch) {
-      if descriptor.flags & BufferDescriptor.next == 0 {
+      if descriptor.flags & DescriptorFlag.next == 0 {
         batch.chains[batch.count].id = descriptor.extra
         return slots
       }
@@ -105,7 +103,7 @@ enum PackedRing {
       slots &+= 1
       position.step(1, size: size)
       descriptor = BufferDescriptor(packed: descriptors, Int(position.index))
-      if descriptor.flags & BufferDescriptor.indirect != 0 { return 0 }
+      if descriptor.flags & DescriptorFlag.indirect != 0 { return 0 }
     }
     return 0
   }
@@ -130,7 +128,8 @@ enum PackedRing {
       index &+= 1
     }
     let word = usedWord(batch.chains[isBatched ? done &- 1 : 0], first)
-    unsafe shared_store64_release(rings.descriptors.base + (Int(first.index) &* 16 &+ 8), word)
+    unsafe shared_store64_release(
+      rings.descriptors.base + (Int(first.index) &* RingFormat.descriptorBytes &+ RingFormat.wordOffset), word)
     queue.inflight?.confirm(position)
     queue.used = position
     queue.next = next
@@ -161,13 +160,14 @@ enum PackedRing {
 
   @inline(__always)
   private static func store(_ chain: Chain, _ position: Position, _ rings: Rings) {
-    rings.descriptors.store64(Int(position.index) &* 16 &+ 8, usedWord(chain, position))
+    rings.descriptors.store64(
+      Int(position.index) &* RingFormat.descriptorBytes &+ RingFormat.wordOffset, usedWord(chain, position))
   }
 
   /// Length, id and flags of a used descriptor. WRITE says whether the length means anything (2.8.4).
   @inline(__always)
   private static func usedWord(_ chain: Chain, _ position: Position) -> UInt64 {
-    let flags = (position.wrap ? available | used : 0) | (chain.written > 0 ? BufferDescriptor.write : 0)
+    let flags = (position.wrap ? DescriptorFlag.availableAndUsed : 0) | (chain.written > 0 ? DescriptorFlag.write : 0)
     return UInt64(chain.written) | UInt64(chain.id) << 32 | UInt64(flags) << 48
   }
 
@@ -176,9 +176,9 @@ enum PackedRing {
   static func wantsInterrupt(_ queue: borrowing Queue, _ rings: Rings, since old: Position) -> Bool {
     let word = rings.driver.load32(0)
     let flags = UInt16(truncatingIfNeeded: word >> 16)
-    if flags == eventDisable { return false }
+    if flags == EventFlag.disable { return false }
     let knowsPositions = queue.agreement.hasEventIndex
-    if flags != eventPosition || !knowsPositions { return true }
+    if flags != EventFlag.atDescriptor || !knowsPositions { return true }
     let event = Position(packed: word)
     // Positions of the lap before count from below zero.
     let new = queue.used.index

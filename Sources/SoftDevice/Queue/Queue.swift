@@ -9,6 +9,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 /// Where the three parts of a ring lie in our own address space. Split: descriptors, available ring, used ring. Packed:
 /// descriptors, driver event suppression, device event suppression (virtio 1.4, 2.8).
@@ -24,15 +25,15 @@ struct Position: Equatable {
   var wrap = true
 
   /// As vhost-user passes it on for packed rings.
-  var packed: UInt32 { UInt32(index) | (wrap ? 0x8000 : 0) }
+  var packed: UInt32 { UInt32(index) | (wrap ? UInt32(RingFormat.wrapBit) : 0) }
 
   init() {}
 
   init(index: UInt16) { self.index = index }
 
   init(packed: UInt32) {
-    index = UInt16(truncatingIfNeeded: packed & 0x7fff)
-    wrap = packed & 0x8000 != 0
+    index = UInt16(truncatingIfNeeded: packed & ~UInt32(RingFormat.wrapBit))
+    wrap = packed & UInt32(RingFormat.wrapBit) != 0
   }
 
   /// Steps on in a packed ring.
@@ -49,8 +50,6 @@ struct Position: Equatable {
 }
 
 struct Queue {
-  static let largest: UInt32 = 32768
-
   /// Which segments a chain may have.
   enum Direction { case read, write, both }
 
@@ -96,14 +95,19 @@ struct Queue {
     let entries = Int(size)
     let packed = agreement.isPacked
     if packed ? next.index >= size || used.index >= size : size & (size &- 1) != 0 { return false }
-    guard let descriptors = map.user(descriptorAddress, 16 * entries),
-      let driver = map.user(driverAddress, packed ? 4 : 6 + 2 * entries),
-      let device = map.user(deviceAddress, packed ? 4 : 6 + 8 * entries)
+    guard let descriptors = map.user(descriptorAddress, RingFormat.descriptorBytes * entries),
+      let driver = map.user(driverAddress, bytes(entries, each: RingFormat.availableElementBytes)),
+      let device = map.user(deviceAddress, bytes(entries, each: RingFormat.usedElementBytes))
     else { return false }
     let (place, area) = (descriptors.shared.address, device.shared.address)
     if place % 16 != 0 || driver.shared.address % (packed ? 4 : 2) != 0 || area % 4 != 0 { return false }
     rings = Rings(descriptors: descriptors.shared, driver: driver.shared, device: device.shared)
     return true
+  }
+
+  /// Bytes of the driver's or the device's part of the ring.
+  private func bytes(_ entries: Int, each: Int) -> Int {
+    agreement.isPacked ? RingFormat.eventBytes : RingFormat.splitExtraBytes + each * entries
   }
 
   /// SET_VRING_BASE. A packed ring's number has two positions; DPDK's front-end leaves the upper one out, which could

@@ -6,17 +6,22 @@
 
 import CLinux
 import Linux
+import Virtio
 
 enum SplitRing {
   @inline(__always)
-  static func hasBuffers(_ rings: Rings, _ next: Position) -> Bool { rings.driver.load16Acquire(2) != next.index }
+  static func hasBuffers(_ rings: Rings, _ next: Position) -> Bool {
+    rings.driver.load16Acquire(RingFormat.indexOffset) != next.index
+  }
 
   static func wantKicks(_ wanted: Bool, _ rings: Rings, _ next: Position, size: UInt16, byPosition: Bool) {
     if byPosition {
       // Where it stands meanwhile it asks for one kick in 65536 buffers.
-      if wanted { rings.device.store16(4 + 8 * Int(size), next.index) }
+      if wanted {
+        rings.device.store16(RingFormat.elementsOffset + RingFormat.usedElementBytes * Int(size), next.index)
+      }
     } else {
-      rings.device.store16(0, wanted ? 0 : UInt16(VRING_USED_F_NO_NOTIFY))
+      rings.device.store16(RingFormat.flagsOffset, wanted ? 0 : SplitFlag.noNotify)
     }
   }
 
@@ -28,7 +33,7 @@ enum SplitRing {
     let mask = queue.size &- 1
     let plain = queue.direction.plainFlags
     var next = queue.ahead.index
-    let end = rings.driver.load16Acquire(2)
+    let end = rings.driver.load16Acquire(RingFormat.indexOffset)
     if end &- queue.next.index > queue.size { return false }
     var translation = memory
     var count = batch.count
@@ -36,7 +41,7 @@ enum SplitRing {
     let stop = min(limit, count &+ Int(end &- next))
     var good = true
     while count < stop {
-      let head = rings.driver.load16(4 &+ 2 &* Int(next & mask))
+      let head = rings.driver.load16(RingFormat.elementsOffset &+ RingFormat.availableElementBytes &* Int(next & mask))
       if head > mask {
         good = false
         break
@@ -73,9 +78,9 @@ enum SplitRing {
     var descriptor = head
     var left = Int(mask)
     while true {
-      if descriptor.flags & BufferDescriptor.indirect != 0 { return walk.addTable(descriptor, linked: true, &batch) }
+      if descriptor.flags & DescriptorFlag.indirect != 0 { return walk.addTable(descriptor, linked: true, &batch) }
       if !walk.add(descriptor, &batch) { return false }
-      if descriptor.flags & BufferDescriptor.next == 0 { return true }
+      if descriptor.flags & DescriptorFlag.next == 0 { return true }
       if left == 0 || descriptor.extra > mask { return false }
       left &-= 1
       batch.chains[batch.count].slots &+= 1
@@ -93,14 +98,14 @@ enum SplitRing {
     var index = queue.direction == .read && queue.agreement.isInOrder ? done &- 1 : 0
     var place = used
     while index < done {
-      let at = 4 &+ 8 &* Int(place & mask)
+      let at = RingFormat.elementsOffset &+ RingFormat.usedElementBytes &* Int(place & mask)
       rings.device.store32(at, UInt32(batch.chains[index].id))
       rings.device.store32(at &+ 4, batch.chains[index].written)
       place &+= 1
       index &+= 1
     }
     let end = used &+ UInt16(truncatingIfNeeded: done)
-    rings.device.store16Release(2, end)
+    rings.device.store16Release(RingFormat.indexOffset, end)
     queue.inflight?.confirm(Position(index: end))
     queue.used.index = end
     queue.next.index &+= UInt16(truncatingIfNeeded: done)
@@ -110,9 +115,9 @@ enum SplitRing {
   @inline(__always)
   static func wantsInterrupt(_ queue: borrowing Queue, _ rings: Rings, since old: Position) -> Bool {
     if !queue.agreement.hasEventIndex {
-      return rings.driver.load16(0) & UInt16(VRING_AVAIL_F_NO_INTERRUPT) == 0
+      return rings.driver.load16(RingFormat.flagsOffset) & SplitFlag.noInterrupt == 0
     }
-    let event = rings.driver.load16(4 &+ 2 &* Int(queue.size))
+    let event = rings.driver.load16(RingFormat.elementsOffset &+ RingFormat.availableElementBytes &* Int(queue.size))
     return queue.used.index &- event &- 1 < queue.used.index &- old.index
   }
 }

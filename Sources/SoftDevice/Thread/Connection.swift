@@ -5,6 +5,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 extension Device {
   /// Begins to serve a front-end.

@@ -5,11 +5,12 @@
 
 import CLinux
 import Linux
+import Virtio
 
 /// What the device keeps to with the driver that is there, worked out when anything of it changes.
 struct Terms {
   /// Bytes of net header before each frame: 12, or 10 for a driver without VERSION_1 and MRG_RXBUF (5.1.9).
-  var header = 12
+  var header = NetHeaderLayout.bytes
   /// Longest frame that is no segmentation offload (5.1.4.1: MTU).
   var longest = Int.max
   var isMergeable = false
@@ -61,8 +62,8 @@ extension Device {
   @inline(__always)
   func store(_ header: NetHeader, to bytes: Bytes, buffers: Int) {
     header.store(to: bytes)
-    if terms.header > NetHeader.size {
-      bytes.store(NetHeader.size, UInt16(truncatingIfNeeded: buffers).littleEndian)
+    if terms.header > NetHeaderLayout.legacyBytes {
+      bytes.store(NetHeaderLayout.bufferCount, UInt16(truncatingIfNeeded: buffers).littleEndian)
     }
   }
 

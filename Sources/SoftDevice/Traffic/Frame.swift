@@ -4,6 +4,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 struct Frame {
   static let shortest = 14
@@ -52,7 +53,7 @@ struct Frame {
     rest = Table(from: segments, at: index &+ 1, count: segments.count &- index &- 1)
     header = NetHeader()
     if reading {
-      batch.read(chain, to: scratch.first(NetHeader.size))
+      batch.read(chain, to: scratch.first(NetHeaderLayout.legacyBytes))
       header = NetHeader(scratch)
     }
   }
@@ -104,7 +105,7 @@ struct Frame {
 
   /// Puts the checksum that its header asks for into a copy of it, if the copy is long enough.
   func completeChecksum(in bytes: Bytes) {
-    if header.flags & NetHeader.needsChecksum != 0, header.checksumEnd <= count {
+    if header.flags & NetHeaderFlag.needsChecksum != 0, header.checksumEnd <= count {
       bytes.store(header.checksumEnd &- 2, checksum(header))
     }
   }

@@ -5,14 +5,9 @@
 
 import CLinux
 import Linux
+import Virtio
 
 struct NetHeader {
-  static let size = 10
-  static let longest = 20
-  static let needsChecksum: UInt8 = 1
-  static let dataValid: UInt8 = 2
-  static let ecn: UInt8 = 0x80
-
   /// Flags, kind of segmentation, header length, segment size, checksum start; little-endian as they stand.
   var first: UInt64 = 0
   /// Checksum offset.
@@ -30,12 +25,12 @@ struct NetHeader {
 
   /// The checksum from `start` to the end belongs `offset` behind `start`.
   init(checksumFrom start: Int, at offset: Int) {
-    first = UInt64(Self.needsChecksum) | UInt64(start) << 48
+    first = UInt64(NetHeaderFlag.needsChecksum) | UInt64(start) << 48
     second = UInt16(offset)
   }
 
   /// The checksum was found right.
-  init(isValid: Bool) { first = isValid ? UInt64(Self.dataValid) : 0 }
+  init(isValid: Bool) { first = isValid ? UInt64(NetHeaderFlag.dataValid) : 0 }
 
   @inline(__always) var isPlain: Bool { first & 0xffff == 0 }
   var flags: UInt8 { UInt8(truncatingIfNeeded: first) }
@@ -43,7 +38,7 @@ struct NetHeader {
   var segmentSize: Int { Int(first >> 32 & 0xffff) }
   var checksumStart: Int { Int(first >> 48) }
   var checksumEnd: Int { checksumStart &+ Int(second) &+ 2 }
-  var isSegmented: Bool { segmentation != 0 }
+  var isSegmented: Bool { segmentation != Segmentation.none }
 
   @inline(__always)
   func store(to bytes: Bytes) {
@@ -53,10 +48,10 @@ struct NetHeader {
 
   /// The feature that a driver must have agreed to, to be given frames of this kind; nil if there is no such kind.
   private var guestFeature: UInt64? {
-    switch segmentation & ~Self.ecn {
-    case UInt8(VIRTIO_NET_HDR_GSO_TCPV4): Feature.guestTSO4
-    case UInt8(VIRTIO_NET_HDR_GSO_TCPV6): Feature.guestTSO6
-    case 5: Feature.guestUSO4 | Feature.guestUSO6
+    switch segmentation & ~Segmentation.ecn {
+    case Segmentation.tcp4: Feature.guestTSO4
+    case Segmentation.tcp6: Feature.guestTSO6
+    case Segmentation.udp: Feature.guestUSO4 | Feature.guestUSO6
     default: nil
     }
   }
@@ -70,11 +65,11 @@ struct NetHeader {
 
   /// Leaves of the header of a frame of `length` bytes what a driver with these features may be told (5.1.9.4.1).
   mutating func fit(_ features: UInt64, length: Int) -> Fit {
-    let wantsChecksum = flags & Self.needsChecksum != 0
+    let wantsChecksum = flags & NetHeaderFlag.needsChecksum != 0
     if wantsChecksum && checksumEnd > length { return .impossible }
     if isSegmented {
       guard let needed = guestFeature, features & needed == needed else { return .impossible }
-      if segmentation & Self.ecn != 0 && features & Feature.guestECN == 0 { return .impossible }
+      if segmentation & Segmentation.ecn != 0 && features & Feature.guestECN == 0 { return .impossible }
       if !wantsChecksum || segmentSize == 0 { return .impossible }
     }
     let knowsChecksums = features & Feature.guestChecksum != 0
@@ -84,9 +79,9 @@ struct NetHeader {
       return wantsChecksum ? .completed(asked) : .asIs
     }
     if wantsChecksum {
-      first = first & ~0xff | UInt64(Self.needsChecksum)
+      first = first & ~0xff | UInt64(NetHeaderFlag.needsChecksum)
     } else {
-      first = UInt64(flags & Self.dataValid)
+      first = UInt64(flags & NetHeaderFlag.dataValid)
       second = 0
     }
     return .asIs

@@ -6,10 +6,11 @@
 
 import CLinux
 import Linux
+import Virtio
 
 struct Generator: ~Copyable {
   private static let second: UInt64 = 1_000_000_000
-  private static let longestHeader = 12
+  private static let longestHeader = NetHeaderLayout.bytes
 
   private let block: Block
   private(set) var template: Template

@@ -11,9 +11,10 @@
 
 import CLinux
 import Linux
+import Virtio
 
 struct Tap: ~Copyable {
-  private static let header = 12
+  private static let header = NetHeaderLayout.bytes
   private static let room = header + Frame.longest
   /// Of TUNSETOFFLOAD, in newer headers than ours.
   private static let segmentsUDP: UInt = 0x20 | 0x40

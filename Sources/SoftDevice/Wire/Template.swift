@@ -7,6 +7,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 struct Template {
   /// Positions in the frame.
@@ -35,7 +36,7 @@ struct Template {
     self.length = length
     self.checksums = checksums
     bytes.clear()
-    if header >= 12 { bytes.store(10, UInt16(1).littleEndian) }
+    if header >= NetHeaderLayout.bytes { bytes.store(NetHeaderLayout.bufferCount, UInt16(1).littleEndian) }
     let frame = bytes.dropping(header)
     Self.fillEthernet(frame)
     Self.fillNetwork(frame, length)

@@ -5,6 +5,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 struct Wire: ~Copyable {
   enum Kind {

@@ -5,6 +5,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 /// A request: its number, and its name for sentences and the log.
 struct VhostCall {

@@ -5,6 +5,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 protocol VhostRings {
   /// Something about one ring that is a number.

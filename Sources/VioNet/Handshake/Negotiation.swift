@@ -7,16 +7,7 @@
 import CLinux
 import CVionet
 import Linux
-
-/// Bits of the device status, 2.1.
-enum DeviceStatus {
-  static let acknowledge: UInt8 = 1
-  static let driver: UInt8 = 2
-  static let driverOK: UInt8 = 4
-  static let featuresOK: UInt8 = 8
-  static let needsReset: UInt8 = 64
-  static let failed: UInt8 = 128
-}
+import Virtio
 
 /// What one entry of a receive ring may hold.
 struct ReceiveRoom {
@@ -32,8 +23,9 @@ struct ReceiveRoom {
 enum Negotiation {
   /// Bytes of the virtio-net header (virtio 1.4, 5.1.9): 20 with a hash, else 12, but 10 without VERSION_1 and merged buffers.
   static func headerSize(_ features: FeatureSet) -> Int {
-    if features.has(VIRTIO_NET_F_HASH_REPORT) { return 20 }
-    return features.has(VIRTIO_F_VERSION_1) || features.has(VIRTIO_NET_F_MRG_RXBUF) ? 12 : 10
+    if features.has(Feature.hashReport) { return NetHeaderLayout.bytesWithHash }
+    return features.has(Feature.version1 | Feature.mergeable)
+      ? NetHeaderLayout.bytes : NetHeaderLayout.legacyBytes
   }
 
   /// Steps 1 to 6. Returns the features in use and fills `config`. `room` is what a receive entry may hold.
@@ -88,34 +80,34 @@ enum Negotiation {
     var features = FeatureSet(
       offered & (requested(bus, options) & ~options.featuresOff | required),
       above: bus.traits.offeredAbove & Features.acceptedAbove)
-    if !bus.traits.resetsQueues { features.remove(VIRTIO_F_RING_RESET) }
-    if !bus.traits.carriesNotificationData { features.remove(VIRTIO_F_NOTIFICATION_DATA) }
+    if !bus.traits.resetsQueues { features.remove(Feature.ringReset) }
+    if !bus.traits.carriesNotificationData { features.remove(Feature.notificationData) }
     NetConfig.dropUnreadable(&features, bus.traits.configLength)
     config.mtu = UInt16(clamping: room.bytes - NetConfig.frameOverhead)
-    if features.has(VIRTIO_NET_F_MTU) {
+    if features.has(Feature.mtu) {
       if let mtu = try NetConfig.usableMTU(bus, room: room.bytes * mostBuffers(features, room)) {
         config.mtu = mtu
       } else {
         // Accepting it would bind the driver to receive packets of that size (5.1.4.2).
-        features.remove(VIRTIO_NET_F_MTU)
+        features.remove(Feature.mtu)
       }
     }
     try config.readHashing(bus, &features)
     // A back-end learns of each ring from its front-end, so that several pairs need no control queue there.
-    let hasPairs = features.has(VIRTIO_NET_F_MQ)
+    let hasPairs = features.has(Feature.multiqueue)
     Features.dropDependent(&features)
     decideMerging(&features, options, room, &config)
     config.largestMTU = config.mtu
-    if !features.has(VIRTIO_NET_F_MTU) {
-      let buffers = features.has(VIRTIO_NET_F_MRG_RXBUF) ? ReceiveRoom.mostSegments : config.buffers
+    if !features.has(Feature.mtu) {
+      let buffers = features.has(Feature.mergeable) ? ReceiveRoom.mostSegments : config.buffers
       config.largestMTU = UInt16(clamping: room.bytes * buffers - NetConfig.frameOverhead)
     }
-    if hasPairs && !bus.traits.isWholeDevice { features.bits |= 1 << UInt64(VIRTIO_NET_F_MQ) }
+    if hasPairs && !bus.traits.isWholeDevice { features.bits |= Feature.multiqueue }
     config.pairs = bus.traits.maximumQueuePairs
     // The field can be read as soon as the feature is offered (virtio 1.4, 2.5).
     let offers = FeatureSet(offered)
-    let hasMany = offers.has(VIRTIO_NET_F_MQ) || offers.has(VIRTIO_NET_F_RSS)
-    if bus.traits.isWholeDevice && hasMany && offers.has(VIRTIO_NET_F_CTRL_VQ) && bus.traits.configLength >= 10 {
+    let hasMany = offers.has(Feature.multiqueue) || offers.has(Feature.rss)
+    if bus.traits.isWholeDevice && hasMany && offers.has(Feature.controlQueue) && bus.traits.configLength >= 10 {
       config.pairs = try NetConfig.pairs(bus)
     }
     return features
@@ -125,20 +117,20 @@ enum Negotiation {
   private static func requested(_ bus: Bus, _ options: PortOptions) -> UInt64 {
     var wanted = Features.wanted
     if bus.traits.isWholeDevice { wanted |= Features.platformFeatures }
-    if !options.hasEventIndex { wanted &= ~(1 << UInt64(VIRTIO_RING_F_EVENT_IDX)) }
-    if options.inOrder != .off { wanted |= 1 << UInt64(VIRTIO_F_IN_ORDER) }
+    if !options.hasEventIndex { wanted &= ~Feature.eventIndex }
+    if options.inOrder != .off { wanted |= Feature.inOrder }
     // A PCI device offers packed rings because they suit it; back-ends in software all offer them.
     if options.packed == .on || options.packed == .best && bus.traits.prefersPackedRings {
-      wanted |= 1 << UInt64(VIRTIO_F_RING_PACKED)
+      wanted |= Feature.packed
     }
-    if options.mergeable != .off { wanted |= 1 << UInt64(VIRTIO_NET_F_MRG_RXBUF) }
+    if options.mergeable != .off { wanted |= Feature.mergeable }
     if options.receives(VIONET_RX_CHECKSUM) || options.receives(VIONET_RX_LRO) { wanted |= Features.receiveChecksum }
     if options.receives(VIONET_RX_LRO) { wanted |= Features.receiveSegments }
-    if options.queuePairs > 1 { wanted |= 1 << UInt64(VIRTIO_NET_F_MQ) }
+    if options.queuePairs > 1 { wanted |= Feature.multiqueue }
     if bus.traits.isWholeDevice || options.control == .on { wanted |= Features.controlFeatures }
-    if options.receives(VIONET_RX_VLAN_FILTER) { wanted |= 1 << UInt64(VIRTIO_NET_F_CTRL_VLAN) }
-    if options.receives(VIONET_RX_RSS) { wanted |= 1 << UInt64(VIRTIO_NET_F_RSS) }
-    if options.receives(VIONET_RX_HASH) { wanted |= 1 << UInt64(VIRTIO_NET_F_HASH_REPORT) }
+    if options.receives(VIONET_RX_VLAN_FILTER) { wanted |= Feature.controlVLAN }
+    if options.receives(VIONET_RX_RSS) { wanted |= Feature.rss }
+    if options.receives(VIONET_RX_HASH) { wanted |= Feature.hashReport }
     return wanted
   }
 
@@ -153,8 +145,8 @@ enum Negotiation {
     let most = mostBuffers(features, room)
     let forOne = buffers(Int(config.mtu) + NetConfig.frameOverhead)
     let joins = features.bits & Features.receiveSegments != 0
-    if options.mergeable == .best && !joins && forOne == 1 { features.remove(VIRTIO_NET_F_MRG_RXBUF) }
-    if features.has(VIRTIO_NET_F_MRG_RXBUF) { return }
+    if options.mergeable == .best && !joins && forOne == 1 { features.remove(Feature.mergeable) }
+    if features.has(Feature.mergeable) { return }
     config.buffers = joins ? max(forOne, buffers(NetConfig.longestJoined)) : forOne
     if config.buffers <= most { return }
     features.bits &= ~Features.receiveSegments
@@ -163,8 +155,8 @@ enum Negotiation {
 
   /// Buffers that one frame may lie in.
   private static func mostBuffers(_ features: FeatureSet, _ room: ReceiveRoom) -> Int {
-    if features.has(VIRTIO_NET_F_MRG_RXBUF) { return ReceiveRoom.mostSegments }
-    return features.has(VIRTIO_RING_F_INDIRECT_DESC) ? room.mostBuffers : 1
+    if features.has(Feature.mergeable) { return ReceiveRoom.mostSegments }
+    return features.has(Feature.indirect) ? room.mostBuffers : 1
   }
 
   private static func add(_ bit: UInt8, _ bus: Bus) throws(Failure) {

@@ -6,31 +6,19 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 struct NetConfig {
-  /// Field offsets of struct virtio_net_config.
-  static let addressOffset = 0
-  private static let statusOffset = 6
-  private static let pairsOffset = 8
-  private static let mtuOffset = 10
-  private static let speedOffset = 12
-  private static let duplexOffset = 16
-  private static let keyOffset = 17
-  private static let tableOffset = 18
-  private static let hashTypesOffset = 20
-  /// The smallest MTU that a device may offer (virtio 1.4, 5.1.4.1).
-  static let smallestMTU: UInt16 = 68
-
   /// Removes features whose whole use is a field that lies beyond the `length` bytes that can be read.
   static func dropUnreadable(_ features: inout FeatureSet, _ length: Int) {
-    if length < addressOffset + 6 { features.remove(VIRTIO_NET_F_MAC) }
-    if length < statusOffset + 2 { features.remove(VIRTIO_NET_F_STATUS) }
-    if length < pairsOffset + 2 { features.remove(VIRTIO_NET_F_MQ) }
-    if length < mtuOffset + 2 { features.remove(VIRTIO_NET_F_MTU) }
-    if length < duplexOffset + 1 { features.remove(VIRTIO_NET_F_SPEED_DUPLEX) }
-    if length < hashTypesOffset + 4 {
-      features.remove(VIRTIO_NET_F_RSS)
-      features.remove(VIRTIO_NET_F_HASH_REPORT)
+    if length < ConfigLayout.mac + 6 { features.remove(Feature.mac) }
+    if length < ConfigLayout.status + 2 { features.remove(Feature.status) }
+    if length < ConfigLayout.pairs + 2 { features.remove(Feature.multiqueue) }
+    if length < ConfigLayout.mtu + 2 { features.remove(Feature.mtu) }
+    if length < ConfigLayout.duplex + 1 { features.remove(Feature.speedDuplex) }
+    if length < ConfigLayout.hashTypes + 4 {
+      features.remove(Feature.rss)
+      features.remove(Feature.hashReport)
     }
   }
 
@@ -54,9 +42,9 @@ struct NetConfig {
 
   /// The device's MTU if it is valid and such a frame fits into `room` bytes; nil otherwise.
   static func usableMTU(_ bus: Bus, room: Int) throws(Failure) -> UInt16? {
-    let mtu = try number(bus, mtuOffset)
+    let mtu = try number(bus, ConfigLayout.mtu)
     let fits = Int(mtu) + frameOverhead <= room
-    if mtu >= smallestMTU && fits { return mtu }
+    if mtu >= ConfigLimit.smallestMTU && fits { return mtu }
     if Log.wanted(.info) {
       Log.line("device MTU").number(mtu).text("not used: below 68 or above the buffers").send(.info)
     }
@@ -68,8 +56,8 @@ struct NetConfig {
 
   /// Queue pairs of a device with MQ (virtio 1.4, 5.1.4); 1 if the field is invalid.
   static func pairs(_ bus: Bus) throws(Failure) -> UInt16 {
-    let pairs = try number(bus, pairsOffset)
-    return pairs < 1 || pairs > 0x8000 ? 1 : pairs
+    let pairs = try number(bus, ConfigLayout.pairs)
+    return pairs < 1 || pairs > ConfigLimit.mostPairs ? 1 : pairs
   }
 
   private(set) var hashing = HashLimits()
@@ -77,15 +65,15 @@ struct NetConfig {
   /// Reads what the device can hash. Removes the features of a device that can do less than it must (virtio 1.4, 5.1.4.1).
   // Safety: each read is as long as the field that it fills.
   mutating func readHashing(_ bus: Bus, _ features: inout FeatureSet) throws(Failure) {
-    if !features.has(VIRTIO_NET_F_RSS) && !features.has(VIRTIO_NET_F_HASH_REPORT) { return }
+    if !features.has(Feature.rss) && !features.has(Feature.hashReport) { return }
     var types: UInt32 = 0
-    try unsafe bus.readConfig(NetConfig.keyOffset, &hashing.key, 1)
-    try unsafe bus.readConfig(NetConfig.hashTypesOffset, &types, 4)
-    hashing.table = try NetConfig.number(bus, NetConfig.tableOffset)
+    try unsafe bus.readConfig(ConfigLayout.hashKeyLength, &hashing.key, 1)
+    try unsafe bus.readConfig(ConfigLayout.hashTypes, &types, 4)
+    hashing.table = try NetConfig.number(bus, ConfigLayout.hashTableLength)
     hashing.types = UInt32(littleEndian: types) & HashLimits.knownTypes
     let canHash = hashing.key >= 40 && hashing.types != 0
-    if !canHash { features.remove(VIRTIO_NET_F_HASH_REPORT) }
-    if !canHash || hashing.table < 128 { features.remove(VIRTIO_NET_F_RSS) }
+    if !canHash { features.remove(Feature.hashReport) }
+    if !canHash || hashing.table < 128 { features.remove(Feature.rss) }
     if Log.wanted(.info) {
       Log.line("hashing: key of").number(hashing.key).text("table of").number(hashing.table).text("types")
         .hex(hashing.types).text(canHash ? "" : "not used: the specification wants more").send(.info)
@@ -101,12 +89,12 @@ struct NetConfig {
   // Safety: the read fills the six bytes of an address.
   mutating func read(_ bus: Bus, _ features: FeatureSet, _ options: PortOptions) throws(Failure) {
     var given = MACAddress((0, 0, 0, 0, 0, 0))
-    if features.has(VIRTIO_NET_F_MAC) { try unsafe bus.readConfig(NetConfig.addressOffset, &given.bytes, 6) }
+    if features.has(Feature.mac) { try unsafe bus.readConfig(ConfigLayout.mac, &given.bytes, 6) }
     deviceAddress = given
     // Without the feature the link counts as up (5.1.4.2).
     linkUp = true
-    if features.has(VIRTIO_NET_F_STATUS) {
-      linkUp = try NetConfig.status(bus) & UInt16(VIRTIO_NET_S_LINK_UP) != 0
+    if features.has(Feature.status) {
+      linkUp = try NetConfig.status(bus) & LinkStatus.up != 0
     }
     try readSpeed(bus, features, requested: options.speed)
     if let requested = options.address { given = requested }
@@ -121,10 +109,10 @@ struct NetConfig {
   mutating func readSpeed(_ bus: Bus, _ features: FeatureSet, requested: UInt32) throws(Failure) {
     speed = requested
     duplex = requested == 0 ? VIONET_DUPLEX_UNKNOWN : VIONET_DUPLEX_FULL
-    if requested != 0 || !features.has(VIRTIO_NET_F_SPEED_DUPLEX) { return }
+    if requested != 0 || !features.has(Feature.speedDuplex) { return }
     var said: (speed: UInt32, duplex: UInt8) = (0, 0)
-    try unsafe bus.readConfig(NetConfig.speedOffset, &said.speed, 4)
-    try unsafe bus.readConfig(NetConfig.duplexOffset, &said.duplex, 1)
+    try unsafe bus.readConfig(ConfigLayout.speed, &said.speed, 4)
+    try unsafe bus.readConfig(ConfigLayout.duplex, &said.duplex, 1)
     // All ones means unknown, and so does any other value that the specification does not define (5.1.4).
     let number = UInt32(littleEndian: said.speed)
     speed = number > 0x7fff_ffff ? 0 : number
@@ -132,7 +120,7 @@ struct NetConfig {
   }
 
   /// The status field of a device with STATUS: link up, and a request to announce the address.
-  static func status(_ bus: Bus) throws(Failure) -> UInt16 { try number(bus, statusOffset) }
+  static func status(_ bus: Bus) throws(Failure) -> UInt16 { try number(bus, ConfigLayout.status) }
 
   /// A 16-bit little-endian field.
   // Safety: the read fills the two bytes of `field`.

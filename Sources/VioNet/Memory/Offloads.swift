@@ -6,6 +6,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 struct Offloads {
   var headerLength: UInt16
@@ -56,6 +57,6 @@ extension Offloads {
   static let requests: UInt32 = 0xff01
   /// And those that ask us for work.
   static let work: UInt32 = requests | 1 << 16
-  static let needsChecksum: UInt32 = 1
-  static let ecn: UInt8 = 0x80
+  @inline(__always) static var needsChecksum: UInt32 { UInt32(NetHeaderFlag.needsChecksum) }
+  @inline(__always) static var dataValid: UInt32 { UInt32(NetHeaderFlag.dataValid) }
 }

@@ -6,6 +6,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 extension Port {
   package mutating func initialise(_ config: vionet_config?) throws(Failure) {
@@ -51,7 +52,7 @@ extension Port {
       guard let pool = pools.receive else { throw Failure(EINVAL, "port ").number(number).text(" is not initialised") }
       agreed.features = try Negotiation.agree(bus, options, room: room(in: pool), &agreed.config)
       try reserve(in: pool)
-      if agreed.features.has(VIRTIO_NET_F_MTU) { bus.tell(mtu: agreed.config.mtu) }
+      if agreed.features.has(Feature.mtu) { bus.tell(mtu: agreed.config.mtu) }
       try makeQueues()
       try Negotiation.finish(bus)
       try restoreSettings()

@@ -6,6 +6,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 package struct Port {
   let number: UInt16

@@ -4,20 +4,21 @@
 
 import CLinux
 import Linux
+import Virtio
 
 extension Port {
   /// Bytes of the ring and of the pages for commands, and up to a page to align them.
-  var controlBytes: Int { agreed.features.has(VIRTIO_NET_F_CTRL_VQ) ? 4096 + Port.controlRingBytes + commandBytes : 0 }
+  var controlBytes: Int { agreed.features.has(Feature.controlQueue) ? 4096 + Port.controlRingBytes + commandBytes : 0 }
   static let controlRingBytes = 4 * 4096
   /// Bytes of the pages for commands. With RSS they have room for the largest table.
   private var commandBytes: Int {
-    let table = agreed.features.has(VIRTIO_NET_F_RSS) ? Int(agreed.config.hashing.table) : 0
+    let table = agreed.features.has(Feature.rss) ? Int(agreed.config.hashing.table) : 0
     return ControlQueue.pageBytes(data: HashLimits.commandBytes(table: table, key: 255))
   }
 
   /// Its virtqueue index: 2N for the N pairs that a device with MQ or RSS has, else 2 (virtio 1.4, 5.1.2).
   private var controlIndex: UInt16 {
-    let hasMany = agreed.features.has(VIRTIO_NET_F_MQ) || agreed.features.has(VIRTIO_NET_F_RSS)
+    let hasMany = agreed.features.has(Feature.multiqueue) || agreed.features.has(Feature.rss)
     return hasMany ? agreed.config.pairs &* 2 : 2
   }
 

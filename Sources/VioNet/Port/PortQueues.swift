@@ -6,13 +6,14 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 extension Port {
   /// What the rings are like, as negotiated.
   var shape: RingShape {
     RingShape(
-      isPacked: agreed.features.has(VIRTIO_F_RING_PACKED), isInOrder: agreed.features.has(VIRTIO_F_IN_ORDER),
-      hasEventIndex: agreed.features.has(VIRTIO_RING_F_EVENT_IDX))
+      isPacked: agreed.features.has(Feature.packed), isInOrder: agreed.features.has(Feature.inOrder),
+      hasEventIndex: agreed.features.has(Feature.eventIndex))
   }
 
   /// Makes all queues, and describes them and the memory they use to the device.
@@ -31,7 +32,7 @@ extension Port {
     try bus.share(try sharedRegions(region))
     try statistics.makeRoom(options.queuePairs)
     let end = try makePairs(receive, transmit, region)
-    if agreed.features.has(VIRTIO_NET_F_CTRL_VQ) { try makeControlQueue(region, end) }
+    if agreed.features.has(Feature.controlQueue) { try makeControlQueue(region, end) }
     try connectInterrupts()
     try describeRings(receive, transmit, region)
   }
@@ -42,7 +43,7 @@ extension Port {
       throw Failure(EINVAL, "queues: ").number(pairs).text(" were asked for, and the device has ")
         .number(agreed.config.pairs)
     }
-    let hasMany = agreed.features.has(VIRTIO_NET_F_MQ) || agreed.features.has(VIRTIO_NET_F_RSS)
+    let hasMany = agreed.features.has(Feature.multiqueue) || agreed.features.has(Feature.rss)
     if pairs > 1 && bus.traits.isWholeDevice && !hasMany {
       throw Failure(EINVAL, "queues: ").number(pairs).text(" take VIRTIO_NET_F_MQ, which features_off forbids")
     }
@@ -122,7 +123,7 @@ extension Port {
     if size != wanted, Log.wanted(.info) {
       Log.line("queue").number(index).text("has").number(size).text("descriptors, not").number(wanted).send(.info)
     }
-    let isPacked = agreed.features.has(VIRTIO_F_RING_PACKED)
+    let isPacked = agreed.features.has(Feature.packed)
     if !isPacked && size & (size - 1) != 0 {
       throw Failure(EINVAL, "queue_size: the device has no packed rings, and a split one has a power of two, not ")
         .number(size)
@@ -133,7 +134,7 @@ extension Port {
   /// Descriptors in each table behind a ring: to send packets of several segments, and to receive frames in several
   /// buffers that the device does not merge.
   func tableDescriptors(transmit: Bool) -> Int {
-    if !agreed.features.has(VIRTIO_RING_F_INDIRECT_DESC) { return 0 }
+    if !agreed.features.has(Feature.indirect) { return 0 }
     return transmit ? RingLayout.indirectDescriptors : agreed.config.buffers > 1 ? agreed.config.buffers : 0
   }
 

@@ -6,6 +6,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 extension Port {
   func receiveQueue(_ pair: UInt16) -> Cell<ReceiveQueue> {
@@ -57,13 +58,14 @@ extension Port {
     let base = unsafe Shared(region.base + offset)
     var core = try Virtqueue(port: number, index: pair * 2 + 1, ring: base, layout: layout, shape: shape)
     // With a negotiated MTU no longer frame may be sent (virtio 1.4, 5.1.4.2). Without one the length must fit its field.
-    let longest = agreed.features.has(VIRTIO_NET_F_MTU) ? UInt32(agreed.config.mtu) + NetConfig.frameHeader : 65535
+    let longest = agreed.features.has(Feature.mtu) ? UInt32(agreed.config.mtu) + NetConfig.frameHeader : 65535
     var queue: TransmitQueue
     do throws(Failure) {
       let indirect = try indirectTables(layout, region, offset)
       do throws(Failure) {
         queue = try TransmitQueue(
-          core: core, pool: pool, headerSize: Negotiation.headerSize(agreed.features), longest: longest, pools: pools.visible,
+          core: core, pool: pool, headerSize: Negotiation.headerSize(agreed.features), longest: longest,
+          pools: pools.visible,
           offers: TransmitOffers(agreed.features), indirect: indirect)
       } catch {
         indirect?.destroy()

@@ -7,6 +7,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 extension Port {
   // MARK: Waiting
@@ -82,7 +83,7 @@ extension Port {
     }
     if agreed.startFeatures.isEmpty {
       agreed.startFeatures = agreed.features
-    } else if phase == .waiting && !agreed.features.has(VIRTIO_NET_F_GUEST_ANNOUNCE) {
+    } else if phase == .waiting && !agreed.features.has(Feature.announce) {
       // A device with that feature asks the driver to announce itself.
       bus.connector?.announce(agreed.config.address.inMemory)
     }

@@ -5,6 +5,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 extension Port {
   package mutating func start() throws(Failure) {

@@ -6,6 +6,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 struct ControlQueue {
   private var core: Virtqueue
@@ -75,7 +76,9 @@ struct ControlQueue {
     }
     let verdict = page.load8(answerOffset)
     if Log.wanted(.debug) { Log.line("control:").text(command.name).text("answered").number(verdict).send(.debug) }
-    if verdict != 0 { throw Failure(EIO, "the device refused control command ").plain(Text(command.name)) }
+    if verdict != ControlAnswer.ok {
+      throw Failure(EIO, "the device refused control command ").plain(Text(command.name))
+    }
     if let target = unsafe target {
       unsafe target.copyMemory(from: page.base + answerOffset + 1, byteCount: answer)
     }
@@ -92,13 +95,13 @@ struct ControlQueue {
     if pieces == 3 {
       ring.link(
         second, place: 1, head: head, address: devicePage &+ UInt64(ControlQueue.dataOffset), length: UInt32(count),
-        flags: UInt16(VRING_DESC_F_NEXT), next: last)
+        flags: DescriptorFlag.next, next: last)
     }
     ring.link(
       third, place: pieces - 1, head: head, address: devicePage &+ UInt64(answerOffset),
-      length: UInt32(1 + answer), flags: UInt16(VRING_DESC_F_WRITE), next: 0)
+      length: UInt32(1 + answer), flags: DescriptorFlag.write, next: 0)
     ring.post(
-      head, address: devicePage, length: 2, flags: UInt16(VRING_DESC_F_NEXT),
+      head, address: devicePage, length: 2, flags: DescriptorFlag.next,
       next: UInt16(truncatingIfNeeded: second), descriptors: pieces)
     ring.save(&core.ring)
     if R.publish(&core.ring) { core.notifyDevice() }
@@ -131,11 +134,4 @@ struct ControlQueue {
     ring.save(&core.ring)
     return true
   }
-}
-
-/// Class and number of a command, with its name for sentences.
-struct ControlCommand {
-  let group: UInt8
-  let number: UInt8
-  let name: StaticString
 }

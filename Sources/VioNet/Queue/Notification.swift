@@ -5,25 +5,26 @@
 
 import CLinux
 import Linux
+import Virtio
 
 extension RingState {
   /// What a notification tells with NOTIFICATION_DATA (2.9): where the next entry goes, of a packed ring with the wrap
   /// counter, which is 1 in the first lap, in bit 15.
   var position: UInt16 {
-    shape.isPacked && availableMark == PackedFlags.available ? nextAvailable | 0x8000 : nextAvailable
+    shape.isPacked && availableMark == DescriptorFlag.available ? nextAvailable | 0x8000 : nextAvailable
   }
 
   /// Offset of used_event, behind the available entries (virtio 1.4, 2.7.6).
-  private var usedEventOffset: Int { RingLayout.elementsOffset + Int(size) * 2 }
+  private var usedEventOffset: Int { RingFormat.elementsOffset + Int(size) * 2 }
 
   /// No signals (2.7.7.1, 2.8.10).
   func refuseSignals() {
     if shape.isPacked {
-      available.store16(RingLayout.eventFlagsOffset, PackedFlags.disable)
+      available.store16(RingFormat.eventFlagsOffset, EventFlag.disable)
     } else if shape.hasEventIndex {
       available.store16(usedEventOffset, lastUsed &- 1)
     } else {
-      available.store16(RingLayout.flagsOffset, UInt16(VRING_AVAIL_F_NO_INTERRUPT))
+      available.store16(RingFormat.flagsOffset, SplitFlag.noInterrupt)
     }
   }
 
@@ -32,15 +33,15 @@ extension RingState {
     if shape.isPacked {
       if shape.hasEventIndex {
         let lap: UInt16 = usedMark == 0 ? 0 : 0x8000
-        available.store16(RingLayout.eventOffset, lastUsed | lap)
-        available.store16Release(RingLayout.eventFlagsOffset, PackedFlags.atDescriptor)
+        available.store16(RingFormat.eventOffset, lastUsed | lap)
+        available.store16Release(RingFormat.eventFlagsOffset, EventFlag.atDescriptor)
       } else {
-        available.store16(RingLayout.eventFlagsOffset, PackedFlags.enable)
+        available.store16(RingFormat.eventFlagsOffset, EventFlag.enable)
       }
     } else if shape.hasEventIndex {
       available.store16(usedEventOffset, lastUsed)
     } else {
-      available.store16(RingLayout.flagsOffset, 0)
+      available.store16(RingFormat.flagsOffset, 0)
     }
     shared_fence()
     return hasUsed
@@ -49,9 +50,9 @@ extension RingState {
   /// Something is used that was not taken yet.
   var hasUsed: Bool {
     if batchLeft != 0 { return true }
-    if !shape.isPacked { return used.load16(RingLayout.indexOffset) != lastUsed }
+    if !shape.isPacked { return used.load16(RingFormat.indexOffset) != lastUsed }
     if outstanding == 0 { return false }
-    let flags = descriptors.load16(Int(lastUsed) * RingLayout.descriptorBytes + 14)
-    return flags & PackedFlags.both == usedMark
+    let flags = descriptors.load16(Int(lastUsed) * RingFormat.descriptorBytes + 14)
+    return flags & DescriptorFlag.availableAndUsed == usedMark
   }
 }

@@ -5,16 +5,7 @@
 
 import CLinux
 import Linux
-
-enum PackedFlags {
-  static let available: UInt16 = 1 << 7
-  static let used: UInt16 = 1 << 15
-  static let both = available | used
-  /// Event structure: signal always, never, at one descriptor (2.8.10).
-  static let enable: UInt16 = 0
-  static let disable: UInt16 = 1
-  static let atDescriptor: UInt16 = 2
-}
+import Virtio
 
 struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
   @inline(__always) static var isInOrder: Bool { Order.isInOrder }
@@ -63,8 +54,8 @@ struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
   @inline(__always)
   mutating func look() -> Bool {
     if Order.isInOrder && batchLeft != 0 { return true }
-    word = descriptors.load64Acquire(lastUsed &* RingLayout.descriptorBytes &+ 8)
-    return UInt16(truncatingIfNeeded: word >> 48) & PackedFlags.both == usedMark
+    word = descriptors.load64Acquire(lastUsed &* RingFormat.descriptorBytes &+ 8)
+    return UInt16(truncatingIfNeeded: word >> 48) & DescriptorFlag.availableAndUsed == usedMark
   }
 
   @inline(__always)
@@ -107,7 +98,7 @@ struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
     lastUsed &+= count
     if lastUsed >= size {
       lastUsed &-= size
-      usedMark ^= PackedFlags.both
+      usedMark ^= DescriptorFlag.availableAndUsed
     }
     if Order.isInOrder { batchLeft = max(0, batchLeft &- count) }
   }
@@ -137,7 +128,7 @@ struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
     _ id: Int, address: UInt64, length: UInt32, flags: UInt16, next: UInt16, descriptors count: Int
   ) {
     if posted == 0 {
-      head = nextAvailable &* RingLayout.descriptorBytes
+      head = nextAvailable &* RingFormat.descriptorBytes
       headWord = PackedRing.word(id, length, flags | availableMark)
       descriptors.store64(head, address)
     } else {
@@ -146,7 +137,7 @@ struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
     nextAvailable &+= count
     if nextAvailable >= size {
       nextAvailable &-= size
-      availableMark ^= PackedFlags.both
+      availableMark ^= DescriptorFlag.availableAndUsed
     }
     posted &+= count
   }
@@ -158,7 +149,7 @@ struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
   ) {
     let at = nextAvailable &+ place
     if at >= size {
-      write(at &- size, head, address, length, flags | availableMark ^ PackedFlags.both)
+      write(at &- size, head, address, length, flags | availableMark ^ DescriptorFlag.availableAndUsed)
     } else {
       write(at, head, address, length, flags | availableMark)
     }
@@ -166,7 +157,7 @@ struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
 
   @inline(__always)
   func write(_ place: Int, _ id: Int, _ address: UInt64, _ length: UInt32, _ flags: UInt16) {
-    let at = place &* RingLayout.descriptorBytes
+    let at = place &* RingFormat.descriptorBytes
     descriptors.store64(at, address)
     descriptors.store64Release(at &+ 8, PackedRing.word(id, length, flags))
   }
@@ -208,9 +199,9 @@ struct PackedRing<Order: UseOrder>: Ring, ~Copyable {
     shared_fence()
     let wish = state.used.load32(0)
     let flags = UInt16(truncatingIfNeeded: wish >> 16) & 3
-    if flags != PackedFlags.atDescriptor || !state.shape.hasEventIndex { return flags != PackedFlags.disable }
+    if flags != EventFlag.atDescriptor || !state.shape.hasEventIndex { return flags != EventFlag.disable }
     // Was the descriptor it names among those that are new?
-    let lap = wish & 0x8000 != 0 ? PackedFlags.available : PackedFlags.used
+    let lap = wish & 0x8000 != 0 ? DescriptorFlag.available : DescriptorFlag.used
     let isThisLap = state.availableMark == lap
     let event = Int(wish & 0x7fff) &- (isThisLap ? 0 : Int(state.size))
     let behind = Int(state.nextAvailable) &- 1 &- event

@@ -4,24 +4,27 @@
 
 import CLinux
 import Linux
+import Virtio
 
 extension PackedRing {
   @inline(__always) var place: Int { lastUsed }
   @inline(__always) var row: Int { size &- lastUsed }
 
   @inline(__always)
-  func entry(_ place: Int) -> UInt64 { descriptors.load64Acquire(place &* RingLayout.descriptorBytes &+ 8) }
+  func entry(_ place: Int) -> UInt64 { descriptors.load64Acquire(place &* RingFormat.descriptorBytes &+ 8) }
   @inline(__always)
   static func length(_ entry: UInt64) -> UInt64 { entry & 0xffff_ffff }
   @inline(__always)
   static func id(_ entry: UInt64) -> Int { Int(UInt16(truncatingIfNeeded: entry >> 32)) }
   @inline(__always)
-  func isStillEmpty(_ entry: UInt64) -> Bool { (entry ^ marked(usedMark)) & marked(PackedFlags.both) != 0 }
+  func isStillEmpty(_ entry: UInt64) -> Bool {
+    (entry ^ marked(usedMark)) & marked(DescriptorFlag.availableAndUsed) != 0
+  }
   @inline(__always)
   func isAccepted(_ entry: UInt64, _ place: Int, isStraight: Bool) -> Bool {
     if !isStraight { return !isStillEmpty(entry) && PackedRing.id(entry) < size }
     let expected = marked(usedMark) | UInt64(truncatingIfNeeded: place) << 32
-    return (entry ^ expected) & (marked(PackedFlags.both) | 0xffff << 32) == 0
+    return (entry ^ expected) & (marked(DescriptorFlag.availableAndUsed) | 0xffff << 32) == 0
   }
 
   @inline(__always)
@@ -38,7 +41,7 @@ extension PackedRing {
     let ids: UInt64 = 1 << 32
     let firstOther = firstWords ^ SIMD2(expected, expected &+ ids)
     let secondOther = secondWords ^ SIMD2(expected &+ 2 &* ids, expected &+ 3 &* ids)
-    let other = (firstOther | secondOther) & SIMD2(repeating: marked(PackedFlags.both) | 0xffff << 32)
+    let other = (firstOther | secondOther) & SIMD2(repeating: marked(DescriptorFlag.availableAndUsed) | 0xffff << 32)
     let wrong = other | negative & SIMD2(repeating: 1 << 63)
     return wrong[0] | wrong[1] != 0 ? nil : FourLengths(first: first, second: second)
   }
@@ -46,7 +49,7 @@ extension PackedRing {
   /// In a ring without idle descriptors the next available place is this one, a lap on.
   @inline(__always)
   func replace(_ id: Int, _ place: Int, isStraight: Bool, address: UInt64, length: UInt32) {
-    let flags = UInt16(VRING_DESC_F_WRITE) | usedMark ^ PackedFlags.available
+    let flags = DescriptorFlag.write | usedMark ^ DescriptorFlag.available
     write(place, id, address, length, flags)
   }
 
@@ -56,10 +59,10 @@ extension PackedRing {
     state.lastUsed &+= UInt16(truncatingIfNeeded: count)
     if state.lastUsed == state.size {
       state.lastUsed = 0
-      state.usedMark ^= PackedFlags.both
+      state.usedMark ^= DescriptorFlag.availableAndUsed
     }
     state.nextAvailable = state.lastUsed
-    state.availableMark = state.usedMark ^ PackedFlags.available
+    state.availableMark = state.usedMark ^ DescriptorFlag.available
   }
 
   /// Flags where an entry has them.
@@ -90,8 +93,8 @@ extension PackedRing {
   @inline(__always)
   func fetchIdle(_ count: Int) {
     if !Order.isInOrder { return }
-    var at = nextAvailable &* RingLayout.descriptorBytes
-    let end = at &+ count &* RingLayout.descriptorBytes
+    var at = nextAvailable &* RingFormat.descriptorBytes
+    let end = at &+ count &* RingFormat.descriptorBytes
     // Four lines at a time: those that are too many are the next burst's, and may lie behind the ring.
     while at < end {
       descriptors.prefetchForWriting(at)
@@ -113,7 +116,7 @@ extension PackedRing {
     state.nextAvailable &+= UInt16(truncatingIfNeeded: count)
     if state.nextAvailable == state.size {
       state.nextAvailable = 0
-      state.availableMark ^= PackedFlags.both
+      state.availableMark ^= DescriptorFlag.availableAndUsed
     }
   }
 }

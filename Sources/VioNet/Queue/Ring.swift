@@ -8,6 +8,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 /// One used entry: 32 bits each, to be compared as such before they are made narrow.
 struct Used {
@@ -164,8 +165,8 @@ struct RingState {
   /// Split: used entries taken so far. Packed: the place of the next one.
   var lastUsed: UInt16 = 0
   /// Packed: what marks a descriptor available, and used, in this lap (2.8.1).
-  var availableMark: UInt16 = PackedFlags.available
-  var usedMark: UInt16 = PackedFlags.available | PackedFlags.used
+  var availableMark: UInt16 = DescriptorFlag.available
+  var usedMark: UInt16 = DescriptorFlag.available | DescriptorFlag.used
   /// Split: nextAvailable as the device was last told. Packed: descriptors posted since it was last told.
   var published: UInt16 = 0
   /// The device has used all descriptors in order so far: then the idle ones follow one another, and their ids need no

@@ -5,6 +5,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 struct SplitRing<Order: UseOrder>: Ring, ~Copyable {
   @inline(__always) static var isInOrder: Bool { Order.isInOrder }
@@ -36,7 +37,7 @@ struct SplitRing<Order: UseOrder>: Ring, ~Copyable {
     batchLeft = Int(state.batchLeft)
     batchLength = state.batchLength
     // Acquire: the entries are read after the index that announces them.
-    let moved = usedRing.load16Acquire(RingLayout.indexOffset) &- state.lastUsed
+    let moved = usedRing.load16Acquire(RingFormat.indexOffset) &- state.lastUsed
     // More than was outstanding: none of that is believed.
     jumped = moved > state.nextAvailable &- state.lastUsed
     pending = jumped ? 0 : Int(moved)
@@ -111,7 +112,7 @@ struct SplitRing<Order: UseOrder>: Ring, ~Copyable {
   mutating func link(
     _ id: Int, place: Int, head: Int, address: UInt64, length: UInt32, flags: UInt16, next: UInt16
   ) {
-    let at = id &* RingLayout.descriptorBytes
+    let at = id &* RingFormat.descriptorBytes
     descriptors.store64(at, address)
     descriptors.store64(at &+ 8, UInt64(length) | UInt64(flags) << 32 | UInt64(next) << 48)
   }
@@ -120,7 +121,7 @@ struct SplitRing<Order: UseOrder>: Ring, ~Copyable {
   /// line is left alone, and stays with the device too.
   @inline(__always)
   func offer(_ id: Int, at place: Int) {
-    let at = RingLayout.elementsOffset &+ place &* 2
+    let at = RingFormat.elementsOffset &+ place &* 2
     let id = UInt16(truncatingIfNeeded: id)
     if availableRing.load16(at) != id { availableRing.store16(at, id) }
   }
@@ -138,7 +139,7 @@ struct SplitRing<Order: UseOrder>: Ring, ~Copyable {
 
   @inline(__always)
   static func expose(_ state: borrowing RingState) {
-    state.available.store16Release(RingLayout.indexOffset, state.nextAvailable)
+    state.available.store16Release(RingFormat.indexOffset, state.nextAvailable)
   }
 
   @inline(__always)
@@ -154,10 +155,10 @@ struct SplitRing<Order: UseOrder>: Ring, ~Copyable {
     // The index must be out before the wish is read, or both sides may go to sleep (2.7.13.4.1).
     shared_fence()
     if !state.shape.hasEventIndex {
-      return state.used.load16(RingLayout.flagsOffset) & UInt16(VRING_USED_F_NO_NOTIFY) == 0
+      return state.used.load16(RingFormat.flagsOffset) & SplitFlag.noNotify == 0
     }
     // avail_event behind the used entries: was it among what is new? (2.7.10)
-    let event = state.used.load16(RingLayout.elementsOffset &+ Int(state.size) &* RingLayout.usedElementBytes)
+    let event = state.used.load16(RingFormat.elementsOffset &+ Int(state.size) &* RingFormat.usedElementBytes)
     return next &- event &- 1 < next &- last
   }
 }

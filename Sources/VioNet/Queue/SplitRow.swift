@@ -4,6 +4,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 extension SplitRing {
   @inline(__always) var place: Int { lastUsed & mask }
@@ -11,7 +12,7 @@ extension SplitRing {
 
   @inline(__always)
   func entry(_ place: Int) -> UInt64 {
-    usedRing.load64(RingLayout.elementsOffset &+ place &* RingLayout.usedElementBytes)
+    usedRing.load64(RingFormat.elementsOffset &+ place &* RingFormat.usedElementBytes)
   }
   @inline(__always)
   static func length(_ entry: UInt64) -> UInt64 { entry >> 32 }
@@ -41,7 +42,7 @@ extension SplitRing {
   /// Length and flags of the descriptor are what they were, and in a straight row the available entry too.
   @inline(__always)
   func replace(_ id: Int, _ place: Int, isStraight: Bool, address: UInt64, length: UInt32) {
-    descriptors.store64(id &* RingLayout.descriptorBytes, address)
+    descriptors.store64(id &* RingFormat.descriptorBytes, address)
     if !isStraight { offer(id, at: place) }
   }
 
@@ -74,7 +75,7 @@ extension SplitRing {
   @inline(__always)
   func postInRow(_ ahead: Int, address: UInt64, length: UInt32) {
     let id = idlePlace &+ ahead
-    let at = id &* RingLayout.descriptorBytes
+    let at = id &* RingFormat.descriptorBytes
     descriptors.store64(at, address)
     descriptors.store64(at &+ 8, UInt64(length))
     offer(id, at: nextAvailable & mask &+ ahead)

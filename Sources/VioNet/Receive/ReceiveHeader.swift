@@ -6,6 +6,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 /// What of a header matters to a queue.
 struct HeaderReading {
@@ -24,20 +25,16 @@ struct HeaderReading {
   private(set) var hasHash = false
   private(set) var stripsVLAN = false
 
-  static let needsChecksum: UInt32 = 1
-  static let dataValid: UInt32 = 2
-  static let ecn: UInt8 = 0x80
-
   init(_ features: FeatureSet, stripsVLAN: Bool) {
-    isMerged = features.has(VIRTIO_NET_F_MRG_RXBUF)
+    isMerged = features.has(Feature.mergeable)
     countMask = isMerged ? 0xffff_0000 : 0
-    hasChecksum = features.has(VIRTIO_NET_F_GUEST_CSUM)
-    plainMask = hasChecksum ? HeaderReading.dataValid : 0
-    if features.has(VIRTIO_NET_F_GUEST_TSO4) { types |= 1 << 1 }
-    if features.has(VIRTIO_NET_F_GUEST_TSO6) { types |= 1 << 4 }
-    if features.has(VIRTIO_NET_F_GUEST_USO4) || features.has(VIRTIO_NET_F_GUEST_USO6) { types |= 1 << 5 }
-    hasECN = features.has(VIRTIO_NET_F_GUEST_ECN)
-    hasHash = features.has(VIRTIO_NET_F_HASH_REPORT)
+    hasChecksum = features.has(Feature.guestChecksum)
+    plainMask = hasChecksum ? Offloads.dataValid : 0
+    if features.has(Feature.guestTSO4) { types |= 1 << Segmentation.tcp4 }
+    if features.has(Feature.guestTSO6) { types |= 1 << Segmentation.tcp6 }
+    if features.has(Feature.guestUSO4) || features.has(Feature.guestUSO6) { types |= 1 << Segmentation.udp }
+    hasECN = features.has(Feature.guestECN)
+    hasHash = features.has(Feature.hashReport)
     self.stripsVLAN = stripsVLAN
     ordinaryMask = countMask | 0xff01
     ordinary = hasHash || stripsVLAN ? UInt32.max : countMask & 0x1_0000
@@ -106,19 +103,19 @@ extension ReceiveQueue {
     let type = UInt8(truncatingIfNeeded: marks >> 8)
     var flags = marks & 0xff00
     if type != 0 {
-      let base = type & ~HeaderReading.ecn
+      let base = type & ~Segmentation.ecn
       if base > 7 || reading.types >> base & 1 == 0 || offloads.segmentSize == 0 { return false }
-      if type & HeaderReading.ecn != 0 && !reading.hasECN { return false }
+      if type & Segmentation.ecn != 0 && !reading.hasECN { return false }
     }
-    if marks & HeaderReading.needsChecksum != 0 {
+    if marks & Offloads.needsChecksum != 0 {
       let end = UInt32(offloads.checksumStart) + UInt32(offloads.checksumOffset) + 2
       if !reading.hasChecksum || end > packet.totalLength { return false }
-      flags |= HeaderReading.needsChecksum
+      flags |= Offloads.needsChecksum
     } else {
       offloads.checksumStart = 0
       offloads.checksumOffset = 0
     }
-    if reading.hasChecksum { flags |= marks & HeaderReading.dataValid }
+    if reading.hasChecksum { flags |= marks & Offloads.dataValid }
     // A hint, and not always a good one (5.1.9.4.2).
     if UInt32(offloads.headerLength) > packet.length { offloads.headerLength = 0 }
     packet.flags = flags
@@ -130,9 +127,9 @@ extension ReceiveQueue {
 extension Packet {
   /// hash_value and hash_report (5.1.9.4.5), behind the first 12 bytes.
   fileprivate func takeHash(_ header: UnsafeMutableRawPointer) {
-    let report = unsafe UInt32(shared_load16(header + 16))
+    let report = unsafe UInt32(shared_load16(header + NetHeaderLayout.hashReport))
     if report == 0 || report > 9 { return }
-    unsafe pointer.pointee.hash = shared_load32(header + 12)
+    unsafe pointer.pointee.hash = shared_load32(header + NetHeaderLayout.hash)
     flags |= VIONET_PACKET_HASH.rawValue | report << 24
   }
 
@@ -147,7 +144,7 @@ extension Packet {
     unsafe pointer.pointee.length &-= 4
     unsafe pointer.pointee.total_length &-= 4
     var offloads = self.offloads
-    if flags & HeaderReading.needsChecksum != 0 && offloads.checksumStart >= 18 { offloads.checksumStart &-= 4 }
+    if flags & Offloads.needsChecksum != 0 && offloads.checksumStart >= 18 { offloads.checksumStart &-= 4 }
     if offloads.headerLength >= 18 { offloads.headerLength &-= 4 }
     self.offloads = offloads
     flags |= VIONET_PACKET_VLAN.rawValue

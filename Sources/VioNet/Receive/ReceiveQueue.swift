@@ -6,6 +6,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 struct ReceiveQueue {
   var core: Virtqueue
@@ -83,7 +84,7 @@ extension ReceiveQueue {
     core.slots[id] = packet
     ring.post(
       id, address: packet.deviceBuffer &+ toBuffer, length: bufferLength,
-      flags: UInt16(VRING_DESC_F_WRITE), next: 0, descriptors: 1)
+      flags: DescriptorFlag.write, next: 0, descriptors: 1)
   }
 
   /// Before a burst: the time to mend what a dry pool left undone, and to notice a lying device.

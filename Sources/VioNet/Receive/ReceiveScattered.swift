@@ -7,6 +7,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 /// Tables of descriptors outside the ring, one for each that is in it (2.7.5.3, 2.8.7).
 struct ScatterTables {
@@ -35,7 +36,7 @@ struct ScatterTables {
 
   private static var noMemory: Failure { Failure(ENOMEM, "no memory for indirect descriptors") }
 
-  @inline(__always) var bytes: Int { buffers &* RingLayout.descriptorBytes }
+  @inline(__always) var bytes: Int { buffers &* RingFormat.descriptorBytes }
 
   @inline(__always)
   func keep(_ packets: Packet?, at id: Int, missing count: UInt16) {
@@ -146,19 +147,19 @@ extension ReceiveQueue {
       let start = packet.deviceBuffer &+ (isFirst ? toBuffer : UInt64(VIONET_HEADROOM))
       let length = segmentLength &+ (isFirst ? headerSize : 0)
       // A split ring's table is a chain; a packed one's is read in order, and its flags come last (2.8.7).
-      var marks = UInt64(VRING_DESC_F_WRITE) << 48
+      var marks = UInt64(DescriptorFlag.write) << 48
       if !core.ring.shape.isPacked {
         let isLast = place &+ 1 == scatter.buffers
         marks >>= 16
-        if !isLast { marks |= UInt64(VRING_DESC_F_NEXT) << 32 | UInt64(truncatingIfNeeded: place &+ 1) << 48 }
+        if !isLast { marks |= UInt64(DescriptorFlag.next) << 32 | UInt64(truncatingIfNeeded: place &+ 1) << 48 }
       }
-      table.store64(place &* RingLayout.descriptorBytes, start)
-      table.store64(place &* RingLayout.descriptorBytes &+ 8, UInt64(length) | marks)
+      table.store64(place &* RingFormat.descriptorBytes, start)
+      table.store64(place &* RingFormat.descriptorBytes &+ 8, UInt64(length) | marks)
     }
     core.slots[id] = next
     scatter.keep(nil, at: id, missing: 0)
     ring.post(
       id, address: scatter.deviceAddress &+ UInt64(truncatingIfNeeded: id &* scatter.bytes),
-      length: UInt32(truncatingIfNeeded: scatter.bytes), flags: UInt16(VRING_DESC_F_INDIRECT), next: 0, descriptors: 1)
+      length: UInt32(truncatingIfNeeded: scatter.bytes), flags: DescriptorFlag.indirect, next: 0, descriptors: 1)
   }
 }

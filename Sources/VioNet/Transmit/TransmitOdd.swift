@@ -6,6 +6,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 extension TransmitQueue {
   enum Verdict {
@@ -102,12 +103,12 @@ extension TransmitQueue {
       if place > 0 {
         ring.link(
           Int(id), place: place, head: first, address: TransmitQueue.deviceAddress(packet), length: packet.length,
-          flags: isLast ? 0 : UInt16(VRING_DESC_F_NEXT), next: links[id])
+          flags: isLast ? 0 : DescriptorFlag.next, next: links[id])
       }
     }
     ring.post(
       first, address: TransmitQueue.deviceAddress(head) &- UInt64(headerSize), length: head.length &+ headerSize,
-      flags: segments == 1 ? 0 : UInt16(VRING_DESC_F_NEXT), next: links[first], descriptors: segments)
+      flags: segments == 1 ? 0 : DescriptorFlag.next, next: links[first], descriptors: segments)
     ring.save(&core.ring)
   }
 
@@ -127,18 +128,18 @@ extension TransmitQueue {
       segment = packet.next
       if packet.references == 1 { packet.owner = Owner.ring }
       let header = place == 0 ? headerSize : 0
-      table.store64(place &* RingLayout.descriptorBytes, TransmitQueue.deviceAddress(packet) &- UInt64(header))
+      table.store64(place &* RingFormat.descriptorBytes, TransmitQueue.deviceAddress(packet) &- UInt64(header))
       // A packed ring's table is read in order; a split one's is a chain.
       let isLinked = !core.ring.shape.isPacked && place < segments &- 1
       let next = UInt64(truncatingIfNeeded: place &+ 1) << 48
-      let link = isLinked ? UInt64(VRING_DESC_F_NEXT) << 32 | next : 0
-      table.store64(place &* RingLayout.descriptorBytes &+ 8, UInt64(packet.length &+ header) | link)
+      let link = isLinked ? UInt64(DescriptorFlag.next) << 32 | next : 0
+      table.store64(place &* RingFormat.descriptorBytes &+ 8, UInt64(packet.length &+ header) | link)
     }
     core.slots[marked: id] = head.address | TransmitQueue.indirect
     ring.post(
       id, address: indirect.deviceAddress &+ UInt64(truncatingIfNeeded: id &* RingLayout.indirectBytes),
-      length: UInt32(truncatingIfNeeded: segments &* RingLayout.descriptorBytes),
-      flags: UInt16(VRING_DESC_F_INDIRECT), next: 0, descriptors: 1)
+      length: UInt32(truncatingIfNeeded: segments &* RingFormat.descriptorBytes),
+      flags: DescriptorFlag.indirect, next: 0, descriptors: 1)
     ring.save(&core.ring)
   }
 }

@@ -5,6 +5,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 struct TransmitOffers {
   private(set) var hasChecksum = false
@@ -16,11 +17,11 @@ struct TransmitOffers {
   static let longestSegmented: UInt32 = 65535 + 14
 
   init(_ features: FeatureSet) {
-    hasChecksum = features.has(VIRTIO_NET_F_CSUM)
-    if features.has(VIRTIO_NET_F_HOST_TSO4) { types |= 1 << 1 }
-    if features.has(VIRTIO_NET_F_HOST_TSO6) { types |= 1 << 4 }
-    if features.has(VIRTIO_NET_F_HOST_USO) { types |= 1 << 5 }
-    hasECN = features.has(VIRTIO_NET_F_HOST_ECN)
+    hasChecksum = features.has(Feature.checksum)
+    if features.has(Feature.hostTSO4) { types |= 1 << Segmentation.tcp4 }
+    if features.has(Feature.hostTSO6) { types |= 1 << Segmentation.tcp6 }
+    if features.has(Feature.hostUSO) { types |= 1 << Segmentation.udp }
+    hasECN = features.has(Feature.hostECN)
   }
 
   private static let known =
@@ -38,8 +39,8 @@ struct TransmitOffers {
     }
     let type = UInt8(truncatingIfNeeded: flags >> 8)
     if type == 0 { return true }
-    let base = type & ~Offloads.ecn
-    if base > 7 || types >> base & 1 == 0 || type & Offloads.ecn != 0 && !hasECN { return false }
+    let base = type & ~Segmentation.ecn
+    if base > 7 || types >> base & 1 == 0 || type & Segmentation.ecn != 0 && !hasECN { return false }
     let header = UInt32(offloads.headerLength)
     return flags & Offloads.needsChecksum != 0 && offloads.segmentSize != 0 && header >= 34 && header <= packet.length
   }

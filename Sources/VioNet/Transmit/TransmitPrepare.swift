@@ -7,6 +7,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 extension Ports {
   /// `done` counts the packets that can be sent, from the first on; a failure is that of the next.
@@ -60,17 +61,19 @@ extension TransmitOffers {
   /// Throws the name of the feature that these flags need and the device has not.
   fileprivate func mustHave(_ flags: UInt32) throws(Failure) {
     let type = UInt8(truncatingIfNeeded: flags >> 8)
-    let base = type & ~Offloads.ecn
-    if flags & Offloads.needsChecksum != 0 && !hasChecksum { throw TransmitOffers.missing(VIRTIO_NET_F_CSUM) }
-    if base == 1 && types & 1 << 1 == 0 { throw TransmitOffers.missing(VIRTIO_NET_F_HOST_TSO4) }
-    if base == 4 && types & 1 << 4 == 0 { throw TransmitOffers.missing(VIRTIO_NET_F_HOST_TSO6) }
-    if base == 5 && types & 1 << 5 == 0 { throw TransmitOffers.missing(VIRTIO_NET_F_HOST_USO) }
-    if type & Offloads.ecn != 0 && !hasECN { throw TransmitOffers.missing(VIRTIO_NET_F_HOST_ECN) }
+    let base = type & ~Segmentation.ecn
+    if flags & Offloads.needsChecksum != 0 && !hasChecksum { throw TransmitOffers.missing(Feature.checksum) }
+    if lacks(base, Segmentation.tcp4) { throw TransmitOffers.missing(Feature.hostTSO4) }
+    if lacks(base, Segmentation.tcp6) { throw TransmitOffers.missing(Feature.hostTSO6) }
+    if lacks(base, Segmentation.udp) { throw TransmitOffers.missing(Feature.hostUSO) }
+    if type & Segmentation.ecn != 0 && !hasECN { throw TransmitOffers.missing(Feature.hostECN) }
   }
 
+  private func lacks(_ type: UInt8, _ wanted: UInt8) -> Bool { type == wanted && types >> wanted & 1 == 0 }
+
   @inline(never)
-  private static func missing(_ bit: Int32) -> Failure {
-    Failure(ENOTSUP, "the packet's flags ask for ").plain(Features.firstName(1 << UInt64(bit)))
+  private static func missing(_ feature: UInt64) -> Failure {
+    Failure(ENOTSUP, "the packet's flags ask for ").plain(Features.firstName(feature))
       .text(", which was not negotiated")
   }
 }

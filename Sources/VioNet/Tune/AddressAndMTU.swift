@@ -5,6 +5,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 extension MACAddress {
   /// Copies six bytes.
@@ -31,11 +32,11 @@ extension Port {
   // Safety: both get the six bytes of `address`.
   private mutating func sendAddress(_ address: MACAddress) throws(Failure) {
     var address = address
-    if bus.traits.isLegacy && !agreed.features.has(VIRTIO_NET_F_CTRL_MAC_ADDR) {
-      if queues.pairs != 0 { unsafe bus.writeConfig(NetConfig.addressOffset, &address.bytes, 6) }
+    if bus.traits.isLegacy && !agreed.features.has(Feature.controlAddress) {
+      if queues.pairs != 0 { unsafe bus.writeConfig(ConfigLayout.mac, &address.bytes, 6) }
       return
     }
-    try require(VIRTIO_NET_F_CTRL_MAC_ADDR)
+    try require(Feature.controlAddress)
     try unsafe send(ControlCommand.setAddress, &address.bytes, 6)
   }
 
@@ -45,7 +46,9 @@ extension Port {
     if let address = settings.address {
       agreed.config.address = address
       agreed.config.addressIsRandom = false
-    } else if agreed.config.address.bytes == agreed.config.deviceAddress.bytes || !agreed.features.has(VIRTIO_NET_F_CTRL_MAC_ADDR) {
+    } else if agreed.config.address.bytes == agreed.config.deviceAddress.bytes
+      || !agreed.features.has(Feature.controlAddress)
+    {
       return
     }
     try sendAddress(agreed.config.address)
@@ -54,12 +57,12 @@ extension Port {
   // MARK: MTU
 
   mutating func setMTU(_ mtu: UInt16) throws(Failure) {
-    if mtu < NetConfig.smallestMTU {
-      throw Failure(EINVAL, "mtu ").number(mtu).text(" is below ").number(NetConfig.smallestMTU)
+    if mtu < ConfigLimit.smallestMTU {
+      throw Failure(EINVAL, "mtu ").number(mtu).text(" is below ").number(ConfigLimit.smallestMTU)
     }
     if mtu > agreed.config.largestMTU {
       let failure = Failure(EINVAL, "mtu ").number(mtu).text(" is above ").number(agreed.config.largestMTU)
-      throw agreed.features.has(VIRTIO_NET_F_MTU)
+      throw agreed.features.has(Feature.mtu)
         ? failure.text(", which the device gives with VIRTIO_NET_F_MTU")
         : failure.text(", which is what receive buffers hold: vionet_pool_config.data_size, or mrg_rxbuf=1")
     }
@@ -71,6 +74,8 @@ extension Port {
   mutating func restoreMTU() {
     if settings.mtu == 0 { return }
     agreed.config.mtu = min(settings.mtu, agreed.config.largestMTU)
-    for pair in 0..<queues.pairs { transmitQueue(pair).value.longest = UInt32(agreed.config.mtu) + NetConfig.frameHeader }
+    for pair in 0..<queues.pairs {
+      transmitQueue(pair).value.longest = UInt32(agreed.config.mtu) + NetConfig.frameHeader
+    }
   }
 }

@@ -5,6 +5,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 /// How many packets or microseconds a device may let pass before an interrupt, for each virtqueue and for all queues of a
 /// direction.
@@ -29,7 +30,7 @@ extension Port {
   /// `queue` is VIONET_ALL_QUEUES or a number.
   mutating func setCoalescing(_ queue: UInt16, transmit: Bool, _ value: UInt64) throws(Failure) {
     let isAll = Int32(queue) == VIONET_ALL_QUEUES
-    try require(isAll ? VIRTIO_NET_F_NOTF_COAL : VIRTIO_NET_F_VQ_NOTF_COAL)
+    try require(isAll ? Feature.coalescing : Feature.queueCoalescing)
     if !isAll && queue >= pairsInUse {
       throw Failure(EINVAL, "queue ").number(queue).text(" is none of the ").number(pairsInUse).text(" in use")
     }
@@ -44,7 +45,7 @@ extension Port {
   // Safety: the command reads the 12 bytes of `words`, or the last 8.
   private mutating func sendCoalescing(_ place: Int, _ value: UInt64) throws(Failure) {
     let isAll = place >= Coalescing.all
-    try require(isAll ? VIRTIO_NET_F_NOTF_COAL : VIRTIO_NET_F_VQ_NOTF_COAL)
+    try require(isAll ? Feature.coalescing : Feature.queueCoalescing)
     // The command's data: vq_index with 16 reserved bits, max_packets, max_usecs. The command for all queues has no first word.
     var words = (
       UInt32(place).littleEndian, UInt32(truncatingIfNeeded: value).littleEndian,

@@ -5,6 +5,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 struct DeviceCounter {
   let kind: UInt8
@@ -77,7 +78,7 @@ extension Port {
   mutating func askForCounters() throws(Failure) {
     if settings.counters != nil || queues.control == nil { return }
     var kinds: UInt64 = 0
-    if agreed.features.has(VIRTIO_NET_F_DEVICE_STATS) {
+    if agreed.features.has(Feature.deviceStatistics) {
       if bus.isGone { throw deviceIsGone() }
       try unsafe queues.control?.send(ControlCommand.queryCounters, into: &kinds, 8)
     }

@@ -6,6 +6,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 /// What a user asks for with vionet_rss_set().
 // Safety: key and table are the caller's arrays, as long as the lengths beside them say, until the call returns.
@@ -110,10 +111,10 @@ struct Hashing {
 }
 
 extension Port {
-  var hashes: Bool { agreed.features.has(VIRTIO_NET_F_RSS) || agreed.features.has(VIRTIO_NET_F_HASH_REPORT) }
+  var hashes: Bool { agreed.features.has(Feature.rss) || agreed.features.has(Feature.hashReport) }
 
   mutating func setHashing(_ request: HashRequest) throws(Failure) {
-    if !hashes || request.tableLength != 0 || request.unclassified != 0 { try require(VIRTIO_NET_F_RSS) }
+    if !hashes || request.tableLength != 0 || request.unclassified != 0 { try require(Feature.rss) }
     if request.types & ~agreed.config.hashing.types != 0 {
       throw Failure(EINVAL, "rss: the device does not hash for hash_types ")
         .hex(UInt64(request.types & ~agreed.config.hashing.types))
@@ -137,7 +138,7 @@ extension Port {
 
   /// Sends key, types and table. A table says how many pairs are in use, too.
   mutating func sendHashing(_ hashing: Hashing, _ pairs: UInt16) throws(Failure) {
-    let hasTable = agreed.features.has(VIRTIO_NET_F_RSS)
+    let hasTable = agreed.features.has(Feature.rss)
     let data = try hashing.data(pairs, hasTable: hasTable)
     defer { data.destroy() }
     try send(hasTable ? ControlCommand.setRSS : ControlCommand.setHash, data)
@@ -146,7 +147,7 @@ extension Port {
   // Safety: the key has more bytes than the random one takes.
   mutating func restoreHashing() throws(Failure) {
     if !hashes {
-      if settings.hashing.isChosen { try require(VIRTIO_NET_F_RSS) }
+      if settings.hashing.isChosen { try require(Feature.rss) }
       return
     }
     if settings.hashing.keyLength == 0 {
@@ -161,12 +162,12 @@ extension Port {
   // Safety: the caller's arrays are as long as the lengths beside them say.
   package func getHashing(_ out: inout vionet_rss) throws(Failure) {
     try mustBeInitialised()
-    if !hashes { try require(VIRTIO_NET_F_RSS) }
+    if !hashes { try require(Feature.rss) }
     let hashing = settings.hashing
     for index in 0..<min(unsafe Int(out.key_length), Int(hashing.keyLength)) {
       unsafe out.key?[index] = hashing.key[index]
     }
-    let hasTable = agreed.features.has(VIRTIO_NET_F_RSS)
+    let hasTable = agreed.features.has(Feature.rss)
     let entries = hasTable ? hashing.entries : 0
     for index in 0..<min(unsafe Int(out.table_length), entries) {
       unsafe out.table?[index] = hashing.entry(index, pairsInUse)

@@ -6,13 +6,14 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 extension Port {
   var pairsInUse: UInt16 { settings.pairs == 0 ? options.queuePairs : settings.pairs }
 
   /// The number of pairs is set by a command. Other back-ends get each ring enabled or disabled.
   private var commandsPairs: Bool {
-    queues.control != nil && (agreed.features.has(VIRTIO_NET_F_MQ) || agreed.features.has(VIRTIO_NET_F_RSS))
+    queues.control != nil && (agreed.features.has(Feature.multiqueue) || agreed.features.has(Feature.rss))
   }
   /// Pairs whose rings are enabled when the port starts.
   var pairsEnabled: UInt16 { commandsPairs ? queues.pairs : pairsInUse }
@@ -23,7 +24,7 @@ extension Port {
         .number(pairs)
     }
     let before = pairsInUse
-    if agreed.features.has(VIRTIO_NET_F_RSS) { try settings.hashing.check(pairs) }
+    if agreed.features.has(Feature.rss) { try settings.hashing.check(pairs) }
     if queues.pairs != 0 {
       if pairs < before { try disableTransmit(pairs..<before) }
       do throws(Failure) {
@@ -41,7 +42,7 @@ extension Port {
 
   /// Asks for hash reports again, which the command for pairs may have ended on a device without RSS.
   private mutating func keepReports(_ pairs: UInt16, _ before: UInt16) throws(Failure) {
-    if !hashes || agreed.features.has(VIRTIO_NET_F_RSS) { return }
+    if !hashes || agreed.features.has(Feature.rss) { return }
     do throws(Failure) {
       try sendHashing(settings.hashing, pairs)
     } catch {
@@ -52,13 +53,13 @@ extension Port {
 
   /// Sets pairs and hashing after a reset, when a device uses its first pair only.
   mutating func restorePairs() throws(Failure) {
-    if commandsPairs && queues.pairs > 1 && !agreed.features.has(VIRTIO_NET_F_RSS) { try sendPairs(pairsInUse, 1) }
+    if commandsPairs && queues.pairs > 1 && !agreed.features.has(Feature.rss) { try sendPairs(pairsInUse, 1) }
     try restoreHashing()
   }
 
   // Safety: the command has the two bytes of `count`.
   private mutating func sendPairs(_ pairs: UInt16, _ before: UInt16) throws(Failure) {
-    if agreed.features.has(VIRTIO_NET_F_RSS) {
+    if agreed.features.has(Feature.rss) {
       try sendHashing(settings.hashing, pairs)
     } else if commandsPairs {
       var count = pairs.littleEndian

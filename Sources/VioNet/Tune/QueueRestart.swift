@@ -6,12 +6,13 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 extension Port {
   mutating func restart(_ pair: UInt16, transmit: Bool, _ wanted: UInt16) throws(Failure) {
     try mustBeStarted()
     if pair >= queues.pairs { throw Failure(EINVAL, "port ").number(number).text(" has no queue ").number(pair) }
-    if bus.traits.isWholeDevice { try require(VIRTIO_F_RING_RESET) }
+    if bus.traits.isWholeDevice { try require(Feature.ringReset) }
     let most = transmit ? options.transmitDescriptors : options.receiveDescriptors
     let size = wanted == 0 ? core(pair, transmit).value.ring.size : wanted
     if size < 2 || size > most || !shape.isPacked && size & (size - 1) != 0 {

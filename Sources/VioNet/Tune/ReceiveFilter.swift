@@ -5,6 +5,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 /// Receive modes: bit n stands for command n of class RX, and for the same mode in vionet.h.
 struct ReceiveModes {
@@ -23,23 +24,12 @@ struct ReceiveModes {
   /// Modes that were sent to the device since its reset, and which of them are on.
   var sentMask: UInt8 = 0
   var sent: UInt8 = 0
-
-  static func name(_ number: UInt8) -> StaticString {
-    switch number {
-    case 0: "PROMISC"
-    case 1: "ALLMULTI"
-    case 2: "ALLUNI"
-    case 3: "NOMULTI"
-    case 4: "NOUNI"
-    default: "NOBCAST"
-    }
-  }
 }
 
 extension Port {
   /// Switches the modes in `mask` on or off, as they are in `on` or not.
   mutating func setModes(_ mask: UInt8, _ on: UInt8) throws(Failure) {
-    try require(mask & ReceiveModes.plain != 0 ? VIRTIO_NET_F_CTRL_RX : VIRTIO_NET_F_CTRL_RX_EXTRA)
+    try require(mask & ReceiveModes.plain != 0 ? Feature.controlReceive : Feature.controlReceiveExtra)
     do throws(Failure) {
       try sendModes(mask, on | settings.modes.forTable)
     } catch {
@@ -63,10 +53,11 @@ extension Port {
   private mutating func sendModes(_ mask: UInt8, _ on: UInt8) throws(Failure) {
     let changed = mask & (settings.modes.sent ^ on | ~settings.modes.sentMask)
     for number in UInt8(0)..<6 where changed >> number & 1 != 0 {
+      guard let mode = ReceiveMode(rawValue: number) else { return }
       let bit: UInt8 = 1 << number
-      try require(bit & ReceiveModes.plain != 0 ? VIRTIO_NET_F_CTRL_RX : VIRTIO_NET_F_CTRL_RX_EXTRA)
+      try require(bit & ReceiveModes.plain != 0 ? Feature.controlReceive : Feature.controlReceiveExtra)
       var value = on >> number & 1
-      try unsafe send(ControlCommand(group: 0, number: number, name: ReceiveModes.name(number)), &value, 1)
+      try unsafe send(ControlCommand(mode), &value, 1)
       settings.modes.sent = settings.modes.sent & ~bit | on & bit
       settings.modes.sentMask |= bit
     }
@@ -77,13 +68,13 @@ extension Port {
     settings.modes.forTable = 0
     try sendModes(settings.modes.chosen, settings.modes.wanted)
     if settings.addresses.count != 0 {
-      try require(VIRTIO_NET_F_CTRL_RX)
+      try require(Feature.controlReceive)
       try sendAddresses(settings.addresses)
     }
     for word in 0..<64 {
       var left = settings.vlans[word]
       while left != 0 {
-        try require(VIRTIO_NET_F_CTRL_VLAN)
+        try require(Feature.controlVLAN)
         try sendVLAN(UInt16(word * 64 + left.trailingZeroBitCount), true)
         left &= left &- 1
       }
@@ -93,7 +84,7 @@ extension Port {
   // MARK: VLANs
 
   mutating func setVLAN(_ id: UInt16, _ on: Bool) throws(Failure) {
-    try require(VIRTIO_NET_F_CTRL_VLAN)
+    try require(Feature.controlVLAN)
     if id > 4095 { throw Failure(EINVAL, "VLAN ").number(id).text(": ids are 0 to 4095") }
     try sendVLAN(id, on)
     let bit: UInt64 = 1 << UInt64(id & 63)
@@ -167,7 +158,7 @@ struct AddressList {
 extension Port {
   // Safety: AddressList copies the caller's list at once.
   mutating func setAddresses(_ list: UnsafePointer<UInt8>?, _ count: Int) throws(Failure) {
-    try require(VIRTIO_NET_F_CTRL_RX)
+    try require(Feature.controlReceive)
     let addresses = try unsafe AddressList(list, count)
     do throws(Failure) {
       try sendAddresses(addresses)
@@ -183,7 +174,7 @@ extension Port {
   /// Puts the list into the device's table. Where that is too small, unicast addresses, multicast ones or both are left out,
   /// and all frames of that kind pass.
   private mutating func sendAddresses(_ list: AddressList) throws(Failure) {
-    let unicast = agreed.features.has(VIRTIO_NET_F_CTRL_RX_EXTRA) ? ReceiveModes.allUnicast : ReceiveModes.promiscuous
+    let unicast = agreed.features.has(Feature.controlReceiveExtra) ? ReceiveModes.allUnicast : ReceiveModes.promiscuous
     var widened = settings.modes.forTable
     for attempt in 0..<4 {
       let leavesStations = attempt & 2 != 0

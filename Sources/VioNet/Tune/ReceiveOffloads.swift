@@ -5,20 +5,21 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 extension Port {
   /// Switches receive offloads, bits of enum vionet_rx_offload. Packets that are on their way may still have what was
   /// negotiated, so the code that reads their headers stays.
   mutating func setOffloads(_ request: UInt32) throws(Failure) {
-    try require(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS)
+    try require(Feature.controlOffloads)
     let changing = VIONET_RX_CHECKSUM.rawValue | VIONET_RX_LRO.rawValue
     if (request ^ options.receiveOffloads) & ~changing != 0 {
       throw Failure(EINVAL, "offloads: after vionet_init only VIONET_RX_CHECKSUM and VIONET_RX_LRO can change")
     }
-    if request & changing != 0 { try require(VIRTIO_NET_F_GUEST_CSUM) }
+    if request & changing != 0 { try require(Feature.guestChecksum) }
     var bits = request & changing != 0 ? Features.receiveChecksum : 0
     if request & VIONET_RX_LRO.rawValue != 0 {
-      if agreed.features.bits & Features.receiveSegments == 0 { try require(VIRTIO_NET_F_GUEST_TSO4) }
+      if agreed.features.bits & Features.receiveSegments == 0 { try require(Feature.guestTSO4) }
       bits |= agreed.features.bits & Features.receiveSegments
     }
     try sendOffloads(bits)
@@ -34,7 +35,7 @@ extension Port {
   /// Switches offloads off again after a reset, which switches on all that were negotiated.
   mutating func restoreOffloads() throws(Failure) {
     guard let bits = settings.offloads else { return }
-    try require(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS)
+    try require(Feature.controlOffloads)
     try sendOffloads(bits & agreed.features.bits)
   }
 }

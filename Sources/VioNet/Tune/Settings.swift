@@ -6,6 +6,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 struct Settings {
   var address: MACAddress?
@@ -115,11 +116,11 @@ extension Port {
 
   /// Throws unless the feature was negotiated. The sentence says why it was not, and how to get it.
   @inline(never)
-  func require(_ feature: Int32) throws(Failure) {
+  func require(_ feature: UInt64) throws(Failure) {
     if agreed.features.has(feature) { return }
     let isOffered = FeatureSet(bus.traits.offered).has(feature)
-    let missing = isOffered && !agreed.features.has(VIRTIO_NET_F_CTRL_VQ) ? VIRTIO_NET_F_CTRL_VQ : feature
-    let name = Text(Features.name(UInt32(missing)) ?? "")
+    let missing = isOffered && !agreed.features.has(Feature.controlQueue) ? Feature.controlQueue : feature
+    let name = Features.firstName(missing)
     if !FeatureSet(bus.traits.offered).has(missing) { throw Failure(ENOTSUP, "the device does not offer ").plain(name) }
     let failure = Failure(ENOTSUP, "the device offers ").plain(name)
     if FeatureSet(options.featuresOff).has(missing) { throw failure.text(", which features_off forbids") }

@@ -6,6 +6,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 /// What one look at a device found. Each change is found once.
 struct PortChanges {
@@ -78,13 +79,13 @@ extension Port {
     watch.isResetReported = needsReset
     changes.wantsRecovery = options.recovers && (needsReset || hasBrokenQueue)
     try agreed.config.readSpeed(bus, agreed.features, requested: options.speed)
-    if !agreed.features.has(VIRTIO_NET_F_STATUS) { return }
+    if !agreed.features.has(Feature.status) { return }
     let status = try NetConfig.status(bus)
-    let isUp = status & UInt16(VIRTIO_NET_S_LINK_UP) != 0
+    let isUp = status & LinkStatus.up != 0
     changes.link = isUp != agreed.config.linkUp
     agreed.config.linkUp = isUp
     changes.announce =
-      agreed.features.has(VIRTIO_NET_F_GUEST_ANNOUNCE) && status & UInt16(VIRTIO_NET_S_ANNOUNCE) != 0
+      agreed.features.has(Feature.announce) && status & LinkStatus.announce != 0
   }
 }
 

@@ -5,6 +5,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 extension Port {
   var hasBrokenQueue: Bool {
@@ -21,7 +22,7 @@ extension Port {
     info.offered = (bus.traits.offered, bus.traits.offeredAbove)
     info.negotiated = isAgreed ? (agreed.features.bits, agreed.features.above) : (0, 0)
     info.state = UInt32(shownState(isGone).rawValue)
-    let ring = agreed.features.has(VIRTIO_F_RING_PACKED) ? VIONET_RING_PACKED : VIONET_RING_SPLIT
+    let ring = agreed.features.has(Feature.packed) ? VIONET_RING_PACKED : VIONET_RING_SPLIT
     info.ring = UInt32((isAgreed ? ring : VIONET_RING_NONE).rawValue)
     info.header_size = isAgreed ? UInt16(Negotiation.headerSize(agreed.features)) : 0
     info.queue_pairs = phase.isInitialised ? options.queuePairs : 0

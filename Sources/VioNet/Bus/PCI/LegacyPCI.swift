@@ -6,6 +6,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 struct LegacyPCI {
   private let file: Int32

@@ -5,6 +5,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 struct ModernPCI {
   private let capabilities: PCICapabilities

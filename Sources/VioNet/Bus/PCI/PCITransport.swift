@@ -4,6 +4,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 struct PCITransport: Transport {
   private enum Registers {
@@ -136,7 +137,7 @@ struct PCITransport: Transport {
     case .none: break
     }
     // A device that does not offer ACCESS_PLATFORM goes round the IOMMU, if there is one (6.1).
-    let goesRound = traits.offered >> UInt64(VIRTIO_F_ACCESS_PLATFORM) & 1 == 0
+    let goesRound = traits.offered >> UInt64(Feature.accessPlatform) & 1 == 0
     traits.addressing = hold.usesPhysicalAddresses || goesRound ? .physical : .virtual
   }
 
@@ -226,7 +227,7 @@ struct PCITransport: Transport {
     let vector = interrupts.plan.vector(queue: Int(ring.index)).map { UInt16($0) }
     switch registers {
     case .modern(let modern):
-      let withData = accepted >> UInt64(VIRTIO_F_NOTIFICATION_DATA) & 1 != 0
+      let withData = accepted & Feature.notificationData != 0
       return try modern.setUp(ring, vector: vector, withData: withData)
     case .legacy(let legacy): return try legacy.setUp(ring, vector: vector)
     case .none: throw PCITransport.letGo()

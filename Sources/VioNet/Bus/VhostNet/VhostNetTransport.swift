@@ -6,6 +6,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 struct VhostNetTransport: Transport, ~Copyable {
   private static let device: StaticString = "/dev/vhost-net"
@@ -26,17 +27,17 @@ struct VhostNetTransport: Transport, ~Copyable {
 
   /// What vhost is told of, of the bits that it offers. Not 27: the interface has the header, not vhost.
   private static let ofRings: UInt64 =
-    1 << UInt64(VIRTIO_F_VERSION_1) | 1 << UInt64(VIRTIO_NET_F_MRG_RXBUF) | 1 << UInt64(VIRTIO_RING_F_INDIRECT_DESC)
-    | 1 << UInt64(VIRTIO_RING_F_EVENT_IDX) | 1 << UInt64(VIRTIO_F_IN_ORDER)
+    Feature.version1 | Feature.mergeable | Feature.indirect
+    | Feature.eventIndex | Feature.inOrder
 
   /// What the kernel's network does for us, or leaves undone, with every tap.
   private static let ofFrames: UInt64 =
-    1 << UInt64(VIRTIO_NET_F_CSUM) | 1 << UInt64(VIRTIO_NET_F_HOST_TSO4) | 1 << UInt64(VIRTIO_NET_F_HOST_TSO6)
-    | 1 << UInt64(VIRTIO_NET_F_HOST_ECN) | 1 << UInt64(VIRTIO_NET_F_GUEST_CSUM) | 1 << UInt64(VIRTIO_NET_F_GUEST_TSO4)
-    | 1 << UInt64(VIRTIO_NET_F_GUEST_TSO6) | 1 << UInt64(VIRTIO_NET_F_GUEST_ECN)
+    Feature.checksum | Feature.hostTSO4 | Feature.hostTSO6
+    | Feature.hostECN | Feature.guestChecksum | Feature.guestTSO4
+    | Feature.guestTSO6 | Feature.guestECN
   /// And with one that knows UDP.
   private static let ofDatagrams: UInt64 =
-    1 << UInt64(VIRTIO_NET_F_HOST_USO) | 1 << UInt64(VIRTIO_NET_F_GUEST_USO4) | 1 << UInt64(VIRTIO_NET_F_GUEST_USO6)
+    Feature.hostUSO | Feature.guestUSO4 | Feature.guestUSO6
 
   static func open(_ request: inout OpenRequest) throws(Failure) -> Bus {
     try TapQueue.checkName(request.address.target)
@@ -68,7 +69,7 @@ struct VhostNetTransport: Transport, ~Copyable {
       traits.offered = try pairs[0].device.number(VhostCall(VhostRequest.getFeatures)) & VhostNetTransport.ofRings
       let knowsDatagrams = pairs[0].tap.setOffloads(UInt(TUN_F_CSUM) | UInt(TUN_USO))
       traits.offered |= VhostNetTransport.ofFrames | (knowsDatagrams ? VhostNetTransport.ofDatagrams : 0)
-      traits.offered |= 1 << UInt64(VIRTIO_NET_F_STATUS) | (count > 1 ? 1 << UInt64(VIRTIO_NET_F_MQ) : 0)
+      traits.offered |= Feature.status | (count > 1 ? Feature.multiqueue : 0)
       _ = pairs[0].tap.setOffloads(0)
       pairs[0].tap.setCarrier(false)
       for pair in 1..<max(pairs.count, 1) { try pairs[pair].tap.attach(false) }
@@ -118,7 +119,7 @@ struct VhostNetTransport: Transport, ~Copyable {
       for index in 0..<UInt16(pairs.count * 2) { try enable(index, false) }
       pairs[0].tap.setCarrier(false)
     }
-    if new & ~localStatus & 4 != 0 { pairs[0].tap.setCarrier(true) }
+    if new & ~localStatus & DeviceStatus.driverOK != 0 { pairs[0].tap.setCarrier(true) }
     localStatus = new
   }
 
@@ -134,11 +135,11 @@ struct VhostNetTransport: Transport, ~Copyable {
   }
 
   private static func offloads(_ features: UInt64) -> UInt {
-    func has(_ bit: Int32, _ flag: Int32) -> UInt { features >> UInt64(bit) & 1 != 0 ? UInt(flag) : 0 }
-    if has(VIRTIO_NET_F_GUEST_CSUM, 1) == 0 { return 0 }
-    return UInt(TUN_F_CSUM) | has(VIRTIO_NET_F_GUEST_TSO4, Int32(TUN_F_TSO4))
-      | has(VIRTIO_NET_F_GUEST_TSO6, Int32(TUN_F_TSO6)) | has(VIRTIO_NET_F_GUEST_ECN, Int32(TUN_F_TSO_ECN))
-      | has(VIRTIO_NET_F_GUEST_USO4, Int32(TUN_USO))
+    func has(_ feature: UInt64, _ flag: Int32) -> UInt { features & feature != 0 ? UInt(flag) : 0 }
+    if has(Feature.guestChecksum, 1) == 0 { return 0 }
+    return UInt(TUN_F_CSUM) | has(Feature.guestTSO4, Int32(TUN_F_TSO4))
+      | has(Feature.guestTSO6, Int32(TUN_F_TSO6)) | has(Feature.guestECN, Int32(TUN_F_TSO_ECN))
+      | has(Feature.guestUSO4, Int32(TUN_USO))
   }
 
   /// What stands for a configuration: no address, the link, the queue pairs (virtio 1.4, 5.1.4).
@@ -146,8 +147,8 @@ struct VhostNetTransport: Transport, ~Copyable {
 
   func readConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) {
     var fields = InlineArray<10, UInt8>(repeating: 0)
-    fields[6] = pairs[0].tap.isUp ? UInt8(VIRTIO_NET_S_LINK_UP) : 0
-    fields[8] = UInt8(truncatingIfNeeded: pairs.count)
+    fields[ConfigLayout.status] = pairs[0].tap.isUp ? UInt8(LinkStatus.up) : 0
+    fields[ConfigLayout.pairs] = UInt8(truncatingIfNeeded: pairs.count)
     for place in 0..<count where offset + place < VhostNetTransport.configLength {
       unsafe target.storeBytes(of: fields[offset + place], toByteOffset: place, as: UInt8.self)
     }

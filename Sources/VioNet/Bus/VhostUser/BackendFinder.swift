@@ -6,6 +6,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 struct BackendFinder {
   /// Milliseconds between two calls on a socket where nobody listens.

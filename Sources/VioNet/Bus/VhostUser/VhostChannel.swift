@@ -6,9 +6,9 @@
 
 import CLinux
 import Linux
+import Virtio
 
 struct VhostChannel {
-  private static let configChange: UInt32 = 2
   private static let longest = 64
   private static let most = 64
 
@@ -45,10 +45,10 @@ struct VhostChannel {
       left -= 1
       if !read(upTo: VhostMessage.headerBytes) { return }
       let length = Int(word(8))
-      if word(4) & 3 != VhostMessage.version || length > VhostChannel.longest { return close() }
+      if word(4) & VhostMessage.versionMask != VhostMessage.version || length > VhostChannel.longest { return close() }
       if !read(upTo: VhostMessage.headerBytes + length) { return }
       count = 0
-      let isKnown = word(0) == VhostChannel.configChange && length == 0
+      let isKnown = word(0) == VhostBackendRequest.configChange && length == 0
       if isKnown { hasNews = true }
       if word(4) & VhostMessage.needReplyFlag != 0 { answer(isKnown ? 0 : 1) }
     }

@@ -6,14 +6,7 @@
 
 import CLinux
 import Linux
-
-/// A vhost-user message: 12 bytes of header in native byte order, then the payload.
-struct VhostMessage {
-  static let headerBytes = 12
-  static let version: UInt32 = 1
-  static let replyFlag: UInt32 = 4
-  static let needReplyFlag: UInt32 = 8
-}
+import Virtio
 
 @safe
 struct VhostSocket {

@@ -5,6 +5,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 extension VhostUserTransport {
   /// What every back-end takes.

@@ -6,11 +6,10 @@
 
 import CLinux
 import Linux
+import Virtio
 
 struct VhostUserTransport: VhostRings, Transport {
   static let log: StaticString = "vhost-user"
-  /// Bit 30 of the feature word, which on this bus announces protocol features.
-  static let protocolFeaturesBit: UInt64 = 1 << 30
 
   var socket = VhostSocket(adopting: -1)
   /// Where the next back-end comes from, if one is expected.
@@ -64,23 +63,29 @@ struct VhostUserTransport: VhostRings, Transport {
     shared = SharedRegions()
     do throws(Failure) {
       backendFeatures = wasAsked ? try answerNumber(VhostRequest.getFeatures) : try askNumber(VhostRequest.getFeatures)
-      known.offered = backendFeatures & ~VhostUserTransport.protocolFeaturesBit
+      known.offered = backendFeatures & ~Feature.protocolFeatures
       try tell(VhostRequest.setOwner)
-      if backendFeatures & VhostUserTransport.protocolFeaturesBit != 0 { try agreeOnProtocol() }
+      if backendFeatures & Feature.protocolFeatures != 0 { try agreeOnProtocol() }
     } catch {
       disconnect()
       throw error
     }
   }
 
+  /// Protocol features that are asked for when offered.
+  private static let wanted =
+    ProtocolFeature.multiqueue | ProtocolFeature.announce | ProtocolFeature.replyAcknowledge | ProtocolFeature.mtu
+    | ProtocolFeature.backendRequests | ProtocolFeature.config | ProtocolFeature.inflight | ProtocolFeature.resetDevice
+    | ProtocolFeature.memorySlots | ProtocolFeature.status
+
   private mutating func agreeOnProtocol() throws(Failure) {
     let theirs = try askNumber(VhostRequest.getProtocolFeatures)
-    let agreed = theirs & ProtocolFeature.wanted
+    let agreed = theirs & VhostUserTransport.wanted
     try tell(VhostRequest.setProtocolFeatures, number: agreed)
     protocolFeatures = agreed
     // Only a back-end with CONFIG has a configuration that can be read.
     known.configLength = has(ProtocolFeature.config) ? 64 : 0
-    if has(ProtocolFeature.queues) {
+    if has(ProtocolFeature.multiqueue) {
       // Some count pairs, some rings; nobody has none. More than we can use is of no interest.
       let count = try askNumber(VhostRequest.getQueueNumber)
       if count == 0 { throw Failure(EPROTO, "the back-end says it has no queues") }
@@ -118,7 +123,7 @@ struct VhostUserTransport: VhostRings, Transport {
 
   mutating func accept(_ features: UInt64, above: UInt64) throws(Failure) {
     // Bit 30 is echoed: without it rings would start enabled.
-    try tell(VhostRequest.setFeatures, number: features | backendFeatures & VhostUserTransport.protocolFeaturesBit)
+    try tell(VhostRequest.setFeatures, number: features | backendFeatures & Feature.protocolFeatures)
   }
 
   mutating func status() throws(Failure) -> UInt8 {
@@ -158,7 +163,7 @@ struct VhostUserTransport: VhostRings, Transport {
 
   @inline(never)
   mutating func enable(_ index: UInt16, _ on: Bool) throws(Failure) {
-    guard backendFeatures & VhostUserTransport.protocolFeaturesBit != 0 else { return }
+    guard backendFeatures & Feature.protocolFeatures != 0 else { return }
     try tell(VhostRequest.setVringEnable, UInt32(index), on ? 1 : 0)
     if !has(ProtocolFeature.replyAcknowledge) { try barrier() }
   }

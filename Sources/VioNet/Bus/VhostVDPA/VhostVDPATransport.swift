@@ -7,6 +7,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 struct VhostVDPATransport: Transport {
   private enum Call {
@@ -32,7 +33,7 @@ struct VhostVDPATransport: Transport {
   private static let suspends: UInt64 = 1 << UInt64(VHOST_BACKEND_F_SUSPEND)
   /// vhost has no words for them.
   private static let unspeakable: UInt64 =
-    1 << UInt64(VIRTIO_F_RING_RESET) | 1 << UInt64(VIRTIO_F_NOTIFICATION_DATA)
+    Feature.ringReset | Feature.notificationData
 
   private var device: VhostDevice
   private var agreed: UInt64 = 0
