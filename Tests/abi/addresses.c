@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Every way a device address can be wrong: which errno, and that the sentence names the thing; nothing leaks. */
-#include "../support/ok.h"
+/* Every way a device address can be wrong: which errno, a sentence that names the thing, and nothing left behind. */
+#include "../support/cases.h"
 
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -8,7 +8,7 @@
 
 static uint16_t port;
 
-/* The address fails with this code and a sentence that names the thing, the same way every time. */
+/* Requires that the address fails with this code and a sentence that contains `name`, each time. */
 static void wrong(const char *address, int code, const char *name)
 {
 	for (int i = 0; i < 2; i++) {
@@ -32,7 +32,7 @@ static void right(const char *address)
 	vionet_close(port);
 }
 
-static void shapes(void)
+static void wrong_forms(void)
 {
 	char text[1400];
 
@@ -99,8 +99,8 @@ static void values(void)
 	right("soft:generate,length=9000,rate=0,flows=1");
 }
 
-/* What the syntax knows and this version does not do. */
-static void of_no_use_yet(void)
+/* Options of other schemes, and PCI addresses. */
+static void other_options(void)
 {
 	right("soft:sink,speed=10000");
 	wrong("soft:sink,speed=0", -EINVAL, "speed");
@@ -118,8 +118,8 @@ static void of_no_use_yet(void)
 	wrong("vhost-user:/tmp/none.sock,vdpa=1", -EINVAL, "vdpa");
 }
 
-/* Nothing of the kernel's is touched by these. */
-static void of_the_kernel(void)
+/* No kernel device is opened by these. */
+static void kernel_devices(void)
 {
 	wrong("vhost-net:", -EINVAL, "names nothing");
 	wrong("vhost-net:interface-name16", -ENAMETOOLONG, "\"interface-name16\" is longer than 15 bytes");
@@ -136,7 +136,7 @@ static void of_the_kernel(void)
 	wrong("vhost-vdpa:/dev/null,server=1", -EINVAL, "server");
 }
 
-static void sockets(void)
+static void paths(void)
 {
 	char folder[] = "/tmp/vionet-test-XXXXXX", path[200], address[400];
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
@@ -146,7 +146,7 @@ static void sockets(void)
 	snprintf(address, sizeof(address), "vhost-user:%s", path);
 	wrong(address, -ENOENT, path);
 
-	/* A file that is no socket, then a folder. */
+	/* A file that is not a socket, then a folder. */
 	fclose(fopen(path, "we"));
 	wrong(address, -ENOTSOCK, path);
 	unlink(path);
@@ -154,7 +154,7 @@ static void sockets(void)
 	wrong(address, -ENOTSOCK, path);
 	rmdir(path);
 
-	/* A socket that nobody listens on. */
+	/* A socket without a listener. */
 	memcpy(at.sun_path, path, strlen(path) + 1);
 	int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	same(bind(s, (struct sockaddr *)&at, sizeof(at)), 0);
@@ -164,7 +164,7 @@ static void sockets(void)
 	unlink(path);
 	rmdir(folder);
 
-	/* Longer than a socket's path may be, though not longer than an address. */
+	/* A path that is too long for a socket, in an address that is not too long. */
 	memset(path, 'p', sizeof(path));
 	memcpy(path, "/tmp/", 5);
 	path[110] = 0;
@@ -175,20 +175,17 @@ static void sockets(void)
 	wrong("soft:pcap=,out=/nonexistent/out.pcap", -ENOENT, "/nonexistent/out.pcap");
 }
 
-static void all(void)
+/* The first round makes what a process makes once; the second must leave nothing behind. */
+static void leaves_nothing(void (*attempts)(void))
 {
-	shapes();
-	values();
-	of_no_use_yet();
-	of_the_kernel();
-	sockets();
+	attempts();
+	struct holdings before = holdings();
+	attempts();
+	held_as_before(before, 128);
 }
 
-int main(void)
-{
-	all(); /* what is made once is made now */
-	struct holdings before = holdings();
-	all();
-	held_as_before(before, 128);
-	return 0;
-}
+CASE("an address of a wrong form is refused") { leaves_nothing(wrong_forms); }
+CASE("a value out of range is refused, one at its limit is taken") { leaves_nothing(values); }
+CASE("an option that the scheme does not have is refused") { leaves_nothing(other_options); }
+CASE("wrong addresses of kernel devices are refused") { leaves_nothing(kernel_devices); }
+CASE("paths that lead to no listening socket are refused") { leaves_nothing(paths); }

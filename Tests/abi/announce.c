@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A device asks for an announcement: the event comes, what vionet_announce() sends is what RFC 903 and RFC 5227 have, and
- * the device hears once that it was done. And what a device says of its link's speed.
+ * A device asks for an announcement: the event comes, vionet_announce() sends the frames of RFC 903 and RFC 5227, and the
+ * device is told once. And the link speed that a device gives.
  */
+#include "../support/cases.h"
 #include "../support/control_queue.h"
 
 enum { F_GUEST_ANNOUNCE = 21, F_SPEED_DUPLEX = 63, ADDRESSES = 2 };
 
 static const uint8_t addresses[4 * ADDRESSES] = {192, 0, 2, 7, 198, 51, 100, 255};
-static int wishes, result;
+static int requests, result;
 
 static void hear(uint16_t port, int event, void *user)
 {
 	(void)user;
 	if (event == VIONET_EVENT_ANNOUNCE) {
-		wishes++;
+		requests++;
 		result = vionet_announce(port, 0, addresses, ADDRESSES);
 	}
 }
 
-/* ANNOUNCE_ACK lowers the wish. */
+/* ANNOUNCE_ACK clears the request. */
 static struct control c;
 static uint8_t acknowledged(const uint8_t *command, uint32_t length)
 {
@@ -54,22 +55,47 @@ static void says_speed(uint16_t port, uint32_t speed, uint8_t duplex, uint32_t i
 	same(info_of(port).duplex, is_duplex);
 }
 
-static void of_its_own(void)
+/* A started port. Before the start an announcement is refused. */
+static uint16_t started(void)
 {
-	struct vionet_packet *all[20000];
-	uint32_t held = 0;
 	uint16_t port = control_port(&c, ",cq=1");
 	err(vionet_announce(port, 0, NULL, 0), -EINVAL);
 	ok(vionet_start(port));
+	return port;
+}
+
+BEFORE_EACH
+{
+	ok(vionet_event_add(hear, NULL));
+	control_start(&c, BIT(F_CTRL_RX) | BIT(F_CTRL_MAC_ADDR) | BIT(F_STATUS) | BIT(F_GUEST_ANNOUNCE) | BIT(F_SPEED_DUPLEX), 1);
+	c.answer = acknowledged;
+	c.peer.config[6] = 1;
+}
+
+AFTER_EACH
+{
+	control_end(&c);
+	ok(vionet_event_remove(hear, NULL));
+}
+
+CASE("an announcement needs a started port, a queue and its addresses")
+{
+	uint16_t port = started();
 	ok(vionet_announce(port, 0, NULL, 0));
 	announced(info_of(port).mac, NULL);
 	err(vionet_announce(port, 1, NULL, 0), -EINVAL);
 	err(vionet_announce(port, 0, NULL, 1), -EINVAL);
+	vionet_close(port);
+	err(vionet_announce(port, 0, NULL, 0), -ENODEV);
+}
 
+CASE("a device that asks for an announcement gets it, and is told once that it was sent")
+{
+	uint16_t port = started();
 	for (int i = 1; i <= 3; i++) {
 		c.peer.config[6] |= 2;
 		same(vionet_event_handle(port), 1);
-		same(wishes, i);
+		same(requests, i);
 		ok(result);
 		commands(&c, "03 00\n");
 		announced(info_of(port).mac, NULL);
@@ -78,17 +104,25 @@ static void of_its_own(void)
 		same(vionet_event_handle(port), 0);
 		same(waiting(&c.peer, TX), 0);
 	}
+	vionet_close(port);
+}
+
+CASE("an announcement has the MAC address that was set")
+{
+	uint16_t port = started();
 	ok(vionet_mac_set(port, (const uint8_t[6]){2, 0, 0, 0, 0, 0x99}));
 	control_forget(&c);
 	ok(vionet_announce(port, 0, addresses, 1));
 	announced((const uint8_t[6]){2, 0, 0, 0, 0, 0x99}, NULL);
 	announced((const uint8_t[6]){2, 0, 0, 0, 0, 0x99}, addresses);
+	vionet_close(port);
+}
 
-	says_speed(port, 25000, 1, 25000, VIONET_DUPLEX_FULL);
-	says_speed(port, 10, 0, 10, VIONET_DUPLEX_HALF);
-	says_speed(port, 0xffffffff, 0xff, 0, VIONET_DUPLEX_UNKNOWN);
-	says_speed(port, 0x80000000, 2, 0, VIONET_DUPLEX_UNKNOWN);
-
+CASE("an announcement from an empty pool is refused")
+{
+	static struct vionet_packet *all[20000];
+	uint32_t held = 0;
+	uint16_t port = started();
 	while (held < 20000 && (all[held] = vionet_packet_alloc(0)) != NULL)
 		held++;
 	err(vionet_announce(port, 0, NULL, 0), -ENOBUFS);
@@ -96,21 +130,22 @@ static void of_its_own(void)
 	while (held > 0)
 		vionet_packet_free(all[--held]);
 	vionet_close(port);
-	err(vionet_announce(port, 0, NULL, 0), -ENODEV);
 }
 
-int main(void)
+CASE("speed and duplex are what the device says, unknown if it says nothing of use")
 {
-	ok(vionet_event_add(hear, NULL));
-	control_start(&c, BIT(F_CTRL_RX) | BIT(F_CTRL_MAC_ADDR) | BIT(F_STATUS) | BIT(F_GUEST_ANNOUNCE) | BIT(F_SPEED_DUPLEX), 1);
-	c.answer = acknowledged;
-	c.peer.config[6] = 1;
-	of_its_own();
+	uint16_t port = started();
+	says_speed(port, 25000, 1, 25000, VIONET_DUPLEX_FULL);
+	says_speed(port, 10, 0, 10, VIONET_DUPLEX_HALF);
+	says_speed(port, 0xffffffff, 0xff, 0, VIONET_DUPLEX_UNKNOWN);
+	says_speed(port, 0x80000000, 2, 0, VIONET_DUPLEX_UNKNOWN);
+	vionet_close(port);
+}
+
+CASE("the option speed wins over the device's speed")
+{
 	uint16_t port = control_port(&c, ",cq=1,speed=40000");
 	same(info_of(port).speed, 40000);
 	same(info_of(port).duplex, VIONET_DUPLEX_FULL);
 	vionet_close(port);
-	control_end(&c);
-	ok(vionet_event_remove(hear, NULL));
-	return 0;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The header in C++11 with every warning an error, and the library called through it.
+#include "../support/cases.h"
 #include "../support/frame.h"
 
-int main()
+CASE("the header serves C++11, and the library is called through it")
 {
 	struct vionet_config config = VIONET_SIZED(struct vionet_config);
 	struct vionet_packet *packet, *back;
@@ -24,5 +25,4 @@ int main()
 	VIONET_FOREACH_PORT(each)
 		same(each, port);
 	vionet_close(port);
-	return 0;
 }

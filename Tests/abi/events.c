@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Events: which, when, in which state, to whom, and that a back-end which leaves is noticed. */
+/* Event callbacks: which event comes when, in which state of the port, to which callback. */
+#include "../support/cases.h"
 #include "../support/device.h"
 
 static struct { uint16_t port; int event; uint32_t state; } seen[64];
@@ -23,7 +24,7 @@ static void also(uint16_t port, int event, void *user)
 	++*(int *)user;
 }
 
-static void new_and_closed(void)
+CASE("a port is announced when it is new and when it is closed, once each")
 {
 	uint16_t port;
 	int others = 0;
@@ -51,7 +52,7 @@ static void new_and_closed(void)
 	same(seen_count, 2);
 }
 
-static void eight_at_most(void)
+CASE("there is room for eight callbacks")
 {
 	int users[9] = {0};
 	for (int i = 0; i < 7; i++)
@@ -63,8 +64,7 @@ static void eight_at_most(void)
 	err(vionet_event_remove(also, &users[0]), -ENOENT);
 }
 
-/* The back-end closes its connection while the port runs. */
-static void back_end_leaves(void)
+CASE("a back-end that leaves wakes sleepers and is reported once")
 {
 	struct peer p;
 	struct vionet_packet *packets[4];
@@ -81,7 +81,7 @@ static void back_end_leaves(void)
 	same(vionet_rx_arm(port, 0), 0);
 	same(poll(&wake, 1, 50), 0);
 	peer_end(&p);
-	same(poll(&wake, 1, 3000), 1); /* who sleeps wakes up for it */
+	same(poll(&wake, 1, LONG_WAIT), 1); /* a sleeper wakes up */
 	err(vionet_rx_arm(port, 0), -ENOTCONN);
 	says("back-end");
 	err(vionet_rx_arm(port, 0), -ENOTCONN);
@@ -92,14 +92,13 @@ static void back_end_leaves(void)
 	same(info_of(port).link_up, 0);
 	same(vionet_rx_burst(port, 0, packets, 4), 0);
 	yes(vionet_stop(port) == 0);
-	yes(vionet_init(port, NULL) < 0); /* nobody is there */
+	yes(vionet_init(port, NULL) < 0); /* there is no back-end */
 	yes(vionet_error()[0] != 0);
 	vionet_close(port);
 	same(vionet_port_next(0), VIONET_PORT_NONE);
 }
 
-/* Who does not sleep learns of it from vionet_info(), once. */
-static void seen_by_asking(void)
+CASE("vionet_info() notices a back-end that has left")
 {
 	struct peer p;
 	char address[100];
@@ -120,13 +119,5 @@ static void seen_by_asking(void)
 	vionet_close(port);
 }
 
-int main(void)
-{
-	ok(vionet_event_add(keep, (void *)(uintptr_t)7));
-	new_and_closed();
-	eight_at_most();
-	back_end_leaves();
-	seen_by_asking();
-	ok(vionet_event_remove(keep, (void *)(uintptr_t)7));
-	return 0;
-}
+BEFORE_EACH { ok(vionet_event_add(keep, (void *)(uintptr_t)7)); }
+AFTER_EACH { ok(vionet_event_remove(keep, (void *)(uintptr_t)7)); }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* RSS and hash reports: the commands byte by byte, what a device's limits allow, and a hash that arrives in a packet. */
+#include "../support/cases.h"
 #include "../support/control_queue.h"
 
 static uint16_t port;
@@ -42,7 +43,7 @@ static int set(uint32_t types, uint8_t *key, uint8_t key_length, uint16_t *table
 	return vionet_rss_set(port, &rss);
 }
 
-/* From the start: all types, the queues in turns, a key that nobody can guess. */
+/* From the start: all types, the queues in turn, a random key. */
 static void unasked(struct control *c)
 {
 	uint8_t wanted[2 + 4 + 4 + 256 + 3], first[40];
@@ -60,7 +61,7 @@ static void unasked(struct control *c)
 
 	struct vionet_rss rss = got(255, 32768);
 	same(rss.hash_types, 0x3f);
-	same(rss.supported_hash_types, 0x3f); /* a bit that has no meaning is none */
+	same(rss.supported_hash_types, 0x3f); /* a bit without a meaning is left out */
 	same(rss.key_length, 40);
 	same(rss.max_key_length, 40);
 	same(rss.table_length, 128);
@@ -93,7 +94,7 @@ static void chosen(struct control *c)
 	ok(vionet_stop(port));
 	ok(vionet_start(port));
 	commands(c, said);
-	/* What is left out: all types, the same key, an even table. One entry is enough for a table. */
+	/* Left out: all types, the same key, an even table. A table may have one entry. */
 	ok(set(0, NULL, 0, table, 1, 0));
 	commands(c, "04 01 3f000000 0000 0000 0300 0400" KEY);
 	ok(set(VIONET_HASH_UDP6, own_key, 2, table, 2, 3));
@@ -139,7 +140,7 @@ static void wrong(struct control *c)
 	yes(memcmp(&before, &after, sizeof(before)) == 0);
 }
 
-/* Pairs in use and table go by one command, and never disagree. */
+/* One command sets the pairs in use and the table, so they never disagree. */
 static void with_pairs(struct control *c)
 {
 	uint16_t table[] = {0, 1};
@@ -162,7 +163,7 @@ static void with_pairs(struct control *c)
 	control_forget(c);
 }
 
-static void large_tables(void)
+CASE("the largest table and the longest key that there can be")
 {
 	struct control c;
 	hashing_start(&c, BIT(F_RSS));
@@ -216,7 +217,7 @@ static void reported(struct peer *p, uint16_t report, int valid)
 	vionet_packet_free(packet);
 }
 
-static void reports(void)
+CASE("a hash that the device reports arrives in the packet")
 {
 	uint16_t table[1] = {0};
 	struct control c;
@@ -236,7 +237,7 @@ static void reports(void)
 	same(rss.table_length, 0);
 	same(rss.max_table_length, 0);
 	same(rss.max_key_length, 40);
-	/* Another count of pairs may have switched it off. */
+	/* Another number of pairs may have switched it off in the device. */
 	ok(vionet_queue_pairs_set(port, 1));
 	commands(&c, "04 00 0100\n 04 02 10000000 0000000000000000" KEY);
 	ok(vionet_start(port));
@@ -246,14 +247,14 @@ static void reports(void)
 	control_end(&c);
 }
 
-/* ---- what cannot be had ------------------------------------------------------------------------------------------ */
+/* ---- what is not available ------------------------------------------------------------------------------------------ */
 
 static void negotiates(const char *config, const char *keys, uint64_t wanted)
 {
 	struct control c;
 	hashing_start(&c, BIT(F_RSS) | BIT(F_HASH_REPORT));
 	memcpy(c.peer.config + 17, config, 7);
-	c.peer.served = wanted & BIT(F_RSS) ? 8 : 2; /* other pairs than the first are counted with RSS only */
+	c.peer.served = wanted & BIT(F_RSS) ? 8 : 2; /* only with RSS there are more pairs than one */
 	port = control_port(&c, keys);
 	same(info_of(port).negotiated[0] & (BIT(F_RSS) | BIT(F_HASH_REPORT)), wanted);
 	if (wanted == 0) {
@@ -267,7 +268,7 @@ static void negotiates(const char *config, const char *keys, uint64_t wanted)
 	control_end(&c);
 }
 
-static void limits(void)
+CASE("hashing is negotiated if the device and the options allow it")
 {
 	static const char good[] = "\x28\x80\x00\x3f\x02\x00\x00";
 	negotiates(good, ",cq=1,rss=1,rx_hash=1", BIT(F_RSS) | BIT(F_HASH_REPORT));
@@ -282,7 +283,8 @@ static void limits(void)
 	negotiates("\x28\x80\x00\x00\xfe\xff\xff", ",cq=1,rss=1,rx_hash=1", 0);
 }
 
-int main(void)
+/* These go on where the one before has ended: a key that was set is kept. */
+CASE("hash settings: the first, chosen ones, wrong ones, and those that follow the queue pairs")
 {
 	struct control c;
 	hashing_start(&c, BIT(F_RSS) | BIT(F_HASH_REPORT) | BIT(F_MQ));
@@ -293,8 +295,4 @@ int main(void)
 	with_pairs(&c);
 	vionet_close(port);
 	control_end(&c);
-	large_tables();
-	reports();
-	limits();
-	return 0;
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ports on the kernel's vhost and on vDPA devices, with a made-up kernel under them: what is negotiated, what they are
- * told of what cannot be, and each answer of the kernel's a refusal once. Real ones are tested in a guest.
+ * Ports on the kernel's vhost and on vDPA devices, with a simulated kernel under them: what is negotiated, what it is told
+ * for what cannot be, and each refusal of the kernel once. Real devices are tested in a guest.
  */
+#include "../support/cases.h"
 #include "../support/kernel_vhost.h"
-
-#include <sys/wait.h>
 
 static uint16_t pool;
 static const char *const tap_device = "vhost-net:vt-none,queues=2,mac=02:00:00:00:00:05,rx_csum=1,queue_size=64";
@@ -37,7 +36,7 @@ static int up(const char *device, uint16_t *port)
 	return result;
 }
 
-/* A whole life. Its first failure. */
+/* A whole life. Returns its first failure. */
 static int life(const char *device)
 {
 	uint16_t port = VIONET_PORT_NONE;
@@ -56,7 +55,7 @@ static int life(const char *device)
 	return result < 0 ? result : 0;
 }
 
-/* Whatever is refused, it is an error with a sentence or of no importance, and nothing is kept. */
+/* Requires that each refusal is an error with a sentence or harmless, and that nothing is left open. */
 static void all_refusals(const char *device, int least)
 {
 	static const int errors[] = {EINVAL, ENOMEM, EFAULT, EBUSY, EPERM};
@@ -93,9 +92,10 @@ static void fails_with(const char *device, int code, const char *word)
 	as_new();
 }
 
-static void offers(void)
+CASE("what is offered and negotiated, and what cannot be used is named")
 {
 	uint16_t port;
+	pool = pool_made(1024);
 	as_new();
 	ok(up(tap_device, &port));
 	uint64_t bits = info_of(port).negotiated[0];
@@ -112,7 +112,7 @@ static void offers(void)
 		yes(files[fd].kind != VDPA || files[fd].spaces_set == 1);
 	err(vionet_rx_queue_restart(port, 0, 0), -ENOTSUP);
 	vionet_close(port);
-	/* A control queue that does not answer is an error in its time. */
+	/* A control queue that does not answer is a timeout. */
 	vdpa_offers |= BIT(VIRTIO_NET_F_CTRL_RX);
 	ok(up(vdpa_device, &port));
 	err(vionet_promiscuous_set(port, 0), -ETIMEDOUT);
@@ -130,11 +130,12 @@ static void offers(void)
 	fails_with(vdpa_device, -ERANGE, "0x0 to 0xfff");
 	is_driver_ok_refused = 1;
 	fails_with(vdpa_device, -EIO, "reset right after DRIVER_OK");
+	ok(vionet_pool_destroy(pool));
 }
 
 /*
- * A device that cannot be given the addresses that memory usually has: rings and the default pool are made where it
- * can. The made-up kernel refuses all others.
+ * A device that cannot reach the addresses that memory usually has: rings and the default pool are made within its range.
+ * The simulated kernel refuses all other addresses.
  */
 static void reaches(uint64_t first, uint64_t last)
 {
@@ -149,43 +150,43 @@ static void reaches(uint64_t first, uint64_t last)
 	same(opened_files, 0);
 }
 
-/* Each in a process of its own. */
-static void in_reach(const char *program)
+static const char *const ranges[][2] = {{"0", "0xffffffff"},
+                                        {"0x100000000", "0xfffffffff"},
+                                        {"0x10000", "0x1fffffffff"},
+                                        {"0x4000000000", "0xffffffffffffffff"},
+                                        {"0x20000000", "0x23ffffff"}};
+
+static const char *range_title(unsigned int row)
 {
-	static const char *const ranges[][2] = {{"0", "0xffffffff"},
-	                                        {"0x100000000", "0xfffffffff"},
-	                                        {"0x10000", "0x1fffffffff"},
-	                                        {"0x4000000000", "0xffffffffffffffff"},
-	                                        {"0x20000000", "0x23ffffff"}};
-	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
-		int status;
-		pid_t child = fork();
-		if (child == 0) {
-			execl(program, program, ranges[i][0], ranges[i][1], (char *)NULL);
-			_exit(127);
-		}
-		yes(child > 0 && waitpid(child, &status, 0) == child);
-		if (status != 0)
-			FAILED("memory is not made from %s to %s: status 0x%x", ranges[i][0], ranges[i][1], status);
-	}
+	static char text[100];
+	snprintf(text, sizeof(text), "memory is made from %s to %s", ranges[row][0], ranges[row][1]);
+	return text;
 }
 
-int main(int argc, char **argv)
+BEFORE_EACH
 {
 	kernel.now = 1;
 	kernel.open = my_open;
 	kernel.close = my_close;
 	kernel.control = my_control;
-	/* The default pool is made once in a process. */
-	if (argc == 3) {
-		reaches(strtoull(argv[1], NULL, 0), strtoull(argv[2], NULL, 0));
-		return 0;
-	}
-	in_reach(argv[0]);
+}
+
+/* The default pool is made once in a process. */
+CASES(sizeof(ranges) / sizeof(ranges[0]), range_title)
+{
+	reaches(strtoull(ranges[row][0], NULL, 0), strtoull(ranges[row][1], NULL, 0));
+}
+
+CASE("each refusal of the kernel in a life on vhost-net is an error or harmless")
+{
 	pool = pool_made(1024);
-	offers();
 	all_refusals(tap_device, 60);
+	ok(vionet_pool_destroy(pool));
+}
+
+CASE("each refusal of the kernel in a life on vDPA is an error or harmless")
+{
+	pool = pool_made(1024);
 	all_refusals(vdpa_device, 50);
 	ok(vionet_pool_destroy(pool));
-	return 0;
 }

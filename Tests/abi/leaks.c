@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* deadline: 300 */
-/* A thousand lives of every kind of port, whole and cut short: descriptors, mappings, threads and memory as before. */
+/* Hundreds of lives of each kind of port, whole and cut short: descriptors, mappings, threads and memory as before. */
+#include "../support/cases.h"
 #include "../support/frame.h"
 
 #include <sys/stat.h>
@@ -82,20 +83,30 @@ static void served(int count)
 	held_as_before(before, 1024);
 }
 
-int main(void)
+static void begin(void) { yes(mkdtemp(folder) != NULL); }
+static void end(void) { same(rmdir(folder), 0); }
+
+CASE("lives of soft:sink") { lives("soft:sink", 1000); }
+CASE("lives of soft:loopback") { lives("soft:loopback,queue_size=1024", 300); }
+CASE("lives of soft:generate") { lives("soft:generate,length=100", 300); }
+CASE("lives of soft:pipe") { lives("soft:pipe=leaks", 300); }
+
+CASE("lives of soft:pcap")
 {
 	char text[120];
-	yes(mkdtemp(folder) != NULL);
-	lives("soft:sink", 1000);
-	lives("soft:loopback,queue_size=1024", 300);
-	lives("soft:generate,length=100", 300);
-	lives("soft:pipe=leaks", 300);
+	begin();
 	snprintf(text, sizeof(text), "soft:pcap=,out=%s/out.pcap", folder);
 	lives(text, 300);
-	pools(300);
-	served(300);
 	snprintf(text, sizeof(text), "%s/out.pcap", folder);
 	unlink(text);
-	same(rmdir(folder), 0);
-	return 0;
+	end();
+}
+
+CASE("lives of pools") { pools(300); }
+
+CASE("lives of a served device and a port on it")
+{
+	begin();
+	served(300);
+	end();
 }

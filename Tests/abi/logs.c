@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The log: silent unless asked, by level, through the callback or VIONET_LOG, whole lines without newline. */
-#include "../support/ok.h"
+/* The log: silent by default, by level, through the callback or VIONET_LOG, whole lines without a newline. */
+#include "../support/cases.h"
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -34,8 +34,8 @@ static int lines_at(int level)
 	return lines;
 }
 
-/* What a fresh process with this environment writes to its standard error and output. */
-static long written(const char *program, const char *wish)
+/* How many bytes a new process with this VIONET_LOG writes to its standard output and error output. */
+static long written(const char *level)
 {
 	char text[4096];
 	long length = 0, n;
@@ -45,11 +45,11 @@ static long written(const char *program, const char *wish)
 	if (child == 0) {
 		dup2(pipes[1], 1);
 		dup2(pipes[1], 2);
-		if (wish != NULL)
-			setenv("VIONET_LOG", wish, 1);
+		if (level != NULL)
+			setenv("VIONET_LOG", level, 1);
 		else
 			unsetenv("VIONET_LOG");
-		execl(program, program, "child", (char *)NULL);
+		execl("/proc/self/exe", "logs", "--child", (char *)NULL);
 		_exit(127);
 	}
 	close(pipes[1]);
@@ -62,25 +62,29 @@ static long written(const char *program, const char *wish)
 	return length;
 }
 
-int main(int argc, char **argv)
+CHILD { a_life(); }
+
+CASE("a callback gets the lines up to its level")
 {
-	if (argc > 1) {
-		a_life();
-		return 0;
-	}
 	int error = lines_at(VIONET_LOG_ERROR), info = lines_at(VIONET_LOG_INFO), debug = lines_at(VIONET_LOG_DEBUG);
 	yes(info >= error);
 	yes(debug > info && debug >= 10); /* every step and every message */
 	same(lines_at(VIONET_LOG_OFF), 0);
+}
+
+CASE("without a callback there are no lines")
+{
 	lines = 0;
 	vionet_log_set(VIONET_LOG_DEBUG, NULL, NULL);
 	a_life();
 	same(lines, 0);
+}
 
-	same(written(argv[0], NULL), 0);
-	same(written(argv[0], ""), 0);
-	same(written(argv[0], "nonsense"), 0);
-	yes(written(argv[0], "debug") > 200);
-	yes(written(argv[0], "info") <= written(argv[0], "debug"));
-	return 0;
+CASE("VIONET_LOG writes to the standard error output, and nothing is written without it")
+{
+	same(written(NULL), 0);
+	same(written(""), 0);
+	same(written("no-such-level"), 0);
+	yes(written("debug") > 200);
+	yes(written("info") <= written("debug"));
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* As many ports as there may be, at once: numbers, iteration, the limit, and traffic on each. */
+#include "../support/cases.h"
 #include "../support/frame.h"
 
 #include <sys/resource.h>
 
-/* A queue may keep some hundred packets in its caches, beside those in its ring. */
+/* A queue may keep some hundred packets in its caches, apart from those in its ring. */
 enum { PACKETS = VIONET_MAX_PORTS * 1024 };
 
 static uint16_t iterate(uint16_t *last)
@@ -18,7 +19,7 @@ static uint16_t iterate(uint16_t *last)
 	return count;
 }
 
-int main(void)
+CASE("as many ports as there may be carry frames, and one more is refused")
 {
 	static uint16_t ports[VIONET_MAX_PORTS];
 	struct vionet_config config = VIONET_SIZED(struct vionet_config);
@@ -58,7 +59,7 @@ int main(void)
 		vionet_packet_free(p);
 	}
 
-	/* Holes: every third goes, iteration passes over it, a new port fills it. */
+	/* Every third is closed: iteration passes over the gaps, and a new port fills one. */
 	for (int i = 0; i < VIONET_MAX_PORTS; i += 3)
 		vionet_close(ports[i]);
 	same(iterate(&last), VIONET_MAX_PORTS - (VIONET_MAX_PORTS + 2) / 3);
@@ -71,5 +72,4 @@ int main(void)
 	same(vionet_port_next(0), VIONET_PORT_NONE);
 	same(pool_of(config.pool).available, PACKETS);
 	ok(vionet_pool_destroy(config.pool));
-	return 0;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The largest packet: what bounds it, that nothing longer is sent, and what a restart makes of it. */
+/* The MTU: what limits it, that nothing longer is sent, and what a restart makes of it. */
+#include "../support/cases.h"
 #include "../support/control_queue.h"
 
 static uint16_t port;
 
-/* Whether a frame of so many bytes, Ethernet header included, is sent; the device fetches it. */
+/* Whether a frame of that length, Ethernet header included, is sent; the device fetches it. */
 static int sends(struct peer *p, uint32_t length)
 {
 	static unsigned char frame[70000];
@@ -27,8 +28,7 @@ static void limited_to(struct peer *p, uint16_t mtu)
 	same(stats_of(port).tx.dropped[VIONET_DROP_LONG], before + 1);
 }
 
-/* The device gives 1500. */
-static void given(void)
+CASE("the MTU that the device gives is the limit")
 {
 	struct peer p;
 	char address[128];
@@ -66,7 +66,7 @@ static void given(void)
 	peer_end(&p);
 }
 
-/* The device gives none: then buffers of 1984 bytes are the limit, but for merged ones. */
+/* Buffers have 1984 bytes. */
 static void by_buffers(const char *keys, uint64_t more, uint32_t limit)
 {
 	struct peer p;
@@ -91,10 +91,5 @@ static void by_buffers(const char *keys, uint64_t more, uint32_t limit)
 	peer_end(&p);
 }
 
-int main(void)
-{
-	given();
-	by_buffers("", 0, 1966);
-	by_buffers(",mrg_rxbuf=1", BIT(F_MRG_RXBUF), 65535);
-	return 0;
-}
+CASE("without an MTU of the device the size of a buffer is the limit") { by_buffers("", 0, 1966); }
+CASE("without an MTU of the device merged buffers have no limit") { by_buffers(",mrg_rxbuf=1", BIT(F_MRG_RXBUF), 65535); }

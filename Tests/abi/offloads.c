@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Checksums and segmentation through the door: which wishes lead to which features, what a device's header becomes in a
- * packet and a packet's flags in a header, vionet_tx_prepare and its sentences.
+ * Checksums and segmentation: which requests lead to which features, what a device's header becomes in a packet and a
+ * packet's flags in a header, vionet_tx_prepare() and its sentences.
  */
+#include "../support/cases.h"
 #include "../support/frame.h"
 #include "../support/rings.h"
 
@@ -23,10 +24,9 @@ static void up(const char *options, uint64_t features, uint32_t rx_offloads)
 
 static void down(void) { peer_port_end(&p, port, pool); }
 
-/* Features for receiving are accepted if they are wished for, and only as far as they make sense together. */
-static void wishes(void)
+CASE("receive offloads are negotiated as far as they make sense together")
 {
-	static const struct { const char *options; uint64_t offered; uint32_t wish; uint64_t negotiated; } rows[] = {
+	static const struct { const char *options; uint64_t offered; uint32_t requested; uint64_t negotiated; } rows[] = {
 		{"", BIT(F_GUEST_CSUM) | JOINED | BIT(F_MRG_RXBUF), 0, 0},
 		{"", BIT(F_GUEST_CSUM) | JOINED | BIT(F_MRG_RXBUF), VIONET_RX_CHECKSUM, BIT(F_GUEST_CSUM)},
 		{",rx_csum=1", BIT(F_GUEST_CSUM) | JOINED, 0, BIT(F_GUEST_CSUM)},
@@ -43,7 +43,7 @@ static void wishes(void)
 	};
 	struct vionet_config config = VIONET_SIZED(struct vionet_config);
 	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		up(rows[i].options, rows[i].offered, rows[i].wish);
+		up(rows[i].options, rows[i].offered, rows[i].requested);
 		uint64_t about = BIT(F_GUEST_CSUM) | JOINED | BIT(F_MRG_RXBUF);
 		if ((p.negotiated & about) != rows[i].negotiated)
 			FAILED("row %u: %#" PRIx64 " were accepted", i, p.negotiated & about);
@@ -61,7 +61,7 @@ static void wishes(void)
 	peer_end(&p);
 }
 
-/* A header on a frame of 100 bytes, and what comes of it. */
+/* Delivers a frame of 100 bytes with that header, and requires those flags; UINT32_MAX: it is dropped. */
 static void received(uint8_t flags, uint8_t type, uint16_t size, uint16_t start, uint32_t expected)
 {
 	struct vionet_packet *packets[4];
@@ -84,7 +84,7 @@ static void received(uint8_t flags, uint8_t type, uint16_t size, uint16_t start,
 	vionet_packet_free(packets[0]);
 }
 
-static void receives(void)
+CASE("a received header becomes flags of the packet, and an invalid one a drop")
 {
 	up(",lro=1", BIT(F_GUEST_CSUM) | BIT(F_GUEST_TSO4) | BIT(F_MRG_RXBUF), 0);
 	received(0, 0, 9, 9, 0);
@@ -101,8 +101,8 @@ static void receives(void)
 	down();
 }
 
-/* The longest that a device joins, in as many buffers as it takes; a small pool has not enough of those. */
-static void receives_joined(void)
+/* A small pool does not have enough buffers: then nothing is joined. */
+CASE("joined frames of up to 64 KiB come in as many buffers as they take")
 {
 	static unsigned char frame[65550], got[65550];
 	unsigned char header[HEADER] = {0, 1, 54, 0, 0x78, 5};
@@ -136,7 +136,7 @@ static void receives_joined(void)
 }
 
 /* Ethernet, IPv4 and a TCP header, addresses all 1 but for the last byte. */
-static struct vionet_packet *segment(uint32_t payload, uint32_t flags)
+static struct vionet_packet *tcp_packet(uint32_t payload, uint32_t flags)
 {
 	struct vionet_packet *one = vionet_packet_alloc(pool);
 	unsigned char *d = vionet_packet_append(one, 54 + payload);
@@ -165,8 +165,8 @@ static uint32_t sum(const unsigned char *d, uint32_t length)
 /* Sent after vionet_tx_prepare, a packet's checksum is right once the device has completed it. */
 static void prepared_and_sent(void)
 {
-	struct vionet_packet *packets[3] = {segment(11, VIONET_PACKET_CHECKSUM_PARTIAL), segment(400, VIONET_PACKET_TCP4),
-	                                    segment(0, 0)};
+	struct vionet_packet *packets[3] = {tcp_packet(11, VIONET_PACKET_CHECKSUM_PARTIAL), tcp_packet(400, VIONET_PACKET_TCP4),
+	                                    tcp_packet(0, 0)};
 	struct buffer b;
 	packets[1]->segment_size = 100;
 	same(vionet_tx_prepare(port, 0, packets, 3), 3);
@@ -200,8 +200,16 @@ static void prepared_and_sent(void)
 	same(vionet_tx_done(port, 0), 3);
 }
 
-/* What was not negotiated is named; what comes before it is prepared, what comes after is not touched. */
-static void sentences(void)
+static void prepared_on(const char *options)
+{
+	int packed = options[0] != 0;
+	up(options, SENDING | BIT(F_PACKED) | (packed ? BIT(F_IN_ORDER) : 0), 0);
+	prepared_and_sent();
+	down();
+}
+
+/* Packets before the wrong one are prepared, those after it are not touched. */
+CASE("an offload that was not negotiated is named")
 {
 	static const struct { int bit; uint32_t flags; const char *name; } rows[] = {
 		{F_CSUM, VIONET_PACKET_CHECKSUM_PARTIAL, "VIRTIO_NET_F_CSUM"},
@@ -213,15 +221,15 @@ static void sentences(void)
 	for (unsigned int i = 0; i < 5; i++) {
 		struct vionet_packet *packets[3];
 		up("", SENDING & ~BIT(rows[i].bit), 0);
-		packets[0] = segment(10, i == 0 ? 0 : VIONET_PACKET_CHECKSUM_PARTIAL);
-		packets[1] = segment(400, rows[i].flags);
+		packets[0] = tcp_packet(10, i == 0 ? 0 : VIONET_PACKET_CHECKSUM_PARTIAL);
+		packets[1] = tcp_packet(400, rows[i].flags);
 		packets[1]->segment_size = 100;
-		packets[2] = segment(10, VIONET_PACKET_CHECKSUM_PARTIAL);
+		packets[2] = tcp_packet(10, VIONET_PACKET_CHECKSUM_PARTIAL);
 		same(vionet_tx_prepare(port, 0, packets, 3), 1);
 		says(rows[i].name);
 		same(packets[0]->checksum_start, i == 0 ? 0 : 34);
 		same(packets[2]->checksum_start, 0);
-		/* Sent all the same it is dropped and counted. */
+		/* When it is sent in spite of that it is dropped and counted. */
 		same(vionet_tx_burst(port, 0, packets + 1, 1), 1);
 		same(stats_of(port).tx.dropped[VIONET_DROP_OFFLOAD], 1);
 		vionet_packet_free(packets[0]);
@@ -230,9 +238,9 @@ static void sentences(void)
 	}
 }
 
-static void refused(void)
+CASE("packets that cannot be prepared are refused with the reason")
 {
-	struct vionet_packet *one = segment(10, VIONET_PACKET_CHECKSUM_PARTIAL), *none = NULL;
+	struct vionet_packet *one = tcp_packet(10, VIONET_PACKET_CHECKSUM_PARTIAL), *none = NULL;
 	up("", SENDING, 0);
 	memset((char *)one->data + 12, 0x88, 2);
 	same(vionet_tx_prepare(port, 0, &one, 1), 0);
@@ -252,19 +260,8 @@ static void refused(void)
 	same(vionet_tx_done(port, 0), 0);
 }
 
-int main(void)
-{
-	pool = pool_made(PACKETS);
-	wishes();
-	receives();
-	receives_joined();
-	for (int packed = 0; packed < 2; packed++) {
-		up(packed ? ",packed_vq=1" : "", SENDING | BIT(F_PACKED) | (packed ? BIT(F_IN_ORDER) : 0), 0);
-		prepared_and_sent();
-		down();
-	}
-	sentences();
-	refused();
-	ok(vionet_pool_destroy(pool));
-	return 0;
-}
+BEFORE_EACH { pool = pool_made(PACKETS); }
+AFTER_EACH { ok(vionet_pool_destroy(pool)); }
+
+CASE("prepared packets have right checksums, split ring") { prepared_on(""); }
+CASE("prepared packets have right checksums, packed ring in order") { prepared_on(",packed_vq=1"); }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A pool in the caller's own memory: what is wrong with it is named, and packets of it cross a device. */
+/* A pool in the caller's own memory: wrong memory is named, and packets of it cross a device. */
+#include "../support/cases.h"
 #include "../support/frame.h"
 
 #include <sys/mman.h>
@@ -34,7 +35,7 @@ static void wrongs(int fd, unsigned char *memory)
 	err(vionet_pool_create(&config, &pool), -EBADF);
 	says("memory_fd");
 	config.memory_fd = fd;
-	config.data_size = 65536; /* 512 of them are more than there is */
+	config.data_size = 65536; /* 512 of them are more than the memory */
 	wrong("memory");
 	config.data_size = 0;
 }
@@ -67,7 +68,7 @@ static void across(unsigned char *memory)
 	vionet_close(port);
 }
 
-/* Memory that no other process may see: nothing to share with a device. */
+/* Memory without a file cannot be shared with a device. */
 static void unseen(void)
 {
 	struct vionet_config with = VIONET_SIZED(struct vionet_config);
@@ -87,17 +88,24 @@ static void unseen(void)
 	ok(vionet_pool_destroy(pool));
 }
 
-int main(void)
-{
-	int fd = memfd_create("caller", MFD_CLOEXEC);
+static unsigned char *memory;
+static int fd;
 
+static void memory_made(void)
+{
+	fd = memfd_create("caller", MFD_CLOEXEC);
 	same(ftruncate(fd, OFFSET + LENGTH), 0);
-	unsigned char *memory = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED, fd, OFFSET);
+	memory = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED, fd, OFFSET);
 	yes(memory != MAP_FAILED);
 	vionet_pool_destroy(pool_made(16));
-	struct holdings before = holdings();
-
 	config = VIONET_SIZED(struct vionet_pool_config);
+}
+
+BEFORE_EACH { memory_made(); }
+
+CASE("wrong memory is named, right memory is used, and stays the caller's")
+{
+	struct holdings before = holdings();
 	wrongs(fd, memory);
 	same(holdings().fds, before.fds);
 	ok(vionet_pool_create(&config, &pool));
@@ -108,9 +116,18 @@ int main(void)
 	same(pool_of(pool).available, 512);
 	ok(vionet_pool_destroy(pool));
 	memset(memory, 0, LENGTH); /* still the caller's */
-	unseen();
 	before.fds--; /* ours, closed above */
 	soon(holdings().threads <= before.threads);
 	same(holdings().fds, before.fds);
-	return 0;
+}
+
+CASE("memory that cannot be shared serves for packets, not for ports")
+{
+	struct holdings before = holdings();
+	config.memory = memory;
+	config.memory_length = LENGTH;
+	config.packets = 512;
+	unseen();
+	soon(holdings().threads <= before.threads);
+	same(holdings().fds, before.fds);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Allocation and freeing from several threads at once, packets changing hands: none lost, none handed out twice. */
-#include "../support/ok.h"
+#include "../support/cases.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,7 +26,7 @@ static void *work(void *argument)
 			got = some[0] != NULL;
 		}
 		for (uint16_t n = 0; n < got; n++) {
-			/* Ours alone: a mark that another holder of the same packet would overwrite. */
+			/* Another holder of the same packet would overwrite this. */
 			*(uintptr_t *)some[n]->data = (uintptr_t)argument;
 		}
 		for (uint16_t n = 0; n < got; n++) {
@@ -43,7 +43,7 @@ static void *work(void *argument)
 	return NULL;
 }
 
-int main(void)
+CASE("packets that several threads allocate, exchange and free are all there in the end")
 {
 	pthread_t threads[THREADS];
 
@@ -68,5 +68,4 @@ int main(void)
 		all[i]->flags = 0;
 	vionet_packet_free_bulk(all, PACKETS);
 	ok(vionet_pool_destroy(pool));
-	return 0;
 }

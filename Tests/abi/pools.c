@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Packet pools on one thread: limits, all or none, references, helpers, a busy pool, and what the numbers say. */
+/* Packet pools on one thread: limits, all or none, references, helpers, a pool in use, and the counts. */
+#include "../support/cases.h"
 #include "../support/frame.h"
 
 static struct vionet_packet *all[20000];
 
-static void limits(void)
+CASE("sizes and numbers of pools have limits that are named")
 {
 	struct vionet_pool_config config = VIONET_SIZED(struct vionet_pool_config);
 	uint16_t pool = 0, pools[VIONET_MAX_POOLS], n = 0;
@@ -56,7 +57,7 @@ static void limits(void)
 		ok(vionet_pool_destroy(pools[--n]));
 }
 
-static void all_or_none(void)
+CASE("a bulk allocation gives all packets or none, and none overlap")
 {
 	uint16_t pool = pool_made(1000);
 
@@ -99,7 +100,7 @@ static void all_or_none(void)
 	yes(vionet_packet_alloc(pool) == NULL);
 }
 
-static void references(void)
+CASE("a packet with references goes back with the last one")
 {
 	uint16_t pool = pool_made(16);
 	struct vionet_packet *p = vionet_packet_alloc(pool), *q = vionet_packet_alloc(pool);
@@ -130,7 +131,7 @@ static void references(void)
 	ok(vionet_pool_destroy(pool));
 }
 
-static void helpers(void)
+CASE("the helpers move data, length and headroom together")
 {
 	uint16_t pool = pool_made(16);
 	struct vionet_packet *p = vionet_packet_alloc(pool);
@@ -161,7 +162,7 @@ static void helpers(void)
 	ok(vionet_pool_destroy(pool));
 }
 
-static void busy(void)
+CASE("a pool in use is not destroyed")
 {
 	struct vionet_config config = VIONET_SIZED(struct vionet_config);
 	uint16_t port, pool = pool_made(512);
@@ -190,14 +191,4 @@ static void busy(void)
 	vionet_close(port);
 	same(pool_of(pool).available, 64);
 	ok(vionet_pool_destroy(pool));
-}
-
-int main(void)
-{
-	limits();
-	all_or_none();
-	references();
-	helpers();
-	busy();
-	return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Two queue pairs of one port: each carries its own packets, is counted by itself, and breaks by itself. */
+#include "../support/cases.h"
 #include "../support/frame.h"
 #include "../support/rings.h"
 
@@ -104,7 +105,7 @@ static void no_such_queue(void)
 	vionet_packet_free(packets[0]);
 }
 
-/* A lie on one queue: that one moves nothing, the others go on. */
+/* An invalid used entry on one queue: that queue moves nothing, the others go on. */
 static void breaks_alone(void)
 {
 	struct vionet_packet *packets[4];
@@ -122,7 +123,7 @@ static void breaks_alone(void)
 	ok(vionet_rx_arm(port, 0));
 }
 
-static void more_than_there_are(void)
+CASE("more pairs than the device has are refused")
 {
 	struct vionet_config config = VIONET_SIZED(struct vionet_config);
 	char address[160];
@@ -201,7 +202,7 @@ static void comes_again(int is_server)
 }
 
 /* What a back-end says of its number (GET_QUEUE_NUM), and one that is not asked. */
-static void as_many_as_it_says(void)
+CASE("as many pairs as a back-end says that it has")
 {
 	static const struct { uint32_t says; int asked, pairs; } rows[] = {{1, 1, 1}, {7, 1, 7}, {256, 1, 128}, {9, 0, 1}};
 	char address[160];
@@ -232,26 +233,39 @@ static void as_many_as_it_says(void)
 	peer_end(&p);
 }
 
-int main(void)
+static const struct { const char *name, *options; uint64_t features; } kinds[] = {
+	{"split", "", 0}, {"split in order", "", BIT(F_IN_ORDER)}, {"packed", ",packed_vq=1", BIT(F_PACKED)},
+	{"packed in order", ",packed_vq=1", BIT(F_PACKED) | BIT(F_IN_ORDER) | BIT(F_EVENT_IDX)},
+};
+enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+
+static const char *titled(const char *what, unsigned int row)
 {
-	static const struct { const char *options; uint64_t features; } rows[] = {
-		{"", 0}, {"", BIT(F_IN_ORDER)}, {",packed_vq=1", BIT(F_PACKED)},
-		{",packed_vq=1", BIT(F_PACKED) | BIT(F_IN_ORDER) | BIT(F_EVENT_IDX)},
-	};
-	pool = pool_made(PACKETS);
-	for (unsigned int i = 0; i < 4; i++) {
-		up(rows[i].options, rows[i].features);
-		no_such_queue();
-		counted_apart();
-		down();
-		up(rows[i].options, rows[i].features);
-		breaks_alone();
-		down();
-	}
-	more_than_there_are();
-	as_many_as_it_says();
-	comes_again(0);
-	comes_again(1);
-	ok(vionet_pool_destroy(pool));
-	return 0;
+	static char text[100];
+	snprintf(text, sizeof(text), "%s, %s", what, kinds[row].name);
+	return text;
 }
+
+static const char *counted_title(unsigned int row) { return titled("each pair carries and counts its own packets", row); }
+static const char *broken_title(unsigned int row) { return titled("a queue that breaks leaves the others alone", row); }
+
+BEFORE_EACH { pool = pool_made(PACKETS); }
+AFTER_EACH { ok(vionet_pool_destroy(pool)); }
+
+CASES(KINDS, counted_title)
+{
+	up(kinds[row].options, kinds[row].features);
+	no_such_queue();
+	counted_apart();
+	down();
+}
+
+CASES(KINDS, broken_title)
+{
+	up(kinds[row].options, kinds[row].features);
+	breaks_alone();
+	down();
+}
+
+CASE("each pair sends its own packets again to the next back-end") { comes_again(0); }
+CASE("each pair sends its own packets again to the next back-end that connects") { comes_again(1); }

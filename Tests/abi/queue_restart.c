@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Single queues taken from the device and given back, smaller and as large as before, while all others run. */
+#include "../support/cases.h"
 #include "../support/device.h"
 
 static uint16_t port;
@@ -28,7 +29,7 @@ static void frame_goes(void)
 	same(vionet_tx_burst(port, 0, &packet, 1), 1);
 }
 
-/* The ring of the device's side from scratch: everything of the first lap. */
+/* The ring is new on the device's side, too: three laps from the first entry on. */
 static void receives(struct peer *p, uint16_t size)
 {
 	uint64_t before = stats_of(port).rx.packets;
@@ -45,7 +46,7 @@ static void receive_queue(struct peer *p)
 {
 	struct vionet_packet *packet;
 	frame_comes(p);
-	for (int i = 0; i < 5; i++) /* that nobody fetches */
+	for (int i = 0; i < 5; i++) /* not fetched */
 		deliver(p, frame, sizeof(frame));
 	ok(vionet_rx_queue_restart(port, 0, 16));
 	same(dropped(1), 5);
@@ -59,7 +60,7 @@ static void receive_queue(struct peer *p)
 	receives(p, 2);
 	same(p->ring[TX].size, 64);
 
-	/* One that was given up works again. */
+	/* A broken queue works again. */
 	give_back(p, RX, 70000, 100);
 	same(vionet_rx_burst(port, 0, &packet, 1), 0);
 	same(info_of(port).state, VIONET_STATE_BROKEN);
@@ -68,7 +69,7 @@ static void receive_queue(struct peer *p)
 	receives(p, 64);
 }
 
-/* Who sleeps on it is woken, and the descriptor serves on. */
+/* A sleeper is woken, and the descriptor stays. */
 static void sleeper(struct peer *p)
 {
 	struct vionet_packet *packet;
@@ -77,11 +78,11 @@ static void sleeper(struct peer *p)
 	same(poll(&wake, 1, 0), 0);
 	ok(vionet_rx_queue_restart(port, 0, 32));
 	same(vionet_rx_fd(port, 0), wake.fd);
-	same(poll(&wake, 1, 1000), 1);
+	same(poll(&wake, 1, LONG_WAIT), 1);
 	same(vionet_rx_arm(port, 0), 0);
 	same(poll(&wake, 1, 20), 0);
 	deliver(p, frame, sizeof(frame));
-	same(poll(&wake, 1, 1000), 1);
+	same(poll(&wake, 1, LONG_WAIT), 1);
 	same(vionet_rx_burst(port, 0, &packet, 1), 1);
 	vionet_packet_free(packet);
 }
@@ -90,7 +91,7 @@ static void transmit_queue(struct peer *p)
 {
 	unsigned char back[60];
 	frame_goes();
-	same(collect(p, back, sizeof(back)), 60); /* this one was sent, the next two nobody knows of */
+	same(collect(p, back, sizeof(back)), 60); /* the first is sent, the next two may be or not */
 	uint64_t before = dropped(0), sent = stats_of(port).tx.packets;
 	frame_goes();
 	frame_goes();
@@ -148,7 +149,7 @@ static void wrong(struct peer *p)
 	frame_comes(p);
 }
 
-static void by_hand(void)
+CASE("restarted queues work, in other sizes, broken or not, asleep or not")
 {
 	struct peer p;
 	char address[128];
@@ -205,7 +206,7 @@ static void *gets(void *unused)
 	return unused;
 }
 
-/* 200 restarts in all. The device loops frames back in order: after each restart more have to come. */
+/* The device loops frames back in order: after each restart more have to come. */
 static void under_load(const char *keys, const uint16_t sizes[4])
 {
 	pthread_t threads[2];
@@ -232,18 +233,13 @@ static void under_load(const char *keys, const uint16_t sizes[4])
 	same(stats.tx.packets, sent);
 	same(stats.rx.broken + stats.tx.broken, 0);
 	ok(vionet_stop(port));
-	/* In the pool, on a ring or with a thread: after the stop there is only the first. */
+	/* Packets are in the pool, on a ring or with a thread: after the stop all are in the pool. */
 	same(pool_of(pool).available, pool_of(pool).packets);
 	same(pool_of(pool).refused, 0);
 	vionet_close(port);
 }
 
-int main(void)
-{
-	by_hand();
-	under_load(",packed_vq=0,in_order=0", (const uint16_t[4]){64, 256, 2, 32});
-	under_load(",packed_vq=0", (const uint16_t[4]){256, 16, 128, 0});
-	under_load(",packed_vq=1,in_order=0", (const uint16_t[4]){100, 256, 33, 0});
-	under_load(",packed_vq=1", (const uint16_t[4]){256, 77, 0, 64});
-	return 0;
-}
+CASE("50 restarts under load, split") { under_load(",packed_vq=0,in_order=0", (const uint16_t[4]){64, 256, 2, 32}); }
+CASE("50 restarts under load, split in order") { under_load(",packed_vq=0", (const uint16_t[4]){256, 16, 128, 0}); }
+CASE("50 restarts under load, packed") { under_load(",packed_vq=1,in_order=0", (const uint16_t[4]){100, 256, 33, 0}); }
+CASE("50 restarts under load, packed in order") { under_load(",packed_vq=1", (const uint16_t[4]){256, 77, 0, 64}); }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Packets of many segments, of uneven lengths and from two pools: they come back as one frame, whole. */
+#include "../support/cases.h"
 #include "../support/frame.h"
 
 static uint16_t port, pool, other;
 
-/* A frame cut into so many pieces; the cuts follow from the number. */
+/* A frame in pieces whose lengths follow from the number. */
 static struct vionet_packet *in_pieces(uint32_t length, int pieces, uint32_t number)
 {
 	unsigned char whole[2000];
@@ -53,7 +54,6 @@ static void one_by_one(void)
 	same(stats_of(port).rx.bytes, bytes);
 }
 
-/* A burst of them that together want more descriptors than the ring has: what does not fit stays ours. */
 static void more_than_the_ring(void)
 {
 	struct vionet_packet *burst[8], *back[8];
@@ -70,7 +70,6 @@ static void more_than_the_ring(void)
 	vionet_packet_free_bulk(back, 8);
 }
 
-/* More segments than the ring has descriptors: dropped for that, not stuck. */
 static void longer_than_the_ring(void)
 {
 	struct vionet_packet *burst[2], *back[1];
@@ -83,27 +82,40 @@ static void longer_than_the_ring(void)
 	vionet_packet_free(back[0]);
 }
 
-int main(void)
+static void begin(uint16_t tx_descriptors)
 {
 	struct vionet_config config = VIONET_SIZED(struct vionet_config);
-
 	pool = pool_made(1024);
 	other = pool_made(1024);
 	ok(vionet_probe("soft:loopback", &port));
 	config.pool = pool;
+	config.tx_descriptors = tx_descriptors;
 	ok(vionet_init(port, &config));
 	ok(vionet_pool_share(other, port));
 	ok(vionet_start(port));
-	one_by_one();
-	more_than_the_ring();
-	ok(vionet_stop(port));
-	config.tx_descriptors = 16;
-	ok(vionet_init(port, &config));
-	ok(vionet_pool_share(other, port));
-	ok(vionet_start(port));
-	longer_than_the_ring();
+}
+
+AFTER_EACH
+{
 	vionet_close(port);
 	same(pool_of(pool).available, 1024);
 	same(pool_of(other).available, 1024);
-	return 0;
+}
+
+CASE("packets of up to 64 segments come back as one frame")
+{
+	begin(0);
+	one_by_one();
+}
+
+CASE("what does not fit into the ring stays the caller's")
+{
+	begin(0);
+	more_than_the_ring();
+}
+
+CASE("a packet with more segments than the ring has descriptors is dropped")
+{
+	begin(16);
+	longer_than_the_ring();
 }

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * size_stats=1: every frame that is sent or received is counted in one bin by its length, and by its destination; what is
- * dropped, lies or is no packet at all in none. Without the key there are no such counts.
+ * dropped or is no packet at all is in none. Without the key there are no such counts.
  */
+#include "../support/cases.h"
 #include "../support/frame.h"
 
 enum { BINS = 8 };
 static const char *const bins[BINS] = {"undersize_packets", "size_64_packets", "size_65_127_packets",
 	"size_128_255_packets", "size_256_511_packets", "size_512_1023_packets", "size_1024_1518_packets",
 	"size_1519_max_packets"};
-/* The lengths at which bins begin and end, and which bin each belongs to. */
+/* The lengths at which bins begin and end, and the bin of each. */
 static const struct { uint32_t length; int bin; } lengths[] = {{14, 0}, {63, 0}, {64, 1}, {65, 2}, {127, 2}, {128, 3},
 	{255, 3}, {256, 4}, {511, 4}, {512, 5}, {1023, 5}, {1024, 6}, {1518, 6}, {1519, 7}, {3000, 7}};
 enum { LENGTHS = sizeof(lengths) / sizeof(lengths[0]) };
@@ -26,7 +27,7 @@ static uint64_t valued(uint16_t port, const char *way, const char *what)
 	return values[id];
 }
 
-/* Of every length one to a station, to a group and to all. */
+/* A packet of each length to a station, to a group and to all. */
 static struct vionet_packet *made(uint16_t pool, int number)
 {
 	static const unsigned char targets[3][6] = {
@@ -54,15 +55,15 @@ static void counted(uint16_t port, const char *way, uint64_t times)
 	same(valued(port, way, "good_packets"), 3 * LENGTHS * times);
 }
 
-/* Sends and fetches all of them, with what cannot be sent in between: at the odd places every kind of it in turn. */
-static void round_trip(uint16_t port, uint16_t pool, int with_nonsense)
+/* Sends and receives all of them; with_invalid, each is followed by a packet that cannot be sent, of each kind in turn. */
+static void round_trip(uint16_t port, uint16_t pool, int with_invalid)
 {
-	static unsigned char stranger[64];
+	static unsigned char foreign[64];
 	struct vionet_packet *packets[6 * LENGTHS], *back[3 * LENGTHS];
 	uint16_t count = 0;
 	for (int i = 0; i < 3 * LENGTHS; i++) {
 		packets[count++] = made(pool, i);
-		if (!with_nonsense)
+		if (!with_invalid)
 			continue;
 		struct vionet_packet *bad = made(pool, i);
 		if (i % 5 == 0)
@@ -76,7 +77,7 @@ static void round_trip(uint16_t port, uint16_t pool, int with_nonsense)
 		packets[count++] = bad;
 		if (i % 5 == 4) {
 			vionet_packet_free(bad);
-			packets[count - 1] = i % 2 != 0 ? NULL : (struct vionet_packet *)(void *)stranger;
+			packets[count - 1] = i % 2 != 0 ? NULL : (struct vionet_packet *)(void *)foreign;
 		}
 	}
 	send_all(port, packets, count);
@@ -84,8 +85,8 @@ static void round_trip(uint16_t port, uint16_t pool, int with_nonsense)
 	vionet_packet_free_bulk(back, 3 * LENGTHS);
 }
 
-/* A packet of two segments, each of another pool, the head of another than the last time, counts as one frame. */
-static void segments(void)
+/* Each of the two pools has the head once. */
+CASE("a packet of two segments from two pools counts as one frame")
 {
 	uint16_t port, pool = pool_made(1024);
 	ok(vionet_probe("soft:loopback,size_stats=1", &port));
@@ -141,7 +142,7 @@ static void counts(const char *keys)
 	     stats_of(port).tx.dropped[VIONET_DROP_EMPTY] + stats_of(port).tx.dropped[VIONET_DROP_SEGMENTS],
 	     10 * 3 * LENGTHS);
 
-	/* What was counted stays when the queues go, and goes when it is to. */
+	/* The counts stay when the port stops and when a queue restarts, until they are reset. */
 	ok(vionet_stop(port));
 	ok(vionet_start(port));
 	counted(port, "tx", 30);
@@ -158,7 +159,7 @@ static void counts(const char *keys)
 	ok(vionet_pool_destroy(pool));
 }
 
-int main(void)
+CASE("size_stats=1 adds the counts, and other values are refused")
 {
 	uint16_t port = opened("soft:loopback");
 	err(vionet_xstat_id(port, "rx_q0_size_64_packets"), -ENOENT);
@@ -169,12 +170,15 @@ int main(void)
 	vionet_close(port);
 	err(vionet_probe("soft:loopback,size_stats=2", &port), -EINVAL);
 	says("size_stats");
-	static const char *const keys[] = {"", ",in_order=0", ",packed_vq=1", ",packed_vq=1,in_order=0", ",mrg_rxbuf=1",
-		",packed_vq=1,mrg_rxbuf=1,rx_csum=1"};
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		printf("%s\n", keys[i]);
-		counts(keys[i]);
-	}
-	segments();
-	return 0;
 }
+
+static const char *const keys[] = {"", ",in_order=0", ",packed_vq=1", ",packed_vq=1,in_order=0", ",mrg_rxbuf=1",
+	",packed_vq=1,mrg_rxbuf=1,rx_csum=1"};
+static const char *title(unsigned int row)
+{
+	static char text[120];
+	snprintf(text, sizeof(text), "each frame is counted in one bin, soft:loopback%s", keys[row]);
+	return text;
+}
+
+CASES(sizeof(keys) / sizeof(keys[0]), title) { counts(keys[row]); }

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* deadline: 180 */
 /*
- * Links that flap, queues that are reset and devices that need a reset, again and again while frames flow, on split and
- * on packed rings:
+ * Links that flap, queues that are reset and devices that need a reset, again and again while frames flow:
  *
  *     abi-soak [FLAPS RESETS RECOVERIES]
  *
- * Frames are numbered and come in order, so that none is damaged, comes twice, or is lost but where a reset may lose it,
- * and then it is counted. Each buffer has one holder. After every round what is free, in the rings and with this program
- * is all there is, and the process holds what it held.
+ * Frames are numbered and come in order: none is damaged or comes twice, and only a reset may lose some, which are counted.
+ * Each buffer has one holder. After every round all packets are free, in the rings or with this program, and the process
+ * holds what it held.
  */
+#include "../support/cases.h"
 #include "../support/soak.h"
 
 static uint32_t flaps = 100, resets = 24, recoveries = 12;
 
 /* ---- one device that gives back what it gets --------------------------------------------------------------------- */
 
-/* So many rounds, each of which is one turn of `turn` under load and must leave everything in its place. */
+/* Rounds of `turn` under load; each must leave every packet in its place. */
 static void rounds(const char *what, uint32_t count, void (*turn)(uint32_t), uint16_t device)
 {
 	struct flow *f = &flows[0];
@@ -47,13 +47,13 @@ static void rounds(const char *what, uint32_t count, void (*turn)(uint32_t), uin
 static void link_flaps(uint32_t n)
 {
 	uint32_t before = events[VIONET_EVENT_LINK];
-	liar.config[6] = n & 1;
+	soak_backend.config[6] = n & 1;
 	same(vionet_event_handle(flows[0].to), 1);
 	same(events[VIONET_EVENT_LINK], before + 1);
 	same(info_of(flows[0].to).link_up, n & 1);
 }
 
-/* It has, of one queue after the other, sizes that come and go. */
+/* One queue after the other, in several sizes. */
 static void queue_resets(uint32_t n)
 {
 	static const uint16_t sizes[4] = {64, 256, 16, 128};
@@ -69,17 +69,17 @@ static void needs_reset(uint32_t n)
 {
 	uint32_t before = events[VIONET_EVENT_RECOVERED];
 	(void)n;
-	liar.status |= 64;
+	soak_backend.status |= 64;
 	same(vionet_event_handle(flows[0].to), 2);
 	same(events[VIONET_EVENT_RECOVERED], before + 1);
 	same(info_of(flows[0].to).state, VIONET_STATE_STARTED);
 }
 
-static void on_a_liar(int packed)
+static void on_a_backend(int packed)
 {
 	char what[64];
-	liar_start(packed);
-	one_flow(liar.path, packed);
+	soak_backend_start(packed);
+	one_flow(soak_backend.path, packed);
 	snprintf(what, sizeof(what), "%s, a back-end's link flaps", packed ? "packed" : "split");
 	rounds(what, flaps, link_flaps, NO_DEVICE);
 	same(lost(NO_DEVICE), 0);
@@ -89,7 +89,7 @@ static void on_a_liar(int packed)
 	snprintf(what, sizeof(what), "%s, its queues are reset", packed ? "packed" : "split");
 	rounds(what, resets, queue_resets, NO_DEVICE);
 	end_flows();
-	liar_end();
+	soak_backend_end();
 }
 
 static void on_a_device(int packed)
@@ -123,21 +123,21 @@ static int both_are_up(void)
 	return info_of(flows[0].from).link_up && info_of(flows[1].from).state == VIONET_STATE_STARTED;
 }
 
-/* The second goes, of which the driver of the first hears, and comes back, to which its own driver comes back. */
+/* The second device goes: the first one's link is down. It returns, and its driver connects again. */
 static uint16_t flap(uint16_t second)
 {
-	uint32_t links = events[VIONET_EVENT_LINK], met = events[VIONET_EVENT_CONNECTED];
+	uint32_t links = events[VIONET_EVENT_LINK], connected = events[VIONET_EVENT_CONNECTED];
 	vionet_soft_stop(second);
 	soon(vionet_event_handle(flows[0].from) >= 0 && !info_of(flows[0].from).link_up);
 	soon(vionet_event_handle(flows[1].from) >= 0 && info_of(flows[1].from).state == VIONET_STATE_WAITING);
 	second = served(1);
 	soon(both_are_up());
-	same(events[VIONET_EVENT_CONNECTED], met + 1);
+	same(events[VIONET_EVENT_CONNECTED], connected + 1);
 	yes(events[VIONET_EVENT_LINK] >= links + 2);
 	return second;
 }
 
-/* So many frames come each way of those that are sent from now on. */
+/* Waits until that many frames that are sent from now on have come, each way. */
 static void flow_on(int32_t frames)
 {
 	for (int way = 0; way < 2; way++) {
@@ -157,7 +157,7 @@ static void on_a_pipe(int packed)
 	for (uint32_t n = 0; n < flaps; n++) {
 		may_lose(MANY);
 		second = flap(second);
-		may_lose(FEW); /* the device begins to receive a moment after its driver was told of it */
+		may_lose(FEW); /* the device begins to receive a moment after its driver has connected */
 		flow_on(1);
 		may_lose(NONE);
 		flow_on(100);
@@ -165,7 +165,7 @@ static void on_a_pipe(int packed)
 		for (int way = 0; way < 2; way++)
 			soon(flows[way].next == flows[way].sent);
 		all_in_its_place(0);
-		/* In the first half the pipe itself comes to use all of its room. */
+		/* In the first half the pipe grows to its full size. */
 		if (n == flaps / 2)
 			before = holdings();
 		if (n > flaps / 2)
@@ -189,21 +189,21 @@ static void count(uint16_t number, int event, void *user)
 	events[event]++;
 }
 
-int main(int argc, char **argv)
+/* The counts come from the command line, with defaults for a short run. */
+BEFORE_EACH
 {
-	if (argc == 4) {
-		flaps = (uint32_t)atoi(argv[1]);
-		resets = (uint32_t)atoi(argv[2]);
-		recoveries = (uint32_t)atoi(argv[3]);
-	}
-	yes((argc == 1 || argc == 4) && flaps > 3 && resets > 3 && recoveries > 3);
-	setvbuf(stdout, NULL, _IOLBF, 0);
+	flaps = (uint32_t)case_argument(0, flaps);
+	resets = (uint32_t)case_argument(1, resets);
+	recoveries = (uint32_t)case_argument(2, recoveries);
+	yes(flaps > 3 && resets > 3 && recoveries > 3);
 	ok(vionet_event_add(count, NULL));
-	for (int packed = 0; packed < 2; packed++) {
-		on_a_liar(packed);
-		on_a_device(packed);
-		on_a_pipe(packed);
-	}
-	ok(vionet_event_remove(count, NULL));
-	return 0;
 }
+
+AFTER_EACH { ok(vionet_event_remove(count, NULL)); }
+
+CASE("a back-end's link flaps, it needs resets, its queues are reset, split") { on_a_backend(0); }
+CASE("a back-end's link flaps, it needs resets, its queues are reset, packed") { on_a_backend(1); }
+CASE("queues of our own device are reset, split") { on_a_device(0); }
+CASE("queues of our own device are reset, packed") { on_a_device(1); }
+CASE("links of our own devices flap, split") { on_a_pipe(0); }
+CASE("links of our own devices flap, packed") { on_a_pipe(1); }

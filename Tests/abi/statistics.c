@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Counters: per queue and in all, ring full, no buffer, still unsent at stop, reset; and that stopping keeps them. */
+/* Counters: per queue and in all, ring full, no buffer, unsent at a stop, reset; and that a stop keeps them. */
+#include "../support/cases.h"
 #include "../support/device.h"
 #include "../support/frame.h"
 
@@ -16,8 +17,8 @@ static void agree(struct vionet_queue_stats *a, struct vionet_queue_stats *b)
 	yes(memcmp(a, b, sizeof(*a)) == 0);
 }
 
-/* A device that takes nothing: the ring fills, the rest stays ours, and stop gives back what was never sent. */
-static void ring_full_and_stop(void)
+/* The device takes nothing at first: the ring fills, and the rest stays ours. */
+CASE("a full ring is counted, and packets unsent at a stop")
 {
 	struct vionet_config config = VIONET_SIZED(struct vionet_config);
 	struct vionet_packet *packets[64];
@@ -55,8 +56,7 @@ static void ring_full_and_stop(void)
 	ok(vionet_pool_destroy(pool));
 }
 
-/* A pool with nothing left: receiving goes on with what comes back, and the want is counted. */
-static void no_buffer(void)
+CASE("receiving without buffers is counted, and goes on when buffers are back")
 {
 	struct vionet_config config = VIONET_SIZED(struct vionet_config);
 	struct vionet_packet *packets[64], *held[64];
@@ -72,7 +72,7 @@ static void no_buffer(void)
 	ok(vionet_start(port));
 	while ((held[held_count] = vionet_packet_alloc(pool)) != NULL)
 		held_count++;
-	/* What is received is kept, until there is nothing to put in its place. */
+	/* What is received is kept until no buffer can take its place. */
 	while (stats_of(port).rx.no_buffer < 10) {
 		yes(held_count < 64);
 		packets[0] = frame_packet(other, 60, next++);
@@ -82,7 +82,7 @@ static void no_buffer(void)
 	}
 	for (int i = 0; i < held_count; i++)
 		vionet_packet_free(held[i]);
-	/* Buffers are back: receiving is as it was, for many times the ring. */
+	/* Buffers are back: receiving works again, for many times the ring. */
 	for (int i = 0; i < 200; i++) {
 		packets[0] = frame_packet(other, 60, next);
 		send_all(port, packets, 1);
@@ -97,15 +97,20 @@ static void no_buffer(void)
 	ok(vionet_pool_destroy(other));
 }
 
-/* Frames that came and were never fetched are counted when the port stops. */
-static void not_fetched(void)
+CASE("frames that were not fetched are counted at a stop")
 {
 	struct vionet_packet *packets[10];
-	uint16_t port = opened("soft:loopback");
+	struct vionet_soft_stats device = VIONET_SIZED(struct vionet_soft_stats);
+	char path[64], address[80];
+	uint16_t number;
+	snprintf(path, sizeof(path), "/tmp/vionet-statistics-%d.sock", getpid());
+	snprintf(address, sizeof(address), "vhost-user:%s", path);
+	ok(vionet_soft_serve(path, "loopback", &number));
+	uint16_t port = opened(address);
 	for (uint32_t i = 0; i < 10; i++)
 		packets[i] = frame_packet(0, 60, i);
 	send_all(port, packets, 10);
-	usleep(50000);
+	soon((vionet_soft_stats(number, &device), device.to_driver == 10));
 	receive_all(port, packets, 1);
 	vionet_packet_free(packets[0]);
 	ok(vionet_stop(port));
@@ -115,9 +120,10 @@ static void not_fetched(void)
 	same(stats.rx.packets, 1);
 	same(stats.rx.dropped[VIONET_DROP_STOPPED], 9);
 	vionet_close(port);
+	vionet_soft_stop(number);
 }
 
-int main(void)
+CASE("queues and port count the same, over a stop, until a reset")
 {
 	struct vionet_packet *packets[32];
 	uint16_t port = opened("soft:loopback");
@@ -149,9 +155,4 @@ int main(void)
 	same(stats_of(port).rx.packets, 1);
 	same(stats_of(port).rx.bytes, 77);
 	vionet_close(port);
-
-	not_fetched();
-	ring_full_and_stop();
-	no_buffer();
-	return 0;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* deadline: 180 */
 /*
- * Threads: two ports carry traffic on two threads while others ask, count, probe and close; then ports are stopped and
- * closed under threads that burst. Nothing crashes, no packet is lost, and a closed port gives 0.
+ * Threads: two ports carry traffic on two threads while another asks, counts, probes and closes; and ports are stopped and
+ * closed under threads that burst. Nothing crashes, no packet is lost, and a burst on a closed port gives 0.
  */
+#include "../support/cases.h"
 #include "../support/frame.h"
 
 #include <pthread.h>
@@ -33,7 +34,7 @@ static void *carry(void *argument)
 			last = microseconds();
 		}
 		vionet_packet_free_bulk(packets, n);
-		if (n == 0 && microseconds() - last > 5000000)
+		if (n == 0 && microseconds() - last > LONG_WAIT * 1000ull)
 			FAILED("%u sent, %u back", sent, back);
 	}
 	vionet_close(port);
@@ -112,23 +113,34 @@ static void close_under_bursts(void)
 	vionet_close(port);
 }
 
-int main(void)
-{
-	pthread_t threads[3];
-	/* A port that stays, so that the shared pool does. */
-	uint16_t keeper = opened("soft:sink"), pool = info_of(keeper).pool;
-	uint32_t available = pool_of(pool).available;
+/* A port that stays, so that the shared pool does. */
+static uint16_t keeper, pool;
+static uint32_t available;
 
-	for (int i = 0; i < 3; i++)
-		same(pthread_create(&threads[i], NULL, i < 2 ? carry : ask, NULL), 0);
-	for (int i = 0; i < 3; i++)
-		pthread_join(threads[i], NULL);
-	close_under_bursts();
+BEFORE_EACH
+{
+	keeper = opened("soft:sink");
+	pool = info_of(keeper).pool;
+	available = pool_of(pool).available;
+}
+
+AFTER_EACH
+{
 	same(vionet_port_next(0), keeper);
 	same(vionet_port_next((uint16_t)(keeper + 1)), VIONET_PORT_NONE);
 	same(pool_of(pool).available, available);
 	same(pool_of(pool).refused, 0);
 	vionet_close(keeper);
 	same(vionet_port_next(0), VIONET_PORT_NONE);
-	return 0;
 }
+
+CASE("two threads carry traffic while a third asks, counts, probes and closes")
+{
+	pthread_t threads[3];
+	for (int i = 0; i < 3; i++)
+		same(pthread_create(&threads[i], NULL, i < 2 ? carry : ask, NULL), 0);
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+}
+
+CASE("ports are stopped and closed while threads burst on them") { close_under_bursts(); }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The library loaded with dlopen, every symbol of vionet.map found, used, and unloaded, two hundred times over. */
-#include "../support/ok.h"
+/* The library loaded with dlopen(), every symbol of vionet.map found, used, and unloaded. */
+#include "../support/cases.h"
 
 #include <dlfcn.h>
 
@@ -54,7 +54,7 @@ static void use(const char *path)
 	yes(dlopen(path, RTLD_NOW | RTLD_NOLOAD) == NULL);
 }
 
-int main(void)
+CASE("the library is loaded and unloaded two hundred times")
 {
 	/* This program is linked with the library like every test; a second copy of the file is another library. */
 	const char *root = getenv("VIONET_TEST_ROOT"), *stage = getenv("VIONET_TEST_STAGE");
@@ -76,5 +76,4 @@ int main(void)
 		use(copy);
 	held_as_before(before, 512);
 	unlink(copy);
-	return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Extended statistics: every number has one name and every name its number, and each counts what it says. */
+#include "../support/cases.h"
 #include "../support/control_queue.h"
 
 static uint16_t port;
@@ -15,7 +16,7 @@ static uint64_t valued(const char *name)
 	return values[id];
 }
 
-/* As many as this, with names that lead back to their numbers. */
+/* Requires that many statistics, whose names lead back to their numbers. */
 static void names(int count)
 {
 	char name[VIONET_XSTAT_NAME];
@@ -81,7 +82,7 @@ static void counts(struct peer *p)
 	yes(valued("tx_q0_kicks") > 0);
 }
 
-/* Sleeps that ended with a signal, and the signals. */
+/* Counts sleeps that ended with a signal, and signals. */
 static void sleeps(struct peer *p)
 {
 	static const unsigned char frame[60] = {2};
@@ -90,11 +91,11 @@ static void sleeps(struct peer *p)
 	for (int i = 0; i < 5; i++) {
 		same(vionet_rx_arm(port, 0), 0);
 		deliver(p, frame, sizeof(frame));
-		same(vionet_rx_wait(port, 0, 1000), 1);
+		same(vionet_rx_wait(port, 0, LONG_WAIT), 1);
 		same(vionet_rx_burst(port, 0, &packet, 1), 1);
 		vionet_packet_free(packet);
 	}
-	same(vionet_rx_arm(port, 0), 0); /* takes note of the last one */
+	same(vionet_rx_arm(port, 0), 0); /* counts the last one */
 	same(valued("rx_q0_wakeups"), before + 5);
 	same(valued("rx_q0_interrupts"), signals + 5);
 	ok(vionet_stats_reset(port));
@@ -102,7 +103,7 @@ static void sleeps(struct peer *p)
 	same(valued("rx_good_packets"), 0);
 }
 
-static void own(void)
+CASE("the library's own statistics")
 {
 	struct control c;
 	control_start(&c, 0, 1);
@@ -121,9 +122,9 @@ static void own(void)
 /* ---- the device's ------------------------------------------------------------------------------------------------ */
 
 enum { F_DEVICE_STATS = 50 };
-static int lies;
+static int fault; /* of the device's answers */
 
-/* What the device keeps: of receive queues the basic kind and ratelimits, of transmit queues offloads. */
+/* The kinds that the device keeps: of receive queues basic ones and rate limits, of transmit queues offloads. */
 static const uint8_t kinds[8] = {0x09, 0, 0x04, 0};
 
 static void block(uint8_t *at, uint8_t kind, uint16_t ring, uint16_t numbers)
@@ -148,11 +149,11 @@ static uint8_t tells(const uint8_t *command, uint32_t length, uint8_t *result, u
 	same(length, 18);
 	yes(room >= 200);
 	uint16_t ring = command[2];
-	if (lies == 1) /* a block without an end */
+	if (fault == 1) /* a block that does not end */
 		memset(result, 0xff, room);
-	else if (lies == 2) /* and one that ends before it begins */
+	else if (fault == 2) /* and one that ends before it begins */
 		memset(result, 0, room);
-	else if (lies == 3)
+	else if (fault == 3)
 		return 1;
 	else if (ring % 2 == 0) {
 		block(result, 3, ring, 2);
@@ -163,7 +164,7 @@ static uint8_t tells(const uint8_t *command, uint32_t length, uint8_t *result, u
 	return 0;
 }
 
-static void of_the_device(void)
+CASE("statistics that the device keeps")
 {
 	struct control c;
 	control_start(&c, BIT(F_DEVICE_STATS) | BIT(F_MQ), 2);
@@ -183,22 +184,15 @@ static void of_the_device(void)
 	ok(vionet_xstats(port, all, 100));
 	commands(&c, "08 01 0000 000000000000 0900000000000000\n 08 01 0100 000000000000 0000040000000000\n"
 	             "08 01 0200 000000000000 0900000000000000\n 08 01 0300 000000000000 0000040000000000\n");
-	for (lies = 1; lies < 3; lies++)
+	for (fault = 1; fault < 3; fault++)
 		same(valued("rx_q1_device_packets"), 0);
 	err(vionet_xstats(port, all, 100), -EIO);
 	says("STATS_GET");
-	lies = 0;
+	fault = 0;
 	ok(vionet_stop(port));
 	same(valued("rx_q1_device_packets"), 0);
 	ok(vionet_start(port));
 	same(valued("rx_q1_device_packets"), 201);
 	vionet_close(port);
 	control_end(&c);
-}
-
-int main(void)
-{
-	own();
-	of_the_device();
-	return 0;
 }

@@ -40,8 +40,7 @@ struct test_case {
 };
 
 static struct test_case *first_case, **end_of_cases = &first_case;
-static void (*child_main)(int argc, char **argv);
-static void (*before_each)(void), (*after_each)(void);
+static void (*before_each)(void), (*after_each)(void), (*child_main)(void);
 static long long case_arguments[8];
 static int case_argument_count;
 
@@ -66,11 +65,8 @@ static int case_argument_count;
 	__attribute__((constructor)) static void set_##name(void) { name = name##_body; } \
 	static void name##_body(void)
 
-/* What the program does when one of its cases starts it again with the first argument "--child". */
-#define CHILD(argc, argv) \
-	static void child_body(int argc, char **argv); \
-	__attribute__((constructor)) static void set_child(void) { child_main = child_body; } \
-	static void child_body(int argc, char **argv)
+/* What the program does when one of its cases starts it again with the argument "--child". */
+#define CHILD HOOK(child_main)
 
 /* The number on the command line at that place, or the default. */
 OK_UNUSED static long long case_argument(int place, long long otherwise)
@@ -222,7 +218,7 @@ int main(int argc, char **argv)
 	unsigned int number = 0, row = 0;
 	int at = 1;
 	if (argc > 1 && strcmp(argv[1], "--child") == 0 && child_main != NULL) {
-		child_main(argc - 2, argv + 2);
+		child_main();
 		return 0;
 	}
 	if (argc > 1 && strcmp(argv[1], "--list") == 0) {

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A client of a control socket in the thread that serves it: what is said and heard is never more than a buffer's worth. */
+/* A client of a control socket in the thread that serves it: each message fits into the buffer of a socket. */
 #ifndef TALK_H
 #define TALK_H
 
-#include "ok.h"
+#include "blocking_calls.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <vionet-control.h>
 
-/* KiB and mappings that may come to stay: AddressSanitizer keeps what was freed for a while. */
+/* KiB and mappings that a process may gain: AddressSanitizer keeps freed memory for a while. */
 #ifdef __SANITIZE_ADDRESS__
 enum { SLACK = 300000, MORE_MAPS = 1000 };
 #else
@@ -19,6 +18,7 @@ enum { SLACK = 4096, MORE_MAPS = 0 };
 
 static struct vionet_control *control;
 static char control_path[64];
+static int must_be_served_at_once; /* a setting may wait for the device's answer, nothing else may wait */
 
 OK_UNUSED static void control_made(const char *name)
 {
@@ -27,22 +27,22 @@ OK_UNUSED static void control_made(const char *name)
 		FAILED("%s", vionet_control_error());
 }
 
-/* Whether there is something to do now. */
+/* Whether the control socket has something to do, or gets it within the time. */
 OK_UNUSED static int control_wants(int milliseconds)
 {
 	struct pollfd file = {.fd = vionet_control_fd(control), .events = POLLIN};
 	return poll(&file, 1, milliseconds);
 }
 
-/* Does all that there is to do; it comes to an end, and none of it takes long. How many requests that were. */
+/* Serves until nothing is left to do. Returns the number of requests. */
 OK_UNUSED static int served(void)
 {
 	int requests = 0;
 	for (int round = 0; control_wants(0) > 0; round++) {
-		uint64_t begin = microseconds();
+		unsigned int before = blocking_calls;
 		yes(round < 100000);
 		requests += vionet_control_process(control);
-		yes(microseconds() - begin < 2000000);
+		yes(!must_be_served_at_once || blocking_calls == before);
 	}
 	return requests;
 }
@@ -63,7 +63,7 @@ OK_UNUSED static void say(int fd, const char *text)
 	same(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
 }
 
-/* All that is answered by now; *over: the connection was closed behind it. */
+/* All answers so far; *over: the connection was closed behind them. */
 OK_UNUSED static const char *heard(int fd, int *over)
 {
 	static char text[1 << 20];
@@ -82,7 +82,7 @@ OK_UNUSED static const char *heard(int fd, int *over)
 	return text;
 }
 
-/* One request to a connection that stays. */
+/* The answer to one request; the connection must stay. */
 OK_UNUSED static const char *asked(int fd, const char *request)
 {
 	int over;
@@ -101,7 +101,7 @@ OK_UNUSED static const char *asked(int fd, const char *request)
 			FAILED("\"%s\" is answered with\n%s, not\n%s", request, answer_, wanted); \
 	} while (0)
 
-/* The answer has that in it. */
+/* Requires that the answer contains the text. */
 #define tells(fd, request, needle) \
 	do { \
 		const char *answer_ = asked(fd, request); \

@@ -52,7 +52,7 @@ need_spaces() {
   unshare --net true 2>/dev/null || skip "this machine makes no network namespaces"
 }
 
-# Ends a process we started: asks, waits for 5 s, then kills. The result is its exit status.
+# Ends a process that the test started: asks, waits for 5 s, then kills. The result is its exit status.
 end() {
   local i
   kill -TERM "$1" 2>/dev/null
@@ -86,9 +86,10 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Waits until a command succeeds: until SECONDS command...
+# Waits until a command succeeds: until_true SECONDS command... The seconds are those of an idle machine; ten times as long
+# is waited, so that they decide about no test.
 until_true() {
-  local tries=$(($1 * 20))
+  local tries=$(($1 * 200))
   shift
   while ! "$@"; do
     tries=$((tries - 1))
@@ -173,7 +174,7 @@ end_last() {
 gives() {
   local want=$1 got
   shift
-  timeout 20 "$@" >"$work/said" 2>&1 </dev/null
+  timeout 200 "$@" >"$work/said" 2>&1 </dev/null
   got=$?
   [ "$got" -eq "$want" ] || { cat "$work/said"; fail "$* ended with $got, not $want"; }
   [ -s "$work/said" ] || fail "$* ended with $got and not a word"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A vhost-user back-end in a thread, for tests: it answers as it should until it is told to misbehave, and keeps what
- * it was told. Written from QEMU's docs/interop/vhost-user.rst alone.
+ * A scripted vhost-user back-end in a thread: it answers correctly until a test makes it misbehave, and records what it
+ * was sent. Written from QEMU's docs/interop/vhost-user.rst alone.
  */
 #ifndef PEER_H
 #define PEER_H
@@ -28,7 +28,7 @@ enum { F_MTU = 3, F_MAC = 5, F_STATUS = 16, F_PROTOCOL = 30, F_VERSION_1 = 32 };
 enum { PEER_RINGS = 16 };
 #define BIT(n) (1ull << (n))
 
-/* What the peer does at message number `at`. */
+/* What the peer does wrong at message number `at`. */
 enum mischief {
 	BEHAVE, CLOSE_BEFORE, CLOSE_AFTER, SILENT, WRONG_REQUEST, WRONG_VERSION, NO_REPLY_FLAG, TOO_SHORT, TOO_LONG,
 	HUGE_SIZE, CUT_OFF, WITH_FILES, REFUSE, NOISE, MISCHIEFS,
@@ -62,15 +62,16 @@ struct peer {
 	uint8_t config[64]; /* struct virtio_net_config */
 	enum mischief mischief;
 	int at;               /* message the mischief happens at, counted over all connections; -1: never */
-	int drop_features_ok; /* the device does not like the features */
+	int drop_features_ok; /* the device rejects the features */
 	_Atomic int stop, seen_count, connections, gone;
+	_Atomic int handled; /* messages that were read and, where that is due, answered */
 	_Atomic int leave, absent; /* end the connection there is; take none meanwhile */
-	int dials;                 /* it goes to a front-end that listens */
+	int dials;                 /* it connects to a front-end that listens */
 	uint32_t seen[512];
 	uint8_t replied[512];
 	uint64_t negotiated, agreed;
 	_Atomic uint32_t status;
-	uint32_t pairs; /* that it says it has */
+	uint32_t pairs; /* pairs of queues that it says it has */
 	struct ring ring[PEER_RINGS];
 	/* What is done in the peer's thread when this ring is kicked while it is enabled: control.h. */
 	int served;
@@ -78,7 +79,7 @@ struct peer {
 	void *context;
 	struct { uint64_t guest, length, user, offset; unsigned char *mapped; size_t mapped_length; int seals; } region[64];
 	uint32_t regions;
-	/* Messages that this file knows nothing of: as peer_obey; and the file that goes with the next reply. */
+	/* Handles messages that this file does not know, as peer_obey() does; and how many files go with the next reply. */
 	int (*more)(struct peer *p, struct message *m, const int *fds, int fd_count);
 	int reply_files;
 };
@@ -249,7 +250,11 @@ static int peer_turn(struct peer *p, int s)
 		return 1;
 	if (waiting[1].revents & POLLIN && read(served->kick, &kicks, 8) == 8 && served->started && served->enabled)
 		p->serve(p);
-	return waiting[0].revents == 0 || peer_message(p, s);
+	if (waiting[0].revents == 0)
+		return 1;
+	int goes_on = peer_message(p, s);
+	p->handled = p->seen_count;
+	return goes_on;
 }
 
 #include "peer_connection.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A scripted back-end that takes what only some do, and speaks first: what peer.h does not know. */
-#ifndef MORE_H
-#define MORE_H
+/* A scripted back-end with the optional messages that peer.h leaves out, and with a channel on which it speaks first. */
+#ifndef PEER_REQUESTS_H
+#define PEER_REQUESTS_H
 
 #include "device.h"
 
@@ -49,10 +49,11 @@ static void remove_region(struct peer *p, const struct message *m, int fd_count)
 			removed++;
 			return;
 		}
-	FAILED("a slot is taken back that was not given");
+	FAILED("a slot is removed that was not added");
 }
 
-static int tell(uint32_t request, int needs_reply)
+/* Sends a message on the back-end's own channel. Returns the answer. */
+static int backend_request(uint32_t request, int needs_reply)
 {
 	uint32_t head[3] = {request, needs_reply ? 9 : 1, 0}, reply[5] = {0};
 	same(write(channel, head, 12), 12);
@@ -65,7 +66,7 @@ static int tell(uint32_t request, int needs_reply)
 	return (int)reply[3];
 }
 
-static int more(struct peer *p, struct message *m, const int *fds, int fd_count)
+static int optional_request(struct peer *p, struct message *m, const int *fds, int fd_count)
 {
 	switch (m->request) {
 	case GET_MAX_MEM_SLOTS: m->u.u64 = slots; return 8;
@@ -77,8 +78,8 @@ static int more(struct peer *p, struct message *m, const int *fds, int fd_count)
 		return -1;
 	case NET_SET_MTU:
 		mtu = m->u.u64;
-		if (asks_first) /* and does not go on before it has its answer */
-			same(tell(2, 1), 0);
+		if (asks_first) /* and waits for the answer */
+			same(backend_request(2, 1), 0);
 		return -1;
 	case SEND_RARP: announced = m->u.u64; return -1;
 	case SET_BACKEND_REQ_FD:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * For soak.c: frames that flow on threads of their own from port to port, or from a port to itself, and what must be true
- * of them; and a back-end that gives back every frame and says whatever it is told of its link and its state.
+ * of them; and a back-end that gives back every frame and whose link and status a test sets.
  */
 #ifndef SOAK_H
 #define SOAK_H
@@ -35,7 +35,7 @@ static void now_held(const struct vionet_packet *p, uint8_t by_us)
 		FAILED("buffer %p was %s already", (const void *)p, by_us ? "ours" : "the library's");
 }
 
-/* Mostly short: a pipe drops what it has no room for, and has room for five windows of these. */
+/* Mostly short: a pipe has room for five windows of these and drops the rest. */
 static uint32_t length_of(uint32_t number) { return 60 + number % (number % 8 == 0 ? 1400 : 400); }
 
 static void send_some(struct flow *f, uint32_t room)
@@ -49,7 +49,7 @@ static void send_some(struct flow *f, uint32_t room)
 			break;
 		now_held(packets[count], 1);
 	}
-	/* They may come out of the other end before the call returns. */
+	/* They may arrive before the call returns. */
 	for (uint16_t i = 0; i < count; i++)
 		now_held(packets[i], 0);
 	taken = vionet_tx_burst(f->from, 0, packets, count);
@@ -91,7 +91,7 @@ static void *receives(void *argument)
 			const unsigned char *data = packets[i]->data;
 			uint32_t number = frame_number(data), length = packets[i]->length, next = f->next;
 			now_held(packets[i], 0);
-			if (data[12] == 0x80 && data[13] == 0x35) /* a back-end tells the network that a port is here again */
+			if (data[12] == 0x80 && data[13] == 0x35) /* an announcement of a port that is back */
 				continue;
 			if (length != length_of(number) || !frame_right(data, length, number))
 				FAILED("a frame of %u bytes, number %u, is damaged", length, number);
@@ -139,7 +139,7 @@ static void begin_flows(int count)
 	}
 }
 
-/* Every buffer is written to once, so that memory which is first touched later is no growth. */
+/* Writes to every buffer once, so that memory touched later does not count as growth. */
 static void make_pool(void)
 {
 	static struct vionet_packet *all[PACKETS];
@@ -178,7 +178,7 @@ OK_UNUSED static void end_flows(void)
 	ok(vionet_pool_destroy(pool));
 }
 
-/* Nothing new is sent, or again. */
+/* Stops sending new frames, or begins again. */
 OK_UNUSED static void parked(int yes_or_no)
 {
 	wants_parked = yes_or_no;
@@ -188,7 +188,7 @@ OK_UNUSED static void parked(int yes_or_no)
 
 /* ---- what must be true --------------------------------------------------------------------------------------------- */
 
-/* Frames that a reset of a queue took with it, as the library and the device say. */
+/* Frames that resets of queues have lost, as the library and the device count them. */
 static uint64_t lost(uint16_t device)
 {
 	struct vionet_stats s = stats_of(flows[0].to);
@@ -203,11 +203,11 @@ static uint64_t lost(uint16_t device)
 	       d.from_driver_drops;
 }
 
-/* Once nothing is on its way every frame that was sent has come, or is counted as lost. */
+/* Requires that every frame that was sent comes or is counted as lost. */
 OK_UNUSED static void all_accounted_for(uint16_t device)
 {
 	struct flow *f = &flows[0];
-	uint64_t end = microseconds() + 5000000;
+	uint64_t end = microseconds() + LONG_WAIT * 1000ull;
 	while (f->sent != f->arrived + lost(device)) {
 		if (microseconds() > end)
 			FAILED("%u frames were sent, %u have come, and %" PRIu64 " are counted as lost", f->sent, f->arrived,
@@ -219,8 +219,8 @@ OK_UNUSED static void all_accounted_for(uint16_t device)
 }
 
 /*
- * Nothing is on its way, nobody sends: what is not free is in the receive rings, and in the queues' own stacks, of which
- * no count is known but their size. So now and then the ports are stopped, which gives everything back, and started again.
+ * For when no frame is on its way: packets that are not free are in the receive rings and in the queues' own stacks, of
+ * which only the size is known. `exactly` stops the ports, which gives everything back, and starts them again.
  */
 OK_UNUSED static void all_in_its_place(int exactly)
 {
@@ -244,8 +244,8 @@ OK_UNUSED static void all_in_its_place(int exactly)
 }
 
 /*
- * Frames may be lost from now on: many, a few, or none. Whoever sends has to be patient as soon as somebody receives, or
- * there would be more on the way than a pipe has room for.
+ * Says whether frames may be lost from now on: many, a few, or none. Senders are patient once frames are received, so that
+ * no more are on their way than a pipe has room for.
  */
 enum loss { MANY, FEW, NONE };
 OK_UNUSED static void may_lose(enum loss loss)
@@ -259,24 +259,24 @@ OK_UNUSED static void may_lose(enum loss loss)
 
 /* ---- the back-end -------------------------------------------------------------------------------------------------- */
 
-static struct peer liar;
+static struct peer soak_backend;
 
-static void *liar_thread(void *unused)
+static void *soak_backend_thread(void *unused)
 {
-	struct echo_ring rx = {.peer = &liar, .index = RX}, tx = {.peer = &liar, .index = TX};
+	struct echo_ring rx = {.peer = &soak_backend, .index = RX}, tx = {.peer = &soak_backend, .index = TX};
 	int s = -1;
-	while (s < 0 && !liar.stop)
-		s = peer_connection(&liar);
-	while (!liar.stop) {
+	while (s < 0 && !soak_backend.stop)
+		s = peer_connection(&soak_backend);
+	while (!soak_backend.stop) {
 		struct pollfd waiting = {.fd = s, .events = POLLIN};
-		if (poll(&waiting, 1, 0) > 0 && !peer_message(&liar, s))
+		if (poll(&waiting, 1, 0) > 0 && !peer_message(&soak_backend, s))
 			break;
-		rx.packed = tx.packed = (liar.negotiated & BIT(F_PACKED)) != 0;
-		if (!liar.ring[RX].started)
+		rx.packed = tx.packed = (soak_backend.negotiated & BIT(F_PACKED)) != 0;
+		if (!soak_backend.ring[RX].started)
 			rx.read = rx.written = rx.packed ? 0x8000 : 0;
-		if (!liar.ring[TX].started)
+		if (!soak_backend.ring[TX].started)
 			tx.read = tx.written = tx.packed ? 0x8000 : 0;
-		int runs = liar.ring[RX].started && liar.ring[TX].started && liar.ring[RX].enabled && liar.ring[TX].enabled;
+		int runs = soak_backend.ring[RX].started && soak_backend.ring[TX].started && soak_backend.ring[RX].enabled && soak_backend.ring[TX].enabled;
 		if (waiting.revents == 0 && (!runs || echo_frames(&tx, &rx) == 0))
 			usleep(20);
 	}
@@ -285,16 +285,16 @@ static void *liar_thread(void *unused)
 	return unused;
 }
 
-OK_UNUSED static void liar_start(int packed)
+OK_UNUSED static void soak_backend_start(int packed)
 {
-	peer_prepare(&liar);
-	snprintf(liar.path, sizeof(liar.path), "/tmp/vionet-liar-%d.sock", getpid());
-	peer_listen(&liar);
+	peer_prepare(&soak_backend);
+	snprintf(soak_backend.path, sizeof(soak_backend.path), "/tmp/vionet-soak-backend-%d.sock", getpid());
+	peer_listen(&soak_backend);
 	if (packed)
-		liar.features |= BIT(F_PACKED);
-	same(pthread_create(&liar.thread, NULL, liar_thread, NULL), 0);
+		soak_backend.features |= BIT(F_PACKED);
+	same(pthread_create(&soak_backend.thread, NULL, soak_backend_thread, NULL), 0);
 }
 
-OK_UNUSED static void liar_end(void) { peer_end(&liar); }
+OK_UNUSED static void soak_backend_end(void) { peer_end(&soak_backend); }
 
 #endif

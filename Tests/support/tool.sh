@@ -41,7 +41,7 @@ prints() {
   local want=$1 got
   shift
   cat >"$work/wanted"
-  timeout 20 "$@" >"$work/said" 2>&1 </dev/null
+  timeout 200 "$@" >"$work/said" 2>&1 </dev/null
   got=$?
   diff "$work/wanted" "$work/said" || fail "$* said something else (>) than it should (<)"
   [ "$got" -eq "$want" ] || fail "$* ended with $got, not $want"

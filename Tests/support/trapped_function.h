@@ -255,8 +255,8 @@ static void made_begin(void)
 	same(sigaction(SIGTRAP, &action, NULL), 0);
 }
 
-/* An honest one again. */
-static void made_honest(void)
+/* Makes the device correct again. */
+static void made_correct(void)
 {
 	memset(&made, 0, sizeof(made));
 	made.offered[0] = BIT(F_VERSION_1) | BIT(F_ACCESS_PLATFORM) | BIT(F_MAC) | BIT(F_STATUS) | BIT(F_MTU);

@@ -58,11 +58,11 @@ all_cases() {
   check "$way-kernel" back_to_kernel "$1" a
 }
 
-# seed_order PAIR BUS: the debug log of a device's set-up has the order of DPDK's.
-seed_order() {
+# setup_order PAIR BUS: the debug log of a device's set-up has the order of DPDK's.
+setup_order() {
   [ "$forwarder" = ours ] || return 0
   guest "VIONET_LOG=debug vionet-info -s pci:$(address "$1" a) 2>&1" || { no "vionet-info: $(last_said)"; return; }
-  if "$root/Tests/support/seed_order.py" "$2" "$work/said" >"$work/order"; then
+  if "$root/Tests/support/setup_order.py" "$2" "$work/said" >"$work/order"; then
     sed 's/^/  /' "$work/order"
   else
     sed 's/^/  | /' "$work/order"

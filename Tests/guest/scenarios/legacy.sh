@@ -10,6 +10,6 @@ testpmd_options=--iova-mode=pa
 boot iommu hugepages=64
 all_cases legacy vfio-pci
 check bind bound legacy vfio-pci
-check seed-order seed_order legacy pci-legacy
+check setup-order setup_order legacy pci-legacy
 all_cases legacy uio_pci_generic
 done_here

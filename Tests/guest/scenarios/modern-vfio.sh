@@ -13,5 +13,5 @@ if [ "$forwarder" = ours ]; then
 fi
 all_cases modern vfio-pci
 check bind bound modern vfio-pci
-check seed-order seed_order modern pci-modern
+check setup-order setup_order modern pci-modern
 done_here

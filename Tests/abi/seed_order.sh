@@ -1,8 +1,0 @@
-#!/usr/bin/env bash
-# SPDX-License-Identifier: BSD-2-Clause
-# The messages that set a vhost-user device up come in the order of DPDK's virtio_init_device(), but for named differences.
-# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
-. "$(dirname "$0")/../support/lib.sh"
-
-VIONET_LOG=debug "$examples/vionet-info" -s soft:loopback >"$work/log" 2>&1 || { cat "$work/log"; fail "vionet-info"; }
-"$root/Tests/support/seed_order.py" vhost-user "$work/log" || fail "the log is not in the seed's order"
