@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ports on the kernel's vhost and on vDPA devices, with a simulated kernel under them: what is negotiated, what it is told
- * for what cannot be, and each refusal of the kernel once. Real devices are tested in a guest.
+ * Ports on the kernel's vhost and on vDPA devices, with a simulated kernel under them: what is negotiated, what cannot be used
+ * is named, and each refusal of the kernel once. Real devices are tested in a guest.
  */
 #include "../support/cases.h"
 #include "../support/kernel_vhost.h"

@@ -201,7 +201,7 @@ static void comes_again(int is_server)
 	down();
 }
 
-/* What a back-end says of its number (GET_QUEUE_NUM), and one that is not asked. */
+/* The number of pairs that a back-end gives (GET_QUEUE_NUM), and a back-end that is not asked for it. */
 CASE("as many pairs as a back-end says that it has")
 {
 	static const struct { uint32_t says; int asked, pairs; } rows[] = {{1, 1, 1}, {7, 1, 7}, {256, 1, 128}, {9, 0, 1}};

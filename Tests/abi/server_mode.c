@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * server=1: the port listens and no call waits. Back-ends come before or after vionet_start(), leave, and others come;
- * connections that say nothing are in no one's way; the socket's file is made and removed.
+ * connections that say nothing hinder no others; the socket's file is made and removed.
  */
 #include "../support/cases.h"
 #include "../support/blocking_calls.h"

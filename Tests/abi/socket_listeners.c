@@ -112,7 +112,7 @@ static void begin_together(int ways)
 			FAILED("round %d: %d programs listen, %d were told that another does, one got %d", round, common->winners,
 			       common->losers, common->wrong);
 		if (!can_be_reached())
-			FAILED("round %d: nobody can be reached", round);
+			FAILED("round %d: no program can be reached", round);
 		rendezvous();
 	}
 	for (int i = 0; i < PROGRAMS; i++)

@@ -46,7 +46,7 @@ CASE("frames have the length and the flows that were asked for")
 	yes(flows >= 60 && flows <= 64); /* two may share a place in the table */
 }
 
-/* The generator may be late, but is never early: so many frames take their time. */
+/* The generator may be late, but never early: a lower bound holds on any machine. */
 CASE("a rate is not exceeded")
 {
 	uint64_t began = microseconds();

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
+# deadline: 600
 # make install honours DESTDIR, PREFIX and LIBDIR, what it installs can be compiled against, make uninstall leaves
 # nothing, and neither touches anything else.
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A client of a control socket in the thread that serves it: each message fits into the buffer of a socket. */
-#ifndef TALK_H
-#define TALK_H
+#ifndef CONTROL_CLIENT_H
+#define CONTROL_CLIENT_H
 
 #include "blocking_calls.h"
 

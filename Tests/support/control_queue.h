@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The device side of a control queue on a split ring: it keeps what each command said and answers as a test wants. Served
- * in the peer's thread, so that the test's own may wait in a call.
+ * The device side of a control queue on a split ring: it records each command and answers as a test sets. It is served in
+ * the peer's thread, so that the test's own thread may wait in a call.
  */
-#ifndef CONTROL_H
-#define CONTROL_H
+#ifndef CONTROL_QUEUE_H
+#define CONTROL_QUEUE_H
 
 #include "device.h"
 
@@ -17,18 +17,18 @@ enum { COMMAND_ROOM = 80000, COMMANDS = 600 };
 
 struct control {
 	struct peer peer;
-	/* What it says to a command, the default being 0, which is "done". */
+	/* The status that answers a command; without this function it is 0, VIRTIO_NET_OK. */
 	uint8_t (*answer)(const uint8_t *command, uint32_t length);
-	/* The same for a device that says more than that. */
+	/* For a device whose answer has more than the status. */
 	uint8_t (*result)(const uint8_t *command, uint32_t length, uint8_t *result, uint32_t room);
 	_Atomic int silent;
 	_Atomic int count; /* commands so far */
 	struct { uint8_t *bytes; uint32_t length; } seen[COMMANDS];
-	uint16_t next_id; /* in a ring of 64, if all ids come round in order */
+	uint16_t next_id; /* in a ring of 64 whose ids come in order */
 	int in_order;
 };
 
-/* Takes one command apart, however it is cut. Returns the length; the descriptor of the answer is in *last. */
+/* Reads one command from its descriptors. Returns the length; the descriptor of the answer goes to *last. */
 static uint32_t control_read(struct peer *p, uint16_t id, uint8_t *bytes, struct vring_desc *last, uint16_t *pieces)
 {
 	uint32_t length = 0;
@@ -36,7 +36,7 @@ static uint32_t control_read(struct peer *p, uint16_t id, uint8_t *bytes, struct
 		struct vring_desc d = descriptors(p, p->served)[id];
 		yes(*pieces <= p->ring[p->served].size && d.len > 0);
 		if (d.flags & VRING_DESC_F_WRITE) {
-			same(d.flags, VRING_DESC_F_WRITE); /* and it is the last */
+			same(d.flags, VRING_DESC_F_WRITE); /* it is the last */
 			*last = d;
 			return length;
 		}
@@ -75,7 +75,7 @@ static void control_serve(struct peer *p)
 	}
 }
 
-/* A back-end with these features besides a control queue, for so many pairs. */
+/* A back-end with a control queue, these features and that many pairs of queues. */
 OK_UNUSED static void control_start(struct control *c, uint64_t features, uint32_t pairs)
 {
 	*c = (struct control){.in_order = (features & BIT(F_IN_ORDER)) != 0};
@@ -101,7 +101,7 @@ OK_UNUSED static void control_end(struct control *c)
 	control_forget(c);
 }
 
-/* The commands since the last time are these: hexadecimal digits, blanks for the eye, one command to a line. */
+/* Requires these commands since the last time: hexadecimal digits, one command per line, spaces are ignored. */
 OK_UNUSED static void commands_are(struct control *c, const char *file, int line, const char *wanted)
 {
 	static char said[400000];

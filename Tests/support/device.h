@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The device side of the split rings that peer.h was told of, in single steps, honest or not. */
+/* The device side of the split rings of peer.h, in single steps, correct or not. */
 #ifndef DEVICE_H
 #define DEVICE_H
 
@@ -10,7 +10,7 @@
 
 enum { RX = 0, TX = 1, HEADER = 12 };
 
-/* A port on this back-end and with this pool, started, its rings enabled; the rest of its address is formatted. */
+/* A started port on this back-end with this pool, its rings enabled; the rest of its address is formatted. */
 __attribute__((format(printf, 4, 5))) OK_UNUSED static uint16_t
 peer_port(struct peer *p, uint16_t pool, uint32_t rx_offloads, const char *format, ...)
 {
@@ -32,7 +32,7 @@ peer_port(struct peer *p, uint16_t pool, uint32_t rx_offloads, const char *forma
 	return port;
 }
 
-/* Ends both: every packet of the pool is back in it, and none came back that it did not know. */
+/* Ends both. Requires that every packet is back in the pool, and no foreign one. */
 OK_UNUSED static void peer_port_end(struct peer *p, uint16_t port, uint16_t pool)
 {
 	vionet_close(port);
@@ -41,7 +41,7 @@ OK_UNUSED static void peer_port_end(struct peer *p, uint16_t port, uint16_t pool
 	peer_end(p);
 }
 
-/* Where an address of the driver's lies in our mapping of its memory; ends the test if it lies nowhere. */
+/* An address of the driver in our mapping of its memory. Fails the test if the driver did not share it. */
 OK_UNUSED static void *peer_at(struct peer *p, uint64_t address, uint64_t length, int guest)
 {
 	for (uint32_t i = 0; i < p->regions; i++) {
@@ -67,7 +67,7 @@ OK_UNUSED static struct vring_used *used(struct peer *p, int ring)
 	return peer_at(p, p->ring[ring].used, 6 + 8 * p->ring[ring].size, 0);
 }
 
-/* Buffers that the driver has made available and we have not taken. */
+/* How many buffers the driver has made available and we have not taken. */
 OK_UNUSED static uint16_t waiting(struct peer *p, int ring)
 {
 	return (uint16_t)(__atomic_load_n(&available(p, ring)[1], __ATOMIC_ACQUIRE) - p->ring[ring].taken);
@@ -91,7 +91,7 @@ OK_UNUSED static void publish(struct peer *p, int ring, uint16_t index)
 		(void)!write(p->ring[ring].call, &one, 8);
 }
 
-/* Gives a buffer back, whatever its id and length. */
+/* Writes a used entry, with any id and length. */
 OK_UNUSED static void give_back(struct peer *p, int ring, uint32_t id, uint32_t length)
 {
 	struct vring_used *u = used(p, ring);
@@ -99,7 +99,7 @@ OK_UNUSED static void give_back(struct peer *p, int ring, uint32_t id, uint32_t 
 	publish(p, ring, (uint16_t)(u->idx + 1));
 }
 
-/* Delivers a frame as a device should. Returns the id it went out under. */
+/* Delivers a frame correctly. Returns the id of its buffer. */
 OK_UNUSED static uint16_t deliver(struct peer *p, const void *frame, uint32_t length)
 {
 	uint16_t id = take(p, RX);
@@ -113,7 +113,7 @@ OK_UNUSED static uint16_t deliver(struct peer *p, const void *frame, uint32_t le
 	return id;
 }
 
-/* Takes one frame off the transmit ring, its header and descriptors checked. Returns its length. */
+/* Takes one frame from the transmit ring, and checks header and descriptors. Returns its length. */
 OK_UNUSED static uint32_t collect(struct peer *p, unsigned char *frame, uint32_t room)
 {
 	static unsigned char whole[70000];
@@ -121,7 +121,7 @@ OK_UNUSED static uint32_t collect(struct peer *p, unsigned char *frame, uint32_t
 	uint16_t first = take(p, TX), id = first;
 	for (;;) {
 		struct vring_desc *d = &descriptors(p, TX)[id];
-		yes((d->flags & ~VRING_DESC_F_NEXT) == 0); /* nothing for the device to write */
+		yes((d->flags & ~VRING_DESC_F_NEXT) == 0); /* no buffer for the device to write into */
 		yes(d->len > 0 && length + d->len <= sizeof(whole));
 		memcpy(whole + length, peer_at(p, d->addr, d->len, 1), d->len);
 		length += d->len;

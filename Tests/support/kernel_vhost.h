@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A made-up /dev/vhost-net, /dev/net/tun and /dev/vhost-vdpa-7, as strict as the real ones about what may be asked when.
- * Any question can be refused.
+ * A simulated /dev/vhost-net, /dev/net/tun and /dev/vhost-vdpa-7, as strict as the real ones about the order of calls. Any
+ * call can be refused.
  */
 #include "simulated_kernel.h"
 
@@ -26,7 +26,7 @@ static struct file {
 	uint64_t first[2][8], last[2][8], memory_first, memory_last;
 } files[64];
 
-/* The n-th question from here on is answered with this error; 0: none. */
+/* The n-th call from here on fails with this error; 0: none does. */
 static int refuse_at, refusal, asked, is_driver_ok_refused;
 static uint64_t net_offers, vdpa_offers, vdpa_first, vdpa_last, vdpa_backend;
 static uint32_t vdpa_kind;
@@ -72,9 +72,9 @@ static void my_close(int fd)
 
 static int tap(unsigned long request, void *argument)
 {
-	struct ifreq *wish = argument;
-	if (request == TUNSETIFF && (wish->ifr_flags & 0xff0f & ~IFF_MULTI_QUEUE) != (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
-		FAILED("a tap with flags 0x%x", wish->ifr_flags);
+	struct ifreq *interface = argument;
+	if (request == TUNSETIFF && (interface->ifr_flags & 0xff0f & ~IFF_MULTI_QUEUE) != (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
+		FAILED("a tap with flags 0x%x", interface->ifr_flags);
 	if (request == TUNSETVNETHDRSZ)
 		same(*(int *)argument, 12);
 	if (request == TUNSETOFFLOAD && (uintptr_t)argument & 0x60)
@@ -133,7 +133,7 @@ static int net(struct file *f, unsigned long request, void *argument)
 
 static int set_status(struct file *f, uint8_t status)
 {
-	yes(status == 0 || (status & f->status) == f->status); /* EINVAL of the real one */
+	yes(status == 0 || (status & f->status) == f->status); /* the real one gives EINVAL */
 	if (status & ~f->status & VIRTIO_CONFIG_S_DRIVER_OK) {
 		yes(f->driver_ok_rings == 3 && f->maps[0] >= 2 && f->batch == 0);
 		if (is_driver_ok_refused)
@@ -219,7 +219,7 @@ ssize_t write(int fd, const void *bytes, size_t length)
 		return syscall(SYS_write, fd, bytes, length);
 	same(length, sizeof(struct vhost_msg_v2));
 	const struct vhost_msg_v2 *m = bytes;
-	/* The end of a batch and what is taken back cannot be refused. */
+	/* The end of a batch and an unmapping cannot be refused. */
 	if (m->iotlb.type == VHOST_IOTLB_UPDATE && refused(&result))
 		return fails(EFAULT);
 	return message(&files[fd], m) < 0 ? -1 : (ssize_t)length;

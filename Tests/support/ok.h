@@ -176,7 +176,7 @@ OK_UNUSED static struct holdings holdings(void)
 			FAILED("%d KiB resident, before %d", now_.resident_kib, (before).resident_kib); \
 	} while (0)
 
-/* ---- short names for what is asked often ------------------------------------------------------------------------ */
+/* ---- short names for frequent calls ------------------------------------------------------------------------ */
 
 OK_UNUSED static struct vionet_info info_of(uint16_t port)
 {

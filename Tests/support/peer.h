@@ -73,7 +73,7 @@ struct peer {
 	_Atomic uint32_t status;
 	uint32_t pairs; /* pairs of queues that it says it has */
 	struct ring ring[PEER_RINGS];
-	/* What is done in the peer's thread when this ring is kicked while it is enabled: control.h. */
+	/* What is done in the peer's thread when this ring is kicked while it is enabled: control_queue.h. */
 	int served;
 	void (*serve)(struct peer *p);
 	void *context;
@@ -115,7 +115,7 @@ static void peer_keep_fd(int *place, int fd)
 	*place = fd;
 }
 
-/* Does what a message asks. Returns the bytes of the reply's payload, -1 for none. */
+/* Does what a message asks for. Returns the length of the reply's payload, -1 for no reply. */
 static int peer_obey(struct peer *p, struct message *m, int *fds, int fd_count)
 {
 	struct ring *ring = &p->ring[m->u.state.index % PEER_RINGS];
@@ -171,7 +171,7 @@ static void peer_send(int s, const void *bytes, size_t length, const int *fds, s
 	(void)!sendmsg(s, &head, MSG_NOSIGNAL);
 }
 
-/* Sends the reply, or what the mischief makes of it. Returns 0 if the connection is to be closed. */
+/* Sends the reply, correct or not. Returns 0 to close the connection. */
 static int peer_reply(struct peer *p, int s, struct message *m, int length, int now)
 {
 	enum mischief mischief = now ? p->mischief : BEHAVE;
@@ -197,7 +197,7 @@ static int peer_reply(struct peer *p, int s, struct message *m, int length, int 
 	return mischief != CLOSE_AFTER;
 }
 
-/* One message in, at most one out. Returns 0 when the connection is over. */
+/* Reads one message and answers it if that is due. Returns 0 when the connection is over. */
 static int peer_message(struct peer *p, int s)
 {
 	union { char room[CMSG_SPACE(8 * sizeof(int))]; struct cmsghdr align; } control;
@@ -239,7 +239,7 @@ static int peer_message(struct peer *p, int s)
 	return peer_reply(p, s, &m, length, now);
 }
 
-/* Waits a moment for a message or a kick, and does what either asks. Returns 0 when the connection is over. */
+/* Waits a moment for a message or a kick, and handles it. Returns 0 when the connection is over. */
 static int peer_turn(struct peer *p, int s)
 {
 	struct ring *served = &p->ring[p->served];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How a scripted back-end comes and goes: it listens or calls, in a thread. Part of peer.h. */
-#ifndef PEER_LIFE_H
-#define PEER_LIFE_H
+/* The connections of a scripted back-end: it listens or connects, in a thread. Part of peer.h. */
+#ifndef PEER_CONNECTION_H
+#define PEER_CONNECTION_H
 
 /* The next connection, or -1. */
 static int peer_connection(struct peer *p)
@@ -62,7 +62,7 @@ static void peer_listen(struct peer *p)
 	same(listen(p->listener, 8), 0);
 }
 
-/* A well-behaved back-end that listens; set mischief and at before the first connection. */
+/* A correct back-end that listens. A test sets `mischief` and `at` before the first connection. */
 OK_UNUSED static void peer_start(struct peer *p)
 {
 	static _Atomic int number;
@@ -72,7 +72,7 @@ OK_UNUSED static void peer_start(struct peer *p)
 	same(pthread_create(&p->thread, NULL, peer_thread, p), 0);
 }
 
-/* One that goes to a front-end which listens, as long as `absent` is not set. */
+/* A back-end that connects to a front-end, unless `absent` is set. */
 OK_UNUSED static void peer_dial(struct peer *p, const char *path, int absent)
 {
 	peer_prepare(p);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The device side of rings of any kind, as they were negotiated: split or packed, in order or not, with several queue
- * pairs, in single steps, honest or not. device.h has the same for split rings alone, one descriptor a buffer.
+ * The device side of rings as they were negotiated: split or packed, in order or not, with several queue pairs, in single
+ * steps, correct or not. device.h has the same for split rings with one descriptor per buffer.
  */
 #ifndef RINGS_H
 #define RINGS_H
@@ -14,7 +14,7 @@ enum {
 	F_HOST_USO = 56,
 };
 
-/* A buffer that the driver made available: its pieces, those of an indirect table included. */
+/* A buffer that the driver made available: its pieces, with those of an indirect table. */
 struct buffer {
 	uint16_t id;
 	uint32_t descriptors, count;
@@ -31,8 +31,8 @@ static struct vring_packed_desc *packed_ring(struct peer *p, int ring)
 	return peer_at(p, p->ring[ring].descriptors, p->ring[ring].size * sizeof(struct vring_packed_desc), 0);
 }
 
-/* What a packed descriptor's two marks are in the lap of that count: available, or used. */
-static uint16_t packed_marks(struct peer *p, int ring, uint32_t count, int used)
+/* The AVAIL and USED flags of a packed descriptor in the lap of that count: available, or used. */
+static uint16_t packed_flags(struct peer *p, int ring, uint32_t count, int used)
 {
 	int first = count / p->ring[ring].size % 2 == 0;
 	return used ? (first ? 0x8080 : 0) : (first ? 0x80 : 0x8000);
@@ -46,7 +46,7 @@ static void add_piece(struct peer *p, struct buffer *b, uint64_t address, uint32
 	b->piece[b->count++].flags = flags & VRING_DESC_F_WRITE;
 }
 
-/* An indirect table: a split ring's is a chain, a packed one's is read in order. Of a receive ring it is for writing. */
+/* An indirect table: in a split ring it is a chain, in a packed one it is read in order. In a receive ring it is writable. */
 static void add_table(struct peer *p, int ring, struct buffer *b, uint64_t address, uint32_t length)
 {
 	unsigned char *table = peer_at(p, address, length, 1);
@@ -75,8 +75,8 @@ static int next_packed(struct peer *p, int ring, struct buffer *b)
 		uint32_t count = r->taken_all + b->descriptors;
 		d = &packed_ring(p, ring)[count % r->size];
 		uint16_t flags = __atomic_load_n(&d->flags, __ATOMIC_ACQUIRE);
-		if ((flags & 0x8080) != packed_marks(p, ring, count, 0)) {
-			same(b->descriptors, 0); /* half a list */
+		if ((flags & 0x8080) != packed_flags(p, ring, count, 0)) {
+			same(b->descriptors, 0); /* else it is half a list */
 			return 0;
 		}
 		if (flags & VRING_DESC_F_INDIRECT)
@@ -118,24 +118,24 @@ OK_UNUSED static int next_buffer(struct peer *p, int ring, struct buffer *b)
 	return has(p, F_PACKED) ? next_packed(p, ring, b) : next_split(p, ring, b);
 }
 
-/* Whether the driver wants to hear of the entries from `before` on. */
+/* Whether the driver wants a notification for the entries from `before` on. */
 static int wants_signal(struct peer *p, int ring, uint32_t before, uint32_t now)
 {
 	uint32_t size = p->ring[ring].size;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	uint16_t *wish = peer_at(p, p->ring[ring].available, 4, 0);
+	uint16_t *request = peer_at(p, p->ring[ring].available, 4, 0);
 	if (!has(p, F_PACKED) && !has(p, F_EVENT_IDX))
-		return !(wish[0] & 1);
-	if (has(p, F_PACKED) && wish[1] != 2)
-		return wish[1] != 1;
+		return !(request[0] & 1);
+	if (has(p, F_PACKED) && request[1] != 2)
+		return request[1] != 1;
 	for (uint32_t i = before; i != now; i++)
-		if (has(p, F_PACKED) ? wish[0] == (i % size | (i / size % 2 == 0 ? 0x8000u : 0))
+		if (has(p, F_PACKED) ? request[0] == (i % size | (i / size % 2 == 0 ? 0x8000u : 0))
 		                     : available(p, ring)[2 + size] == (uint16_t)i)
 			return 1;
 	return 0;
 }
 
-/* One used entry, whatever it says, that stands for so many entries (split) or descriptors (packed). */
+/* Writes one used entry, correct or not, that covers that many entries (split) or descriptors (packed). */
 OK_UNUSED static void use_entry(struct peer *p, int ring, uint32_t id, uint32_t length, uint32_t entries)
 {
 	struct ring *r = &p->ring[ring];
@@ -146,7 +146,7 @@ OK_UNUSED static void use_entry(struct peer *p, int ring, uint32_t id, uint32_t 
 		d->addr = 0xdead;
 		d->len = length;
 		d->id = (uint16_t)id;
-		__atomic_store_n(&d->flags, packed_marks(p, ring, before, 1), __ATOMIC_RELEASE);
+		__atomic_store_n(&d->flags, packed_flags(p, ring, before, 1), __ATOMIC_RELEASE);
 	} else {
 		used(p, ring)->ring[before % r->size] = (struct vring_used_elem){id, length};
 		__atomic_store_n(&used(p, ring)->idx, (uint16_t)(before + entries), __ATOMIC_RELEASE);
@@ -156,7 +156,7 @@ OK_UNUSED static void use_entry(struct peer *p, int ring, uint32_t id, uint32_t 
 		(void)!write(r->call, &one, 8);
 }
 
-/* Gives back all of them with one entry, which names the last; one by one is a batch of one. */
+/* Gives all buffers back with one entry, which names the last. */
 OK_UNUSED static void use_buffers(struct peer *p, int ring, const struct buffer *b, uint32_t count, uint32_t length)
 {
 	uint32_t entries = 0;
@@ -165,7 +165,7 @@ OK_UNUSED static void use_buffers(struct peer *p, int ring, const struct buffer 
 	use_entry(p, ring, b[count - 1].id, length, entries);
 }
 
-/* The header and a frame, into one buffer of however many pieces, which goes back. */
+/* Writes header and frame into the pieces of one buffer, and gives it back. */
 static void deliver_into(struct peer *p, int ring, const unsigned char *header, const unsigned char *frame,
                          uint32_t length)
 {
@@ -185,7 +185,7 @@ static void deliver_into(struct peer *p, int ring, const unsigned char *header, 
 	use_entry(p, ring, b.id, end, has(p, F_PACKED) ? b.descriptors : 1);
 }
 
-/* Puts header and frame into buffers that are all filled but the last, and gives those back. */
+/* Writes header and frame into that many buffers, all but the last one full, and gives them back. */
 OK_UNUSED static void deliver_in(struct peer *p, int ring, uint32_t buffers, const unsigned char *header,
                                  const unsigned char *frame, uint32_t length)
 {
@@ -216,7 +216,7 @@ OK_UNUSED static void deliver_in(struct peer *p, int ring, uint32_t buffers, con
 			            i + 1 < buffers ? b[0].piece[0].length : end - i * b[0].piece[0].length);
 }
 
-/* Takes one packet off a transmit ring, header and all, without giving it back. Returns the bytes; 0 if there is none. */
+/* Takes one packet with its header from a transmit ring, without giving it back. Returns the bytes; 0: there is none. */
 OK_UNUSED static uint32_t collect_in(struct peer *p, int ring, struct buffer *b, unsigned char *bytes, uint32_t room)
 {
 	uint32_t length = 0;

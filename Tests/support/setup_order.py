@@ -4,7 +4,7 @@
 
     setup_order.py pci-modern|pci-legacy|vhost-user LOG
 
-SEED is that function's order. What we do otherwise is in DIFFERENCES, each with its reason, and applied to SEED; what
+DPDK_ORDER is that function's order. Our differences are in DIFFERENCES, each with its reason, and applied to DPDK_ORDER; what
 comes out must be the log, access for access, from the first write of status 0 to the one that ends the port.
 """
 import difflib
@@ -13,7 +13,7 @@ import sys
 
 # One queue pair and, on PCI, the control queue, which is queue 2. virtio_negotiate_features() reads the MTU; the functions
 # are called as listed.
-SEED = [
+DPDK_ORDER = [
     "reset",               # vtpci_reset
     "acknowledge",         # vtpci_set_status(VIRTIO_CONFIG_STATUS_ACK)
     "driver",              # vtpci_set_status(VIRTIO_CONFIG_STATUS_DRIVER)
@@ -65,13 +65,13 @@ VHOST_USER = {
     "reset": ["write SET_STATUS 0x0", "read GET_STATUS 0x0"],
     "acknowledge": ["read GET_STATUS 0x0", "write SET_STATUS 0x1"],
     "driver": ["read GET_STATUS 0x1", "write SET_STATUS 0x3"],
-    "offered features": [],  # said when the back-end was met
+    "offered features": [],  # read when the port connected
     "MTU": ["read GET_CONFIG 0xa 0x2"],
     "accepted features": ["write SET_FEATURES *"],
     "FEATURES_OK": ["read GET_STATUS 0x3", "write SET_STATUS 0xb", "read GET_STATUS 0xb"],
     "MAC": ["read GET_CONFIG 0x0 0x6"],
     "MAC again": [], "link": [], "MTU again": [],  # no control queue
-    "interrupts": [],  # a descriptor for each queue, told with it
+    "interrupts": [],  # a descriptor for each queue, sent with it
     "DRIVER_OK": ["read GET_STATUS 0xb", "write SET_STATUS 0xf"],
 }
 for queue in (0, 1, 2):
@@ -92,10 +92,10 @@ PCI = ALL[:2]
 DIFFERENCES = [
     *((("vhost-user",), "size", f"queue {queue} set-up", [f"write SET_VRING_ERR {queue:#x}"],
        "a back-end that finds a ring broken can say so") for queue in (0, 1)),
-    (PCI, "drop", "MAC again", None, "what was read is not read again"),
-    (PCI, "drop", "MTU again", None, "what was read is not read again"),
+    (PCI, "drop", "MAC again", None, "what was read once is not read again"),
+    (PCI, "drop", "MTU again", None, "what was read once is not read again"),
     (("vhost-user",), "after", "link", ["read GET_CONFIG 0x6 0x2"],
-     "whether the link is up is of interest without a control queue, too"),
+     "the link's state matters without a control queue, too"),
     (PCI, "move", "queue 1 size", "queue 0 size",
      "all rings lie in one region of memory, which is made when their sizes are known"),
     (PCI, "move", "queue 2 size", "queue 1 size",
@@ -105,13 +105,13 @@ DIFFERENCES = [
     (("pci-modern",), "after", "offered features",
      ["write device_feature_select 0x2", "read device_feature *", "write device_feature_select 0x3",
       "read device_feature *"],
-     "virtio has more than 64 features now"),
+     "virtio has more than 64 feature bits now"),
     (ALL, "after", "DRIVER_OK", ["read STATUS *"], "a device that asks for a reset at once is refused (2.1.2)"),
     (("vhost-user",), "before", "queue 0 set-up",
      ["write NET_SET_MTU *", "write ADD_MEM_REG * *", "write ADD_MEM_REG * *", "write SET_VRING_CALL 0x0",
       "write SET_VRING_CALL 0x1", "write GET_INFLIGHT_FD * *", "write SET_INFLIGHT_FD * *"],
-     "the walk-through's device sees all memory; a back-end is told of it, before it hears of addresses there, and of the "
-     "MTU; where it notes what it has in hand is made when it knows its rings"),
+     "DPDK's device sees all memory; a back-end gets it before the addresses in it, and the MTU; the memory for in-flight "
+     "descriptors is made when the back-end knows its rings"),
     (("vhost-user",), "after", "DRIVER_OK",
      ["write SET_VRING_ENABLE 0x0 0x1", "write SET_VRING_ENABLE 0x1 0x1"],
      "a back-end may fill a ring as soon as it is enabled, so that happens when receive buffers are there"),
@@ -124,12 +124,12 @@ DIFFERENCES = [
      "each queue has its vector from its set-up on, not only when a program asks for interrupts") for queue in (0, 1)
 ] + [
     (PCI, "vector", "queue 2 set-up", ["write queue_msix_vector 0xffff"],
-     "and the control queue has none, which is said, since a legacy device's register may hold anything"),
+     "the control queue has no vector, which is written because a legacy device's register may hold anything"),
 ]
 
 
 def expected(bus):
-    steps = list(SEED)
+    steps = list(DPDK_ORDER)
     lines = {step: list(some) for step, some in
              {"pci-modern": MODERN, "pci-legacy": LEGACY, "vhost-user": VHOST_USER}[bus].items()}
     for buses, deed, step, what, _ in DIFFERENCES:
@@ -153,7 +153,7 @@ def expected(bus):
 
 
 def logged(bus, text):
-    """From the reset that begins the set-up up to the end of the port, without values that nobody can know."""
+    """From the reset that begins the set-up up to the end of the port, without values that cannot be known."""
     lines = re.findall(rf"\b{bus} ((?:read|write) .*)", text)
     status = "SET_STATUS" if bus == "vhost-user" else "device_status"
     start = lines.index(f"write {status} 0x0")
@@ -171,7 +171,7 @@ def compare(want, have):
     """The faults, as a diff; a line that matches its pattern counts as the pattern."""
     patterns = sorted(set(want), key=lambda p: p.count("*"))
     named = [next((p for p in patterns if matches(line, p)), line) for line in have]
-    return [line for line in difflib.unified_diff(want, named, "the seed's order", "the log", lineterm="", n=2)]
+    return [line for line in difflib.unified_diff(want, named, "the order of DPDK", "the log", lineterm="", n=2)]
 
 
 def can_fail(want):
@@ -196,7 +196,7 @@ def main():
     for fault in faults:
         print(fault)
     reasons = sorted({why for buses, _, _, _, why in DIFFERENCES if bus in buses})
-    print(f"{bus}: {len(have)} accesses in {len(SEED)} steps of the seed; other than there:")
+    print(f"{bus}: {len(have)} accesses in {len(DPDK_ORDER)} steps of DPDK; the differences:")
     print("\n".join(f"  {why}" for why in reasons))
     sys.exit(1 if faults else 0)
 

@@ -1,22 +1,22 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Sourced by the tests of vionetctl: the tool, exact answers, and a made-up PCI bus for it to look at.
+# Sourced by the tests of vionetctl: the tool, exact answers, and a simulated PCI bus for it to list.
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 vionetctl=$build/bin/vionetctl
 [ -x "$vionetctl" ] || fail "vionetctl is not built: run make vionetctl first"
 bus=$work/bus on_bus=()
 
-# Makes $bus, which is empty, and the namespace m, where "${on_bus[@]}" runs a command for which it is /sys/bus/pci.
-# Nothing is run if it is not.
+# Makes $bus, which is empty, and the namespace m, where "${on_bus[@]}" runs a command that sees it as /sys/bus/pci. The
+# command is not run if that mount fails.
 make_bus() {
   need_spaces
   mkdir -p "$bus/devices" "$bus/drivers"
-  touch "$bus/made-up"
+  touch "$bus/simulated"
   space m
   # shellcheck disable=SC2016,SC2034 # variables of the inner shell's; for the tests
   on_bus=(ip netns exec "$tag-m" bash -c
-    'mount --bind "$0" /sys/bus/pci && [ -e /sys/bus/pci/made-up ] && exec "$@"' "$bus")
+    'mount --bind "$0" /sys/bus/pci && [ -e /sys/bus/pci/simulated ] && exec "$@"' "$bus")
 }
 
 add_driver() { mkdir -p "$bus/drivers/$1"; }
@@ -36,7 +36,7 @@ add_function() {
   ln -s "../../../devices/$1" "$bus/groups/$4/devices/$1"
 }
 
-# prints STATUS command...: what it says, on both outputs, is exactly what this function gets to read.
+# prints STATUS command...: its output and error output are exactly the input of this function.
 prints() {
   local want=$1 got
   shift

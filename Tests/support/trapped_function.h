@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A modern PCI function whose registers do something: the kernel and the function are simulated_kernel.h and pci_function.h, and the
- * library's mapping of the registers may not be touched, so that each access of the library's ends in a signal handler. It
- * lets the access happen, one instruction long, and the device answers before or after it. Time is made up, too: nobody
- * sleeps. x86-64 alone can be made to take a single step.
+ * A modern PCI function with registers that react, on simulated_kernel.h and pci_function.h. The library's mapping of the
+ * registers is protected, so each access ends in a signal handler. The handler lets one instruction happen, and the device
+ * reacts before or after it. The clock is simulated, too: no call sleeps. Only x86-64 can take a single step.
  */
-#ifndef TRAPPED_H
-#define TRAPPED_H
+#ifndef TRAPPED_FUNCTION_H
+#define TRAPPED_FUNCTION_H
 
 #include "pci_function.h"
 
@@ -14,7 +13,7 @@
 #include <sys/ucontext.h>
 
 #if !defined(__x86_64__)
-#error "tests that include this say so themselves: skip()"
+#error "a test that includes this skips other processors itself"
 #endif
 
 enum { BAR = 4, COMMON = 0, STATUS = 0x1000, DEVICE = 0x2000, NOTIFY = 0x3000, BAR_LENGTH = 0x4000 };
@@ -23,22 +22,21 @@ enum { SELECT = 0, OFFERED = 4, DRIVER_SELECT = 8, ACCEPTED = 12, CONFIG_VECTOR 
        ADDRESSES = 32, QUEUE_RESET = 58 };
 enum { F_ACCESS_PLATFORM = 33, F_NOTIFICATION_DATA = 38 };
 
-/* What it is told to do, and what it was told. */
+/* What a test sets, and what the device records. */
 static struct {
 	uint64_t offered[2], accepted[2];
 	int deaf;             /* a write of status 0 does nothing */
-	int deaf_to_bus;      /* nor does VFIO_DEVICE_RESET */
-	int slow;             /* looks at the status after which a reset is done */
-	int gone;             /* nothing answers, on the bus neither */
-	int goes_after;       /* so many accesses to its registers, from now on; 0: it stays */
-	int wanted_back;      /* the system asks for it, and gives it to nobody */
-	int off;              /* registers read as all ones until the function is told to answer */
+	int deaf_to_bus;      /* VFIO_DEVICE_RESET does nothing either */
+	int slow;             /* a reset is done after that many reads of the status */
+	int gone;             /* nothing answers, nor on the bus */
+	int goes_after;       /* it goes after that many accesses to its registers; 0: it stays */
+	int wanted_back;      /* the system asks for it, and gives it to no program */
 	int restless;         /* the configuration changes all the time */
 	int refused;          /* this queue's vector is refused; -1: that of the configuration; -2: none */
 	int vectors_left;     /* that the system can connect */
 	void (*serve)(uint32_t queue); /* at each notification */
 	uint64_t reach;       /* the highest address in the IOMMU; 0: it does not say */
-	/* told */
+	/* recorded */
 	int bus_resets, vectors, groups_opened, mapped_at_reset;
 	int wide_words;       /* accepted words above the second that were written */
 	uint32_t notified, notifications;
@@ -62,7 +60,7 @@ static void trapped_put(unsigned int at, uint64_t value, unsigned int bytes)
 	memcpy(trapped_registers + at, &value, bytes);
 }
 
-/* A whole reset: the registers are as at first. */
+/* A full reset: the registers are as at first. */
 static void made_reset(void)
 {
 	made.mapped_at_reset = function.mapped_count;
@@ -74,11 +72,11 @@ static void made_reset(void)
 
 static uint8_t status_before;
 
-/* Whose function a place on the bus is: nobody's or, again, this one's. */
+/* Puts the function into its place on the bus, or takes it away. */
 static void made_bus(int answers)
 {
-	static const uint8_t nobody[] = {0xff, 0xff, 0xff, 0xff};
-	same(pwrite(function.memory, answers ? function.config : nobody, 4, (off_t)REGION(VFIO_PCI_CONFIG_REGION_INDEX)), 4);
+	static const uint8_t absent[] = {0xff, 0xff, 0xff, 0xff};
+	same(pwrite(function.memory, answers ? function.config : absent, 4, (off_t)REGION(VFIO_PCI_CONFIG_REGION_INDEX)), 4);
 }
 
 static void before_access(unsigned int at, int write)
@@ -87,11 +85,11 @@ static void before_access(unsigned int at, int write)
 		made.gone = 1;
 		made_bus(0);
 	}
-	if (made.gone || made.off)
+	if (made.gone)
 		memset(trapped_registers + (at & ~7u), 0xff, 8);
 	else if (at == OFFERED) {
 		uint64_t select = trapped_get(SELECT, 4);
-		/* Windows that nobody knows of read as anything. */
+		/* Feature words that do not exist read as anything. */
 		trapped_put(OFFERED, select < 4 ? made.offered[select / 2] >> (select % 2 * 32) : 0x5a5a5a5a, 4);
 	} else if (at == GENERATION && made.restless)
 		trapped_put(GENERATION, trapped_get(GENERATION, 1) + 1, 1);
@@ -103,7 +101,7 @@ static void before_access(unsigned int at, int write)
 
 static void after_access(unsigned int at, int write)
 {
-	if (!write || made.gone || made.off)
+	if (!write || made.gone)
 		return;
 	if (at == DEVICE_STATUS && trapped_get(DEVICE_STATUS, 1) == 0) {
 		if (made.deaf || made.slow > 0)
@@ -226,7 +224,7 @@ static void put_structure(unsigned int at, uint8_t kind, uint8_t next, uint32_t 
 	memcpy(function.config + at + 8, place, sizeof(place));
 }
 
-/* A function as it should be, with MSI-X vectors. Whatever is to be wrong with it is said in `made` after that. */
+/* A correct function with MSI-X vectors. What is to be wrong with it is set in `made` after that. */
 static void made_begin(void)
 {
 	static const uint8_t head[] = {0xf4, 0x1a, 0x41, 0x10, 0, 0, 0x10, 0};

@@ -1,39 +1,47 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# vionetctl asks for libvionet and what every Debian has, and for nothing of Swift's; it knows its version, every
-# subcommand helps, completions are scripts; make install-vionetctl installs it and uninstall-vionetctl takes it away.
+# deadline: 600
+# vionetctl needs libvionet and the libraries of every Debian, none of Swift; version, help, completions and manual are
+# those of its commands; make install-vionetctl installs it, and make uninstall-vionetctl removes it.
 # shellcheck source-path=SCRIPTDIR source=../support/tool.sh
 . "$(dirname "$0")/../support/tool.sh"
 cd "$root" || exit 1
 
-needed=$(readelf -dW "$vionetctl" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
-grep -qx libvionet.so.0 <<<"$needed" || fail "it does not ask for libvionet.so.0: $needed"
-others=$(grep -vxE 'lib(vionet|c|m|gcc_s|stdc\+\+)\.so\.[0-9]+|ld-linux-x86-64\.so\.2' <<<"$needed")
-[ -z "$others" ] || fail "it asks for $others"
+needed_libraries() {
+  needed=$(readelf -dW "$vionetctl" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+  grep -qx libvionet.so.0 <<<"$needed" || fail "it does not ask for libvionet.so.0: $needed"
+  others=$(grep -vxE 'lib(vionet|c|m|gcc_s|stdc\+\+)\.so\.[0-9]+|ld-linux-x86-64\.so\.2' <<<"$needed")
+  [ -z "$others" ] || fail "it asks for $others"
+}
 
-prints 0 "$vionetctl" --version <<<"vionetctl with libvionet $(sed -n 's/^VERSION := //p' Makefile)"
-gives 0 "$vionetctl"
-for name in list info bind unbind serve stats set events; do
-  said "^  $name  "
-done
-for name in list info bind unbind serve stats set events; do
-  gives 0 "$vionetctl" "$name" --help
-  said "usage: vionetctl $name"
-  case $name in set) words="a.sock mtu 1400" ;; *) words="vfio-pci 00:05.0" ;; esac
-  # shellcheck disable=SC2086
-  gives 64 "$vionetctl" "$name" --colour $words
-  said "colour"
-done
-gives 64 "$vionetctl" frobnicate
+help() {
+  prints 0 "$vionetctl" --version <<<"vionetctl with libvionet $(sed -n 's/^VERSION := //p' Makefile)"
+  gives 0 "$vionetctl"
+  for name in list info bind unbind serve stats set events; do
+    said "^  $name  "
+  done
+  for name in list info bind unbind serve stats set events; do
+    gives 0 "$vionetctl" "$name" --help
+    said "usage: vionetctl $name"
+    case $name in set) words="a.sock mtu 1400" ;; *) words="vfio-pci 00:05.0" ;; esac
+    # shellcheck disable=SC2086
+    gives 64 "$vionetctl" "$name" --colour $words
+    said "colour"
+  done
+  gives 64 "$vionetctl" frobnicate
+}
 
-"$vionetctl" --generate-completion-script bash >"$work/completion" || fail "no completions"
-bash -n "$work/completion" || fail "the completions are no script"
-grep -q unbind "$work/completion" || fail "no completion of unbind"
+completions() {
+  "$vionetctl" --generate-completion-script bash >"$work/completion" || fail "no completions"
+  bash -n "$work/completion" || fail "the completions are no script"
+  grep -q unbind "$work/completion" || fail "no completion of unbind"
+}
 
-# The page of the manual says what the tool says of itself: every command, every option, every word about them.
-need python3 python3
-"$vionetctl" --experimental-dump-help >"$work/help" || fail "the tool does not tell its commands"
-python3 - "$work/help" Tools/vionetctl/man/vionetctl.1 <<'END' || fail "the manual is not of this tool: make vionetctl-manual"
+# The manual has every command and option of the tool, with every word about them.
+manual() {
+  need python3 python3
+  "$vionetctl" --experimental-dump-help >"$work/help" || fail "the tool does not list its commands"
+  python3 - "$work/help" Tools/vionetctl/man/vionetctl.1 <<'END' || fail "the manual is not that of this tool: make vionetctl-manual"
 import json, re, sys
 command, page = json.load(open(sys.argv[1]))["command"], open(sys.argv[2]).read()
 said = 0
@@ -55,20 +63,29 @@ def look(command, page):
 look(command, page)
 assert said > 30, said
 END
+}
 
-places=(DESTDIR="$work/tree" PREFIX=/opt/v)
-make -s install-files install-vionetctl "${places[@]}" >"$work/log" 2>&1 || { cat "$work/log"; fail "installing"; }
-(cd "$work/tree/opt/v" && find bin share -type f | LC_ALL=C sort) >"$work/found"
-diff - "$work/found" <<'LIST' || fail "installed (>) is not what was expected (<)"
+installation() {
+  places=(DESTDIR="$work/tree" PREFIX=/opt/v)
+  make -s install-files install-vionetctl "${places[@]}" >"$work/log" 2>&1 || { cat "$work/log"; fail "installing"; }
+  (cd "$work/tree/opt/v" && find bin share -type f | LC_ALL=C sort) >"$work/found"
+  diff - "$work/found" <<'LIST' || fail "installed (>) is not what was expected (<)"
 bin/vionetctl
 share/bash-completion/completions/vionetctl
 share/fish/vendor_completions.d/vionetctl.fish
 share/man/man1/vionetctl.1
 share/zsh/site-functions/_vionetctl
 LIST
-# It finds the library that is installed with it.
-ldd "$work/tree/opt/v/bin/vionetctl" | grep -q "libvionet.so.0 => $work/tree/opt/v/" || fail "it does not find its library"
-"$work/tree/opt/v/bin/vionetctl" info soft:sink >"$work/said" || fail "the installed one does not run"
-make -s uninstall uninstall-vionetctl "${places[@]}" >"$work/log" 2>&1 || { cat "$work/log"; fail "uninstalling"; }
-left=$(find "$work/tree" ! -type d)
-[ -z "$left" ] || fail "left behind: $left"
+  # It finds the library that is installed with it.
+  ldd "$work/tree/opt/v/bin/vionetctl" | grep -q "libvionet.so.0 => $work/tree/opt/v/" || fail "it does not find its library"
+  "$work/tree/opt/v/bin/vionetctl" info soft:sink >"$work/said" || fail "the installed one does not run"
+  make -s uninstall uninstall-vionetctl "${places[@]}" >"$work/log" 2>&1 || { cat "$work/log"; fail "uninstalling"; }
+  left=$(find "$work/tree" ! -type d)
+  [ -z "$left" ] || fail "left behind: $left"
+}
+
+run_case "the libraries that it needs" needed_libraries
+run_case "version, help and wrong options" help
+run_case "the completions are scripts" completions
+run_case "the manual is that of the commands" manual
+run_case "it is installed and removed" installation

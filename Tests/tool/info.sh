@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# vionetctl info: of a device it says, as text and as JSON, what vionet-info says in C; of others why not.
+# vionetctl info: a device as text and as JSON, which agree with the C program vionet-info; and why other devices fail.
 # shellcheck source-path=SCRIPTDIR source=../support/tool.sh
 . "$(dirname "$0")/../support/tool.sh"
 need python3 python3
 
-device=soft:sink,queue_size=512,mac=02:00:00:00:00:07
-gives 0 "$examples/vionet-info" "$device"
-mv "$work/said" "$work/in-c"
-gives 0 "$vionetctl" info "$device"
-mv "$work/said" "$work/text"
-gives 0 "$vionetctl" info --json "$device"
-python3 - "$work/in-c" "$work/text" "$work/said" <<'END' || fail "text, JSON and vionet-info do not agree"
+agreement() {
+  device=soft:sink,queue_size=512,mac=02:00:00:00:00:07
+  gives 0 "$examples/vionet-info" "$device"
+  mv "$work/said" "$work/in-c"
+  gives 0 "$vionetctl" info "$device"
+  mv "$work/said" "$work/text"
+  gives 0 "$vionetctl" info --json "$device"
+  python3 - "$work/in-c" "$work/text" "$work/said" <<'END' || fail "text, JSON and vionet-info do not agree"
 import json, re, sys
 in_c, text, said = (open(name).read() for name in sys.argv[1:])
 features = lambda text: re.findall(r"^.* (\d+) +(\S+|\(no name\)) +(in use|offered)$", text, re.M)
@@ -28,24 +29,33 @@ assert data["device"] == text.splitlines()[0] and data["mac"] == "02:00:00:00:00
 assert data["rx_descriptors"] == data["tx_descriptors"] == 512 and data["link_up"] is True and data["mtu"] >= 68
 assert [(str(f["bit"]), f["name"], "in use" if f["negotiated"] else "offered") for f in data["features"]] == features(in_c)
 END
+}
 
-prints 1 "$vionetctl" info vhost-user:/nonexistent/socket <<'END'
+refusals() {
+  prints 1 "$vionetctl" info vhost-user:/nonexistent/socket <<'END'
 Error: no socket "/nonexistent/socket": No such file or directory
 END
-prints 1 "$vionetctl" info --json soft:sink,colour=red <<'END'
+  prints 1 "$vionetctl" info --json soft:sink,colour=red <<'END'
 Error: unknown option "colour" for device "soft:sink,colour=red"
 END
-# A PCI address alone, in short, is one of a device.
-prints 1 "$vionetctl" info ff:1f.7 <<'END'
+  # A short PCI address is the address of a device.
+  prints 1 "$vionetctl" info ff:1f.7 <<'END'
 Error: there is no PCI function 0000:ff:1f.7: No such file or directory
 END
-gives 64 "$vionetctl" info
+  gives 64 "$vionetctl" info
+}
 
-make_bus
-add_function 0000:00:05.0 1af4:1041 virtio-pci 12 ens5
-prints 1 "${on_bus[@]}" "$vionetctl" info 00:05.0 <<'END'
+functions() {
+  make_bus
+  add_function 0000:00:05.0 1af4:1041 virtio-pci 12 ens5
+  prints 1 "${on_bus[@]}" "$vionetctl" info 00:05.0 <<'END'
 Error: PCI function 0000:00:05.0 belongs to the kernel's driver virtio-pci: vionetctl bind vfio-pci 0000:00:05.0
 END
-prints 1 "${on_bus[@]}" "$vionetctl" info pci:00:05.0,vdpa=1 <<'END'
+  prints 1 "${on_bus[@]}" "$vionetctl" info pci:00:05.0,vdpa=1 <<'END'
 Error: PCI function 0000:00:05.0 is left to a vDPA driver (vdpa=1)
 END
+}
+
+run_case "text, JSON and vionet-info agree" agreement
+run_case "a device that cannot be opened is an error with the library's sentence" refusals
+run_case "a PCI function that cannot be used is named with the reason" functions

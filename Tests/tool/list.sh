@@ -1,15 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# vionetctl list: of this machine what sysfs says; of a made-up bus exactly this table and this JSON.
+# vionetctl list: for this machine what sysfs says; for a simulated bus exactly this table and this JSON.
 # shellcheck source-path=SCRIPTDIR source=../support/tool.sh
 . "$(dirname "$0")/../support/tool.sh"
 need python3 python3
 
-# ---- this machine ------------------------------------------------------------------------------------------------------
-
-gives 0 "$vionetctl" list
-gives 0 "$vionetctl" list --json
-python3 - "$work/said" <<'END' || fail "the list is not what sysfs says"
+this_machine() {
+  gives 0 "$vionetctl" list
+  gives 0 "$vionetctl" list --json
+  python3 - "$work/said" <<'END' || fail "the list is not what sysfs says"
 import json, os, pathlib, sys
 bus = pathlib.Path("/sys/bus/pci/devices")
 def read(function, name):
@@ -31,20 +30,20 @@ for function, device in zip(functions, said):
     assert device["ready"] == (device["reason"] is None), device
 print(len(said), "functions")
 END
+}
 
-# ---- a made-up bus -------------------------------------------------------------------------------------------------------
-
-make_bus
-prints 0 "${on_bus[@]}" "$vionetctl" list <<<"This machine has no virtio-net PCI functions and no vDPA devices."
-gives 0 "${on_bus[@]}" "$vionetctl" list --json
-[ "$(tr -d ' \n' <"$work/said")" = "[]" ] || fail "no JSON of no functions"
-add_function 0000:00:05.0 1af4:1041 virtio-pci 12 ens5
-add_function 0000:00:06.0 1af4:1000
-add_function 0000:00:07.0 8086:10d3 e1000e 12
-add_function 0000:00:08.0 1af4:1042 virtio-pci 13
-add_function 0001:00:00.0 1af4:1041 uio_pci_generic
-add_function 0000:00:04.0 1af4:1041 vfio-pci 12
-prints 0 "${on_bus[@]}" "$vionetctl" list <<'END'
+simulated_bus() {
+  make_bus
+  prints 0 "${on_bus[@]}" "$vionetctl" list <<<"This machine has no virtio-net PCI functions and no vDPA devices."
+  gives 0 "${on_bus[@]}" "$vionetctl" list --json
+  [ "$(tr -d ' \n' <"$work/said")" = "[]" ] || fail "no JSON of no functions"
+  add_function 0000:00:05.0 1af4:1041 virtio-pci 12 ens5
+  add_function 0000:00:06.0 1af4:1000
+  add_function 0000:00:07.0 8086:10d3 e1000e 12
+  add_function 0000:00:08.0 1af4:1042 virtio-pci 13
+  add_function 0001:00:00.0 1af4:1041 uio_pci_generic
+  add_function 0000:00:04.0 1af4:1041 vfio-pci 12
+  prints 0 "${on_bus[@]}" "$vionetctl" list <<'END'
 ADDRESS           KIND          DRIVER           INTERFACE  IOMMU GROUP  READY
 pci:0000:00:04.0  modern        vfio-pci         -          12           no
 pci:0000:00:05.0  modern        virtio-pci       ens5       12           no
@@ -56,8 +55,8 @@ PCI function 0000:00:05.0 belongs to the kernel's driver virtio-pci: vionetctl b
 PCI function 0000:00:06.0 has no driver: vionetctl bind uio_pci_generic 0000:00:06.0
 cannot open /sys/bus/pci/devices/0001:00:00.0/config: No such file or directory
 END
-rm -r "$bus/devices/0000:00:04.0" "$bus/devices/0001:00:00.0"
-prints 0 "${on_bus[@]}" "$vionetctl" list --json <<'END'
+  rm -r "$bus/devices/0000:00:04.0" "$bus/devices/0001:00:00.0"
+  prints 0 "${on_bus[@]}" "$vionetctl" list --json <<'END'
 [
   {
     "address" : "pci:0000:00:05.0",
@@ -79,5 +78,9 @@ prints 0 "${on_bus[@]}" "$vionetctl" list --json <<'END'
   }
 ]
 END
-rm -r "$bus/devices"
-prints 1 "${on_bus[@]}" "$vionetctl" list <<<"Error: cannot read /sys/bus/pci/devices: No such file or directory"
+  rm -r "$bus/devices"
+  prints 1 "${on_bus[@]}" "$vionetctl" list <<<"Error: cannot read /sys/bus/pci/devices: No such file or directory"
+}
+
+run_case "this machine's functions are those of sysfs" this_machine
+run_case "a simulated bus is listed as table and as JSON" simulated_bus

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# vionetctl serve: devices that front-ends drive and leave again, two of them joined; what is said of them in the end is
-# what was sent; and why not.
+# vionetctl serve: devices that front-ends drive and leave again, two of them joined; their counts are what was sent; and
+# what is refused.
 # shellcheck source-path=SCRIPTDIR source=../support/tool.sh
 . "$(dirname "$0")/../support/tool.sh"
 need python3 python3
@@ -19,34 +19,33 @@ gone() { ! kill -0 "$1" 2>/dev/null; }
 
 cd "$work" || exit 1
 
-# ---- two devices, joined -------------------------------------------------------------------------------------------------
-
-background pipe "$vionetctl" serve a pipe=x b pipe=x,queues=2
-[ "$(cat pipe.out)" = "ready: a b" ] || { cat pipe.out; fail "not ready as it should be"; }
-gives 0 "$vionetctl" info vhost-user:b
-said "queue pairs  1 of 2"
-background receiver "$traffic" vhost-user:b rx
-gives 0 "$traffic" vhost-user:a tx 1234 100
-ended TERM
-grep -qx "received packets=1234 bytes=123400 drops=0" receiver.out || { cat receiver.out; fail "1234 frames did not come"; }
-ended INT
-diff pipe.out - <<'END' || fail "it said something else (<) than it should (>)"
+joined() {
+  background pipe "$vionetctl" serve a pipe=x b pipe=x,queues=2
+  [ "$(cat pipe.out)" = "ready: a b" ] || { cat pipe.out; fail "not ready as it should be"; }
+  gives 0 "$vionetctl" info vhost-user:b
+  said "queue pairs  1 of 2"
+  background receiver "$traffic" vhost-user:b rx
+  gives 0 "$traffic" vhost-user:a tx 1234 100
+  ended TERM
+  grep -qx "received packets=1234 bytes=123400 drops=0" receiver.out || { cat receiver.out; fail "1234 frames did not come"; }
+  ended INT
+  diff pipe.out - <<'END' || fail "it said something else (<) than it should (>)"
 ready: a b
 SOCKET  WIRE             TO DRIVER  LOST  FROM DRIVER  LOST  CONNECTIONS
 a       pipe=x           0          0     1234         0     1
 b       pipe=x,queues=2  1234       0     0            0     2
 END
-if [ -e a ] || [ -e b ]; then fail "sockets are left behind"; fi
+  if [ -e a ] || [ -e b ]; then fail "sockets are left behind"; fi
+}
 
-# ---- counts in between, as JSON ------------------------------------------------------------------------------------------
-
-"$vionetctl" serve --json --every 1 a sink >json.out &
-children+=($!)
-until_true 5 test -e a || fail "no socket"
-gives 0 "$traffic" vhost-user:a tx 99 60
-until_true 5 grep -q '"from_driver" : 99' json.out || fail "no counts in between"
-ended TERM
-python3 - json.out <<'END' || { cat json.out; fail "the JSON is another"; }
+counts() {
+  "$vionetctl" serve --json --every 1 a sink >json.out &
+  children+=($!)
+  until_true 5 test -e a || fail "no socket"
+  gives 0 "$traffic" vhost-user:a tx 99 60
+  until_true 5 grep -q '"from_driver" : 99' json.out || fail "no counts in between"
+  ended TERM
+  python3 - json.out <<'END' || { cat json.out; fail "the JSON is another"; }
 import json, sys
 text, decoder, said = open(sys.argv[1]).read(), json.JSONDecoder(), []
 while text.strip():
@@ -57,17 +56,22 @@ assert len(said) >= 2 and all(len(value) == 1 for value in said), said
 assert said[-1] == [dict(socket="a", wire="sink", to_driver=0, from_driver=99, to_driver_drops=0, from_driver_drops=0,
                          connections=1)], said
 END
+}
 
-# ---- why not -------------------------------------------------------------------------------------------------------------
+refusals() {
+  gives 64 "$vionetctl" serve
+  gives 64 "$vionetctl" serve a
+  said 'The socket a has no wire'
+  gives 64 "$vionetctl" serve --every 0 a sink
+  said 'interval'
+  gives 1 "$vionetctl" serve a sink b sink,colour=red
+  said 'colour'
+  [ ! -e a ] || fail "the first socket is left behind"
+  gives 1 "$vionetctl" serve a sink a sink
+  said '"a".*in use'
+  [ ! -e a ] || fail "the socket is left behind"
+}
 
-gives 64 "$vionetctl" serve
-gives 64 "$vionetctl" serve a
-said 'The socket a has no wire'
-gives 64 "$vionetctl" serve --every 0 a sink
-said 'interval'
-gives 1 "$vionetctl" serve a sink b sink,colour=red
-said 'colour'
-[ ! -e a ] || fail "the first socket is left behind"
-gives 1 "$vionetctl" serve a sink a sink
-said '"a".*in use'
-[ ! -e a ] || fail "the socket is left behind"
+run_case "two joined devices carry frames, and are counted at the end" joined
+run_case "counts come in between, as JSON" counts
+run_case "what cannot be served is refused and leaves no socket" refusals

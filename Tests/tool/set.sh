@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# vionetctl set: each setting that there is, byte by byte what the device is told for it, and nothing for what is refused.
+# vionetctl set: each setting with the command that the device gets for it, byte by byte, and none for what is refused.
 # shellcheck source-path=SCRIPTDIR source=../support/tool.sh
 . "$(dirname "$0")/../support/tool.sh"
 told=$(program told) || exit 1
