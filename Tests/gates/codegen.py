@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The queues' functions in the release library, disassembled: no trap and no call of the Swift runtime; in the bursts
-themselves one locked instruction at most, the full fence before asking whether the device wants to be notified; no copy
-of a whole queue or ring (`rep movs`), which a call of a method that does not mutate makes of a large structure; and no
-shim of CLinux is left as a function in the library."""
+"""The code of the queues in the release library, disassembled.
+
+It has no trap and no call of the Swift runtime. The bursts have at most one locked instruction, the full fence before the
+question whether the device wants a notification. No function copies a whole queue or ring (`rep movs`), as a call of a
+method that does not mutate would. No shim of CLinux is left as a function in the library.
+"""
 import pathlib
 import re
 import subprocess
@@ -11,14 +13,14 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "build/stage/lib/libvionet.so"
-# Functions of the driver's queues in both directions, the ordinary road and the odd one, and the two doors.
+# The functions of the driver's queues in both directions, plain packets or not, and the two entry points.
 BURST = re.compile(r"^(?:.*\bVioNet\.(?:(?:Receive|Transmit)(?:Queue|Path)\.|\(?(?:receive|transmit|reclaim)\w*)"
                    r"|vionet_[rt]x_burst\b)")
-# What is not the ordinary road of a packet may take a pool's lock.
+# What a plain packet does not pass may take a pool's lock.
 BESIDE = re.compile(r"\bVioNet\.(?:Receive|Transmit)Queue\.")
-# Their lists of ids take one to be filled with zeroes.
+# These fill a list of ids with zeroes, which takes one.
 LISTS = re.compile(r"\b(?:receiveMerged|transmitOdd)\b")
-# A queue in its block, a queue given up.
+# A queue is made, or destroyed.
 COLD = re.compile(r"Queue\.init\(|\bdestroy\b")
 FENCED = re.compile(r"\block\b|\bmfence\b|\bxchg\b.*\(")
 
@@ -71,8 +73,8 @@ def shims_left():
 
 def main():
     if not can_fail():
-        sys.exit("FAIL: planted traps, calls, locks and copies went unseen")
-    # Mangled names first: a demangled one may hold an angle bracket.
+        sys.exit("FAIL: planted traps, calls, locks and copies were not seen")
+    # Mangled names first: a demangled name may contain an angle bracket.
     raw = functions(output("objdump", "-d", "--no-show-raw-insn", LIBRARY))
     names = output("swift", "demangle", "--compact", text="\n".join(raw)).split("\n")
     faults, burst = [], []

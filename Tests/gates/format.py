@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Form: swift format has nothing to say, no file is longer than 300 lines, no function than 60, no example than 150."""
+"""Form: swift format has no complaint, no file is longer than 300 lines, no function than 60, no example than 150."""
 # deadline: 300
 import pathlib
 import re
@@ -58,7 +58,7 @@ def can_fail():
 
 def main():
     if not can_fail():
-        sys.exit("FAIL: planted long functions and files went unseen")
+        sys.exit("FAIL: planted long functions and files were not seen")
     faults, count = [], 0
     for folder in ("Sources", "Tests", "examples", "Tools", "bench"):
         for path in sorted((ROOT / folder).rglob("*")):

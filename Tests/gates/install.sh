@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # deadline: 600
-# make install honours DESTDIR, PREFIX and LIBDIR, what it installs can be compiled against, make uninstall leaves
-# nothing, and neither touches anything else.
+# make install uses DESTDIR, PREFIX and LIBDIR; programs compile against what it installs; make uninstall removes all of
+# it; neither touches anything else.
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
 cd "$root" || exit 1

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The library asks for libbsd and libc and nothing else, is called what its users link to, and has safe segments.
+# The library needs libbsd and libc alone, has the name that programs link to, and safe segments.
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Exported are exactly the functions that vionet.h declares and vionet.map lists; what the library takes from outside is
-# libc's and libbsd's, of a glibc not newer than Debian 12's minus two; the archive has no global name of its own else.
+# The library exports exactly the functions that vionet.h declares and vionet.map lists. It uses symbols of libc and libbsd
+# alone, of glibc 2.34 or older. The archive has no other global name.
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
 export LC_ALL=C
@@ -61,5 +61,5 @@ sort "$work/events" | comm -23 - "$work/named" | grep . && fail "events without 
 
 # The reading of the header can fail: a declaration taken away is missed.
 sed 's/^int vionet_stop(uint16_t port);//' "$stage/include/vionet.h" >"$work/vionet.h"
-declared "$work/vionet.h" | diff -q - "$work/exported" >/dev/null && fail "a missing declaration went unseen"
+declared "$work/vionet.h" | diff -q - "$work/exported" >/dev/null && fail "a missing declaration was not seen"
 exit 0
