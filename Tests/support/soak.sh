@@ -7,4 +7,5 @@ cd "$(dirname "$0")/../.."
 . Tests/support/compile.sh
 mkdir -p "$build/test-bin"
 compile Tests/abi/soak.c
+export VIONET_TEST_DEADLINE=86400
 exec "$build/test-bin/abi-soak" "${1:?how many flaps of a link?}" "${2:?resets of queues?}" "${3:?recoveries?}"

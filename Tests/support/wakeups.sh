@@ -7,4 +7,5 @@ cd "$(dirname "$0")/../.."
 . Tests/support/compile.sh
 mkdir -p "$build/test-bin"
 compile Tests/abi/receive_wakeups.c
+export VIONET_TEST_DEADLINE=86400
 exec "$build/test-bin/abi-receive_wakeups" "${1:?how many rounds?}"
