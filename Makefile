@@ -278,11 +278,11 @@ test: all vionetctl ## everything that is checked
 test-guest: all vionetctl ## PCI devices alone, in QEMU guests
 	@Tests/guest/run-guest.sh
 test-plans: all ## DPDK's test plans for virtio-user in full length, as a table of paths and tests
-	@Tests/wire/dpdk-plans.sh full
+	@Tests/wire/dpdk-test-plans.sh full
 test-restarts: all ## back-ends killed and started again under traffic, 1000 times in each mode; testpmd 250
-	@Tests/wire/restarts.sh 1000 && Tests/wire/dpdk-restarts.sh 250
+	@Tests/wire/back-end-restarts.sh 1000 && Tests/wire/dpdk-back-end-restarts.sh 250
 test-killed: all ## front-ends killed and started again under traffic, 1000 times on our device and on testpmd
-	@Tests/wire/killed.sh 1000 && Tests/wire/dpdk-killed.sh 1000
+	@Tests/wire/front-end-restarts.sh 1000 && Tests/wire/dpdk-front-end-restarts.sh 1000
 test-ovs: all ## two programs on a bridge of Open vSwitch: 10 million frames, and 20 times it is killed
 	@Tests/wire/dpdk-ovs.sh 10000000 20
 test-wakeups: all ## a million frames, each of which wakes a sleeper, on split and on packed rings

@@ -18,7 +18,7 @@ testpmd() {
     --file-prefix="$tag-$name" "${devices[@]}" -- -i --nb-cores=1 --total-num-mbufs=16384 --no-lsc-interrupt \
     --disable-link-check "$@" <>"$work/$name.in" >"$work/$name.out" 2>&1 &
   children+=($!)
-  until_true 20 grep -q 'testpmd> *$' "$work/$name.out" || { cat "$work/$name.out"; fail "testpmd did not start"; }
+  until_true 60 grep -q 'testpmd> *$' "$work/$name.out" || { cat "$work/$name.out"; fail "testpmd did not start"; }
 }
 
 # say NAME command: one line at its prompt; returns when the prompt is back.
@@ -26,7 +26,7 @@ say() {
   local before
   before=$(prompts "$1")
   echo "$2" >"$work/$1.in"
-  until_true 10 more_prompts "$1" "$before" || { cat "$work/$1.out"; fail "testpmd does not answer: $2"; }
+  until_true 60 more_prompts "$1" "$before" || { cat "$work/$1.out"; fail "testpmd does not answer: $2"; }
 }
 prompts() { grep -c 'testpmd> *' "$work/$1.out"; }
 more_prompts() { [ "$(prompts "$1")" -gt "$2" ]; }
@@ -34,7 +34,7 @@ more_prompts() { [ "$(prompts "$1")" -gt "$2" ]; }
 # leave NAME: testpmd closes its device and ends.
 leave() {
   echo quit >"$work/$1.in"
-  until_true 10 grep -q '^Bye' "$work/$1.out" || { cat "$work/$1.out"; fail "testpmd does not end"; }
+  until_true 60 grep -q '^Bye' "$work/$1.out" || { cat "$work/$1.out"; fail "testpmd does not end"; }
 }
 
 # total NAME RX-packets|RX-dropped|TX-packets|TX-dropped: the last figure that `stop` printed.

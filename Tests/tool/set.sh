@@ -3,7 +3,7 @@
 # vionetctl set: each setting with the command that the device gets for it, byte by byte, and none for what is refused.
 # shellcheck source-path=SCRIPTDIR source=../support/tool.sh
 . "$(dirname "$0")/../support/tool.sh"
-told=$(program told) || exit 1
+told=$(program control-commands) || exit 1
 key=000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f2021222324252627
 
 set_to() {

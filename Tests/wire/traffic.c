@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One direction, counted: sends so many frames and waits until the device has them, or receives until SIGTERM. Prints
- * what it counted itself, which must be what the library's statistics say.
+ * One direction, counted: sends frames and waits until the device has them all, or receives until SIGTERM and then until
+ * none is left in the ring. Prints its own counts, which must be those of the library's statistics.
  *
  *     traffic DEVICE tx FRAMES LENGTH
  *     traffic DEVICE rx
  */
 #include "../support/frame.h"
 
+#include <sched.h>
 #include <signal.h>
+
+enum { BURST = 128 };
 
 static volatile sig_atomic_t stop_asked;
 static uint16_t port;
@@ -29,21 +32,26 @@ static void report(const char *what, uint64_t packets, uint64_t bytes, const str
 	fflush(stdout);
 }
 
+/* Each burst waits until the device has taken the one before: vionet_stop() would drop frames that it has not taken. */
 static void transmit(uint32_t frames, uint32_t length)
 {
-	struct vionet_packet *packets[32];
+	struct vionet_packet *packets[BURST];
 	uint32_t sent = 0;
 	while (sent < frames) {
-		uint16_t n = 0;
-		while (n < 32 && sent + n < frames) {
+		uint16_t n = 0, taken = 0;
+		while (n < BURST && sent + n < frames) {
 			packets[n] = frame_packet(0, length, sent + n);
 			yes(packets[n] != NULL);
 			n++;
 		}
 		send_all(port, packets, n);
+		for (uint64_t end = microseconds() + LONG_WAIT * 1000ull; taken < n; sched_yield()) {
+			taken = (uint16_t)(taken + vionet_tx_done(port, 0));
+			if (microseconds() > end)
+				FAILED("the device took only %u frames of a burst of %u", taken, n);
+		}
 		sent += n;
 	}
-	usleep(500000); /* the device may still be taking the last of them */
 	ok(vionet_stop(port));
 	struct vionet_stats stats = stats_of(port);
 	report("sent", sent, (uint64_t)sent * length, &stats.tx);
@@ -53,8 +61,8 @@ static void receive(void)
 {
 	struct vionet_packet *packets[32];
 	uint64_t count = 0, bytes = 0;
-	while (!stop_asked) {
-		uint16_t n = vionet_rx_burst(port, 0, packets, 32);
+	for (uint16_t n = 1; !stop_asked || n > 0;) {
+		n = vionet_rx_burst(port, 0, packets, 32);
 		for (uint16_t i = 0; i < n; i++)
 			bytes += packets[i]->length;
 		count += n;

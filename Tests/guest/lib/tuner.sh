@@ -13,9 +13,10 @@ launch_tuner_on() { # DEVICE
 }
 
 # tell COMMAND: gives it to the tuner; its output is in $work/said, the result of its call in "result".
-tell() {
-  guest -t $((2 * patience)) "echo '$*' >/tmp/forwarder.in; await_lines forwarder 'done ' $answers_before $patience;
-    tail -n 2 /tmp/forwarder.out"
+tell() { begin "$@" && answer; }
+begin() { guest "echo '$*' >/tmp/forwarder.in"; }
+answer() {
+  guest -t $((2 * patience)) "await_lines forwarder 'done ' $answers_before $patience; tail -n 2 /tmp/forwarder.out"
   answers_before=$((answers_before + 1))
   result=$(sed -n '$ s/.*done //p' "$work/said")
 }

@@ -196,8 +196,10 @@ static int obey(const char *word, const char *rest)
 		return spoil(rest);
 	if (strcmp(word, "arm") == 0)
 		return vionet_rx_arm(port, 0);
-	if (strcmp(word, "wait") == 0)
+	if (strcmp(word, "wait") == 0) {
+		printf("waiting\n"); /* once it sleeps after this line, the queue is armed */
 		return vionet_rx_wait(port, (uint16_t)b, (int)a);
+	}
 	if (strcmp(word, "announce") == 0)
 		return vionet_announce(port, 0, NULL, 0);
 	if (strcmp(word, "marks") == 0)

@@ -36,7 +36,7 @@ counts() {
 # by_queue PAIR: who sleeps until one queue of four has packets is woken by flows that come on all of them. Only that queue
 # is armed, so with the pair "each" only its vector comes.
 by_queue() {
-  local queue before after vector changed sender
+  local queue before after vector changed
   launch_tuner "$1" ,queues=4 || return
   # The very first packet brings an interrupt although no queue is armed.
   send_flows "$1" 200 || return
@@ -44,11 +44,12 @@ by_queue() {
   for queue in 0 1 2 3; do
     obeys forget
     before=$(counts "$1")
-    { sleep 0.5; become a "$here/tools/frames.py" "$1-a" flows "$(own "$1")" 200; } &
-    sender=$!
-    tell wait $((patience * 1000)) $queue
+    begin wait $((patience * 1000)) $queue
+    guest "await_lines forwarder ^waiting $queue $patience && until [ \$(times_asleep forwarder 3) -eq 3 ]; do :; done" ||
+      { no "the tuner does not wait"; return; }
+    send_flows "$1" 200 || return
+    answer
     [ "$result" = 1 ] || { no "who waits for queue $queue is not woken: $(last_said)"; return; }
-    wait "$sender"
     until_true "$patience" received_flows 400 || { no "flows were lost: $(first_said)"; return; }
     after=$(counts "$1")
     changed=$(comm -13 <(tr ' ' '\n' <<<"$before" | sort) <(tr ' ' '\n' <<<"$after" | sort) | sed 's/=.*//' | xargs)

@@ -50,18 +50,18 @@ whole_pings() {
   start_forwarder "$1" || return
   in_space a ping -q -c 20 -i 0.05 -W "$patience" -s 8972 -M "do" "$(network "$1").2" >"$work/ping.out" 2>&1 ||
     { no "pings were lost: $(grep -e loss -e local "$work/ping.out" | head -n 1)"; return; }
-  stop_forwarder "$1" && longer "$1" 2000
+  stop_forwarder "$1" && longer "$1" 1514
 }
 
-jumbo_frames() { carry "$1" && longer "$1" 4000; }
+jumbo_frames() { carry "$1" && longer "$1" 1514; }
 
 # Segments of a connection go from kernel to kernel as one frame.
-joined_frames() { carry "$1" && longer "$1" 3000; }
+joined_frames() { carry "$1" && longer "$1" 1514; }
 
 unchanged() { # PAIR ADDRESS
   start_forwarder "$1" || return
   send_file a b "$2" 10000000 >"$work/transfer" || { no "$(cat "$work/transfer")"; return; }
-  stop_forwarder "$1" && longer "$1" 3000
+  stop_forwarder "$1" && longer "$1" 1514
 }
 
 # A file over IPv6, which the namespaces switch off.

@@ -8,7 +8,7 @@
 # shellcheck source-path=SCRIPTDIR source=../lib/guest.sh
 . "$(dirname "$0")/../lib/guest.sh"
 [ "$forwarder" = ours ] || skip "the guest's forwarder has no part in this"
-serve=$(program serve) || exit 1
+serve=$(program serve-devices) || exit 1
 devices=()
 
 # device NAME KEYS PROPERTIES: serves a device of ours with $queues pairs on a tap and puts a NIC in the guest on it. The

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who starts and kills the back-end of restarts.c, and how far its socket is. */
-#ifndef RESTARTS_KEEPER_H
-#define RESTARTS_KEEPER_H
+/* The back-end of back-end-restarts.c as a process: a keeper starts and kills it, and /proc shows the state of its socket. */
+#ifndef BACK_END_PROCESS_H
+#define BACK_END_PROCESS_H
 
-#include "restarts-echo.h"
+#include "../support/echo_backend.h"
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -14,7 +14,7 @@ static int is_server, is_packed, is_own;
 static const char *path;
 static char *const *command;
 
-/* ---- the one who starts and kills: a process from before the library was used, so that it holds nothing of ours -------- */
+/* ---- the keeper: a process from before the library was used, so that it holds none of its files ------------------------ */
 
 static int to_keeper, from_keeper;
 static pid_t keeper;
@@ -33,7 +33,7 @@ static pid_t start_backend(void)
 		unlink(path);
 	int in[2];
 	if (pipe(in) == 0)
-		dup2(in[0], 0); /* it ends with its input */
+		dup2(in[0], 0); /* testpmd ends when its input does */
 	int out = open(getenv("RESTARTS_LOG") != NULL ? getenv("RESTARTS_LOG") : "/dev/null", O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	dup2(out, 1);
 	dup2(out, 2);
@@ -75,7 +75,7 @@ static void start_keeper(void)
 	from_keeper = back[0];
 }
 
-/* 's': kills the one there is, if any, and starts another; 'k': only kills. */
+/* 's' kills the back-end, if there is one, and starts another; 'k' only kills. */
 static void order(char what)
 {
 	char done;
@@ -85,8 +85,8 @@ static void order(char what)
 }
 
 /*
- * How far a command's socket is, as the kernel shows it, so that nobody has to connect to it: 1 it listens, 2 somebody's
- * connection was accepted, 4 one waits for that. (An end that waits has no inode.)
+ * The state of a command's socket as the kernel shows it, so that no connection is needed to find out: 1 it listens, 2 a
+ * connection was accepted, 4 a connection waits to be accepted, which has no inode then.
  */
 static int socket_state(void)
 {

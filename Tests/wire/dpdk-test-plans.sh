@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 600
-# The loopback, port-restart and payload tables of DPDK's test plans, with our library in the place of its virtio-user:
-# each path's frames go round through testpmd's net_vhost, six sizes of them, and every byte is compared.
+# deadline: 1800
+# The loopback, port-restart and payload tables of DPDK's test plans, with our library in the place of its virtio-user: on
+# each path frames of six sizes go through testpmd's net_vhost and back, and every byte is compared. Each cell of the table
+# is a case.
 #
-#   Tests/wire/dpdk-plans.sh [full] [PATH...]
+#   Tests/wire/dpdk-test-plans.sh [full] [PATH...]
 #
-# Without "full" there are fewer frames, and a restart of testpmd on four paths only.
+# Without "full" there are fewer frames, and testpmd restarts on four paths only.
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
 # shellcheck source=../support/testpmd.sh
@@ -28,7 +29,7 @@ S4 packed_vq=0,mrg_rxbuf=0,in_order=0,vlan_strip=1 vlan rx-split-offload tx-spli
 S5 packed_vq=0,mrg_rxbuf=0,in_order=0 - rx-split-plain tx-split-plain"
 tests="256 1024 255 2-queues 8-queues peer-stop own-stop restart chains no-tables 288 284 too-long"
 sizes="64 128 256 512 1024 1518"
-no_tables=0x10000000 # INDIRECT_DESC, not to be accepted
+no_tables=0x10000000 # INDIRECT_DESC, which is not accepted then
 
 frames=300 longs=300 rounds=2 restarted=" P1 P5 S1 S5 "
 if [ "${1-}" = full ]; then
@@ -37,9 +38,9 @@ if [ "${1-}" = full ]; then
 fi
 wanted=" $* "
 
-# ---- our side: the program plan, which answers line by line --------------------------------------------------------------
+# ---- our side: test-plan-port, which answers line by line ----------------------------------------------------------------
 
-plan=$(program plan) || exit 1
+plan=$(program test-plan-port) || exit 1
 trap : PIPE
 declare -A result
 
@@ -50,7 +51,7 @@ leave_front() {
   front=
 }
 
-# begin [LINE...]: a new one, with these settings.
+# begin [LINE...]: starts a new one and gives it these lines.
 begin() {
   leave_front
   coproc FRONT { exec taskset -c 0 "$plan"; }
@@ -60,12 +61,12 @@ begin() {
   ask "$@"
 }
 
-# ask LINE...: what the last of them is answered is in "answer", or why there is none in "reason".
+# ask LINE...: leaves the answer to the last of them in "answer", or what is wrong in "reason".
 ask() {
   local line said
   for line; do
     [ "$line" != - ] || continue
-    # One that has ended hears nothing; what it said last is then the answer, or there is none.
+    # If it has ended, the answer is its last line, or there is none.
     { printf "%s\n" "$line" 1>&"$to_front"; } 2>/dev/null
     IFS= read -r -t 300 said <&"$from_front" || said="no answer"
     answer=${said#ok }
@@ -73,7 +74,7 @@ ask() {
   done
 }
 
-# asked NUMBER LINE: that is the answer.
+# asked NUMBER LINE: the answer must be this number.
 asked() {
   ask "$2" || return
   [ "$answer" = "$1" ] || { reason="$2: $answer, not $1"; return 1; }
@@ -84,20 +85,20 @@ is_merged() { [[ $keys == *mrg_rxbuf=1* ]]; }
 
 # ---- their side ----------------------------------------------------------------------------------------------------------
 
-# One port that gives back what it gets. What waits in the rings is not thrown away when forwarding starts.
+# One port that returns frames. Frames that wait in the rings are not dropped when forwarding starts.
 start_back() {
   testpmd back "net_vhost0,iface=$work/s,queues=8" --forward-mode=io --no-flush-rx --rxq=8 --txq=8
   say back start
 }
 
-# Two ports, each of which sends what the other gets.
+# Two ports, each of which sends what the other receives.
 start_pair() {
   testpmd pair "net_vhost0,iface=$work/a,queues=1 net_vhost1,iface=$work/b,queues=1" --forward-mode=io --no-flush-rx
 }
 
-# ---- the tests: each leaves in "answer" how many frames came, or in "reason" what went wrong -------------------------------
+# ---- the tests: each leaves in "answer" how many frames came, or in "reason" what is wrong ----------------------------------
 
-# Six sizes round a ring, on so many queues.
+# Frames of six sizes, on so many queues.
 round() { # RING QUEUES FRAMES
   local size
   begin "$settings" "tx $(device s "$1" "$2") $rx $tx" || return
@@ -105,7 +106,7 @@ round() { # RING QUEUES FRAMES
   asked 0 lost && ask close
 }
 
-# testpmd stops forwarding, then the whole port: nothing comes, and nothing is lost.
+# testpmd stops forwarding, and then the whole port: no frame comes, and none is lost.
 peer_stop() {
   local size
   begin "$settings" "tx $(device s) $rx $tx" || return
@@ -115,7 +116,7 @@ peer_stop() {
   say back start && ask "echo 100 64" && asked 0 lost && ask close
 }
 
-# We stop under traffic, and start with and without vionet_init.
+# Our port stops under traffic, and starts with and without vionet_init.
 own_stop() {
   local i size again
   begin "$settings" "tx $(device s) $rx $tx" || return
@@ -130,7 +131,7 @@ own_stop() {
   ask close
 }
 
-# testpmd ends under traffic; the port says so, and goes on when there is another.
+# testpmd ends under traffic; the port reports it, and works again with the next testpmd.
 restart() {
   local again
   begin "$settings" "tx $(device s) $rx $tx" || return
@@ -144,7 +145,7 @@ restart() {
   ask close
 }
 
-# Frames of 8000 bytes in four pieces, which arrive in several buffers or in one large one.
+# Frames of 8000 bytes in four pieces arrive in several buffers or in a large one.
 chains() { # [SETTING]
   local large=-
   is_merged || large="buffers 9000"
@@ -153,8 +154,8 @@ chains() { # [SETTING]
   asked "$(is_merged && echo "$came" || echo 0)" joined && ask "echo 50 64 1" "echo 50 8000 4" && ask close
 }
 
-# Into a ring of twice the size, before testpmd begins: 27 frames alone, 7 bursts of 32, and a burst of chains of 4 × 2000 bytes, of which the ring takes
-# as many as it has room for, in "chains". Then it begins.
+# Before testpmd forwards, to a receive ring of twice the size: 27 single frames, 7 bursts of 32, and a burst of chains of
+# 4 × 2000 bytes. The transmit ring takes as many chains as it has room for, which is then in "chains". Then testpmd starts.
 send_before() { # BUFFERS PLACES-OF-A-CHAIN [SETTING]
   local i
   begin "$settings" "buffers $1" "${3:--}" "tx $(device a) $rx $tx" "rx $(device b $((2 * ring))) $rx $tx" || return
@@ -165,7 +166,7 @@ send_before() { # BUFFERS PLACES-OF-A-CHAIN [SETTING]
   say pair start
 }
 
-# All of them come, and 32 of 2000 bytes that are sent later: 288, where a chain takes one place in a ring of 256.
+# All of them come, and then 32 frames of 2000 bytes: 288 where a chain takes one place in a ring of 256.
 payload() { # [SETTING]
   local places=1 status
   [ -z "${1-}" ] || places=4
@@ -177,7 +178,7 @@ payload() { # [SETTING]
   return $status
 }
 
-# Receive buffers that are too small for a chain, and may not be joined: the chains are lost, and nothing else.
+# Receive buffers that are too small for a chain and are not merged: the chains are lost, and no other frame.
 too_long() {
   local status
   send_before 2048 1 && ask "come 251" forgive && asked 32 "burst 32 2000" && ask "come 283" &&
@@ -189,33 +190,36 @@ too_long() {
 
 # ---- the table -----------------------------------------------------------------------------------------------------------
 
-# cell TEST COMMAND...: runs it on this path.
+# cell TEST COMMAND...: runs it on this path, as a case.
 cell() {
   local test=$1 began=$EPOCHREALTIME
   shift
+  cases=$((cases + 1))
   reason='' answer=''
   if "$@"; then
     result[$path,$test]=$answer
-    printf '%s %-10s %7s frames  %s ms\n' "$path" "$test" "$answer" $(((${EPOCHREALTIME/./} - ${began/./}) / 1000))
+    echo "# $answer frames, $(((${EPOCHREALTIME/./} - ${began/./}) / 1000)) ms"
+    echo "ok $cases - $path $test"
   else
     result[$path,$test]=FAIL
-    failed=$((failed + 1))
-    echo "$path $test FAIL: ${reason:-$*}"
-    # What it left undone would spoil the next.
+    failed_cases=$((failed_cases + 1))
+    echo "# ${reason:-$*}"
+    echo "not ok $cases - $path $test"
+    # The next case needs a testpmd that forwards.
     if grep -q '^Bye' "$work/back.out"; then start_back; else say back start; fi
   fi
 }
 
-# A test that finds nothing wrong, whatever is, is no test: changed frames are seen, and a peer that goes on. On a busy
-# machine that one may be silent for a while.
+# These tests can fail: they notice changed frames, and a peer that does not stop. On a busy machine such a peer may be silent
+# for a while, so there are several looks.
 can_fail() {
   local try
   say back stop && say back "set fwd macswap" && say back start
-  if round 256 1 10; then reason="changed addresses went unseen"; return 1; fi
+  if round 256 1 10; then reason="changed addresses were not noticed"; return 1; fi
   say back stop && say back "set fwd io" && say back start
   begin "tx $(device s) $rx $tx" "echo 10 64" || return
   for try in {1..40}; do ask still || return 0; done
-  reason="a peer that goes on went unseen in $try looks"
+  reason="a peer that does not stop was not noticed in $try looks"
   return 1
 }
 
@@ -247,7 +251,7 @@ print_table() {
   done
 }
 
-failed=0 done_paths=
+done_paths=
 start_back
 start_pair
 while read -r path keys settings rx tx; do
@@ -258,6 +262,4 @@ while read -r path keys settings rx tx; do
   done_paths+=" $path"
   run_path
 done <<<"$paths"
-print_table
-echo "$SECONDS s, $failed failed"
-[ "$failed" -eq 0 ]
+print_table | sed 's/^/# /'

@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Frames that go out on each queue of one port and come back on the same queue of that port or of another: numbered,
- * every byte following from the number, in order, none twice, and none lost but where a loss was announced.
+ * Frames that go out on each queue of a port and come back on the same queue of that port or of another. They are numbered,
+ * every byte follows from the number, they come in order and none comes twice; a frame may be lost only after forgive().
  */
-#ifndef PLAN_LANES_H
-#define PLAN_LANES_H
+#ifndef QUEUE_ROUND_TRIPS_H
+#define QUEUE_ROUND_TRIPS_H
 
 #include "../support/frame.h"
 
 #include <sched.h>
 
-enum { QUEUES = 8, OUTSTANDING = 4096, LONGEST = 16384, PATIENCE = 10000000 };
+enum { QUEUES = 8, OUTSTANDING = 4096, LONGEST = 16384 };
 
 struct lane {
 	uint32_t sent;                 /* number of the next frame to go out */
-	uint32_t expected;             /* of the next to come back */
+	uint32_t expected;             /* number of the next to come back */
 	uint32_t fresh;                /* frames before this one may be lost */
 	uint32_t came, lost, joined;   /* joined: came in several buffers */
-	uint16_t lengths[OUTSTANDING]; /* of what is on its way, by number */
+	uint16_t lengths[OUTSTANDING]; /* of the frames under way, by number */
 };
 
 static struct lane lanes[QUEUES];
 static uint16_t out, in, queues = 1, pieces_pool;
 static uint32_t window, length_now, segments = 1;
-static int tagged; /* each fourth frame has a VLAN tag, which the library puts in and takes out */
+static int tagged; /* each fourth frame has a VLAN tag, which the library inserts and strips */
 
-/* As many at a time as this, in turn. */
+/* The sizes of bursts, in turn. */
 static const uint16_t bursts[] = {32, 1, 4, 31, 64, 8};
 static uint32_t turn;
 
@@ -34,7 +34,7 @@ static int is_tagged(uint32_t number)
 	return tagged && number % 4 == 3;
 }
 
-/* A frame in pieces of about equal length. Its number in the frame says its queue, too. */
+/* Makes a frame in pieces of about equal length. The upper bits of the number in the frame are its queue. */
 static struct vionet_packet *made(uint16_t queue, uint32_t number, uint32_t length)
 {
 	static unsigned char whole[LONGEST];
@@ -61,7 +61,7 @@ static struct vionet_packet *made(uint16_t queue, uint32_t number, uint32_t leng
 	return head;
 }
 
-/* Hands over up to count frames and returns how many were taken; the others are made again another time. */
+/* Sends up to count frames and returns how many were taken. The others are freed, and made again by a later call. */
 static uint32_t send_burst(uint16_t queue, uint32_t count)
 {
 	struct vionet_packet *packets[64];
@@ -77,7 +77,7 @@ static uint32_t send_burst(uint16_t queue, uint32_t count)
 	return taken;
 }
 
-/* The whole of a packet in one piece; its length. */
+/* Copies all segments of a packet into one piece and returns its length. */
 static uint32_t gathered(const struct vionet_packet *p, unsigned char *data)
 {
 	uint32_t length = 0, count = 0;
@@ -125,13 +125,13 @@ static uint32_t receive_burst(uint16_t queue)
 	return n;
 }
 
-/* Frames that must still come back. */
+/* Returns how many frames must still come back. */
 static uint32_t under_way(const struct lane *lane)
 {
 	return lane->sent - (lane->expected > lane->fresh ? lane->expected : lane->fresh);
 }
 
-/* One turn of all queues: more frames out, or none, and in what there is. Returns what came. */
+/* One turn of all queues: sends if it may, and receives. Returns how many frames came. */
 static uint32_t pump(int sending)
 {
 	uint32_t got = 0;
@@ -143,11 +143,11 @@ static uint32_t pump(int sending)
 		got += receive_burst(q);
 	}
 	if (got == 0)
-		sched_yield(); /* on a small machine the peer waits for this core */
+		sched_yield(); /* with few cores the peer waits for this one */
 	return got;
 }
 
-/* Over all queues. */
+/* Sums over all queues. */
 #define SUM(name, member) \
 	static uint32_t name(void) \
 	{ \
@@ -160,7 +160,7 @@ SUM(sum_came, came)
 SUM(lost, lost)
 SUM(joined, joined)
 
-/* Until all that was sent is back. */
+/* Goes on until all frames that were sent are back. */
 static uint32_t drain(void)
 {
 	uint64_t last = microseconds();
@@ -168,12 +168,12 @@ static uint32_t drain(void)
 		while (lanes[q].expected < lanes[q].sent)
 			if (pump(0) > 0)
 				last = microseconds();
-			else if (microseconds() - last > PATIENCE)
+			else if (microseconds() - last > LONG_WAIT * 1000ull)
 				FAILED("queue %u: %u frames sent, %u came back and no more", q, lanes[q].sent, lanes[q].expected);
 	return sum_came();
 }
 
-/* Until so many more have come back on each queue. */
+/* Goes on until so many more frames have come back on each queue. */
 static void flow(uint32_t frames)
 {
 	uint64_t last = microseconds();
@@ -184,11 +184,11 @@ static void flow(uint32_t frames)
 		while (lanes[q].came < ends[q])
 			if (pump(1) > 0)
 				last = microseconds();
-			else if (microseconds() - last > PATIENCE)
+			else if (microseconds() - last > LONG_WAIT * 1000ull)
 				FAILED("queue %u: nothing comes, %u under way", q, under_way(&lanes[q]));
 }
 
-/* What is under way may be lost from here on. */
+/* Allows that the frames under way are lost. */
 static uint32_t forgive(void)
 {
 	for (uint16_t q = 0; q < queues; q++)

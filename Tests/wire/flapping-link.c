@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Devices a and b, joined, and a sink c, on the sockets of these names. b goes at SIGUSR1 and comes again at SIGUSR2,
- * of which a's driver is told that the link went and came. At SIGTERM it prints what a and c counted.
+ * Serves two joined devices, a and b, and a sink c, on sockets of these names. At SIGUSR1 device b ends, and at SIGUSR2 it
+ * comes again: then the link of a goes down and up. At SIGTERM the program prints what a and c have counted.
  */
 #include "../support/ok.h"
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What restarts.c says when no frame comes after a restart: the port, its last log lines, the back-end's threads and words. */
-#ifndef RESTARTS_REPORT_H
-#define RESTARTS_REPORT_H
+/* The report of back-end-restarts.c when no frame comes: the port, its last log lines, the back-end's threads and output. */
+#ifndef STALL_REPORT_H
+#define STALL_REPORT_H
 
-#include "restarts-keeper.h"
+#include "back-end-process.h"
 
 enum { LOG_LINES = 48, LOG_WIDTH = 160 };
 
 static char log_lines[LOG_LINES][LOG_WIDTH];
 static uint32_t log_count;
 
-/* The library's steps and messages to the back-end, the last ones. */
+/* Keeps the last log lines: the library's steps and its messages to the back-end. */
 static void keep_line(int level, const char *line, void *user)
 {
 	(void)level, (void)user;
@@ -49,7 +49,7 @@ static void report_threads(pid_t pid)
 		closedir(threads);
 }
 
-static void report_words(void)
+static void report_output(void)
 {
 	char text[2000];
 	FILE *f = getenv("RESTARTS_LOG") != NULL ? fopen(getenv("RESTARTS_LOG"), "re") : NULL;
@@ -59,7 +59,7 @@ static void report_words(void)
 		rewind(f);
 	text[fread(text, 1, sizeof(text) - 1, f)] = 0;
 	fclose(f);
-	printf("  the back-end's last words:\n%s\n", text);
+	printf("  the end of the back-end's output:\n%s\n", text);
 }
 
 static void report_queue(const char *name, const struct vionet_queue_stats *q)
@@ -67,6 +67,12 @@ static void report_queue(const char *name, const struct vionet_queue_stats *q)
 	printf("  %s: %" PRIu64 " packets, %" PRIu64 " kicks, %" PRIu64 " times full, %" PRIu64 " times no buffer, broken %" PRIu64
 	       "\n",
 	       name, q->packets, q->kicks, q->ring_full, q->no_buffer, q->broken);
+}
+
+/* When what must come counts as not coming: only a hang takes that long. */
+static uint64_t deadline(void)
+{
+	return microseconds() + LONG_WAIT * 1000ull;
 }
 
 static void report(uint16_t port)
@@ -82,7 +88,7 @@ static void report(uint16_t port)
 	printf("  at %" PRIu64 " ms\n", microseconds() / 1000 % 1000000);
 	report_file("/proc/loadavg");
 	report_threads((pid_t)notes->backend);
-	report_words();
+	report_output();
 }
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Serves devices of our own on sockets until SIGTERM, then prints what each counted.
+ * Serves devices of our own on sockets until SIGTERM, then prints what each has counted.
  *
- *     serve SOCKET WIRE [SOCKET WIRE...]
+ *     serve-devices SOCKET WIRE [SOCKET WIRE...]
  */
 #include "../support/ok.h"
 
@@ -30,7 +30,7 @@ int main(int argc, char **argv)
 	uint16_t devices[4];
 	int count = (argc - 1) / 2;
 	if (count < 1 || count > 4 || argc % 2 == 0)
-		FAILED("usage: serve SOCKET WIRE [SOCKET WIRE...]");
+		FAILED("usage: serve-devices SOCKET WIRE [SOCKET WIRE...]");
 	sigaction(SIGTERM, &action, NULL);
 	for (int i = 0; i < count; i++)
 		ok(vionet_soft_serve(argv[2 * i + 1], argv[2 * i + 2], &devices[i]));

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Sends patterned frames of seven sizes to a device that echoes them and checks that each comes back once, in order,
- * with every byte as it was.
+ * Sends frames of seven sizes to a device that returns them, and checks that each comes back once, in order and unchanged.
  *
- *     echo DEVICE FRAMES [swapped] [buffers=BYTES] [segments=N] [rx=PATH] [tx=PATH] [queues=N]
+ *     round-trip DEVICE FRAMES [swapped] [buffers=BYTES] [segments=N] [rx=PATH] [tx=PATH] [queues=N]
  *
- * swapped: the two addresses must have changed places. buffers: size of the receive buffers, so that a longer frame
- * comes in several. segments: frames are sent in so many pieces. rx, tx: the burst functions that must be in use.
- * queues: frames go out on each queue in turn; then their order is that of each queue.
+ * swapped: the two addresses must have changed places. buffers: the size of receive buffers; a longer frame comes in
+ * several. segments: the number of pieces of each sent frame. rx, tx: the burst functions that must be in use. queues:
+ * frames go out on each queue in turn and must be in order on each queue.
  */
 #include "../support/frame.h"
 
@@ -25,7 +24,7 @@ static uint32_t size_of(uint32_t number)
 	return sizes[(number / 3) % 7];
 }
 
-/* A frame in pieces of about equal length. */
+/* Makes a frame in pieces of about equal length. */
 static struct vionet_packet *made(uint32_t number)
 {
 	unsigned char whole[1514];
@@ -89,10 +88,13 @@ static void open_port(const char *device, uint32_t buffers)
 	pool.data_size = buffers;
 	if (buffers != 0)
 		ok(vionet_pool_create(&pool, &config.pool));
-	ok(vionet_probe(device, &port));
+	int result = -ETIMEDOUT;
+	for (int tries = 0; result == -ETIMEDOUT && tries < 10; tries++) /* a busy machine may take more than 5 s to answer */
+		result = vionet_probe(device, &port);
+	ok(result);
 	ok(vionet_init(port, &config));
 	if (buffers != 0) {
-		struct vionet_packet *p = vionet_packet_alloc(0); /* makes the shared pool, from which we send */
+		struct vionet_packet *p = vionet_packet_alloc(0); /* makes the shared pool, from which this program sends */
 		yes(p != NULL);
 		ok(vionet_pool_share(p->pool, port));
 		vionet_packet_free(p);
@@ -100,7 +102,7 @@ static void open_port(const char *device, uint32_t buffers)
 	ok(vionet_start(port));
 }
 
-/* Sends as much as the window has room for, to each queue in turn. */
+/* Sends as many frames as the window has room for, on each queue in turn. */
 static void send_some(uint32_t frames)
 {
 	struct vionet_packet *packets[32];
@@ -149,7 +151,7 @@ int main(int argc, char **argv)
 {
 	struct vionet_packet *none;
 	if (argc < 3)
-		FAILED("usage: echo DEVICE FRAMES [swapped] [buffers=BYTES] [segments=N] [rx=PATH] [tx=PATH] [queues=N]");
+		FAILED("usage: round-trip DEVICE FRAMES [swapped] [buffers=BYTES] [segments=N] [rx=PATH] [tx=PATH] [queues=N]");
 	uint32_t buffers = option(argc, argv, "buffers=", NULL);
 	swapped = argc > 3 && strcmp(argv[3], "swapped") == 0;
 	if (option(argc, argv, "segments=", NULL) > 0)
@@ -160,7 +162,7 @@ int main(int argc, char **argv)
 	for (uint16_t q = 0; q < queues; q++)
 		expected[q] = q;
 	uint32_t frames = (uint32_t)atoi(argv[2]) / queues * queues;
-	if (buffers != 0) /* no more on their way than a ring of 256 takes: the other side would drop them */
+	if (buffers != 0) /* no more under way than a ring of 256 takes: the other side would drop the rest */
 		window = 240 / ((1514 + 12) / buffers + 1) < 96 ? 240 / ((1514 + 12) / buffers + 1) : 96;
 	open_port(argv[1], buffers);
 	struct vionet_info info = check_paths(argc, argv);
@@ -171,10 +173,10 @@ int main(int argc, char **argv)
 		back += got;
 		if (got > 0)
 			last = microseconds();
-		else if (microseconds() - last > 5000000)
+		else if (microseconds() - last > LONG_WAIT * 1000ull)
 			FAILED("%u frames sent, %u came back", sent, back);
 		else
-			sched_yield(); /* on a small machine the peer waits for this core */
+			sched_yield(); /* with few cores the peer waits for this one */
 	}
 	usleep(100000);
 	for (uint16_t q = 0; q < queues; q++)

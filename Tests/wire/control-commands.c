@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A port with a control socket, whose device knows all there is to be set and keeps what it was told: a line of
- * hexadecimal digits for each command, printed at SIGTERM.
+ * A port with a control socket, on a device that has every setting and keeps the commands of its control queue. At SIGTERM
+ * the program prints them, a line of hexadecimal digits for each.
  *
- *     told SOCKET
+ *     control-commands SOCKET
  */
 #include "../support/control_queue.h"
 

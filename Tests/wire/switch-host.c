@@ -1,32 +1,36 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One of two programs on a switch, which comes to us and may be killed and come again. "near" sends numbered frames of
- * six sizes, "far" gives each of them back; both look at every byte of what comes, and know of each buffer whose it is.
- * What happens is told as it happens, with the time in microseconds:
+ * One of two programs on a switch, which connects to their ports and may be killed and start again. "near" sends numbered
+ * frames of six sizes, "far" returns each of them. Both compare every byte, and know the holder of each buffer. Events are
+ * printed as they happen, with the time in microseconds:
  *
- *     exchange near|far DEVICE
+ *     switch-host near|far DEVICE
  *
- *     connected TIME, gone TIME     the switch
- *     frame TIME, steady TIME       the first frame, and the thousandth, since it is connected
+ *     connected TIME, gone TIME     the switch has connected, or has gone
+ *     frame TIME, steady TIME       the first frame since then, and the thousandth
  *
- * and each line of the standard input is obeyed and answered by one:
+ * Each line of the standard input is a command, which is answered by one line:
  *
- *     frames COUNT WINDOW           near: so many, at most so many under way, until they came or nothing does any more
- *     run WINDOW, pause             near: until "pause" as many as go; that waits for what is under way, too
- *     counts                        what there was so far
- *     end                           the port is closed; every buffer is back
+ *     frames COUNT WINDOW           near: sends COUNT frames, at most WINDOW under way; ends when no more come
+ *     run WINDOW, pause             near: sends until "pause", which then waits for the frames under way
+ *     counts                        prints the counts so far
+ *     end                           closes the port; every buffer must be back
  */
 #include "../support/frame.h"
 
 #include <poll.h>
 
+/*
+ * After SILENCE microseconds without a frame near stops waiting for those under way. It still counts late ones, so whoever
+ * compares counts has to look again.
+ */
 enum { BUFFERS = 4096, MOST = 64 << 20, SILENCE = 1000000, STEADY = 1000 };
 static const uint32_t lengths[6] = {64, 128, 256, 512, 1024, 1514};
 
 static uint16_t port, pool;
 static uint8_t *came; /* how often, by number */
 static uint32_t sent, arrived, twice, others, forgiven, since_connected = STEADY;
-static uint32_t window, wanted; /* of near: frames that may be under way, and that are to be sent in all */
+static uint32_t window, wanted; /* of near: frames that may be under way, and frames to send in all */
 static uint64_t last_arrival;
 static int is_far;
 
@@ -37,7 +41,7 @@ static uint64_t now(void)
 	return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
 }
 
-static void tell(const char *what)
+static void print_event(const char *what)
 {
 	printf("%s %" PRIu64 "\n", what, now());
 	fflush(stdout);
@@ -47,16 +51,16 @@ static void note(uint16_t number, int event, void *user)
 {
 	(void)number, (void)user;
 	if (event == VIONET_EVENT_GONE)
-		tell("gone");
+		print_event("gone");
 	if (event == VIONET_EVENT_CONNECTED) {
-		tell("connected");
+		print_event("connected");
 		since_connected = 0;
 	}
 	if (event == VIONET_EVENT_BROKEN)
 		FAILED("the switch broke the rules on a queue");
 }
 
-/* Each buffer has one holder: 1 this program, 0 the library. */
+/* The holder of each buffer: 1 is this program, 0 the library. */
 static uint8_t held[65536];
 static void now_held(struct vionet_packet *const *packets, uint16_t count, int by_us)
 {
@@ -74,7 +78,7 @@ static void release(struct vionet_packet **packets, uint16_t count)
 	vionet_packet_free_bulk(packets, count);
 }
 
-/* Hands over, and returns how many were taken: the others stay ours. */
+/* Sends packets and returns how many were taken. The others stay ours. */
 static uint16_t hand_over(struct vionet_packet **packets, uint16_t count)
 {
 	now_held(packets, count, 0);
@@ -85,7 +89,7 @@ static uint16_t hand_over(struct vionet_packet **packets, uint16_t count)
 
 static uint32_t under_way(void)
 {
-	uint32_t known = arrived + forgiven; /* more than were sent, when one of those that were given up comes after all */
+	uint32_t known = arrived + forgiven; /* more than were sent if a frame that was given up comes after all */
 	return known < sent ? sent - known : 0;
 }
 
@@ -104,7 +108,7 @@ static uint32_t send_some(void)
 	return taken;
 }
 
-/* Is it one of ours, and as it was sent? What a host tells its network by itself, such as its address, is not. */
+/* Compares a frame of ours in full. Returns 0 for other frames, such as those in which a host announces its address. */
 static int is_frame(const struct vionet_packet *p)
 {
 	const unsigned char *data = p->data;
@@ -123,8 +127,8 @@ static int is_frame(const struct vionet_packet *p)
 	return 1;
 }
 
-/* For a switch that goes by addresses. */
-static void turn_round(struct vionet_packet *p)
+/* Swaps the addresses, for a switch that goes by them. */
+static void swap_addresses(struct vionet_packet *p)
 {
 	unsigned char *data = p->data, target[6];
 	memcpy(target, data, 6);
@@ -132,7 +136,7 @@ static void turn_round(struct vionet_packet *p)
 	memcpy(data + 6, target, 6);
 }
 
-/* Frames that came; far gives them back, and takes no more before it has. */
+/* Receives frames. far returns them, and receives no more before it has. */
 static uint32_t receive_some(void)
 {
 	static struct vionet_packet *packets[32];
@@ -147,16 +151,16 @@ static uint32_t receive_some(void)
 				release(&p, 1);
 				continue;
 			}
-			turn_round(p);
+			swap_addresses(p);
 			packets[waiting++] = p;
 		}
 		if (n == 0)
 			return 0;
 		last_arrival = microseconds();
 		if (since_connected == 0)
-			tell("frame");
+			print_event("frame");
 		if (since_connected < STEADY && (since_connected += n) >= STEADY)
-			tell("steady");
+			print_event("steady");
 	}
 	if (is_far) {
 		uint16_t taken = hand_over(packets + done, (uint16_t)(waiting - done));
@@ -166,10 +170,10 @@ static uint32_t receive_some(void)
 	return 1;
 }
 
-static void look_for_news(void)
+static void handle_events(void)
 {
-	struct pollfd news = {.fd = vionet_event_fd(port), .events = POLLIN};
-	if (poll(&news, 1, 0) > 0) {
+	struct pollfd events = {.fd = vionet_event_fd(port), .events = POLLIN};
+	if (poll(&events, 1, 0) > 0) {
 		int result = vionet_event_handle(port);
 		if (result < 0)
 			FAILED("vionet_event_handle gave %d", result);
@@ -183,17 +187,17 @@ static void turn(void)
 	if (!is_far)
 		did |= send_some();
 	if (did == 0 || turns++ % 64 == 0)
-		look_for_news();
+		handle_events();
 	if (did == 0)
-		usleep(20); /* the switch may be waiting for this core */
-	/* What a killed switch held does not come; nor what found no room somewhere. */
+		usleep(20); /* the switch may wait for this core */
+	/* Frames that a killed switch held do not come, nor frames that found no room somewhere. */
 	if (!is_far && window > 0 && under_way() >= window && microseconds() - last_arrival > SILENCE / 10) {
 		forgiven = sent - arrived;
 		last_arrival = microseconds();
 	}
 }
 
-/* Until nothing is under way, or nothing of it comes any more. */
+/* Goes on until no frame is under way, or none of those comes any more. */
 static void settle(void)
 {
 	last_arrival = microseconds();
@@ -239,8 +243,8 @@ static void obey(char *line)
 	} else if (strcmp(name, "run") == 0 && first != NULL) {
 		window = (uint32_t)atoi(first);
 		wanted = MOST;
-		since_connected = 0; /* of a switch that was there before */
-		tell("running");
+		since_connected = 0; /* the switch may have been connected before */
+		print_event("running");
 	} else if (strcmp(name, "pause") == 0) {
 		wanted = 0;
 		settle();
@@ -250,7 +254,7 @@ static void obey(char *line)
 	} else if (strcmp(name, "end") == 0) {
 		end();
 	} else {
-		FAILED("what is %s?", name);
+		FAILED("unknown command %s", name);
 	}
 	fflush(stdout);
 }
@@ -260,7 +264,7 @@ int main(int argc, char **argv)
 	struct vionet_config config = VIONET_SIZED(struct vionet_config);
 	char line[100];
 	if (argc != 3)
-		FAILED("usage: exchange near|far DEVICE");
+		FAILED("usage: switch-host near|far DEVICE");
 	is_far = strcmp(argv[1], "far") == 0;
 	came = calloc(MOST, 1);
 	yes(came != NULL);

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The front-end's side of DPDK's test plans, told what to do line by line, since its peer is told too, in between. Each
- * line is answered by one: "ok" and a number, or what is wrong, which is the end.
+ * The front-end in DPDK's test plans. It obeys one line of input at a time, since the script controls the peer in between.
+ * It answers each line with "ok" and a number, or ends with what is wrong.
  *
- *     vlan, window FRAMES              a tag on each fourth frame; so many frames under way on each queue
- *     buffers BYTES, off BITS          the next port's receive buffers have so many bytes; bits it does not accept
- *     tx DEVICE [RX [TX]]              opens the port that sends, and receives; its functions must be these
- *     rx DEVICE [RX [TX]]              opens another to receive in its place
- *     echo FRAMES LENGTH [SEGMENTS]    so many more on each queue come, and none is lost; the number is that of all
- *     burst FRAMES LENGTH [SEGMENTS]   one burst, without a look at what is under way; how many were taken
- *     run, listen                      until the next line frames go round; are received only
- *     come FRAMES, drain               so many have come in all; all that is under way has come
- *     still                            the peer has stopped: nothing comes, and all that is under way waits
- *     stop, start, init                those calls; what is under way at a stop may be lost
- *     gone                             the port notices that its peer went, stops, and cannot be started
- *     forgive                          what is under way may be lost
- *     lost, joined                     how many did not come; how many came in several buffers
- *     close                            none came twice, each queue carried some, and the port counted the same
+ *     vlan, window FRAMES              tags each fourth frame; sets how many frames may be under way on each queue
+ *     buffers BYTES, off BITS          for the next port: the size of its receive buffers; feature bits it does not accept
+ *     tx DEVICE [RX [TX]]              opens the port that sends and receives; its burst functions must be RX and TX
+ *     rx DEVICE [RX [TX]]              opens another port, which receives in its place
+ *     echo FRAMES LENGTH [SEGMENTS]    FRAMES more come back on each queue, and none is lost; answers how many in all
+ *     burst FRAMES LENGTH [SEGMENTS]   sends one burst, whatever is under way; answers how many were taken
+ *     run, listen                      sends and receives, or only receives, until the next line
+ *     come FRAMES, drain               FRAMES have come in all; all frames under way have come
+ *     still                            the peer has stopped: no frame comes, and all frames under way wait
+ *     stop, start, init                makes these calls; a stop may lose the frames under way
+ *     gone                             the port notices that its peer has gone, stops, and cannot be started
+ *     forgive                          the frames under way may be lost
+ *     lost, joined                     answers how many did not come, or how many came in several buffers
+ *     close                            no frame came twice, each queue carried some, and the port counted the same
  */
-#include "plan-lanes.h"
+#include "queue-round-trips.h"
 
 #include <poll.h>
 
@@ -117,7 +117,7 @@ static uint32_t init(void)
 	return 0;
 }
 
-/* A stopped port moves nothing, whatever is asked of it. */
+/* A stopped port moves no packet, whatever is called. */
 static uint32_t stop(void)
 {
 	struct vionet_packet *packet = made(0, lanes[0].sent, 64);
@@ -132,7 +132,7 @@ static uint32_t stop(void)
 
 static uint32_t gone(void)
 {
-	uint64_t end = microseconds() + PATIENCE;
+	uint64_t end = microseconds() + LONG_WAIT * 1000ull;
 	while (info_of(out).state != VIONET_STATE_BROKEN) {
 		pump(1);
 		if (microseconds() > end)
@@ -185,21 +185,25 @@ static uint32_t listen_only(void)
 
 static uint32_t come(void)
 {
-	uint64_t end = microseconds() + PATIENCE;
+	uint64_t end = microseconds() + LONG_WAIT * 1000ull;
 	for (uint32_t wanted = number(0); sum_came() < wanted; pump(0))
 		if (microseconds() > end)
 			FAILED("%u frames came, not %u", sum_came(), wanted);
 	return sum_came();
 }
 
+/* A peer that has stopped returns no more than what was under way. */
 static uint32_t still(void)
 {
-	uint64_t begin = microseconds(), last = begin;
-	while (microseconds() - last < 200000) {
-		if (pump(1) > 0)
+	uint64_t last = microseconds();
+	uint32_t allowed = queues * window;
+	for (uint32_t came = 0; microseconds() - last < 200000;) {
+		uint32_t got = pump(1);
+		came += got;
+		if (got > 0)
 			last = microseconds();
-		if (microseconds() - begin > 3000000)
-			FAILED("frames come from a peer that has stopped");
+		if (came > allowed)
+			FAILED("%u frames came from a peer that has stopped, and %u were under way", came, allowed);
 	}
 	for (uint16_t q = 0; q < queues; q++)
 		same(under_way(&lanes[q]), window);
@@ -230,7 +234,7 @@ static uint32_t all_queues(void)
 	return queues;
 }
 
-/* Nothing is left over: a frame that came twice would be here, and fails. */
+/* Requires that no frame is left: one that came twice would be received here. */
 static uint32_t close_all(void)
 {
 	drain();
@@ -269,7 +273,7 @@ static void obey(char *line)
 			fflush(stdout);
 			return;
 		}
-	FAILED("what is %s?", name != NULL ? name : "an empty line");
+	FAILED("unknown command %s", name != NULL ? name : "an empty line");
 }
 
 int main(void)

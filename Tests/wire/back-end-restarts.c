@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A back-end that is killed (-9) and started again under traffic, so many times, while this program goes on sending and
- * receiving. Every buffer is accounted for, by its address; every frame that comes is looked at in full; what the process
- * holds is compared; the time from the back-end's being there to the first frame is taken.
+ * A back-end is killed (-9) and started again under traffic, many times, while this program goes on sending and receiving.
+ * Every buffer is accounted for by its address, every frame is compared in full, and the process must hold no more files
+ * and memory than before. The time from the back-end's start to the first frame is printed, and nothing judges it.
  *
- *     restarts client|server split|packed TIMES SOCKET              the back-end is one of our own: no frame may be lost
- *     restarts client|server split|packed TIMES SOCKET COMMAND...   it is this command; what was in its hands may be lost
+ *     back-end-restarts client|server split|packed TIMES SOCKET              our own back-end: no frame may be lost
+ *     back-end-restarts client|server split|packed TIMES SOCKET COMMAND...   this command: frames that it held may be lost
  */
-#include "restarts-report.h"
+#include "stall-report.h"
 
 #include "../support/frame.h"
 
@@ -17,7 +17,7 @@ enum { BUFFERS = 4096, WINDOW = 200, LENGTH = 300, WARM = 3, MOST = 16000000 };
 
 static uint16_t port, pool;
 static uint8_t *came; /* how often, by number */
-static uint32_t sent, arrived, twice, strange, forgiven;
+static uint32_t sent, arrived, twice, others, forgiven;
 static uint64_t last_arrival;
 static uint32_t events[16];
 
@@ -27,7 +27,7 @@ static void count(uint16_t number, int event, void *user)
 	events[event]++;
 }
 
-/* Each buffer has one holder: 1 this program, 0 the library. */
+/* The holder of each buffer: 1 is this program, 0 the library. */
 static uint8_t held[65536];
 static void now_held(const struct vionet_packet *p, int by_us)
 {
@@ -37,11 +37,18 @@ static void now_held(const struct vionet_packet *p, int by_us)
 	*place = (uint8_t)by_us;
 }
 
+/* Frames that must still come. Some of those that were given up may come after all. */
+static uint32_t under_way(void)
+{
+	uint32_t known = arrived + forgiven;
+	return known < sent ? sent - known : 0;
+}
+
 static void send_some(void)
 {
 	struct vionet_packet *packets[32];
-	uint32_t under_way = sent - arrived - forgiven, n = 0;
-	for (; n < 32 && under_way + n < WINDOW && sent + n < MOST; n++) {
+	uint32_t waiting = under_way(), n = 0;
+	for (; n < 32 && waiting + n < WINDOW && sent + n < MOST; n++) {
 		packets[n] = frame_packet(pool, LENGTH, sent + n);
 		if (packets[n] == NULL)
 			break;
@@ -66,8 +73,8 @@ static uint32_t receive_some(void)
 	for (uint16_t i = 0; i < n; i++) {
 		now_held(packets[i], 1);
 		const unsigned char *data = packets[i]->data;
-		if (data[12] == 0x80 && data[13] == 0x35) { /* the back-end tells its network of us, and us too */
-			strange++;
+		if (data[12] == 0x80 && data[13] == 0x35) { /* the back-end announces our address to its network, and to us */
+			others++;
 		} else {
 			uint32_t number = frame_number(data);
 			if (packets[i]->length != LENGTH || number >= sent || !frame_right(data, LENGTH, number))
@@ -86,7 +93,7 @@ static uint32_t receive_some(void)
 	return n;
 }
 
-/* Every buffer is written to once, so that memory which is first touched later is no growth. */
+/* Writes to every buffer once, so that memory which is first used later is no growth. */
 static void touch_all(void)
 {
 	static struct vionet_packet *all[BUFFERS];
@@ -99,32 +106,30 @@ static void touch_all(void)
 /* One turn of a program's loop. */
 static uint32_t turn(void)
 {
-	struct pollfd news = {.fd = vionet_event_fd(port), .events = POLLIN};
-	uint64_t began = microseconds();
+	struct pollfd events = {.fd = vionet_event_fd(port), .events = POLLIN};
 	uint32_t n = receive_some();
 	send_some();
-	if (poll(&news, 1, 0) > 0) {
+	if (poll(&events, 1, 0) > 0) {
 		int result = vionet_event_handle(port);
 		if (result < 0)
 			FAILED("vionet_event_handle gave %d", result);
 	}
 	if (!is_own && n == 0 && microseconds() - last_arrival > 100000)
-		forgiven = sent - arrived; /* what the killed one held will not come */
+		forgiven = sent - arrived; /* the frames that the killed back-end held will not come */
 	if (n == 0)
 		usleep(20);
-	if (microseconds() - began > 2000000)
-		FAILED("one turn took %d ms", (int)((microseconds() - began) / 1000));
 	return n;
 }
 
-static void turns_until(int number_of_frames, double seconds)
+/* Goes on until so many more frames have come. */
+static void turns_until(uint32_t frames)
 {
-	uint64_t end = microseconds() + (uint64_t)(seconds * 1e6);
-	for (uint32_t got = 0; got < (uint32_t)number_of_frames;) {
+	uint64_t end = deadline();
+	for (uint32_t got = 0; got < frames;) {
 		got += turn();
 		if (microseconds() > end) {
 			report(port);
-			FAILED("%u frames and not %d came in %.0f s; sent %u, arrived %u", got, number_of_frames, seconds, sent, arrived);
+			FAILED("%u frames came and not %u; sent %u, arrived %u", got, frames, sent, arrived);
 		}
 	}
 }
@@ -137,24 +142,24 @@ static int by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Microseconds to the first frame, of each round: from the back-end's being there; from a command's listening. */
+/* Microseconds to the first frame in each round: since the back-end was connected, and since a command listened. */
 static uint32_t *took, *from_listening;
 
-/* Kills and starts it. */
+/* Kills the back-end and starts it again. */
 static void one_round(int round)
 {
-	uint64_t end = microseconds() + 30000000, there = 0, listened = 0;
-	uint32_t gone = events[VIONET_EVENT_GONE], met = events[VIONET_EVENT_CONNECTED];
-	turns_until(300, 20);
+	uint64_t end = deadline(), there = 0, listened = 0;
+	uint32_t gone = events[VIONET_EVENT_GONE], connected = events[VIONET_EVENT_CONNECTED];
+	turns_until(300);
 	for (int n = rand() % 40; n > 0; n--)
 		turn();
 	order('k');
-	if (rand() % 2) /* away for a while, or back before we know */
+	if (rand() % 2) /* it is away for a while, or back before this port notices */
 		for (uint64_t until = microseconds() + (uint64_t)(rand() % 20000); microseconds() < until;)
 			turn();
 	order('s');
 	while (events[VIONET_EVENT_GONE] == gone)
-		turn(); /* the old one's frames, and the news of its end */
+		turn(); /* frames of the old one, until the event of its end */
 	for (;;) {
 		if (is_own)
 			there = notes->there;
@@ -166,12 +171,12 @@ static void one_round(int round)
 				there = microseconds();
 		}
 		uint32_t n = turn();
-		if (n > 0 && events[VIONET_EVENT_CONNECTED] > met)
+		if (n > 0 && events[VIONET_EVENT_CONNECTED] > connected)
 			break;
 		if (microseconds() > end) {
 			report(port);
-			FAILED("no frame 30 s after the back-end's restart: back-ends gone %u and met %u, then %u and %u, there %d, "
-			       "sent %u, arrived %u, forgiven %u", gone, met, events[VIONET_EVENT_GONE],
+			FAILED("no frame after the back-end's restart: back-ends gone %u and connected %u, then %u and %u, there %d, "
+			       "sent %u, arrived %u, forgiven %u", gone, connected, events[VIONET_EVENT_GONE],
 			       events[VIONET_EVENT_CONNECTED], there != 0, sent, arrived, forgiven);
 		}
 	}
@@ -185,7 +190,7 @@ static void one_round(int round)
 
 static void finish(void)
 {
-	uint64_t end = microseconds() + 10000000;
+	uint64_t end = deadline();
 	while (is_own && arrived < sent) {
 		(void)receive_some();
 		(void)vionet_tx_burst(port, 0, NULL, 0);
@@ -194,7 +199,7 @@ static void finish(void)
 	}
 	struct vionet_stats stats = stats_of(port);
 	same(stats.tx.packets, sent);
-	same(stats.rx.packets, arrived + twice + strange);
+	same(stats.rx.packets, arrived + twice + others);
 	same(stats.rx.broken + stats.tx.broken, 0);
 	for (int reason = 0; reason < VIONET_DROP_REASONS; reason++)
 		same(stats.tx.dropped[reason] + stats.rx.dropped[reason], 0);
@@ -203,12 +208,12 @@ static void finish(void)
 	same(pool_of(pool).refused, 0);
 }
 
-/* The port, with a back-end and traffic. */
+/* Opens the port, with a back-end and traffic. */
 static void begin(void)
 {
 	struct vionet_config config = VIONET_SIZED(struct vionet_config);
 	char device[120];
-	uint64_t end = microseconds() + 30000000;
+	uint64_t end = deadline();
 	pool = config.pool = pool_made(BUFFERS);
 	touch_all();
 	ok(vionet_event_add(count, NULL));
@@ -225,36 +230,33 @@ static void begin(void)
 	ok(vionet_init(port, &config));
 	ok(vionet_start(port));
 	last_arrival = microseconds();
-	turns_until(100, 30);
+	turns_until(100);
 	same(info_of(port).ring, is_packed ? VIONET_RING_PACKED : VIONET_RING_SPLIT);
 }
 
-/* Of sorted microseconds: median, p99, longest. */
+/* Sorts times and prints the median, the 99th percentile and the longest, in milliseconds. */
 static void print_times(uint32_t *took, int times)
 {
 	qsort(took, (size_t)times, sizeof(*took), by_size);
 	printf(" | %7.1f %7.1f %7.1f", took[times / 2] / 1e3, took[(times - 1) * 99 / 100] / 1e3, took[times - 1] / 1e3);
 }
 
-/* One row of the table. Few samples on a busy machine say little of the slowest. */
-static void judge(const char *mode, struct holdings before, struct holdings after, int times)
+/* Prints one row of the table. */
+static void print_row(const char *mode, struct holdings before, struct holdings after, int times)
 {
 	printf("%-6s %-6s %-8s %5d %8u %8u %5u %5u %3d->%-3d %6d", mode, is_packed ? "packed" : "split",
 	       is_own ? "own" : "testpmd", times, sent, arrived, sent - arrived, twice, before.fds, after.fds,
 	       after.resident_kib - before.resident_kib);
 	print_times(took, times);
-	if (!is_server && !is_own) /* DPDK looks at a new listening socket when a poll() of 1 s is over */
+	if (!is_server && !is_own) /* DPDK looks at a new listening socket only when a poll() of 1 s is over */
 		print_times(from_listening, times);
 	printf("\n");
-	uint32_t judged = took[times >= 100 ? (times - 1) * 99 / 100 : times / 2];
-	if (judged > 100000)
-		FAILED("the first frame took %u ms", judged / 1000);
 }
 
 int main(int argc, char **argv)
 {
 	if (argc < 5)
-		FAILED("usage: restarts client|server split|packed TIMES SOCKET [COMMAND...]");
+		FAILED("usage: back-end-restarts client|server split|packed TIMES SOCKET [COMMAND...]");
 	is_server = strcmp(argv[1], "server") == 0;
 	is_packed = strcmp(argv[2], "packed") == 0;
 	int times = atoi(argv[3]);
@@ -269,7 +271,7 @@ int main(int argc, char **argv)
 	from_listening = calloc((size_t)times, sizeof(*took));
 	yes(came != NULL && took != NULL && from_listening != NULL);
 	for (size_t i = 0; i < MOST; i++)
-		((volatile uint8_t *)came)[i] = 0; /* touched now: no growth later */
+		((volatile uint8_t *)came)[i] = 0; /* written to now, so that it is no growth later */
 	memset(took, 0, (size_t)times * sizeof(*took));
 	memset(from_listening, 0, (size_t)times * sizeof(*took));
 	start_keeper();
@@ -280,12 +282,12 @@ int main(int argc, char **argv)
 		if (i < WARM)
 			before = holdings();
 	}
-	turns_until(300, 20);
+	turns_until(300);
 	held_as_before(before, 512);
 	struct holdings after = holdings();
 	finish();
 	same(events[VIONET_EVENT_GONE], times);
-	judge(argv[1], before, after, times);
+	print_row(argv[1], before, after, times);
 	close(to_keeper);
 	waitpid(keeper, NULL, 0);
 	return 0;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A front-end that is killed (-9) with frames of both directions in its rings, and started again, so many times. What it
- * sends is carried by a back-end to another port, which this program keeps and which sends, too; what both have counted
- * is printed, to be compared with what the back-end has.
+ * A front-end is killed (-9) with frames of both directions in its rings and started again, many times. A back-end carries
+ * its frames to another port, which stays open in this program and sends, too. What both have counted is printed, for a
+ * comparison with the back-end's counts.
  *
- *     killed DEVICE KEPT-DEVICE BACKEND-PROCESS TIMES     the first is that of the front-end which is killed
- *     killed DEVICE NOTES                                 this front-end, a program of its own; notes: a descriptor
+ *     front-end-restarts DEVICE STAYING-DEVICE BACKEND-PROCESS TIMES     DEVICE is that of the front-end which is killed
+ *     front-end-restarts DEVICE NOTES                                    this front-end; NOTES is a file descriptor
  */
 #include "../support/frame.h"
 
@@ -16,18 +16,18 @@
 
 enum { PACKETS = 2048, WINDOW = 200, LENGTH = 200, AWAY = 64, WARM = 2, MOST = 1 << 24, BACK = 1 << 30 };
 
-/* One way, as sender and receiver tell each other. Numbers go on where the one before was killed. */
+/* One direction, in memory that sender and receiver share. After a restart numbers go on where they were. */
 struct way {
 	_Atomic uint32_t offered; /* numbers that may have been handed to vionet_tx_burst */
-	_Atomic uint32_t handed;  /* frames that it took, those of a killed burst not included */
+	_Atomic uint32_t handed;  /* frames that it took, without those of a burst during which it was killed */
 	_Atomic uint32_t fetched; /* frames that vionet_rx_burst gave */
-	_Atomic uint32_t next;    /* the number after the highest of them */
+	_Atomic uint32_t next;    /* the highest number of these, plus one */
 	uint8_t came[MOST];       /* by number */
 };
 
-/* In memory that both programs share. */
+/* The memory that both programs share. */
 struct notes {
-	struct way out, back; /* from the one that is killed, and to it */
+	struct way out, back; /* from the front-end that is killed, and to it */
 	_Atomic uint32_t started, tracked, ends;
 };
 static struct notes *notes;
@@ -38,10 +38,10 @@ static const char *program, *device;
 
 struct side {
 	struct way *out, *in;
-	uint32_t marks_out, marks_in; /* of its frames' numbers */
-	uint32_t known_offered; /* from where on frames are awaited at the other side */
-	uint32_t seen;          /* of them, and when */
-	uint64_t since;
+	uint32_t bits_out, bits_in; /* in its frames' numbers, one bit tells the direction */
+	uint32_t known_offered; /* from this number on frames must arrive at the other side */
+	uint32_t seen;          /* how many of them had been fetched at the last look, */
+	uint64_t since;         /* and since when no more were */
 };
 
 static void forgive(struct side *s)
@@ -50,7 +50,7 @@ static void forgive(struct side *s)
 	s->since = microseconds();
 }
 
-/* By number, not by count: those of a life before still come, and would make room in the rings that is not there. */
+/* Goes by numbers and not by counts: late frames from before a restart would otherwise make the window too large. */
 static uint32_t under_way(const struct side *s)
 {
 	uint32_t awaited = s->out->next < s->known_offered ? s->known_offered : s->out->next;
@@ -62,7 +62,7 @@ static void send_some(struct side *s, uint32_t most)
 	struct vionet_packet *packets[32];
 	uint32_t first = s->out->offered, n = 0;
 	yes(first + 32 < MOST);
-	while (n < 32 && n < most && (packets[n] = frame_packet(pool, LENGTH, (first + n) | s->marks_out)) != NULL)
+	while (n < 32 && n < most && (packets[n] = frame_packet(pool, LENGTH, (first + n) | s->bits_out)) != NULL)
 		n++;
 	s->out->offered = first + n;
 	uint16_t taken = n > 0 ? vionet_tx_burst(port, 0, packets, (uint16_t)n) : 0;
@@ -76,8 +76,8 @@ static uint32_t receive_some(struct side *s)
 	struct vionet_packet *packets[32];
 	uint16_t n = vionet_rx_burst(port, 0, packets, 32);
 	for (uint16_t i = 0; i < n; i++) {
-		uint32_t number = frame_number(packets[i]->data) ^ s->marks_in;
-		if (packets[i]->length != LENGTH || number >= s->in->offered || !frame_right(packets[i]->data, LENGTH, number | s->marks_in))
+		uint32_t number = frame_number(packets[i]->data) ^ s->bits_in;
+		if (packets[i]->length != LENGTH || number >= s->in->offered || !frame_right(packets[i]->data, LENGTH, number | s->bits_in))
 			FAILED("a frame of %u bytes, number %u of %u", packets[i]->length, number, s->in->offered);
 		if (s->in->came[number]++ != 0)
 			FAILED("frame %u came twice", number);
@@ -98,12 +98,12 @@ static void turn(struct side *s, int sends)
 	if (sends && waiting < WINDOW)
 		send_some(s, WINDOW - waiting);
 	else if (sends && microseconds() - s->since > (s->out->next > s->known_offered ? 2000000 : 100000))
-		forgive(s); /* a back-end drops what comes before it knows of the other side, and afterwards should not */
+		forgive(s); /* a back-end drops frames while the other side is not connected, and should drop none afterwards */
 	if (n == 0)
 		usleep(20);
 }
 
-static void up(const char *device)
+static void open_port(const char *device)
 {
 	struct vionet_config config = VIONET_SIZED(struct vionet_config);
 	config.pool = pool = pool_made(PACKETS);
@@ -112,7 +112,7 @@ static void up(const char *device)
 	ok(vionet_start(port));
 }
 
-/* ---- the one that is killed -------------------------------------------------------------------------------------------- */
+/* ---- the front-end that is killed----------------------------------------------------------------------------------------- */
 
 static void note_tracking(int level, const char *line, void *user)
 {
@@ -123,10 +123,10 @@ static void note_tracking(int level, const char *line, void *user)
 
 static void front_end(void)
 {
-	struct side s = {.out = &notes->out, .in = &notes->back, .marks_in = BACK};
+	struct side s = {.out = &notes->out, .in = &notes->back, .bits_in = BACK};
 	vionet_log_set(VIONET_LOG_DEBUG, note_tracking, NULL);
 	forgive(&s);
-	up(device);
+	open_port(device);
 	notes->started++;
 	while (notes->ends < 2)
 		turn(&s, notes->ends == 0);
@@ -134,7 +134,7 @@ static void front_end(void)
 	same(pool_of(pool).available, PACKETS);
 }
 
-/* ---- the one that kills -------------------------------------------------------------------------------------------------- */
+/* ---- the program that kills it----------------------------------------------------------------------------------------------- */
 
 static char notes_file[12];
 static pid_t child;
@@ -152,18 +152,24 @@ static void start(void)
 	yes(child > 0);
 }
 
+/* When what must come counts as not coming: only a hang takes that long. */
+static uint64_t deadline(void)
+{
+	return microseconds() + LONG_WAIT * 1000ull;
+}
+
 static void must_live(void)
 {
 	int status;
 	if (waitpid(child, &status, WNOHANG) != 0)
-		FAILED("the front-end has ended by itself: 0x%x", (unsigned)status);
+		FAILED("the front-end has ended by itself: status 0x%x", (unsigned)status);
 }
 
-/* Frames of this front-end go both ways. */
+/* Goes on until so many frames of this front-end have come in both directions. */
 static void flows(struct side *s, uint32_t frames)
 {
 	uint32_t out = s->in->fetched, back = s->out->fetched;
-	for (uint64_t end = microseconds() + 20000000; s->in->fetched - out < frames || s->out->fetched - back < frames;) {
+	for (uint64_t end = deadline(); s->in->fetched - out < frames || s->out->fetched - back < frames;) {
 		must_live();
 		if (microseconds() > end)
 			FAILED("%u frames came from the front-end and %u to it", s->in->fetched - out, s->out->fetched - back);
@@ -176,7 +182,7 @@ static struct holdings holdings_of(pid_t pid)
 	char fds[64], status[64];
 	snprintf(fds, sizeof(fds), "/proc/%d/fd", (int)pid);
 	snprintf(status, sizeof(status), "/proc/%d/status", (int)pid);
-	/* RssAnon is its own: not what it sees of a front-end's. */
+	/* RssAnon leaves out the memory of a front-end that it has mapped. */
 	struct holdings held = {.fds = entries(fds), .resident_kib = status_value_of(status, "RssAnon")};
 	yes(held.resident_kib >= 0);
 	return held;
@@ -186,7 +192,7 @@ static void start_next(struct side *s)
 {
 	uint32_t started = notes->started;
 	start();
-	for (uint64_t end = microseconds() + 20000000; notes->started == started; usleep(100)) {
+	for (uint64_t end = deadline(); notes->started == started; usleep(100)) {
 		(void)receive_some(s);
 		must_live();
 		yes(microseconds() < end);
@@ -195,7 +201,7 @@ static void start_next(struct side *s)
 	flows(s, 200);
 }
 
-/* Kills it, sends a few into the void, and starts the next. */
+/* Kills the front-end, sends some frames that nobody takes, and starts the next one. */
 static void again(struct side *s)
 {
 	for (int n = rand() % 200; n > 0; n--)
@@ -213,36 +219,30 @@ static void again(struct side *s)
 	start_next(s);
 }
 
-/* Until all is sent, received, and quiet for a while. */
-static void settle(struct side *s)
+/* How many of the frames from this number on have not come exactly once. */
+static uint32_t missing(const struct way *way, uint32_t from)
 {
-	uint64_t last = microseconds();
-	for (uint32_t seen = s->in->fetched; microseconds() - last < 300000; seen = s->in->fetched) {
-		turn(s, 0);
-		if (s->in->fetched != seen)
-			last = microseconds();
-	}
-}
-
-/* Between the two that are left nothing is lost. */
-static void all_came(const char *name, const struct way *way, uint32_t from)
-{
-	uint32_t missing = 0;
+	uint32_t count = 0;
 	for (uint32_t number = from; number < way->offered; number++)
-		missing += way->came[number] != 1;
-	if (missing > 0)
-		FAILED("%s: %u of the frames %u to %u did not come", name, missing, from, way->offered);
+		count += way->came[number] != 1;
+	return count;
 }
 
+/* While both front-ends stay, no frame is lost. */
 static void end_in_peace(struct side *s)
 {
 	uint32_t first_out = notes->out.offered, first_back = notes->back.offered;
 	int status;
 	flows(s, 2000);
 	notes->ends = 1;
-	settle(s);
-	all_came("from the front-end", &notes->out, first_out);
-	all_came("to the front-end", &notes->back, first_back);
+	for (uint64_t end = deadline(); missing(&notes->out, first_out) + missing(&notes->back, first_back) > 0;) {
+		turn(s, 0);
+		if (microseconds() > end)
+			FAILED("%u frames from the front-end and %u to it did not come", missing(&notes->out, first_out),
+			       missing(&notes->back, first_back));
+	}
+	for (int turns = 0; turns < 2000; turns++)
+		turn(s, 0); /* a frame that came twice would show up */
 	notes->ends = 2;
 	same(waitpid(child, &status, 0), child);
 	same(status, 0);
@@ -258,15 +258,15 @@ static void print_counts(int times, struct holdings before, struct holdings afte
 	       notes->back.fetched, before.fds, after.fds, after.resident_kib - before.resident_kib);
 }
 
-static void keeper(const char *kept, pid_t backend, int times)
+static void keeper(const char *staying, pid_t backend, int times)
 {
-	struct side s = {.out = &notes->back, .in = &notes->out, .marks_out = BACK};
+	struct side s = {.out = &notes->back, .in = &notes->out, .bits_out = BACK};
 	struct holdings before = {0};
 	yes(times > WARM && backend > 0);
 	srand(5);
-	up(kept);
+	open_port(staying);
 	start_next(&s);
-	flows(&s, 20000); /* whatever goes round has gone round */
+	flows(&s, 20000); /* all memory that is used over and over has been used */
 	for (int i = 0; i < times; i++) {
 		again(&s);
 		if (i < WARM)
@@ -282,7 +282,7 @@ static void keeper(const char *kept, pid_t backend, int times)
 int main(int argc, char **argv)
 {
 	if (argc != 3 && argc != 5)
-		FAILED("usage: killed DEVICE KEPT-DEVICE BACKEND-PROCESS TIMES | killed DEVICE NOTES");
+		FAILED("usage: front-end-restarts DEVICE STAYING-DEVICE BACKEND-PROCESS TIMES | front-end-restarts DEVICE NOTES");
 	int file = argc == 3 ? atoi(argv[2]) : memfd_create("notes", 0);
 	if (argc == 5)
 		same(ftruncate(file, sizeof(*notes)), 0);
