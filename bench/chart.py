@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""One bar for each front-end and row: packets per second of the forms inline (full) and cores (outlined)."""
+"""The chart: a bar for each front-end and row, packets per second of the forms inline (filled) and cores (outlined)."""
 import figures
 
 FRONTS = (("vionet", "vionet", "#1b6ca8"), ("dpdk", "DPDK 22.11, its best", "#d98032"))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Front-ends against testpmd's net_vhost, which copies every packet: a testpmd that makes frames, another that takes
-them, and the measuring programs that come and go."""
+"""Front-ends against testpmd's net_vhost, which copies every packet: one testpmd sends frames, another receives them,
+and the measuring programs connect to them one after the other."""
 import contextlib
 import os
 import pathlib
@@ -19,7 +19,7 @@ def memory():
 
 
 def testpmd(log, name, core, devices, *more):
-    """It forwards on this core and waits at its prompt on another."""
+    """A testpmd that forwards on this core; its prompt is on another."""
     vdevs = [word for device in devices for word in ("--vdev", device)]
     prompt_core = next(other for other in machine.cores() if other != core)
     return machine.Process(log, "stdbuf", "-oL", "dpdk-testpmd", "--lcores", f"0@{prompt_core},1@{core}", "--no-pci",
@@ -29,11 +29,11 @@ def testpmd(log, name, core, devices, *more):
 
 
 class Copying(nocopy.Bench):
-    """The peer is a testpmd of its own for each direction and round: one that has made frames before takes them a third
-    more slowly, whoever sends them."""
+    """The bench. Each direction and round has a testpmd of its own, because one that has sent frames before receives
+    them a third more slowly, whoever sends them."""
 
     def run(self, chosen):
-        """chosen: kinds with the directions wanted of each."""
+        """chosen: kinds, each with the directions to measure."""
         for number in range(self.rounds):
             with self.back("txonly"):
                 for length in LENGTHS:
@@ -63,7 +63,7 @@ class Copying(nocopy.Bench):
         return "rte-worker"
 
     def times(self):
-        """Of the peer's forwarding thread, nanoseconds: on its core, and waiting for it."""
+        """Nanoseconds that the peer's forwarding thread ran on its core, and that it waited for the core."""
         run, wait, _ = (self.peer.thread(self.thread()) / "schedstat").read_text().split()
         return int(run), int(wait)
 
@@ -92,4 +92,4 @@ class Copying(nocopy.Bench):
             for front in order if number % 2 == 0 else reversed(order):
                 points = [rows.point("peer", direction, length=length) for length in lengths]
                 self.measure(front, kind, rows.HEADLINE["ring"], 1, points, "--socket", self.socket)
-                time.sleep(0.05)  # it notices that the last one has left
+                time.sleep(0.05)  # until it has noticed that the last front-end is gone

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Back-ends behind one front-end, ours: a device of our own and testpmd's net_vhost do the same by turns, on the same
-core. "rx": they make frames and put them into the front-end's buffers. "echo": they give back what it sends."""
+"""Back-ends behind one front-end, ours: a device of our own and testpmd's net_vhost take turns on the same core.
+"rx": they make frames and put them into the front-end's buffers. "echo": they return what the front-end sends."""
 import contextlib
 import pathlib
 import tempfile
@@ -23,11 +23,11 @@ WIRES = {"echo": "loopback,mtu=1504", **{name_of("rx", length): f"generate,lengt
 
 
 class Devices(copies.Copying):
-    """The back-ends are there all the time, for each doing one of its own (copies.py says why); one that is not measured
-    sleeps, or waits at its prompt."""
+    """The bench. Each task has a back-end of its own (copies.py says why), and all of them run all the time: one that
+    is not measured sleeps, or waits at its prompt."""
 
     def run(self, chosen):
-        """chosen: kinds with what is wanted of each."""
+        """chosen: kinds, each with the tasks to measure."""
         with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
             self.work, self.ours = pathlib.Path(folder), {}
             for name, wire in WIRES.items():
@@ -62,7 +62,7 @@ class Devices(copies.Copying):
                          self.work / name)
             if who == "dpdk":
                 self.ask("stop")
-            time.sleep(0.05)  # it notices that the front-end has left
+            time.sleep(0.05)  # until it has noticed that the front-end is gone
 
     def thread(self):
         return THREAD["dpdk" if self.peer in self.theirs.values() else "vionet"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""From samples to figures: medians over rounds, the best of DPDK's forms, ratios, tables for the terminal."""
+"""Figures from samples: medians over rounds, DPDK's fastest path, ratios, and tables for the terminal."""
 import statistics
 
 import rows
@@ -14,7 +14,7 @@ def mpps(nanoseconds):
 
 
 def summaries(bench):
-    """One dictionary for each thing measured, with everybody's nanoseconds per packet."""
+    """A dictionary for each point, with the nanoseconds per packet of every front-end."""
     found, clock = {}, statistics.median(bench.clocks)
     for (front, row, form, burst, length, ring, pairs), samples in bench.samples.items():
         key = (row, form, burst, length, ring, pairs)
@@ -22,7 +22,7 @@ def summaries(bench):
                                      "pairs": pairs, "fronts": {}})
         if form in ("inline", "parts"):
             one["ghz"] = clock
-        # Cycles of the core become nanoseconds at its usual clock.
+        # Cycles of the core are converted at its usual clock.
         by = one.get("ghz", 1)
         one["fronts"][front] = spread([sample["all"] / by for sample in samples])
         one["fronts"][front]["path"] = bench.paths[front, row]
@@ -39,7 +39,7 @@ def summaries(bench):
 
 
 def compare(one):
-    """DPDK's best for the same features, how many times faster we are, and how near to the limit."""
+    """Adds DPDK's fastest path for the same features, how many times faster ours is, and its share of the limit."""
     theirs = {name: front for name, front in one["fronts"].items() if name.startswith("dpdk")}
     ours, limit = one["fronts"].get("vionet"), one["fronts"].get("lean")
     one["best"] = min(theirs, key=lambda name: theirs[name]["median"]) if theirs else None
@@ -48,7 +48,7 @@ def compare(one):
 
 
 def is_headline(one):
-    """The ring of 255 has no other size."""
+    """Whether a row is one of the main table. Rows with rings of 255 have no other size."""
     return all(one[name] == value for name, value in rows.HEADLINE.items()
                if not (name == "ring" and one["row"].endswith("-255")))
 
@@ -57,21 +57,22 @@ HEADING = (f"{'row':<34} {'form':<7} {'burst':>5} {'bytes':>5} {'ring':>5} {'q':
            f"{'DPDK, its best':>22}   {'limit':>6}   ratio  of limit      per packet: cycles (cores, peer: ns)")
 
 
-def told(front, by=1, marked=""):
+def formatted(front, by=1, marked=""):
     if front is None:
         return "-"
     return f"{front['median'] * by:.2f} ({front['min'] * by:.2f}-{front['max'] * by:.2f}){marked}"
 
 
 def line(one):
-    """Where one core works alone in cycles of it, which are the same whatever its clock; else nanoseconds."""
+    """A line for the terminal: cycles where one core works alone, since they do not depend on its clock; else
+    nanoseconds."""
     fronts, by = one["fronts"], one.get("ghz", 1)
-    best = told(fronts.get(one["best"]), by, " v" if one["best"] == "dpdk-vectorized" else "  ")
+    best = formatted(fronts.get(one["best"]), by, " v" if one["best"] == "dpdk-vectorized" else "  ")
     limit = f"{fronts['lean']['median'] * by:.2f}" if "lean" in fronts else "-"
     ratio = f"{one['ratio']:.2f}" if one["ratio"] else "-"
     share = f"{one['of_limit']:.2f}" if one["of_limit"] else "-"
     text = (f"{one['row']:<34} {one['form']:<7} {one['burst']:>5} {one['bytes']:>5} {one['ring']:>5} "
-            f"{one['pairs']:>2}   {told(fronts.get('vionet'), by):>20}   {best:>22}   {limit:>6}   {ratio:>5}  {share:>5}")
+            f"{one['pairs']:>2}   {formatted(fronts.get('vionet'), by):>20}   {best:>22}   {limit:>6}   {ratio:>5}  {share:>5}")
     parts = [f"{name} " + " + ".join(f"{part} {front[part] * by:.1f}" for part in
                                     ("allocate", "receive", "send", "free") if part in front)
              for name, front in fronts.items() if one["form"] == "parts" and name != "lean"]

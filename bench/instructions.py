@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Instructions per packet, counted by callgrind: the loops of each row, from the burst to the pool and back. The same
-on every machine and at any load, unlike time; but an instruction is not a unit of time either."""
+"""Instructions per packet, counted by callgrind, in the loops of each row with burst and pool. Unlike time, they are
+the same on every machine and at any load; but an instruction is no unit of time."""
 import json
 import os
 import pathlib
@@ -13,7 +13,7 @@ import machine
 import rows
 
 LOOPS = {"rx": "front_receive", "tx": "front_send"}
-FRONTS = ("vionet", "dpdk", "lean")  # valgrind knows no AVX-512, which DPDK's vectorized packed paths want
+FRONTS = ("vionet", "dpdk", "lean")  # no vectorized DPDK: valgrind lacks AVX-512
 
 
 def available():
@@ -21,7 +21,7 @@ def available():
 
 
 def count(front, kind, directions, work):
-    """Instructions per packet by direction; None if the front-end does not come up."""
+    """Instructions per packet by direction; None if the front-end does not start."""
     points = [rows.point("inline", direction) for direction in directions]
     command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={work}/cost", machine.BIN / f"count-{front}",
                *kind.options(), "--ring", kind.rings[0], "--core", machine.cores()[0], "--groups", 4, *points]
@@ -41,7 +41,7 @@ def count(front, kind, directions, work):
 
 
 def all_of(chosen):
-    """chosen: (kind, directions)."""
+    """chosen: pairs of a kind and its directions."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The machine that is measured on: its cores, its hugepages while a run lasts, and programs started on it."""
+"""The machine: its cores, its hugepages during a run, and the programs that are started on it."""
 import os
 import pathlib
 import platform
@@ -13,11 +13,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 BIN = BUILD / "bench/bin"
 HUGEPAGES = pathlib.Path("/proc/sys/vm/nr_hugepages")
-WANTED_HUGEPAGES = 192  # of 2 MB: the larger of DPDK's memory and ours, for the largest rings
+WANTED_HUGEPAGES = 192  # of 2 MB: enough for either side with the largest rings
 
 
 def cores():
-    """The front-end's and the back-end's."""
+    """The core of the front-end and the core of the back-end."""
     usable = sorted(os.sched_getaffinity(0))
     if len(usable) < 2:
         sys.exit("two cores are wanted, one for each side")
@@ -31,8 +31,8 @@ def description():
 
 
 class Hugepages:
-    """Some more of them while the block lasts; the old number is put back whatever happens. Without the right to
-    have them both front-ends go without."""
+    """More hugepages while the block lasts; the old number is restored whatever happens. If they are not permitted,
+    both front-ends go without."""
 
     given = False
 
@@ -56,7 +56,7 @@ class Hugepages:
 
     @staticmethod
     def reserve():
-        """Whether there are enough free ones now."""
+        """Reserves hugepages; returns whether enough are free now."""
         def free():
             return int(re.search(r"HugePages_Free: +(\d+)", pathlib.Path("/proc/meminfo").read_text()).group(1))
 
@@ -69,13 +69,13 @@ class Hugepages:
 
     @staticmethod
     def renew():
-        """Another program on this machine may have put the number back to what it found before us."""
+        """Reserves them again: another program may have restored the number that it found before this run."""
         if Hugepages.given and not Hugepages.reserve():
             sys.exit("the hugepages have been taken away")
 
 
 class Process:
-    """A program that is ended, by its number, when the block is left."""
+    """A program that ends when the block is left."""
 
     def __init__(self, log, *command):
         self.log = log
@@ -102,7 +102,7 @@ class Process:
         return self.log.read_text(errors="replace").replace("\r", "")
 
     def thread(self, name):
-        """The folder of its first thread of that name."""
+        """The /proc folder of the first thread of that name."""
         found = []
 
         def look():
@@ -115,8 +115,8 @@ class Process:
         return found[0]
 
     def hurry(self, name):
-        """Puts that thread ahead of ordinary programs, as the measuring programs are, where that is allowed. Not the
-        whole program: what it starts with would wait for what it keeps from running."""
+        """Gives that thread priority over ordinary programs, which the measuring programs have too, if that is
+        permitted. Not the whole program: during start-up it would keep from running what it waits for."""
         try:
             os.sched_setscheduler(int(self.thread(name).name), os.SCHED_FIFO, os.sched_param(1))
         except PermissionError:
@@ -131,5 +131,5 @@ class Process:
 
 
 def build():
-    """The library and the measuring programs, if anything of them is out of date."""
+    """Builds the library and the measuring programs if they are out of date."""
     subprocess.run(["make", "-s", "-C", ROOT, "all", "bench-programs"], check=True, stdout=subprocess.DEVNULL)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Front-ends on the back-end that copies nothing: lives of the measuring programs, interleaved, and their samples."""
+"""Front-ends on the back-end that copies nothing: the measuring programs run in turns, and what they report is
+collected."""
 import json
 import statistics
 import subprocess
@@ -7,9 +8,9 @@ import subprocess
 import machine
 import rows
 
-ATTEMPTS, ENOUGH, LEAST_QUIET = 2, 0.9, 15  # the kernel keeps a twentieth for others
-SAME_DISTANCE = 1.6  # cores of a virtual machine move about: only samples of the usual distance are compared
-SAME_CROWD = 1.05  # a life whose quietest moment was worse than this knew no quiet moment at all
+ATTEMPTS, ENOUGH, LEAST_QUIET = 2, 0.9, 15  # 0.9: the kernel keeps a twentieth for others
+SAME_DISTANCE = 1.6  # cores of a virtual machine move: only samples at the usual distance count
+SAME_CROWD = 1.05  # a process whose quietest moment was worse than this had none
 
 
 class Bench:
@@ -21,7 +22,7 @@ class Bench:
         self.samples, self.paths, self.findings, self.starts, self.distances, self.clocks = {}, {}, [], [], [], []
         self.left_out, self.disturbed, self.asked = [], [], set()
         first = "lean", rows.KINDS[0], rows.HEADLINE["ring"], 1, [rows.point("inline", "rx")]
-        # Counted in the core's own cycles, so that it is the processor's and not the moment's: an earlier run helps.
+        # Counted in cycles of the core, so it belongs to the processor and an earlier run's value can be used.
         known = machine.BUILD / "bench/quiet.json"
         model = machine.description()["cpu"]
         self.crowd = json.loads(known.read_text()).get(model, 1e9) if known.exists() else 1e9
@@ -32,7 +33,8 @@ class Bench:
         return front
 
     def life(self, front, kind, ring, pairs, points, *more):
-        """One process: its points as dictionaries, the line about the front-end in the first as "front"."""
+        """Runs one process and returns its points as dictionaries, each with the line about the front-end as
+        "front"."""
         program, *vectorized = self.program(front).split("-")
         command = [machine.BIN / f"measure-{program}", *kind.options(), "--ring", ring, "--pairs", pairs, "--core",
                    self.front_core, "--peer-core", self.back_core, "--milliseconds", self.milliseconds, *more]
@@ -50,7 +52,7 @@ class Bench:
         return found
 
     def negotiated(self, front, kind, about):
-        """What was asked for is what is in use; anything else would be a figure of another row."""
+        """Fails unless the features in use are those of the row."""
         got, want = about["negotiated"] & rows.KIND_BITS, kind.features(self.program(front))
         if got != want:
             raise NotMeasured(f"not negotiated: wanted {want:#x}, in use are {got:#x}")
@@ -75,7 +77,7 @@ class Bench:
         return all(usual / SAME_DISTANCE <= found <= usual * SAME_DISTANCE for found in one["round_trip_ns"])
 
     def sort_out(self):
-        """What turned out not to be usual when all was known."""
+        """Discards samples that turn out to be disturbed once all are known."""
         for samples in self.samples.values():
             samples[:] = [one for one in samples if one["crowd"] <= self.crowd * SAME_CROWD and
                           ("round_trip_ns" not in one or self.usual(one))]
@@ -85,7 +87,7 @@ class Bench:
                 self.disturbed.append(dict(zip(("front", "row", "form", "burst", "bytes", "ring", "pairs"), key)))
 
     def measure(self, front, kind, ring, pairs, points, *more):
-        """All points once; those that were disturbed once again."""
+        """Measures all points once, and those that were disturbed once more."""
         left = list(points)
         for _ in range(ATTEMPTS):
             try:
@@ -100,7 +102,7 @@ class Bench:
                 key = front, f"{direction}-{kind.name}", form, int(burst), int(length), ring, pairs
                 if "all" not in one:
                     left.remove(one["point"])
-                    if front != "dpdk-vectorized":  # its split path takes no burst of less than eight
+                    if front != "dpdk-vectorized":  # its split path takes no burst below eight
                         self.finding(front, kind, ring, pairs, f"{one['point']}: no packets")
                     continue
                 self.asked.add(key)
@@ -120,7 +122,7 @@ class Bench:
             print(f"{front} {kind.name} ring {ring} pairs {pairs}: {reason}", flush=True)
 
     def all(self, jobs, title):
-        """jobs: (kind, ring, pairs, points, front-ends, further options). Who comes first changes from round to
+        """jobs: (kind, ring, pairs, points, front-ends, further options). The order of front-ends changes every
         round."""
         for number in range(self.rounds):
             for kind, ring, pairs, points, order, more in jobs:
@@ -131,4 +133,4 @@ class Bench:
 
 
 class NotMeasured(Exception):
-    """A front-end that did not come up as asked."""
+    """A front-end did not start as requested."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Whole programs: our forwarder and testpmd between two ports of the no-copy back-end, and what a user has without
-either, a forwarder over AF_PACKET sockets."""
+"""Whole programs: our forwarder and testpmd between two ports of the no-copy back-end, and for comparison a forwarder
+over AF_PACKET sockets."""
 import json
 import pathlib
 import re
@@ -72,7 +72,7 @@ def forwarders(rounds, chosen, findings):
 
 
 def af_packet(rounds):
-    """Nanoseconds per forwarded packet by frame length; nothing without the right to make a network namespace."""
+    """Nanoseconds per forwarded packet by frame length; empty if network namespaces are not permitted."""
     front, back = machine.cores()
     samples = {}
     for _ in range(rounds):

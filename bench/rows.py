@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What is measured: kinds of ring, and the points of each. A row is a direction and a kind, "rx-packed-in-order"."""
 
-# Feature bits by which a row knows that it got what it asked for.
+# Feature bits that show whether a row got what it asked for.
 MRG_RXBUF, EVENT_IDX, VERSION_1, RING_PACKED, IN_ORDER = 1 << 15, 1 << 29, 1 << 32, 1 << 34, 1 << 35
-OFFLOADS = sum(1 << bit for bit in (0, 1, *range(7, 15)))  # no row has them: a back-end would read headers for one side
+OFFLOADS = sum(1 << bit for bit in (0, 1, *range(7, 15)))  # in no row: a back-end would read headers of one side
 KIND_BITS = MRG_RXBUF | EVENT_IDX | VERSION_1 | RING_PACKED | IN_ORDER | OFFLOADS
 
 BURSTS, LENGTHS, RINGS = (1, 4, 32, 64), (64, 512, 1518), (1024, 256)
@@ -11,7 +11,7 @@ HEADLINE = {"burst": 32, "bytes": 64, "ring": 1024, "pairs": 1}
 
 
 class Kind:
-    """One set of negotiated features, and what DPDK's front-end has for it besides its standard path."""
+    """A set of features to negotiate, and the paths that DPDK has for it beyond its standard one."""
 
     def __init__(self, name, packed=False, mergeable=False, in_order=False, event_index=False, rings=RINGS,
                  vectorized=False):
@@ -19,18 +19,19 @@ class Kind:
         self.event_index, self.rings, self.vectorized = event_index, rings, vectorized
 
     def features(self, front):
-        """What that front-end must have negotiated. DPDK's knows no EVENT_IDX: its figure there is the one without."""
+        """The features that this front-end must have negotiated. DPDK's has no EVENT_IDX, so its figure is the one
+        without."""
         return (VERSION_1 | (RING_PACKED if self.packed else 0) | (MRG_RXBUF if self.mergeable else 0) |
                 (IN_ORDER if self.in_order else 0) | (EVENT_IDX if self.event_index and front[:4] != "dpdk" else 0))
 
     def options(self):
-        """Of a measuring program."""
+        """Options of a measuring program."""
         return [option for option, wanted in (("--packed", self.packed), ("--mergeable", self.mergeable),
                                               ("--in-order", self.in_order),
                                               ("--event-idx", self.event_index)) if wanted]
 
     def keys(self):
-        """Of a device address of ours, and of DPDK's device arguments alike."""
+        """Keys of a device address; DPDK's device arguments have the same names."""
         return f"packed_vq={self.packed:d},mrg_rxbuf={self.mergeable:d},in_order={self.in_order:d}"
 
 
@@ -51,7 +52,7 @@ KINDS = [
 
 
 def fronts(kind):
-    """Who is measured on a kind: us, DPDK in its forms, and the limit."""
+    """The front-ends that are measured on a kind: ours, DPDK's paths, and the limit."""
     return ["vionet", "dpdk"] + (["dpdk-vectorized"] if kind.vectorized else []) + ["lean"]
 
 
@@ -69,8 +70,8 @@ def kind_of(name):
 
 
 def points(directions, quick):
-    """What one life of a front-end measures on the no-copy back-end: bursts at one length, lengths at one burst (the
-    back-end looks at neither, so that the two cannot play together)."""
+    """The points that one process measures on the no-copy back-end: all bursts at one length, all lengths at one
+    burst. The back-end looks at neither, so that they cannot influence each other."""
     chosen = []
     for direction in directions:
         for burst in (HEADLINE["burst"],) if quick else BURSTS:

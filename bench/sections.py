@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The parts of a run. Each takes what was wished for and returns a dictionary for its JSON file, with what could not be
-measured under "findings"."""
+"""The sections of a run. Each takes the options and returns a dictionary for its JSON file; "findings" says what
+could not be measured."""
 import os
 import statistics
 
@@ -17,113 +17,113 @@ import waiting
 HEADLINE_RING = rows.HEADLINE["ring"]
 
 
-def wanted(wish, kind, directions):
-    return [direction for direction in directions if wish.rows.search(f"{direction}-{kind.name}")]
+def wanted(options, kind, directions):
+    return [direction for direction in directions if options.rows.search(f"{direction}-{kind.name}")]
 
 
 def result(bench, is_shown=lambda row: True):
-    """What a bench found; the rows that are to be shown, printed."""
+    """The content of a section's file. Prints the rows that `is_shown` chooses."""
     found = figures.summaries(bench)
     figures.print_table(row for row in found if is_shown(row))
     return {"unit": "ns per packet", "rows": found, "findings": bench.findings,
             "disturbed": bench.disturbed, "left_out": bench.left_out}
 
 
-def nocopy_section(wish):
-    """Every row: bursts, lengths, rings; and two queue pairs on one thread."""
+def nocopy_section(options):
+    """Every row with its bursts, lengths and rings, and with two queue pairs on one thread."""
     jobs = []
     for kind in rows.KINDS:
-        directions = wanted(wish, kind, ("rx", "tx"))
+        directions = wanted(options, kind, ("rx", "tx"))
         if not directions:
             continue
-        for ring in kind.rings[:1] if wish.quick else kind.rings:
-            jobs.append((kind, ring, 1, rows.points(directions, wish.quick), rows.fronts(kind), ()))
-        if not wish.quick:
+        for ring in kind.rings[:1] if options.quick else kind.rings:
+            jobs.append((kind, ring, 1, rows.points(directions, options.quick), rows.fronts(kind), ()))
+        if not options.quick:
             two = [rows.point("inline", direction) for direction in directions]
             jobs.append((kind, kind.rings[0], 2, two, rows.fronts(kind), ()))
     if not jobs:
         return None
-    bench = nocopy.Bench(wish.rounds, 40 if wish.quick else 25)
+    bench = nocopy.Bench(options.rounds, 40 if options.quick else 25)
     bench.all(jobs, "no-copy back-end")
-    return result(bench, lambda row: figures.is_headline(row) or wish.all)
+    return result(bench, lambda row: figures.is_headline(row) or options.all)
 
 
-def forward_section(wish):
+def forward_section(options):
     """Two ports on one thread, each packet received on one and sent on the other."""
     jobs = []
     for kind in rows.KINDS:
-        directions = wanted(wish, kind, rows.FORWARDED)
+        directions = wanted(options, kind, rows.FORWARDED)
         points = [rows.point(form, direction) for direction in directions for form in ("inline", "cores")]
         if points:
             jobs.append((kind, kind.rings[0], 1, points, [one for one in rows.fronts(kind) if one != "lean"], ()))
     if not jobs:
         return None
-    bench = nocopy.Bench(wish.rounds, 40)
+    bench = nocopy.Bench(options.rounds, 40)
     bench.all(jobs, "forwarding")
     return result(bench)
 
 
-def growth_section(wish):
+def growth_section(options):
     """From small rings to the largest, and from one queue pair to eight on one thread."""
     jobs = []
     for kind in map(rows.kind_of, rows.GROWTH_KINDS):
-        points = [rows.point("inline", direction) for direction in wanted(wish, kind, ("rx", "tx"))]
+        points = [rows.point("inline", direction) for direction in wanted(options, kind, ("rx", "tx"))]
         sizes = [(ring, 1) for ring in rows.GROWTH_RINGS] + [(HEADLINE_RING, pairs) for pairs in rows.GROWTH_PAIRS[1:]]
         if points:
             jobs += [(kind, ring, pairs, points, ("vionet", "dpdk"), ("--packets", 2 * ring * pairs + 8192))
                      for ring, pairs in sizes]
-    if wish.quick or not jobs:
+    if options.quick or not jobs:
         return None
-    bench = nocopy.Bench(wish.rounds, 40)
+    bench = nocopy.Bench(options.rounds, 40)
     bench.all(jobs, "growth")
     return result(bench)
 
 
-def net_vhost_section(wish):
-    """Against testpmd, which copies."""
-    chosen = [(kind, wanted(wish, kind, ("rx", "tx"))) for kind in rows.KINDS if kind.rings == rows.RINGS]
+def net_vhost_section(options):
+    """Front-ends against testpmd, which copies."""
+    chosen = [(kind, wanted(options, kind, ("rx", "tx"))) for kind in rows.KINDS if kind.rings == rows.RINGS]
     chosen = [(kind, directions) for kind, directions in chosen if directions]
-    if wish.quick or not chosen:
+    if options.quick or not chosen:
         return None
-    bench = copies.Copying(min(wish.rounds, 3), 100)
+    bench = copies.Copying(min(options.rounds, 3), 100)
     bench.run(chosen)
     return result(bench)
 
 
-def devices_section(wish):
-    """Back-ends: a device of ours and testpmd, behind our front-end."""
-    chosen = [(kind, wanted(wish, kind, devices.DOINGS)) for kind in map(rows.kind_of, devices.KINDS)]
+def devices_section(options):
+    """Back-ends behind our front-end: our own device and testpmd."""
+    chosen = [(kind, wanted(options, kind, devices.DOINGS)) for kind in map(rows.kind_of, devices.KINDS)]
     chosen = [(kind, doings) for kind, doings in chosen if doings]
-    if wish.quick or not chosen:
+    if options.quick or not chosen:
         return None
-    bench = devices.Devices(wish.rounds, 100)
+    bench = devices.Devices(options.rounds, 100)
     bench.run(chosen)
     return result(bench)
 
 
-def programs_section(wish):
-    """Forwarders as whole programs, on the no-copy back-end in a program of its own; and AF_PACKET."""
-    chosen = [(mode, kind) for kind in map(rows.kind_of, rows.GROWTH_KINDS) for mode in wanted(wish, kind, rows.FORWARDED)]
-    if wish.quick or not chosen:
+def programs_section(options):
+    """Forwarders as whole programs, with the no-copy back-end in another program; and one over AF_PACKET."""
+    chosen = [(mode, kind) for kind in map(rows.kind_of, rows.GROWTH_KINDS) for mode in wanted(options, kind, rows.FORWARDED)]
+    if options.quick or not chosen:
         return None
-    findings, rounds, found = [], min(wish.rounds, 3), []
+    findings, rounds, found = [], min(options.rounds, 3), []
     for (mode, kind), samples in programs.forwarders(rounds, chosen, findings).items():
         one = {"row": f"{mode}-{kind}", "fronts": {who: figures.spread(values) for who, values in samples.items()}}
         figures.compare(one)
         found.append(one)
-        print(f"{one['row']:<24} vionet-fwd {figures.told(one['fronts'].get('vionet')):>22}   "
-              f"testpmd {figures.told(one['fronts'].get('dpdk')):>22}   ns per packet, ratio {one['ratio'] or 0:.2f}")
+        print(f"{one['row']:<24} vionet-fwd {figures.formatted(one['fronts'].get('vionet')):>22}   "
+              f"testpmd {figures.formatted(one['fronts'].get('dpdk')):>22}   ns per packet, ratio {one['ratio'] or 0:.2f}")
     kernel = {str(length): figures.spread(values) for length, values in programs.af_packet(rounds).items()}
     for length, one in kernel.items():
-        print(f"AF_PACKET over TAP, {length} bytes: {figures.told(one)} ns per packet")
+        print(f"AF_PACKET over TAP, {length} bytes: {figures.formatted(one)} ns per packet")
     return {"unit": "ns per packet", "rows": found, "af_packet": kernel, "findings": findings}
 
 
-def waiting_section(wish):
-    """Sleepers: how late they wake, what they cost."""
-    if wish.quick or wish.filtered:
+def waiting_section(options):
+    """Front-ends that sleep: how late they wake, and their processor time."""
+    if options.quick or options.filtered:
         return None
-    bench = waiting.Waiting(wish.rounds)
+    bench = waiting.Waiting(options.rounds)
     reason = waiting.forbidden()
     if reason is None:
         bench.run()
@@ -134,17 +134,17 @@ def waiting_section(wish):
         for name, unit, by in (("p50_us", "us", 1), ("p99_us", "us", 1), ("cpu_share", "% of a core", 100),
                                ("sleeps_per_second", "sleeps/s", 1)):
             print(f"{one['rate']:>6} packets/s  " + "   ".join(
-                f"{front} {figures.told(one['fronts'][front].get(name), by):>28}" for front in waiting.FRONTS) +
-                f"   ratio {figures.told(one['ratios'].get(name))}   {name.split('_')[0]}, {unit}")
+                f"{front} {figures.formatted(one['fronts'][front].get(name), by):>28}" for front in waiting.FRONTS) +
+                f"   ratio {figures.formatted(one['ratios'].get(name))}   {name.split('_')[0]}, {unit}")
     return {"unit": "microseconds, and shares of a core", "patience_us": waiting.PATIENCE, "rows": found,
             "findings": bench.findings, "left_out": bench.left_out}
 
 
-def instructions_section(wish):
-    """Counted, not timed."""
-    chosen = [(kind, wanted(wish, kind, ("rx", "tx"))) for kind in rows.KINDS]
+def instructions_section(options):
+    """Instructions, which are counted, not timed."""
+    chosen = [(kind, wanted(options, kind, ("rx", "tx"))) for kind in rows.KINDS]
     chosen = [(kind, directions) for kind, directions in chosen if directions]
-    if wish.quick or not chosen:
+    if options.quick or not chosen:
         return None
     if not instructions.available():
         print("instructions: valgrind is not installed (Debian package valgrind)")
@@ -156,9 +156,9 @@ def instructions_section(wish):
     return {"unit": "instructions per packet", "rows": found, "findings": []}
 
 
-def footprint_section(wish):
-    """Start-up time and memory, without hugepages: those are not seen in what a process holds."""
-    if wish.quick or wish.filtered:
+def footprint_section(options):
+    """Start-up time and memory. Without hugepages, which resident memory does not include."""
+    if options.quick or options.filtered:
         return None
     os.environ.pop("BENCH_HUGEPAGES", None)
     found = {"findings": []}
@@ -167,7 +167,7 @@ def footprint_section(wish):
     for front in ("vionet", "dpdk"):
         starts, resident = [], {}
         for pairs in (1, 8):
-            for _ in range(wish.rounds):
+            for _ in range(options.rounds):
                 try:
                     life = bench.life(front, kind, HEADLINE_RING, pairs, points, "--packets", 32768)
                 except nocopy.NotMeasured as reason:
@@ -180,13 +180,13 @@ def footprint_section(wish):
         found[front] = {"start_ms": figures.spread(starts), "resident_kib": resident[1]}
         if 8 in resident:
             found[front]["pair_kib"] = (resident[8] - resident[1]) / 7
-        print(f"{front:<7} " + "  ".join(f"{key} {figures.told(value) if isinstance(value, dict) else round(value)}"
+        print(f"{front:<7} " + "  ".join(f"{key} {figures.formatted(value) if isinstance(value, dict) else round(value)}"
                                         for key, value in found[front].items()))
     found["findings"] = bench.findings
     return found
 
 
-# In this order; those of the second list want the machine without our hugepages.
+# In this order. Those of the second list run without hugepages.
 WITH_HUGEPAGES = {"nocopy": nocopy_section, "forward": forward_section, "growth": growth_section,
                   "net_vhost": net_vhost_section, "devices": devices_section, "programs": programs_section,
                   "waiting": waiting_section}

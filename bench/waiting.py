@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Waiting for packets: a TAP interface, a back-end that carries its frames into a vhost-user ring, and a front-end that
-polls while they come and sleeps when there have been none for a while. How late it wakes, and its processor time."""
+"""Waiting for packets: how late a front-end wakes, and its processor time. Frames come from a TAP interface; a back-end
+carries them into a vhost-user ring; the front-end polls while they come and sleeps when none came for a while."""
 import contextlib
 import json
 import os
@@ -14,11 +14,11 @@ import machine
 
 FRONTS = ("vionet", "dpdk")
 POINTS = {0: 500, 1000: 1200, 100000: 600}  # frames per second: milliseconds
-PATIENCE = 20  # microseconds without a packet before it sleeps, of both
+PATIENCE = 20  # microseconds without a packet before a front-end sleeps
 INTERFACE = "wait0"
 FIGURES = ("p50_us", "p99_us", "cpu_share", "sleeps_per_second")
 SPACE = ["unshare", "--net", "sh", "-c", 'for of in all default; do '
-         'echo 1 2>/dev/null >/proc/sys/net/ipv6/conf/$of/disable_ipv6; done; exec "$@"', "sh"]  # nobody speaks unasked
+         'echo 1 2>/dev/null >/proc/sys/net/ipv6/conf/$of/disable_ipv6; done; exec "$@"', "sh"]  # the kernel sends nothing then
 
 
 @contextlib.contextmanager
@@ -31,7 +31,7 @@ def our_device(work, core):
 
 
 def life(front, peer, work):
-    """One process, all points by rate."""
+    """Runs one process and returns its points by rate."""
     front_core, back_core = machine.cores()
     machine.Hugepages.renew()
     command = ["nsenter", f"--net=/proc/{peer.child.pid}/ns/net", machine.BIN / f"waiting-{front}", "--socket", work / "s",
@@ -51,7 +51,7 @@ def life(front, peer, work):
 
 
 def complete(one):
-    """Every frame that was sent came, and at a rate that lets it sleep something woke it."""
+    """Fails unless every frame came and, at a rate that allows sleep, something woke the front-end."""
     if one["received"] != one["sent"] or one["gaps"]:
         raise NotMeasured(f"at {one['rate']} packets/s {one['sent']} were sent and {one['received']} received")
     if one["sent"] < one["rate"] * POINTS[one["rate"]] / 1000 * 0.9:
@@ -61,12 +61,12 @@ def complete(one):
 
 
 class NotMeasured(Exception):
-    """A front-end that did not come up, or frames that did not arrive."""
+    """A front-end did not start, or frames did not arrive."""
 
 
 class Waiting:
-    """Samples by (front-end, rate, number); each with the figures of one life. Lives are short and many, since a virtual
-    machine has slower and quicker moments of some seconds; so that two next to each other are compared, too."""
+    """Samples by (front-end, rate, number), each with the figures of one process. A virtual machine has slower and
+    faster moments of some seconds. So processes are short and many, and those that follow each other are compared."""
 
     def __init__(self, rounds):
         self.lives, self.samples, self.findings, self.left_out = 3 * rounds, {}, [], []
@@ -81,7 +81,7 @@ class Waiting:
         print(f"waiting: {self.lives} lives of each", flush=True)
 
     def measure(self, front, number, peer, work):
-        """A second try, if something got lost."""
+        """Runs a process, and once more if something was lost."""
         for last in (False, True):
             try:
                 found = life(front, peer, work)
@@ -93,7 +93,7 @@ class Waiting:
                     self.finding(front, str(reason))
                 continue
             finally:
-                time.sleep(0.1)  # the back-end notices that it has left
+                time.sleep(0.1)  # until the back-end has noticed that it is gone
             for rate, one in found.items():
                 self.samples[front, rate, number] = one
             return
@@ -108,12 +108,12 @@ class Waiting:
                  "ratios": {name: ratio for name in FIGURES if (ratio := self.ratio(rate, name))}} for rate in POINTS]
 
     def values(self, front, rate, name):
-        """By number."""
+        """The samples by number."""
         found = {number: self.samples.get((front, rate, number)) for number in range(self.lives)}
         return {number: one[name] for number, one in found.items() if one is not None and name in one}
 
     def ratio(self, rate, name):
-        """Ours to theirs, of lives next to each other; None if nothing of the kind was measured."""
+        """The ratio of ours to DPDK's over processes that followed each other; None if nothing was measured."""
         ours, theirs = (self.values(front, rate, name) for front in FRONTS)
         pairs = [ours[number] / theirs[number] for number in ours if theirs.get(number)]
         return figures.spread(pairs) if pairs else None
@@ -126,7 +126,7 @@ class Waiting:
 
 
 def forbidden():
-    """Why this cannot be measured here; None if it can."""
+    """Why waiting cannot be measured here; None if it can."""
     if os.geteuid() != 0 or not pathlib.Path("/dev/net/tun").exists():
         return "a TAP in a network namespace of its own wants root and /dev/net/tun"
     return None

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A receiver that polls while packets come and sleeps when there have been none for a while, for the front-end that
- * includes this after loops.h. It has defined
+ * A receiver that polls while packets come and sleeps when none came for a while. A front-end includes this after
+ * loops.h and has defined
  *
- *   look_again(packets, count)   asks for a signal where that is apart from sleeping, then a receive burst
- *   fall_asleep(milliseconds)    until packets wait or the time is over; 1 if something woke it
+ *   look_again(packets, count)   asks for a signal where sleeping does not, then receives a burst
+ *   fall_asleep(milliseconds)    sleeps until packets wait or the time is over; 1 if something woke it
  */
 #ifndef BENCH_ADAPTIVE_H
 #define BENCH_ADAPTIVE_H
@@ -24,7 +24,7 @@ static inline void account(struct awake *a, packet_t **packets, uint16_t count, 
 			a->gaps++;
 		a->expected = frame->number + 1;
 		a->frames++;
-		/* Only the first one found it asleep. */
+		/* Only the first frame found it asleep. */
 		if (woken != 0 && i == 0 && a->woken < a->room)
 			a->late[a->woken++] = woken - frame->sent;
 	}

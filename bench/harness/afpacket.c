@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a user has without this library: a forwarder between two kernel interfaces over AF_PACKET sockets, and frames
- * for it. Both interfaces are TAPs made here, in a network namespace of this process alone.
+ * For comparison: a forwarder between two kernel interfaces over AF_PACKET sockets, and frames for it. Both
+ * interfaces are TAPs, made here in a network namespace of this process.
  *
  *   afpacket --core N --peer-core N [--seconds N] [--bytes N]
  *
  * One thread writes frames into the first TAP and reads them from the second, the other forwards with recvmmsg() and
- * sendmmsg(), 64 frames a call. Prints one line of JSON.
+ * sendmmsg(), 64 frames per call. Prints one line of JSON.
  */
 #define _GNU_SOURCE 1
 #include "worker.h"
@@ -64,7 +64,7 @@ static int packet_socket(const char *name)
 	return fd;
 }
 
-/* No more than a few frames in flight, so that none is dropped and every one is forwarded. */
+/* Few frames are in flight at a time, so that none is dropped. */
 static void *far_end(void *argument)
 {
 	static uint8_t frame[FRAME] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x88, 0xb5}, room[FRAME];
@@ -75,7 +75,7 @@ static void *far_end(void *argument)
 		while (written - arrived < IN_FLIGHT && write(taps[0], frame, (size_t)bytes) == bytes)
 			written++;
 		while (read(taps[1], room, sizeof(room)) > 0)
-			arrived += memcmp(room, frame, ETH_HLEN) == 0; /* the kernel may say something of its own */
+			arrived += memcmp(room, frame, ETH_HLEN) == 0; /* the kernel may send frames of its own */
 	}
 	return NULL;
 }
@@ -129,13 +129,13 @@ int main(int argc, char **argv)
 		default: return 1;
 		}
 	if (unshare(CLONE_NEWNET) != 0)
-		err(2, "a network namespace of our own wants root");
+		err(2, "a network namespace needs root");
 	taps[0] = tap("in0");
 	taps[1] = tap("out0");
 	int in = packet_socket("in0"), out = packet_socket("out0");
 	if (pthread_create(&far, NULL, far_end, NULL) != 0 || pthread_create(&clock, NULL, measure, &seconds) != 0)
 		errx(2, "no threads");
-	usleep(10000); /* let the others leave this core before we hurry */
+	usleep(10000); /* let the other threads leave this core first */
 	pin_to(core);
 	hurry(1);
 	forward(in, out);

@@ -109,7 +109,7 @@ static int give_config(struct message *m)
 	return (int)m->size;
 }
 
-/* Does what a message asks. Returns the bytes of the reply's payload, -1 for none. */
+/* Handles a message. Returns the bytes of the reply's payload, or -1 for no reply. */
 static int obey(struct backend *b, struct message *m, const int *files, uint32_t file_count)
 {
 	static uint64_t status;
@@ -138,7 +138,7 @@ static int obey(struct backend *b, struct message *m, const int *files, uint32_t
 	}
 }
 
-/* One message in, at most one out. Returns 0 when the front-end is gone. */
+/* Receives one message and sends at most one. Returns 0 when the front-end is gone. */
 static int serve_message(struct backend *b, int s)
 {
 	union { char room[CMSG_SPACE(8 * sizeof(int))]; struct cmsghdr align; } control;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A vhost-user back-end that offers exactly the features it is told to, for one front-end at a time: the handshake is
- * in a thread of its own, the rings are worked by whoever includes ring.h. Written from QEMU's
- * docs/interop/vhost-user.rst.
+ * A vhost-user back-end for one front-end at a time, which offers exactly the features it is given. The handshake has a
+ * thread of its own; whoever includes ring.h works the rings. Written from QEMU's docs/interop/vhost-user.rst.
  */
 #ifndef BENCH_BACKEND_H
 #define BENCH_BACKEND_H
@@ -24,20 +23,20 @@ struct backend {
 	char path[48];
 	uint64_t offer, negotiated;
 	uint32_t pairs;
-	int direct; /* the front-end is this very process: its addresses are ours */
+	int direct; /* the front-end is in this process: its addresses are valid here */
 	int listener;
 	pthread_t thread;
 	_Atomic int stop, connected;
-	struct region guest[MAX_REGIONS], user[MAX_REGIONS]; /* by the addresses in descriptors, and those in messages */
+	struct region guest[MAX_REGIONS], user[MAX_REGIONS]; /* by addresses in descriptors, and by addresses in messages */
 	uint32_t region_count;
 	void *mapped[MAX_REGIONS];
 	size_t mapped_length[MAX_REGIONS];
-	struct ring ring[2 * MAX_PAIRS + 1]; /* pair n: receive 2n, transmit 2n + 1; a control ring, never worked */
+	struct ring ring[2 * MAX_PAIRS + 1]; /* pair n: receive 2n, transmit 2n + 1; then an unused control ring */
 };
 
-/* Listens; ends the program with a sentence if it cannot. */
+/* Listens. If it cannot, the program ends with a sentence. */
 void backend_open(struct backend *b, const char *path, uint64_t offer, uint32_t pairs, int direct);
-/* Waits until the rings of all pairs are in use. 0, or -1 when the time is over. */
+/* Waits until the rings of all pairs are in use. Returns 0, or -1 when the time is over. */
 int backend_wait(struct backend *b, double seconds);
 void backend_close(struct backend *b);
 

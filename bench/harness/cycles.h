@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <x86intrin.h>
 
-/* The time stamp counter, when all before it is done and nothing after it has begun. */
+/* The time stamp counter, after everything before it and before anything after it. */
 static inline uint64_t cycles(void)
 {
 	_mm_lfence();
@@ -14,7 +14,7 @@ static inline uint64_t cycles(void)
 	return now;
 }
 
-/* What reading it twice takes, at its quickest. */
+/* The least time between two readings. */
 static inline uint64_t cycles_of_nothing(void)
 {
 	uint64_t least = ~0ull;
@@ -27,10 +27,9 @@ static inline uint64_t cycles_of_nothing(void)
 }
 
 /*
- * What a moment on this core is like. A chain of multiplications, each of which waits for the one before for three
- * cycles of the core's own clock, tells how fast that clock goes. Additions that wait for nothing tell whether the core
- * is shared with a neighbour unseen from here: the other hyperthread, which may be another machine's. Then they take
- * half as long again, and so does everything else.
+ * What a moment on this core is like. In a chain of multiplications each waits for the one before, three cycles of the
+ * core: so the chain measures the core's clock. Independent additions show whether the other hyperthread is busy, which
+ * may belong to another virtual machine: then they take half as long again, and so does everything else.
  */
 struct moment {
 	double clock; /* ticks of the time stamp counter in one cycle of the core */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Serves a device of our own on one core until it is ended.
+ * Serves one of this library's devices on one core until it is ended.
  *
  *     device --core N SOCKET WIRE
  */

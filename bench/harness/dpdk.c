@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* DPDK's virtio-user as a front-end, through the public ethdev functions, in the same process as the back-end. */
+/* DPDK's virtio-user as a front-end, through the public ethdev functions, in the process of the back-end. */
 #include "front.h"
 
 #include <err.h>
@@ -50,7 +50,7 @@ static inline uint8_t *data_of(packet_t *packet)
 	return rte_pktmbuf_mtod(packet, uint8_t *);
 }
 
-/* As its l3fwd-power example does; but that looks no more once it has asked, and may sleep while a packet waits. */
+/* Like DPDK's example l3fwd-power, but looks once more after asking: that example may sleep while a packet waits. */
 static inline uint16_t look_again(packet_t **packets, uint16_t count)
 {
 	rte_eth_dev_rx_intr_enable(0, 0);
@@ -80,12 +80,12 @@ static void check(int result, const char *what)
 	}
 }
 
-/* Its environment layer, with hugepages if BENCH_HUGEPAGES is set; what it logs is kept, for the names of the paths. */
-static void start_environment(const struct wish *w)
+/* Starts the environment layer, with hugepages if BENCH_HUGEPAGES is set. Its log is kept: it names the paths. */
+static void start_environment(const struct front_options *w)
 {
 	char lcores[16], memory[16], prefix[32], devices[MAX_PORTS][256];
 	int huge = getenv("BENCH_HUGEPAGES") != NULL;
-	uint32_t megabytes = 48 + w->packets / 340; /* 2.5 kB and its share of the rest for each */
+	uint32_t megabytes = 48 + w->packets / 340; /* about 3 kB for each packet */
 	char *arguments[24] = {"dpdk", "--no-pci", "--single-file-segments", "--no-telemetry", "--no-shconf",
 	                       "--iova-mode=va"};
 	int count = 6;
@@ -114,7 +114,7 @@ static void start_environment(const struct wish *w)
 	check(rte_eal_init(count, arguments) < 0 ? -rte_errno : 0, "rte_eal_init");
 }
 
-static void start_port(uint16_t port, const struct wish *w)
+static void start_port(uint16_t port, const struct front_options *w)
 {
 	struct rte_eth_conf config = {.intr_conf.rxq = (uint32_t)w->interrupts};
 	struct rte_eth_rxconf receive = {0};
@@ -130,11 +130,11 @@ static void start_port(uint16_t port, const struct wish *w)
 		      "rte_eth_dev_rx_intr_ctl_q");
 }
 
-void front_start(const struct wish *w)
+void front_start(const struct front_options *w)
 {
 	start_environment(w);
 	front_pairs = w->pairs;
-	/* A cache of twice a bulk of 256, the largest there is. */
+	/* The largest cache there is. */
 	pool = rte_pktmbuf_pool_create("packets", w->packets, 512, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 	check(pool == NULL ? -rte_errno : 0, "rte_pktmbuf_pool_create");
 	for (port_count = 0; port_count < w->ports; port_count++)
@@ -150,7 +150,7 @@ void front_stop(void)
 	rte_eal_cleanup();
 }
 
-/* This version tells them in its log only. */
+/* This version names them in its log only. */
 uint64_t front_features(void)
 {
 	static const char words[] = "set features: ";
@@ -161,7 +161,7 @@ uint64_t front_features(void)
 	return found;
 }
 
-/* The name of the path: this version of DPDK says it in its log only, "virtio: using NAME on port 0". */
+/* Prints the name of the path, from the log: "virtio: using NAME on port 0". */
 static void path(FILE *out, const char *key, const char *direction)
 {
 	const char *found = "", *line = log_text;

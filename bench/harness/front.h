@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a front-end is to the measuring program: made for a row's options, then driven by loops that are the same
- * source for all (loops.h). Each front-end gives a program of its own: measure-vionet, measure-dpdk, measure-lean.
+ * A front-end as the measuring program sees it: started with a row's options, then driven by loops whose source is the
+ * same for all (loops.h). Each front-end makes a program of its own: measure-vionet, measure-dpdk, measure-lean.
  */
 #ifndef BENCH_FRONT_H
 #define BENCH_FRONT_H
@@ -12,12 +12,12 @@
 
 enum { MAX_BURST = 64, MAX_PORTS = 2 };
 
-struct wish {
+struct front_options {
 	int packed, mergeable, in_order, event_index, vectorized, size_stats, joined, interrupts;
 	uint32_t ring, pairs, ports, packets; /* descriptors, queue pairs, back-ends, packets in the pool */
 	int core;
-	char path[MAX_PORTS][64]; /* of the back-ends, which listen there already */
-	struct backend *backend;  /* those of our own; the lean one knows no other */
+	char path[MAX_PORTS][64]; /* sockets on which the back-ends listen */
+	struct backend *backend;  /* those in this process; the lean front-end has no others */
 };
 
 /* Cycles per part of a loop: {receive, free} or {allocate, send}. */
@@ -27,29 +27,29 @@ struct parts {
 
 extern const char front_name[];
 
-/* Brings all ports up; ends the program with a sentence if it cannot. */
-void front_start(const struct wish *w);
+/* Starts all ports. If it cannot, the program ends with a sentence. */
+void front_start(const struct front_options *w);
 void front_stop(void);
-/* Feature bits in use, as the front-end knows it. */
+/* Feature bits in use, according to the front-end. */
 uint64_t front_features(void);
-/* What it uses: one JSON member or several, "rx_path" and "tx_path" among them. */
+/* Prints JSON members about what it uses, among them "rx_path" and "tx_path". */
 void front_describe(FILE *out);
 
 /*
- * So many bursts on every pair of port 0; they return how many packets moved. Sending waits for room, but not for ever.
- * With parts, the cycles of each call are added up there.
+ * Bursts on every pair of port 0; both return how many packets moved. Sending waits for room, but not forever. If parts
+ * is given, the cycles of each call are added there.
  */
 uint64_t front_receive(uint32_t bursts, uint16_t burst);
 uint64_t front_send(uint32_t bursts, uint16_t burst, uint32_t bytes);
 uint64_t front_receive_parts(uint32_t bursts, uint16_t burst, struct parts *parts);
 uint64_t front_send_parts(uint32_t bursts, uint16_t burst, uint32_t bytes, struct parts *parts);
-/* Each burst is sent as far as there is room, then one received: what comes back from the other side counts. */
+/* Sends a burst as far as there is room, then receives one: what comes back from the other side counts. */
 uint64_t front_echo(uint32_t bursts, uint16_t burst, uint32_t bytes);
-/* Both ways between two ports, as a forwarder on one core does. swap: the frame's two addresses change places. */
+/* Forwards between two ports, both ways, on one core. swap: swaps the frame's two addresses. */
 uint64_t front_forward(uint32_t bursts, uint16_t burst, int swap);
 
 struct awake;
-/* Of pair 0 of port 0: polls while packets come, sleeps else, until a moment on the monotonic clock (adaptive.h). */
+/* Receives on pair 0 of port 0 until a monotonic time: polls while packets come, else sleeps (adaptive.h). */
 void front_adaptive(struct awake *awake, uint64_t end);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The limit: the least a front-end can do on each kind of ring. It trusts the device, has no packets, no pool and no
- * statistics, and buffers stay with their ids; so it moves the cache lines that must be moved, and nothing else.
+ * The limit: the least that a front-end can do on each kind of ring. It trusts the device, has no packets, no pool
+ * and no statistics, and a buffer stays with its id. So it moves the cache lines that must move, and nothing else.
  */
 #include "front.h"
 #include "lean.h"
@@ -93,8 +93,9 @@ static void *memory(size_t bytes)
 	return m;
 }
 
-/* A split ring whose receive side is full, or a packed one. */
-static void lay_out(struct lane *l, struct ring *r, const struct wish *w, int receive, struct region *everything)
+/* Lays out a ring, split or packed, and fills it if it receives. */
+static void lay_out(struct lane *l, struct ring *r, const struct front_options *w, int receive,
+                    struct region *everything)
 {
 	char *m = memory(64 * (size_t)w->ring + 4096);
 	*r = (struct ring){.packed = w->packed, .in_order = w->in_order, .headers = w->mergeable, .size = w->ring,
@@ -122,7 +123,7 @@ static void lay_out(struct lane *l, struct ring *r, const struct wish *w, int re
 		r->available[1] = (uint16_t)(l->posted = w->ring);
 }
 
-void front_start(const struct wish *w)
+void front_start(const struct front_options *w)
 {
 	static struct region everything = {0, ~0ull, 0};
 	uint16_t (*const takes[2][2][2])(struct lane *, uint16_t) = {

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The least that a front-end can do on each kind of ring, as functions to be made special for every kind (lean.c). */
+/* The least that a front-end can do, as functions that lean.c specialises for each kind of ring. */
 #ifndef BENCH_LEAN_H
 #define BENCH_LEAN_H
 
 #include "ring.h"
 
-enum { STRIDE = 2048 + 192 }; /* an odd number of cache lines, so that headers do not meet in one cache set */
+enum { STRIDE = 2048 + 192 }; /* an odd number of cache lines, so that headers are spread over cache sets */
 
 struct lane {
 	struct ring *ring; /* the device's view, for the pointers in it */
 	uint32_t mask, size;
-	uint32_t used, posted; /* free running counts */
+	uint32_t used, posted; /* counts that wrap by themselves */
 	uint32_t used_slot, post_slot;
 	uint16_t used_wrap, post_wrap; /* packed: AVAIL and USED bits of a used, and of an available descriptor */
 	uint64_t buffers;
-	uint64_t sum; /* so that what is read counts for something */
+	uint64_t sum; /* of what is read, so that the compiler keeps the reads */
 };
 
 static inline uint64_t buffer(const struct lane *l, uint32_t id)
@@ -64,7 +64,7 @@ send_split(struct lane *l, uint16_t count, uint32_t bytes, int in_order)
 	if (count > room)
 		count = (uint16_t)room;
 	for (uint16_t i = 0; i < count; i++, posted++) {
-		/* What was posted a round ago in this place has been used in this place. */
+		/* The used entry of this slot names a buffer that is free again; in order, it is the slot's own. */
 		uint32_t id = in_order || posted <= mask ? posted & mask : r->used->ring[posted & mask].id;
 		r->descriptors[id].len = bytes + HEADER_BYTES;
 		if (!in_order)
@@ -113,7 +113,7 @@ take_packed(struct lane *l, uint16_t count, int mergeable, int in_order)
 			sum += merged(l, id);
 		if (!in_order)
 			d->addr = buffer(l, id);
-		/* Available in the next round, whose bits are the reverse: AVAIL as its wrap counter, USED not. */
+		/* Available in the next round, whose bits are inverted: AVAIL equals its wrap counter, USED does not. */
 		uint32_t flags = (~wrap & AVAIL_BIT) | (wrap & USED_BIT) | VRING_DESC_F_WRITE;
 		__atomic_store_n(word_of(d), word(STRIDE, id, flags), __ATOMIC_RELEASE);
 		go_on(l, &slot, &wrap, 1);
@@ -131,7 +131,7 @@ static inline void reclaim_packed(struct lane *l, int in_order)
 		if ((found >> 48 & (AVAIL_BIT | USED_BIT)) != l->used_wrap)
 			return;
 		uint32_t slots = 1;
-		if (in_order) { /* ids are slots: all up to that one */
+		if (in_order) { /* ids are slots: everything up to that one is used */
 			uint32_t id = (uint16_t)(found >> 32);
 			slots += id >= l->used_slot ? id - l->used_slot : id + l->size - l->used_slot;
 		}

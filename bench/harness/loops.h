@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The loops that are timed, for the front-end that includes this: it has said what a packet_t is, and defined
+ * The timed loops, for the front-end that includes this and has defined packet_t and
  *
  *   take(port, pair, packets, count)   the receive burst          allocate(packets, count)         count or 0
  *   give(port, pair, packets, count)   the transmit burst         release(packets, count)
  *   set_length(packet, bytes)                                     data_of(packet)
  *
- * An application does no less: it receives and frees, it allocates, sets a length and sends.
+ * Any application does at least that: receive and free, or allocate, set a length and send.
  */
 #ifndef BENCH_LOOPS_H
 #define BENCH_LOOPS_H
@@ -14,7 +14,7 @@
 #include "cycles.h"
 #include "front.h"
 
-enum { PATIENCE = 1 << 20 }; /* turns without room before a burst is given up */
+enum { PATIENCE = 1 << 20 }; /* turns without room before a burst is abandoned */
 
 static uint32_t front_pairs;
 

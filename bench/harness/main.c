@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a front-end costs per packet, against a back-end in the same process that copies nothing.
+ * Measures what a front-end costs per packet, against a back-end in the same process that copies nothing.
  *
  *   measure-NAME [options] FORM/DIRECTION/BURST/BYTES...
  *
- * With --socket PATH, once for each port, the back-end is another program that listens there, and FORM is peer.
+ * With --socket PATH, once for each port, the back-end is another program that listens there, and FORM is "peer".
  *
  * FORM       inline  one thread: the back-end does its part between two timed stretches of bursts
- *            cores   the back-end on a core of its own: the cache lines travel, both sides run at once
- *            parts   as inline, each call timed by itself, what the clock takes subtracted
- * DIRECTION  rx, tx; echo: sent, and received when the back-end gives it back; or io, macswap: forwarding both ways between two back-ends
+ *            cores   the back-end has a core of its own: both sides run at once, and cache lines travel
+ *            parts   as inline, but each call is timed, less the time of the clock itself
+ * DIRECTION  rx, tx
+ *            echo    send, and receive what the back-end returns
+ *            io, macswap  forward both ways between two back-ends
  *
- * Prints one line of JSON about the front-end, and one for each point: time per packet ("all"; cycles of the core for
- * inline and parts, nanoseconds for the others), the median over groups of packets and the tenths at both ends. A group is long enough for a ring to go round a few times and short enough
- * to be undisturbed most of the time. Only groups count whose core was not shared while they ran (cycles.h); when
- * there are too few of them the point takes up to eight times as long, and then says how few there were.
+ * Prints one line of JSON about the front-end, and one for each point: the time per packet ("all"), in cycles of the
+ * core for inline and parts, else in nanoseconds. It is the median over groups of packets, with the first and the
+ * last tenth. A group is long enough for a ring to go round a few times and short enough to be undisturbed most of
+ * the time. A group counts only if its core was not shared while it ran (cycles.h). If there are too few such groups,
+ * the point takes up to eight times as long, and then says how few there were.
  */
 #define _GNU_SOURCE 1
 #include "cycles.h"
@@ -44,7 +47,7 @@ static struct point parse_point(const char *text)
 	if (p.form == FORMS || p.direction == DIRECTIONS)
 		errx(1, "%s: no such form or direction", text);
 	if (p.direction >= IO)
-		setting.wish.ports = 2;
+		setting.options.ports = 2;
 	p.burst = (uint16_t)burst;
 	p.bytes = bytes;
 	return p;
@@ -61,14 +64,14 @@ static uint32_t number(const char *text, uint32_t most)
 
 static void stranger(const char *path)
 {
-	if (setting.strangers == MAX_PORTS || strlen(path) >= sizeof(setting.wish.path[0]))
+	if (setting.peers == MAX_PORTS || strlen(path) >= sizeof(setting.options.path[0]))
 		errx(1, "--socket %s: too many, or too long", path);
-	strcpy(setting.wish.path[setting.strangers++], path);
+	strcpy(setting.options.path[setting.peers++], path);
 }
 
 static void parse_options(int argc, char **argv)
 {
-	struct wish *w = &setting.wish;
+	struct front_options *w = &setting.options;
 	const struct option options[] = {
 		{"packed", 0, &w->packed, 1}, {"mergeable", 0, &w->mergeable, 1}, {"in-order", 0, &w->in_order, 1},
 		{"event-idx", 0, &w->event_index, 1}, {"vectorized", 0, &w->vectorized, 1}, {"size-stats", 0, &w->size_stats, 1},
@@ -106,14 +109,14 @@ static char folder[] = "/tmp/vionet-bench-XXXXXX";
 
 static void leave_nothing(void)
 {
-	for (uint32_t port = 0; port < setting.wish.ports && setting.strangers == 0; port++)
-		unlink(setting.wish.path[port]);
+	for (uint32_t port = 0; port < setting.options.ports && setting.peers == 0; port++)
+		unlink(setting.options.path[port]);
 	rmdir(folder);
 }
 
 static void listen_ourselves(void)
 {
-	const struct wish *w = &setting.wish;
+	const struct front_options *w = &setting.options;
 	uint64_t offer = (w->packed ? BIT(F_RING_PACKED) : 0) | (w->mergeable ? BIT(F_MRG_RXBUF) : 0) |
 	                 (w->in_order ? BIT(F_IN_ORDER) : 0) | (w->event_index ? BIT(F_EVENT_IDX) : 0) |
 	                 (w->joined ? BIT(F_GUEST_CSUM) | BIT(F_GUEST_TSO4) : 0) | BIT(F_INDIRECT_DESC);
@@ -121,23 +124,23 @@ static void listen_ourselves(void)
 		err(1, "cannot make a folder in /tmp");
 	atexit(leave_nothing);
 	for (uint32_t port = 0; port < w->ports; port++) {
-		snprintf(setting.wish.path[port], sizeof(w->path[port]), "%s/%u", folder, port);
+		snprintf(setting.options.path[port], sizeof(w->path[port]), "%s/%u", folder, port);
 		backend_open(&setting.backends[port], w->path[port], offer, w->pairs, 1);
 	}
-	setting.wish.backend = setting.backends;
+	setting.options.backend = setting.backends;
 }
 
-/* The front-end brought up, and a line about it. */
+/* Starts the front-end and prints the line about it. */
 static void start(void)
 {
 	setting.resident_before = resident_kib();
 	double begin = seconds(CLOCK_MONOTONIC);
-	front_start(&setting.wish);
-	for (uint32_t port = 0; port < setting.wish.ports && setting.strangers == 0; port++)
+	front_start(&setting.options);
+	for (uint32_t port = 0; port < setting.options.ports && setting.peers == 0; port++)
 		if (backend_wait(&setting.backends[port], 10) < 0)
 			errx(2, "%s does not use the rings of port %u", front_name, port);
 	double took = seconds(CLOCK_MONOTONIC) - begin;
-	uint64_t features = setting.strangers > 0 ? front_features() : setting.backends[0].negotiated;
+	uint64_t features = setting.peers > 0 ? front_features() : setting.backends[0].negotiated;
 	printf("{\"front\":\"%s\",\"start_ms\":%.3f,\"resident_kib\":%ld,\"negotiated\":%llu,\"hertz\":%.0f,", front_name,
 	       took * 1e3, resident_kib() - setting.resident_before, (unsigned long long)features, setting.hertz);
 	front_describe(stdout);
@@ -155,22 +158,22 @@ int main(int argc, char **argv)
 	for (int i = optind; i < argc; i++)
 		points[count++] = parse_point(argv[i]);
 	for (int i = 0; i < count; i++)
-		if ((points[i].form == PEER) != (setting.strangers > 0))
-			errx(1, "%s: form peer goes with --socket", points[i].text);
-	if (setting.wish.packets == 0)
-		setting.wish.packets = 16384;
+		if ((points[i].form == PEER) != (setting.peers > 0))
+			errx(1, "%s: the form peer and --socket need each other", points[i].text);
+	if (setting.options.packets == 0)
+		setting.options.packets = 16384;
 	find_frequency();
-	if (setting.strangers == 0)
+	if (setting.peers == 0)
 		listen_ourselves();
-	else if (setting.strangers != (int)setting.wish.ports)
-		errx(1, "%u sockets are wanted", setting.wish.ports);
+	else if (setting.peers != (int)setting.options.ports)
+		errx(1, "there must be %u --socket options", setting.options.ports);
 	start();
-	pin_to(setting.wish.core);
+	pin_to(setting.options.core);
 	find_quiet();
 	for (int i = 0; i < count; i++)
 		measure(&points[i]);
 	front_stop();
-	for (uint32_t port = 0; port < setting.wish.ports && setting.strangers == 0; port++)
+	for (uint32_t port = 0; port < setting.options.ports && setting.peers == 0; port++)
 		backend_close(&setting.backends[port]);
 	return 0;
 }

@@ -11,10 +11,10 @@
 enum { GROUP_PACKETS = 8192, MAX_GROUPS = 20000, LEAST_GROUPS = 15, PROLONGED = 4 };
 
 struct setting setting = {
-	.wish = {.ring = 1024, .pairs = 1, .ports = 1, .core = -1}, .peer_core = -1, .milliseconds = 60,
+	.options = {.ring = 1024, .pairs = 1, .ports = 1, .core = -1}, .peer_core = -1, .milliseconds = 60,
 	.quiet_crowd = 1e9,
 };
-static uint64_t nothing; /* cycles between two looks at the clock */
+static uint64_t nothing; /* cycles between two readings of the clock */
 
 double seconds(clockid_t clock)
 {
@@ -39,7 +39,7 @@ static int by_size(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* A tenth of the moments are as quiet as that, unless the option --crowd knows of quieter ones. */
+/* A tenth of the moments are this quiet, unless the option --crowd gives a lower value. */
 void find_quiet(void)
 {
 	double crowds[300];
@@ -52,15 +52,15 @@ void find_quiet(void)
 
 /* ---- one stretch ------------------------------------------------------------------------------------------------- */
 
-/* The back-end's part, for every ring the direction uses. */
+/* Does the back-end's part, on every ring of the direction. */
 static void device_step(const struct point *p, uint32_t frames)
 {
-	for (uint32_t port = 0; port < setting.wish.ports; port++)
-		for (uint32_t pair = 0; pair < setting.wish.pairs; pair++) {
+	for (uint32_t port = 0; port < setting.options.ports; port++)
+		for (uint32_t pair = 0; pair < setting.options.pairs; pair++) {
 			if (p->direction != TX)
 				ring_fill(receive_ring(&setting.backends[port], pair), frames, p->bytes);
 			if (p->direction != RX)
-				ring_drain(transmit_ring(&setting.backends[port], pair), setting.wish.ring);
+				ring_drain(transmit_ring(&setting.backends[port], pair), setting.options.ring);
 		}
 }
 
@@ -78,14 +78,15 @@ static uint64_t bursts(const struct point *p, uint32_t count, struct parts *part
 struct group {
 	uint64_t packets, cycles;
 	struct parts parts;
-	double crowd, clock; /* before or after, whichever was worse; the mean of both */
+	double crowd, clock; /* the worse of before and after; the mean of both */
 };
 
-/* Stretches of a quarter of a ring, or 256 packets, until the group is full. */
+/* Runs stretches of a quarter of a ring, 256 packets at most, until the group is full. */
 static struct group measure_group(const struct point *p)
 {
-	uint32_t lot = setting.wish.ring / 4 < 256 ? setting.wish.ring / 4 : 256, count = lot / p->burst > 0 ? lot / p->burst : 1;
-	uint64_t least = (setting.wish.ring > 4096 ? 1ull : 4ull) * setting.wish.ring * setting.wish.pairs;
+	uint32_t chunk = setting.options.ring / 4 < 256 ? setting.options.ring / 4 : 256;
+	uint32_t count = chunk / p->burst > 0 ? chunk / p->burst : 1;
+	uint64_t least = (setting.options.ring > 4096 ? 1ull : 4ull) * setting.options.ring * setting.options.pairs;
 	const int waits = p->form == CORES || p->form == PEER;
 	struct group g = {0};
 	struct moment before = look_around();
@@ -122,8 +123,8 @@ static void print_quantiles(const char *name, double *samples, uint32_t count)
 }
 
 /*
- * One of a group's times per packet: 0 all of it, 1 the first part, 2 the second. Where one core works alone it is told
- * in cycles of that core, whose clock is not always the same; else in nanoseconds.
+ * One of a group's times per packet: 0 the whole, 1 the first part, 2 the second. In cycles where one core works alone,
+ * since its clock is not always the same; else in nanoseconds.
  */
 static double time_of(const struct point *p, const struct group *g, int part)
 {
@@ -144,7 +145,7 @@ static void print_times(const struct point *p, const struct group *groups, uint3
 	}
 }
 
-/* Quiet groups brought to the front. Returns how many there are. */
+/* Moves quiet groups to the front and returns how many there are. */
 static uint32_t sort_out(struct group *groups, uint32_t count)
 {
 	uint32_t quiet = 0;
@@ -157,7 +158,7 @@ static uint32_t sort_out(struct group *groups, uint32_t count)
 	return quiet;
 }
 
-/* Groups until the time is over and enough of them were quiet. Returns how many; *packets: moved in all. */
+/* Runs groups until the time is over and enough were quiet. Returns how many; *packets: how many packets moved. */
 static uint32_t collect(const struct point *p, struct group *groups, uint64_t *packets)
 {
 	double begin = seconds(CLOCK_MONOTONIC), limit = setting.milliseconds * 1e-3;
@@ -176,7 +177,7 @@ static uint32_t collect(const struct point *p, struct group *groups, uint64_t *p
 void measure(const struct point *p)
 {
 	static struct group groups[MAX_GROUPS];
-	struct worker worker = {.backends = setting.backends, .ports = setting.wish.ports, .pairs = setting.wish.pairs,
+	struct worker worker = {.backends = setting.backends, .ports = setting.options.ports, .pairs = setting.options.pairs,
 	                        .bytes = p->bytes, .core = setting.peer_core, .fill = p->direction != TX,
 	                        .drain = p->direction != RX};
 	uint64_t packets = 0;
@@ -192,7 +193,7 @@ void measure(const struct point *p)
 	hurry(1);
 	for (int warm = 0; warm < 2; warm++)
 		packets += measure_group(p).packets;
-	const int moves = packets > 0; /* a vectorized path may not take small bursts at all */
+	const int moves = packets > 0; /* a vectorized path may refuse small bursts */
 	double begin = seconds(CLOCK_MONOTONIC), own = seconds(CLOCK_THREAD_CPUTIME_ID), peer = 0;
 	if (p->form == CORES) {
 		peer = seconds(worker.clock);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What main.c sets up and measure.c measures with. */
+/* What main.c sets and measure.c uses. */
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
 
@@ -17,11 +17,11 @@ struct point {
 };
 
 struct setting {
-	struct wish wish;
+	struct front_options options;
 	struct backend backends[MAX_PORTS];
-	int peer_core, strangers; /* strangers: back-ends that are other programs, their number */
-	uint32_t milliseconds, fixed_groups; /* how long a point lasts, or of how many groups it is */
-	double quiet_crowd;                  /* of a quiet moment (cycles.h) */
+	int peer_core, peers; /* peers: how many back-ends are other programs */
+	uint32_t milliseconds, fixed_groups; /* how long a point lasts, or how many groups it has */
+	double quiet_crowd;                  /* in a quiet moment (cycles.h) */
 	long resident_before;                /* KiB without the front-end */
 	double hertz;                        /* of the time stamp counter */
 };

@@ -20,7 +20,7 @@ struct order {
 	uint64_t rate, begin, end;
 };
 
-enum { MOST_TICKS = 10000 }; /* a second; of a higher rate each tick sends several */
+enum { MOST_TICKS = 10000 }; /* per second; at a higher rate each tick sends several frames */
 
 static int orders[2], answers[2];
 
@@ -28,7 +28,7 @@ static int open_interface(const char *name)
 {
 	struct sockaddr_ll at = {.sll_family = AF_PACKET};
 	struct ifreq request = {.ifr_flags = IFF_UP};
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), on = 1; /* protocol 0: it receives nothing */
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), on = 1; /* protocol 0: receives nothing */
 	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
 	at.sll_ifindex = (int)if_nametoindex(name);
 	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
@@ -44,16 +44,17 @@ static void sleep_until(uint64_t time)
 		;
 }
 
-/* Moments half as far apart as the rate says to half as far again, so that they keep no step with anything else. */
+/* Between half and one and a half of the gap that the rate gives, so that frames keep no step with anything else. */
 static uint64_t carry_out(int fd, const struct order *o)
 {
 	struct paced_frame frame = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1}, PACED_TYPE, 0, 0, {0}};
-	uint64_t lot = o->rate > MOST_TICKS ? o->rate / MOST_TICKS : 1, gap = o->rate == 0 ? 0 : lot * 1000000000 / o->rate;
+	uint64_t at_once = o->rate > MOST_TICKS ? o->rate / MOST_TICKS : 1;
+	uint64_t gap = o->rate == 0 ? 0 : at_once * 1000000000 / o->rate;
 	uint64_t sent = 0, next = o->begin;
 	uint32_t x = 1;
 	while (o->rate > 0 && next < o->end) {
 		sleep_until(next);
-		for (uint64_t i = 0; i < lot; i++) {
+		for (uint64_t i = 0; i < at_once; i++) {
 			frame.number = sent;
 			frame.sent = nanoseconds();
 			sent += send(fd, &frame, sizeof(frame), 0) == sizeof(frame);

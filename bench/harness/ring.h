@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The device side of one ring, split or packed, that moves no data: it takes what the driver made available and says
- * it was used, as many at a time as it is told to. Whatever a front-end costs is then its own cost.
+ * The device side of one ring, split or packed, without moving data: it takes what the driver made available and
+ * marks it used, as many entries at a time as it is told. So what is measured is the front-end's own cost.
  *
- * Of a receive buffer it touches the header line alone, and that only where a header is read by any driver: with
- * MRG_RXBUF (num_buffers). Both front-ends find the same lines in the same state.
+ * In a receive buffer it touches only the header line, and only with MRG_RXBUF, where every driver reads num_buffers.
+ * All front-ends find the same lines in the same state.
  */
 #ifndef BENCH_RING_H
 #define BENCH_RING_H
@@ -17,7 +17,7 @@
 
 enum { HEADER_BYTES = 12, MAX_REGIONS = 16, AHEAD = 8 };
 
-/* Memory the driver shares: what it calls `start` lies here at start + shift. */
+/* Memory that the driver shares: its address `start` is mapped here at start + shift. */
 struct region {
 	uint64_t start, length, shift;
 };
@@ -28,15 +28,15 @@ struct ring {
 	struct vring_desc *descriptors; /* split */
 	uint16_t *available;            /* flags, index, entries, used event */
 	struct vring_used *used;
-	uint16_t *available_event; /* behind the used entries */
+	uint16_t *available_event; /* after the used entries */
 	struct vring_packed_desc *packed_ring;
 	struct vring_packed_desc_event *device_event;
-	uint32_t next; /* split: available entries taken, free running; packed: slot */
+	uint32_t next; /* split: available entries taken, a count that wraps; packed: slot */
 	uint16_t wrap; /* packed: AVAIL and USED bits of a used descriptor in this round */
 	const struct region *regions;
 	uint32_t region_count;
 	_Atomic int started, enabled;
-	uint64_t frames; /* given back so far */
+	uint64_t frames; /* returned so far */
 };
 
 enum { AVAIL_BIT = 1 << VRING_PACKED_DESC_F_AVAIL, USED_BIT = 1 << VRING_PACKED_DESC_F_USED };
@@ -49,7 +49,7 @@ static inline void *ring_at(const struct ring *r, uint64_t address)
 	return NULL;
 }
 
-/* What every device writes before a frame (virtio 1.4, 5.1.9.4.1). */
+/* Writes what every device writes before a frame (virtio 1.4, 5.1.9.4.1). */
 static inline void write_header(const struct ring *r, uint64_t address)
 {
 	struct virtio_net_hdr_v1 header = {.num_buffers = 1};
@@ -58,7 +58,7 @@ static inline void write_header(const struct ring *r, uint64_t address)
 		memcpy(at, &header, HEADER_BYTES);
 }
 
-/* The line of a header soon to be written, asked for in time: it is with the front-end. */
+/* Prefetches the line of a header that will be written soon: the front-end's core has it. */
 static inline void expect_header(const struct ring *r, uint64_t address)
 {
 	void *at = ring_at(r, address);
@@ -77,12 +77,12 @@ static inline void split_publish(struct ring *r, uint32_t count)
 {
 	r->next += count;
 	r->frames += count;
-	if (r->event_index) /* half a round away: never crossed, so never a kick */
+	if (r->event_index) /* half a round away: never reached, so no kick */
 		*r->available_event = (uint16_t)(r->next + 0x8000);
 	__atomic_store_n(&r->used->idx, (uint16_t)r->next, __ATOMIC_RELEASE);
 }
 
-/* The loops work on copies of what they need: a store to a ring could be one to *r as far as the compiler knows. */
+/* The loops work on copies: the compiler cannot know that a store to the ring is not one to *r. */
 static inline void split_fill(struct ring *r, uint32_t count, uint32_t length)
 {
 	const uint32_t mask = r->size - 1, next = r->next;
@@ -106,7 +106,7 @@ static inline void split_drain(struct ring *r, uint32_t count)
 	const uint32_t mask = r->size - 1, next = r->next;
 	const uint16_t *entries = r->available + 2;
 	struct vring_used_elem *used = r->used->ring;
-	if (r->in_order) /* one entry, that of the last, for all of them (2.7.9) */
+	if (r->in_order) /* one entry, for the last buffer, covers all of them (2.7.9) */
 		used[next & mask] = (struct vring_used_elem){entries[(next + count - 1) & mask], 0};
 	else
 		for (uint32_t i = 0; i < count; i++)
@@ -116,7 +116,7 @@ static inline void split_drain(struct ring *r, uint32_t count)
 
 /* ---- packed ------------------------------------------------------------------------------------------------------ */
 
-/* Where a loop is, apart from *r for the reason above. */
+/* The position of a loop; a copy of *r for the reason above. */
 struct place {
 	struct vring_packed_desc *ring;
 	uint32_t slot, size;
@@ -137,7 +137,7 @@ static inline void step(struct place *p, uint32_t slots)
 	}
 }
 
-/* Length, id and flags of a descriptor are one aligned word: one load reads, one store shows all three. */
+/* Length, id and flags of a descriptor are one aligned word: one load reads and one store writes all three. */
 static inline uint64_t load_word(const struct place *p)
 {
 	return __atomic_load_n((uint64_t *)(void *)&p->ring[p->slot].len, __ATOMIC_ACQUIRE);
@@ -163,8 +163,8 @@ static inline void packed_leave(struct ring *r, const struct place *p, uint32_t 
 }
 
 /*
- * The first of a lot is shown last, as back-ends that work in batches do: a driver that polls would otherwise fight
- * for each line of the ring while it is being written.
+ * The first descriptor of a call is written last, as back-ends do that handle many at a time. Otherwise a driver that
+ * polls would compete for each line of the ring while it is written.
  */
 static inline uint32_t packed_fill(struct ring *r, uint32_t most, uint32_t length)
 {
@@ -193,7 +193,7 @@ static inline uint32_t packed_fill(struct ring *r, uint32_t most, uint32_t lengt
 	return done;
 }
 
-/* A buffer of several descriptors has its id in the last and is used in the slot of the first (2.8.6). */
+/* A buffer of several descriptors has its id in the last one and is used in the slot of the first (2.8.6). */
 static inline uint32_t packed_drain(struct ring *r, uint32_t most)
 {
 	struct place p = place_of(r), first = p;
@@ -216,13 +216,13 @@ static inline uint32_t packed_drain(struct ring *r, uint32_t most)
 		else if (!in_order)
 			use(&head, 0, id);
 	}
-	if (done > 0) /* in order: one used descriptor, that of the last buffer, for all of them (2.8.8) */
+	if (done > 0) /* in order: one used descriptor, for the last buffer, covers all of them (2.8.8) */
 		use(&first, 0, in_order ? id : first_id);
 	packed_leave(r, &p, done);
 	return done;
 }
 
-/* Whether so many slots are available; drivers make them available in order, so that the last tells. */
+/* Whether that many slots are available. Drivers make them available in order, so the last one decides. */
 static inline int packed_has(const struct ring *r, uint32_t slots)
 {
 	struct place p = place_of(r);
@@ -232,7 +232,7 @@ static inline int packed_has(const struct ring *r, uint32_t slots)
 
 /* ---- either ------------------------------------------------------------------------------------------------------ */
 
-/* Frames of so many bytes into at most so many receive buffers. Returns how many there were. */
+/* Puts frames of that length into receive buffers, up to a count. Returns how many there were. */
 static inline uint32_t ring_fill(struct ring *r, uint32_t most, uint32_t bytes)
 {
 	if (r->packed)
@@ -243,7 +243,7 @@ static inline uint32_t ring_fill(struct ring *r, uint32_t most, uint32_t bytes)
 	return count;
 }
 
-/* At most so many sent frames given back. Returns how many there were. */
+/* Returns sent frames, up to a count, and says how many there were. */
 static inline uint32_t ring_drain(struct ring *r, uint32_t most)
 {
 	if (r->packed)
@@ -254,7 +254,7 @@ static inline uint32_t ring_drain(struct ring *r, uint32_t most)
 	return count;
 }
 
-/* At least so many wait. */
+/* Whether at least that many wait. */
 static inline int ring_has(const struct ring *r, uint32_t count)
 {
 	return r->packed ? packed_has(r, count) : split_waiting(r) >= count;

@@ -4,9 +4,8 @@
  *
  *   serve --core N [--packed] [--mergeable] [--in-order] [--bytes N] SOCKET...
  *
- * Fills every receive ring and empties every transmit ring of every socket. Prints a line each fifth of a second once
- * all are in use: frames taken from the transmit rings, nanoseconds, and the share of the time in which there was
- * nothing to do.
+ * Fills every receive ring and empties every transmit ring of every socket. Once all are in use, prints a line five
+ * times a second: frames taken from the transmit rings, nanoseconds, and the share of the time with nothing to do.
  */
 #define _GNU_SOURCE 1
 #include "worker.h"
@@ -80,7 +79,7 @@ int main(int argc, char **argv)
 		}
 	worker.ports = (uint32_t)(argc - optind);
 	if (worker.ports < 1 || worker.ports > SOCKETS)
-		errx(1, "one socket or two are wanted");
+		errx(1, "there must be one socket or two");
 	signal(SIGTERM, ask_to_stop);
 	for (uint32_t i = 0; i < worker.ports; i++)
 		backend_open(&backends[i], argv[optind + (int)i], offer, 1, 0);

@@ -42,7 +42,7 @@ static inline uint8_t *data_of(packet_t *packet)
 static inline uint16_t look_again(packet_t **packets, uint16_t count)
 {
 	(void)packets, (void)count;
-	return 0; /* vionet_rx_wait() does, after it has asked for the signal */
+	return 0; /* vionet_rx_wait() looks again after it has asked for the signal */
 }
 
 static inline int fall_asleep(int milliseconds)
@@ -60,7 +60,7 @@ static void check(int result)
 		errx(2, "%s", vionet_error());
 }
 
-void front_start(const struct wish *w)
+void front_start(const struct front_options *w)
 {
 	struct vionet_pool_config settings = VIONET_SIZED(struct vionet_pool_config);
 	settings.packets = w->packets;

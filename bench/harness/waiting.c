@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What it takes to wait for packets: how late a sleeper wakes, and the processor time of polling while packets come and
- * sleeping in between.
+ * The cost of waiting for packets: how late a sleeping front-end wakes, and the processor time of polling while packets
+ * come and sleeping in between.
  *
  *   waiting-NAME --socket PATH --interface NAME --core N --sender-core N [--patience MICROSECONDS] RATE/MILLISECONDS...
  *
- * A device listens on PATH whose other side is the TAP interface; both are made before. Frames are written into the
- * interface at each rate (per second) for so long. Prints one line of JSON about the front-end, and one for each rate.
+ * A device must listen on PATH with the TAP interface as its other side. Frames are written into the interface at each
+ * rate (per second) for that time. Prints one line of JSON about the front-end, and one for each rate.
  */
 #define _GNU_SOURCE 1
 #include "front.h"
@@ -24,7 +24,7 @@ static int sender_core = -1;
 static const char *interface;
 static uint64_t patience = 20000;
 
-static void parse_options(int argc, char **argv, struct wish *w)
+static void parse_options(int argc, char **argv, struct front_options *w)
 {
 	static const struct option options[] = {
 		{"socket", 1, NULL, 's'}, {"interface", 1, NULL, 'i'}, {"core", 1, NULL, 'c'}, {"sender-core", 1, NULL, 'b'},
@@ -40,7 +40,7 @@ static void parse_options(int argc, char **argv, struct wish *w)
 		default: exit(1);
 		}
 	if (w->path[0][0] == 0 || interface == NULL || optind == argc)
-		errx(1, "--socket, --interface and a RATE/MILLISECONDS are wanted");
+		errx(1, "--socket, --interface and a RATE/MILLISECONDS are needed");
 }
 
 static uint64_t processor_time(void)
@@ -61,7 +61,7 @@ static double percentile(const struct awake *a, double part)
 	return (double)a->late[(uint32_t)(part * (double)(a->woken - 1))] / 1e3;
 }
 
-/* One rate for one stretch of time, or an error: a figure of lost frames would be one of something else. */
+/* Measures one rate for one stretch of time. Lost frames are an error, since they would falsify the figure. */
 static void wait_for(uint32_t rate, uint32_t milliseconds, struct awake *a)
 {
 	*a = (struct awake){.patience = patience, .late = a->late, .room = MOST_LATE};
@@ -82,7 +82,8 @@ static void wait_for(uint32_t rate, uint32_t milliseconds, struct awake *a)
 
 int main(int argc, char **argv)
 {
-	struct wish w = {.ring = 1024, .pairs = 1, .ports = 1, .packets = 16384, .core = -1, .event_index = 1, .interrupts = 1};
+	struct front_options w = {.ring = 1024, .pairs = 1, .ports = 1, .packets = 16384, .core = -1, .event_index = 1,
+	                          .interrupts = 1};
 	static uint64_t late[MOST_LATE];
 	struct awake awake = {.late = late};
 	parse_options(argc, argv, &w);

@@ -6,7 +6,7 @@
 #include <sched.h>
 
 enum { THROWS = 100, GAMES = 50 };
-enum { IMPATIENCE = 64 }; /* turns in vain after which less than a lot is taken */
+enum { IDLE_TURNS = 64 }; /* turns without work after which less than a chunk is taken */
 
 void pin_to(int core)
 {
@@ -24,8 +24,8 @@ void hurry(int on)
 }
 
 /*
- * Frames are taken a quarter of a ring at a time, or 256: a back-end that took each as it came would fight with the
- * front-end for the line the index is in, and that fight would be all there is to measure.
+ * Takes frames in chunks of a quarter of a ring, 256 at most. A back-end that took each as it came would compete with
+ * the front-end for the line of the index, and nothing but that would be measured.
  */
 static uint32_t turn(struct worker *w, int impatient)
 {
@@ -34,16 +34,16 @@ static uint32_t turn(struct worker *w, int impatient)
 		for (uint32_t pair = 0; pair < w->pairs; pair++) {
 			struct ring *receive = receive_ring(&w->backends[port], pair);
 			struct ring *transmit = transmit_ring(&w->backends[port], pair);
-			uint32_t lot = receive->size / 4 < 256 ? receive->size / 4 : 256;
-			if (w->fill && receive->enabled && ring_has(receive, impatient ? 1 : lot))
-				done += ring_fill(receive, lot, w->bytes);
-			if (w->drain && transmit->enabled && ring_has(transmit, impatient ? 1 : lot))
-				done += ring_drain(transmit, lot);
+			uint32_t chunk = receive->size / 4 < 256 ? receive->size / 4 : 256;
+			if (w->fill && receive->enabled && ring_has(receive, impatient ? 1 : chunk))
+				done += ring_fill(receive, chunk, w->bytes);
+			if (w->drain && transmit->enabled && ring_has(transmit, impatient ? 1 : chunk))
+				done += ring_drain(transmit, chunk);
 		}
 	return done;
 }
 
-/* Two lines thrown back and forth. Cores of a virtual machine move, and may be two halves of one core now and then. */
+/* Passes two lines back and forth. Cores of a virtual machine move, and may at times be halves of one core. */
 static _Alignas(256) _Atomic uint32_t there;
 static _Alignas(256) _Atomic uint32_t back;
 
@@ -67,7 +67,7 @@ uint64_t round_trip(int core)
 	there = back = 0;
 	if (pthread_create(&other, NULL, throw_back, &core) != 0)
 		errx(1, "no thread");
-	while (back == 0) /* it must have left our core */
+	while (back == 0) /* until it has left this core */
 		sched_yield();
 	for (uint32_t i = 1; i <= THROWS * GAMES;) {
 		uint64_t begin = cycles();
@@ -92,7 +92,7 @@ static void *work(void *argument)
 	w->running = 1;
 	uint64_t last = cycles();
 	while (!w->stop) {
-		uint32_t done = turn(w, in_vain > IMPATIENCE);
+		uint32_t done = turn(w, in_vain > IDLE_TURNS);
 		uint64_t now = __rdtsc();
 		if (done > 0) {
 			w->busy += now - last;
@@ -100,7 +100,7 @@ static void *work(void *argument)
 		} else {
 			w->idle += now - last;
 			in_vain++;
-			for (int i = 0; i < 4; i++) /* each look takes a line away from the front-end */
+			for (int i = 0; i < 4; i++) /* each look takes a line from the front-end */
 				_mm_pause();
 		}
 		last = now;
@@ -115,7 +115,7 @@ void worker_start(struct worker *w)
 	if (pthread_create(&w->thread, NULL, work, w) != 0)
 		errx(1, "no thread");
 	pthread_getcpuclockid(w->thread, &w->clock);
-	while (!w->running) /* it must have left our core before we hurry */
+	while (!w->running) /* until it has left this core */
 		sched_yield();
 }
 

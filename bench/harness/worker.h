@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The device side on a core of its own: fills every receive ring and empties every transmit ring without a pause. */
+/* The device side on a core of its own: fills all receive rings and empties all transmit rings without a pause. */
 #ifndef BENCH_WORKER_H
 #define BENCH_WORKER_H
 
@@ -12,14 +12,14 @@ struct worker {
 	int core, fill, drain;
 	pthread_t thread;
 	_Atomic int stop, running;
-	_Atomic uint64_t idle, busy; /* cycles without and with work, so that it shows which side waits for which */
+	_Atomic uint64_t idle, busy; /* cycles without and with work, which show which side waits for the other */
 	clockid_t clock;             /* of its processor time */
 };
 
 void pin_to(int core);
-/* Ahead of every ordinary program on this core, if we have the right to; or an ordinary one again. */
+/* Gives the caller priority over ordinary programs on this core, if permitted, or takes it away again. */
 void hurry(int on);
-/* Cycles a cache line takes to another core and back, at its quickest: how far apart the two are. */
+/* The least cycles that a cache line takes to another core and back: the distance of the two. */
 uint64_t round_trip(int core);
 void worker_start(struct worker *w);
 void worker_stop(struct worker *w);
