@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The form of vionet.h: lines of at most 100 columns; every function has a comment that says since when it is there, and
-lists one error a line; the chapters are those of its first comment.
+lists one error a line; the chapters are those of its first comment, and the files of Sources/VioNetABI follow them.
 """
 import pathlib
 import re
@@ -51,36 +51,49 @@ def chapters(text):
                    and not match[0].startswith("typedef")} for name, body in zip(parts[1::2], parts[2::2])}
 
 
-def chapter_faults(text):
+def chapter_faults(text, implemented):
+    """`implemented`: functions by the name of the file in Sources/VioNetABI."""
     declared = chapters(text)
     listed = re.search(r"chapters of this file: ([^.]*)\.", re.sub(r"\n \* ?", " ", text))
     faults = []
     if not listed or [each.strip() for each in listed[1].split(",")] != list(declared):
         faults.append(f"the first comment lists other chapters than {', '.join(declared)}")
+    for chapter, names in declared.items():
+        for name in sorted(names - implemented.get(chapter, set())):
+            faults.append(f"{name} is of chapter {chapter}, and not in Sources/VioNetABI/{chapter}.swift")
     return faults
 
 
-def can_fail(text):
+def implementations():
+    return {path.stem: set(re.findall(r"@c\((vionet_\w+)\)", path.read_text()))
+            for path in (ROOT / "Sources/VioNetABI").glob("*.swift")}
+
+
+def can_fail(text, implemented):
     planted = [
         text.replace("#define VIONET_H\n", "#define VIONET_H\n" + "/*" + "x" * 100 + "*/\n", 1),
         text.replace(" * Any thread. Since 0.1.\n */\nint vionet_stop(", " * Any thread.\n */\nint vionet_stop(", 1),
         text.replace(" *   -EALREADY   the port is started\n", " *   -EALREADY, -EINVAL: the port is started\n", 1),
         text.replace("of this file: Library, Devices", "of this file: Devices, Library", 1),
     ]
-    return all(each != text and len(faults_of(each)) > len(faults_of(text)) for each in planted)
+    moved = {name: functions - {"vionet_stop"} for name, functions in implemented.items()}
+    count = len(faults_of(text, implemented))
+    return (all(each != text and len(faults_of(each, implemented)) > count for each in planted)
+            and len(faults_of(text, moved)) > count)
 
 
-def faults_of(text):
-    return long_lines("vionet.h", text) + comment_faults(text) + chapter_faults(text)
+def faults_of(text, implemented):
+    return long_lines("vionet.h", text) + comment_faults(text) + chapter_faults(text, implemented)
 
 
 def main():
     text = (ROOT / "include/vionet.h").read_text()
-    faults = faults_of(text)
+    implemented = implementations()
+    faults = faults_of(text, implemented)
     print("\n".join(faults))
     declared = chapters(text)
     print(f"{len(declared)} chapters, {sum(len(each) for each in declared.values())} functions, {len(faults)} faults")
-    if not can_fail(text):
+    if not can_fail(text, implemented):
         sys.exit("FAIL: a planted fault went unseen")
     sys.exit(1 if faults else 0)
 
