@@ -45,6 +45,11 @@
 
 #include <vionet.h>
 
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wnullability-extension"
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -76,6 +81,10 @@ void vionet_control_close(struct vionet_control *VIONET_NULLABLE control);
 
 /* The sentence of this thread's last failed vionet_control_open(), "" before the first. Since 0.1. */
 const char *VIONET_NONNULL vionet_control_error(void);
+
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
 
 #ifdef __cplusplus
 }
