@@ -23,19 +23,30 @@ make --no-print-directory B=build/instrumented INSTRUMENT=1 objects >"$work/make
   { cat "$work/make"; fail "make"; }
 
 fuzz=$build/fuzz
-mkdir -p "$fuzz/objects"
-sed -n 's/.*\bKERNEL(\([a-z_]*\))(.*/\1 kernel_\1/p' Tests/support/simulated_kernel.h | sort -u >"$work/names"
-[ "$(wc -l <"$work/names")" -ge 12 ] || fail "hardly any function found in simulated_kernel.h"
-for object in build/instrumented/objects/*.o; do
-  objcopy --redefine-syms="$work/names" "$object" "$fuzz/objects/${object##*/}" || fail "objcopy $object"
-done
+mkdir -p "$fuzz"
+
+# rename_calls TARGET: the library's objects with the names that its calls of libc have for the target, in $work/objects
+rename_calls() {
+  local object
+  rm -rf "$work/objects"
+  mkdir "$work/objects" || fail "mkdir"
+  sed -n 's/.*\bKERNEL(\([a-z0-9_]*\))(.*/\1 kernel_\1/p' Tests/support/simulated_kernel.h "Tests/fuzz/$1.c" |
+    sort -u >"$work/names"
+  [ "$(wc -l <"$work/names")" -ge 12 ] || fail "hardly any function found in simulated_kernel.h"
+  for object in build/instrumented/objects/*.o; do
+    objcopy --redefine-syms="$work/names" "$object" "$work/objects/${object##*/}" || fail "objcopy $object"
+  done
+  # The control socket's target makes up vionet.h itself.
+  if [ "$1" = control_requests ]; then rm "$work"/objects/{SoftDevice,VioNet,VioNetABI}.o || fail "rm"; fi
+}
 
 # The targets themselves look for leaks after each input.
 export ASAN_OPTIONS=detect_leaks=0:handle_abort=1
 
 prepare() { # name target
+  rename_calls "$2"
   "$clang" -std=gnu11 -O1 -g -Wall -Wextra -Werror -Wno-unused-function -DFUZZ_GUIDED -fsanitize=fuzzer,address \
-    -pthread -Iinclude "Tests/fuzz/$2.c" "$fuzz"/objects/*.o -o "$fuzz/$1" -lbsd >"$work/link" 2>&1 ||
+    -pthread -Iinclude "Tests/fuzz/$2.c" "$work"/objects/*.o -o "$fuzz/$1" -lbsd >"$work/link" 2>&1 ||
     { tail -n 20 "$work/link"; fail "linking $1"; }
   mkdir -p "$fuzz/corpus-$1"
   "$build/test-bin/fuzz-$2" --corpus "$fuzz/corpus-$1" 64 || fail "no inputs to start from"
@@ -67,8 +78,8 @@ one_target() {
   return "$status"
 }
 
-each=$(((seconds + 6) / 7))
-for target in ${FUZZ_TARGETS:-pci_space vhost_user_replies device_rings concurrent_device}; do
+each=$(((seconds + 8) / 9))
+for target in ${FUZZ_TARGETS:-pci_space vhost_user_replies device_rings control_requests concurrent_device}; do
   [ "$target" = concurrent_device ] && [ "$seconds" -lt 60 ] && continue
   run_case "$target" one_target "$target"
 done

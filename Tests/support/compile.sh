@@ -21,7 +21,7 @@ compile() { # file, further compiler arguments...: the program is build/test-bin
   shift
   case $file in /*) source=$file ;; esac
   mkdir -p "$build/test-bin" || return 1
-  if grep -q '^#include "\(../support/\)\?control_client.h"' "$source"; then package=vionet-control; fi
+  if grep -q '^#include \("\(../support/\)\?control_client.h"\|<vionet-control.h>\)' "$source"; then package=vionet-control; fi
   case $file in *.cpp) compiler=${CXX:-g++} flags=(-std=c++11) ;; esac
   # shellcheck disable=SC2046
   $compiler "${flags[@]}" -O2 -g -Wall -Wextra -Werror -pthread $(pkg-config --cflags $package) "$@" "$source" \
