@@ -16,16 +16,21 @@ sanitized() { # test
 }
 
 # The control socket, instrumented as for the fuzzers.
-objects=$build/instrumented/objects
+cd "$root" || exit 1
+objects=(build/instrumented/objects/{VioNetControl,Linux}.o)
+for source in Sources/CLinux/*.c; do
+  source=${source##*/}
+  objects+=("build/instrumented/objects/${source%.c}.o")
+done
 clang=$(dirname "$(readlink -f "$(command -v "${SWIFTC:-swiftc}")")")/clang
-make -C "$root" --no-print-directory B=build/instrumented INSTRUMENT=1 \
-  build/instrumented/objects/{VioNetControl,Linux,sentence,unix_listen}.o >"$work/make" 2>&1 ||
+make --no-print-directory B=build/instrumented INSTRUMENT=1 "${objects[@]}" >"$work/make" 2>&1 ||
   { cat "$work/make"; fail "make"; }
 
+# clang does not define the macro by which gcc tells of the sanitizer.
 control_sanitized() { # test
-  "$clang" -std=gnu11 -O1 -g -fsanitize=address -pthread "-I$stage/include" "$root/Tests/abi/$1.c" \
-    "$objects"/{VioNetControl,Linux,sentence,unix_listen}.o -Wl,--gc-sections -o "$work/$1" "-L$stage/lib" -lvionet \
-    -Wl,-rpath,"$stage/lib" || fail "compiling $1"
+  "$clang" -std=gnu11 -O1 -g -fsanitize=address -D__SANITIZE_ADDRESS__ -pthread "-I$stage/include" "Tests/abi/$1.c" \
+    "${objects[@]}" -o "$work/$1" "-L$stage/lib" -lvionet -lbsd -Wl,-rpath,"$stage/lib" 2>"$work/link" ||
+    { cat "$work/link"; fail "compiling $1"; }
   ASAN_OPTIONS=$ASAN_OPTIONS:quarantine_size_mb=16 inner_tap "$work/$1" || fail "$1"
 }
 
