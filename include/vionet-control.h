@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vionet-control.h - a local socket through which others look at this program's ports and set them
+ * vionet-control.h - a local socket through which other programs watch this program's ports and
+ * change their settings
  *
- * For vionetctl (stats, set, events) and, by HTTP, for whatever reads Prometheus text. A program opts in with one call
- * and then serves the socket from its own loop: there is no thread.
+ * Its clients are vionetctl (stats, set, events) and, by HTTP, anything that reads Prometheus
+ * text. A program opens the socket with one call and serves it from its own loop; there is no
+ * thread.
  *
  *     struct vionet_control *control;
  *     vionet_control_open("/run/app.sock", &control);
@@ -12,12 +14,15 @@
  *
  *     cc app.c $(pkg-config --cflags --libs vionet-control)
  *
- * It is a library of its own, libvionet-control, which knows vionet.h and no more; libvionet does not need it.
+ * libvionet-control is a library of its own, which uses vionet.h like any program. libvionet does
+ * not need it.
  *
- * Errors: calls that return int return 0 or more, or a negative errno; vionet_control_error() then says what is wrong.
+ * Calls that return int return 0 or more, or a negative errno. vionet_control_error() then says
+ * what is wrong.
  *
- * The socket has mode 0600: whoever can open it, the same user and root, may do all of the following. A request is one
- * line, the answer some lines of which the last begins with "ok" or "error":
+ * The socket has mode 0600: only the same user and root can open it, and they may do everything
+ * below. A request is one line. The answer is one or more lines, of which the last begins with
+ * "ok" or "error".
  *
  *     help                            these requests
  *     list                            port NUMBER STATE DEVICE
@@ -31,14 +36,16 @@
  *     set PORT queue_pairs COUNT
  *     set PORT coalesce rx|tx all|QUEUE PACKETS MICROSECONDS
  *     set PORT rss [key=HEX] [table=QUEUE,...] [types=TYPE,...|all] [unclassified=QUEUE]
- *                                     TYPE: ipv4, tcp4, udp4, ipv6, tcp6, udp6, and the last three with _ex; what is not
- *                                     named stays as it is
- *     events                          then, one a line as they happen: TIME port NUMBER EVENT, TIME in seconds of 1970
+ *                                     TYPE: ipv4, tcp4, udp4, ipv6, tcp6, udp6, ipv6_ex, tcp6_ex or
+ *                                     udp6_ex. What is not named keeps its value
+ *     events                          from then on a line for each event: TIME port NUMBER EVENT,
+ *                                     with TIME in seconds since 1970
  *     GET /metrics HTTP/1.1           all counters of all ports as Prometheus text, for
  *                                     curl --unix-socket /run/app.sock http://localhost/metrics
  *
- * "error" is followed by the errno's number and a sentence. Connections that ask nothing for 5 s, or leave an answer
- * unread for so long, are closed; 16 may be open. A request has at most 4095 bytes.
+ * "error" is followed by the number of the errno and a sentence. A request has at most 4095 bytes.
+ * At most 16 connections may be open. A connection is closed if it sends no request, or does not
+ * read an answer, for 5 s; one that follows events may stay silent.
  */
 #ifndef VIONET_CONTROL_H
 #define VIONET_CONTROL_H
@@ -57,29 +64,43 @@ extern "C" {
 struct vionet_control; /* one socket */
 
 /*
- * Makes the socket. A socket of a program that is no more is replaced; one that is served, and a file that is none, are
- * left alone. The ports that are shown are all of this process at any time. Takes one place of vionet_event_add().
- * -EINVAL; -ENAMETOOLONG the path has more than 107 bytes; -EADDRINUSE; -ENOSPC 4 sockets are open, or no place for a
- * callback is left; -ENOENT, -EACCES, -ENOMEM, -EMFILE. Any thread. Since 0.1.
+ * Makes the socket. If the file is a socket of a program that has ended, it is replaced. A socket
+ * that another program serves, and a file that is no socket, stay as they are. The socket shows
+ * all ports of this process. The first socket of a process takes one place of vionet_event_add().
+ * Any thread. Since 0.1. Errors:
+ *   -EINVAL        an argument is NULL, or the path is empty
+ *   -ENAMETOOLONG  the path has more than 107 bytes
+ *   -EADDRINUSE    another program serves the socket, or the file is no socket
+ *   -ENOSPC        4 sockets are open, or vionet_event_add() has no place left
+ *   -ENOENT        the folder does not exist
+ *   -EACCES        this process may not write to the folder
+ *   -ENOMEM        no memory
+ *   -EMFILE        no file descriptor
  */
 int vionet_control_open(const char *VIONET_NULLABLE path,
                         struct vionet_control *VIONET_NULLABLE *VIONET_NULLABLE control);
 
-/* A descriptor that is readable when there is something to do, for poll or epoll. The library's own. Since 0.1. */
+/*
+ * A descriptor for poll or epoll, which is readable when vionet_control_process() has something to
+ * do. It belongs to the library. Since 0.1.
+ */
 int vionet_control_fd(const struct vionet_control *VIONET_NONNULL control);
 
 /*
- * Does what there is to do, at most one request of each connection, and returns how many requests that were. Never waits
- * for a connection. A request may wait for a device, though, as the call that it stands for: settings and a device's own
- * counters for up to 3 s a command, so that a program which cannot have that calls this from a thread of its own.
- * One thread at a time. Since 0.1.
+ * Does what there is to do, at most one request of each connection. Returns the number of
+ * requests. It never waits for a connection. But a request that calls the device waits as the call
+ * of vionet.h does: settings and a device's own counters take up to 3 s for each command. A
+ * program that cannot wait calls this from a thread of its own. One thread at a time. Since 0.1.
  */
 int vionet_control_process(struct vionet_control *VIONET_NONNULL control);
 
-/* Ends all connections and removes the socket. NULL is ignored. Since 0.1. */
+/* Closes all connections and removes the socket. NULL is ignored. Since 0.1. */
 void vionet_control_close(struct vionet_control *VIONET_NULLABLE control);
 
-/* The sentence of this thread's last failed vionet_control_open(), "" before the first. Since 0.1. */
+/*
+ * What was wrong in this thread's last vionet_control_open() that failed; "" if none has. Since
+ * 0.1.
+ */
 const char *VIONET_NONNULL vionet_control_error(void);
 
 #ifdef __clang__

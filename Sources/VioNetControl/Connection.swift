@@ -132,7 +132,7 @@ extension Connection {
   /// Answers with that error alone and closes the connection. Returns the number of requests, which is 1.
   private mutating func refuse(_ text: StaticString, _ code: Int32) -> Int32 {
     answer.clear()
-    Failure.keepingSentence { answer.add(Failure(code, text)) }
+    answer.add(Failure(code, text))
     mode = .requests
     closesWhenSent = true
     return 1

@@ -68,6 +68,7 @@ extension ControlSocket {
   }
 
   private mutating func serveConnections() -> (requests: Int32, isCalled: Bool) {
+    // Room for three files and 16 connections.
     var tokens = InlineArray<19, UInt64>(repeating: 0)
     var events = InlineArray<19, UInt32>(repeating: 0)
     var requests: Int32 = 0

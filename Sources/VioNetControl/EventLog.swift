@@ -26,9 +26,9 @@ struct Event {
     self.port = port
     self.kind = kind
     if kind.magnitude != VIONET_EVENT_LINK.rawValue { return }
+    // In a thread of the program's, whose sentence stays as it is.
     var information = PortInformation()
-    try? information.read(port)
-    isLinkUp = information.value.link_up != 0
+    isLinkUp = information.fill(port) == 0 && information.value.link_up != 0
   }
 
   /// "1763853073.125 port 0 link-down"

@@ -35,10 +35,13 @@ enum Library {
 struct PortInformation {
   var value = vionet_info()
 
+  mutating func read(_ port: UInt16) throws(Failure) { try Library.check(fill(port)) }
+
+  /// Without a sentence: 0 or a negative errno.
   // Safety: the call fills a struct of ours, whose size says how much of it.
-  mutating func read(_ port: UInt16) throws(Failure) {
+  mutating func fill(_ port: UInt16) -> Int32 {
     value.size = MemoryLayout<vionet_info>.size
-    try Library.check(unsafe vionet_info(port, &value))
+    return unsafe vionet_info(port, &value)
   }
 
   var state: StaticString {

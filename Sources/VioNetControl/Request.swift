@@ -9,12 +9,12 @@ import Linux
 enum Request {
   /// Answers a line. True if the connection is sent events from now on.
   static func answer(_ line: Text, _ answer: inout Answer) -> Bool {
-    var follows = false
-    // vionet_control_error() is about vionet_control_open() alone.
-    Failure.keepingSentence {
-      do throws(Failure) { follows = try carryOut(line, &answer) } catch { answer.add(error) }
+    do throws(Failure) {
+      return try carryOut(line, &answer)
+    } catch {
+      answer.add(error)
+      return false
     }
-    return follows
   }
 
   private static func carryOut(_ line: Text, _ answer: inout Answer) throws(Failure) -> Bool {
