@@ -198,4 +198,4 @@ static void end(void)
 		FAILED("%zu bytes allocated, after %d inputs it were %zu", heap(), SETTLED, settled_heap);
 }
 
-static const struct target target = {"control-requests", 4000, INPUT_ROOM, begin, make, NULL, run, end};
+static const struct target target = {"control-requests", 2000, INPUT_ROOM, begin, make, NULL, run, end};

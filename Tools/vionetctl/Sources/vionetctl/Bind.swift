@@ -2,23 +2,25 @@
 
 import ArgumentParser
 
-/// What bind and unbind have in common.
+/// The options and arguments that bind and unbind share.
 struct RebindingOptions: ParsableArguments {
   @Flag(
     name: [.customShort("n"), .long],
-    help: "Check everything, then print what would be written, as shell commands.")
+    help: "Check everything, then only print the writes, as shell commands.")
   var dryRun = false
 
-  @Flag(name: .shortAndLong, help: "Take a function even if its interface has an address or the default route.")
+  @Flag(
+    name: .shortAndLong,
+    help: "Take a function even if its interface is in use: has an address, a master or the default route.")
   var force = false
 
   @Argument(
     help: ArgumentHelp(
-      "PCI addresses like 0000:00:05.0 or 00:05.0, or names of network interfaces.", valueName: "function"),
+      "PCI addresses such as 0000:00:05.0 or 00:05.0, or names of network interfaces.", valueName: "function"),
     completion: .custom(Device.completions))
   var functions: [String]
 
-  /// All are checked before the first is touched.
+  /// Checks all functions before it changes the first.
   func rebind(to driver: Driver?) throws {
     let all = try Device.all()
     var plans: [Rebinding] = []
@@ -46,11 +48,11 @@ struct Bind: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Give virtio-net PCI functions to a driver.",
     discussion: """
-      vfio-pci and uio_pci_generic hand a function to programs that use libvionet, with and without an IOMMU; \
-      "kernel" gives it back to the kernel's own virtio-pci. Stays in force until the next start of the machine.
+      vfio-pci needs an IOMMU, uio_pci_generic does not; both make a function usable by programs that use libvionet. \
+      "kernel" gives it back to the kernel's own driver, virtio-pci. A binding lasts until the machine restarts.
       """)
 
-  @Argument(help: "The driver.")
+  @Argument(help: "The driver that gets the functions.")
   var driver: Driver
 
   @OptionGroup var options: RebindingOptions

@@ -9,7 +9,7 @@ struct Event {
   let port: Int
   let name: String
 
-  /// "1763853073.125 port 0 link-down"
+  /// Reads a line such as "1763853073.125 port 0 link-down".
   init?(_ line: String) {
     let words = line.split(separator: " ")
     guard words.count == 4, words[1] == "port", Double(words[0]) != nil, let port = Int(words[2]) else { return nil }
@@ -32,16 +32,17 @@ struct Event {
 struct FollowEvents: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "events",
-    abstract: "Say what happens to the ports of a running program, as it happens.",
+    abstract: "Print the events of a running program's ports as they happen.",
     discussion: """
-      SOCKET is one that the program has opened. Events are those of vionet.h: new, closed, link-up, link-down, \
-      announce, needs-reset, recovered, broken, gone, connected and so on. Ends with SIGINT, or when the program does.
+      SOCKET is the path of a control socket that the program has opened. The events are those of vionet.h: new, \
+      closed, link-up, link-down, announce, needs-reset, recovered, broken, gone, connected. The command ends with \
+      SIGINT, or with an error when the program ends.
       """)
 
-  @Flag(help: "Print a JSON object for each event, one a line.")
+  @Flag(help: "Print one JSON object a line for each event.")
   var json = false
 
-  @Option(help: ArgumentHelp("Of this port alone.", valueName: "number"))
+  @Option(help: ArgumentHelp("Print the events of this port only.", valueName: "number"))
   var port: Int?
 
   @Argument(help: "The program's control socket.", completion: .file())

@@ -5,10 +5,10 @@ import Glibc
 
 struct Info: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show what a device offers and what libvionet agrees on with it.",
+    abstract: "Show what a device offers and which features libvionet negotiates with it.",
     discussion: """
-      Opens the device, resets it and negotiates its features, then lets go of it. A device that cannot be \
-      initialised is shown as far as it can be.
+      Opens the device, resets it, negotiates features and closes it. If the device cannot be initialised, the command \
+      shows what is known and fails.
       """)
 
   @Flag(help: "Print a JSON object.")
@@ -17,7 +17,7 @@ struct Info: ParsableCommand {
   @Argument(
     help: """
       A device address, such as pci:0000:00:05.0, vhost-vdpa:/dev/vhost-vdpa-0, vhost-user:/run/x.sock or \
-      soft:loopback; a PCI address may stand alone.
+      soft:loopback. A PCI address needs no "pci:".
       """, completion: .custom(Device.completions))
   var device: String
 
@@ -27,7 +27,7 @@ struct Info: ParsableCommand {
       let trouble = Result { try port.initialise() }
       let information = try port.information()
       print(json ? try JSON.text(information) : Info.text(information))
-      fflush(nil)  // before an error, wherever the two go
+      fflush(nil)  // so that an error comes behind it, also if both go to one file
       try trouble.get()
     }
     if shown == nil { throw Library.sentence }

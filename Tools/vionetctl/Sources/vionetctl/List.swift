@@ -6,8 +6,8 @@ struct List: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "List the virtio-net PCI functions and the vDPA devices of this machine.",
     discussion: """
-      READY says whether a program can open the device now; if not, the reason stands below the table, with the \
-      command that mends it. One that another program has open is shown as ready, since nothing is opened for this list.
+      READY says whether a program can open the device now. If not, the reason is below the table, with the command \
+      that helps. The command opens no device, so it shows one that another program has open as ready.
       """)
 
   @Flag(help: "Print a JSON array.")
@@ -25,7 +25,7 @@ struct List: ParsableCommand {
     }
     print(table.text)
     let reasons = devices.compactMap { device in
-      // Most of them begin with the device's name.
+      // Most reasons name the device already.
       device.reason.map { reason in
         if reason.contains(device.name) { return reason }
         return device.isFunction ? "PCI function \(device.name): \(reason)" : "\(device.name): \(reason)"

@@ -5,28 +5,28 @@ import Glibc
 
 struct Serve: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Be a virtio-net device on a vhost-user socket, for QEMU, DPDK or libvionet.",
+    abstract: "Serve a virtio-net device on a vhost-user socket, for QEMU, DPDK or libvionet.",
     discussion: """
-      Serves one device for each pair of a socket and a wire until it gets SIGINT or SIGTERM, then removes the sockets \
-      and prints what was counted. A front-end may leave and come again. Wires are what stands after "soft:" in a \
-      device address, and take the keys of vionet_soft_serve():
+      Serves one device for each pair of a socket and a wire until SIGINT or SIGTERM, then removes the sockets and \
+      prints the counters. A front-end may disconnect and connect again. A wire is what follows "soft:" in a device \
+      address, and takes the keys of vionet_soft_serve():
 
         vionetctl serve /run/vm.sock tap=vionet0,queues=2
         vionetctl serve /run/a.sock pipe=x /run/b.sock pipe=x
         vionetctl serve /run/test.sock generate,length=64
 
-      With client=1 in the wire the device connects to a front-end that listens. QEMU needs memory that is shared \
-      (-object memory-backend-memfd,share=on and -machine memory-backend=), a -chardev socket with reconnect=1, a \
-      -netdev vhost-user with as many queues, and virtio-net-pci with mq=on if there are several.
+      With client=1 in the wire, the device connects to a front-end that listens. QEMU needs shared memory (-object \
+      memory-backend-memfd,share=on and -machine memory-backend=), a -chardev socket with reconnect=1, a -netdev \
+      vhost-user with the same number of queues, and virtio-net-pci with mq=on if there are several.
       """)
 
-  @Flag(help: "Print counts as a JSON array.")
+  @Flag(help: "Print the counters as a JSON array.")
   var json = false
 
-  @Option(help: ArgumentHelp("Print counts at this interval, too.", valueName: "seconds"))
+  @Option(help: ArgumentHelp("Print the counters at this interval too.", valueName: "seconds"))
   var every: UInt32?
 
-  @Argument(help: "A socket's path and a wire, and so on.", completion: .file())
+  @Argument(help: "A socket's path and a wire, for each device.", completion: .file())
   var devices: [String]
 
   func validate() throws {
@@ -60,7 +60,7 @@ struct Serve: ParsableCommand {
     Serve.say(table.text)
   }
 
-  /// At once, wherever it goes.
+  /// Prints without buffering, also to a file or a pipe.
   private static func say(_ text: String) {
     print(text)
     fflush(nil)

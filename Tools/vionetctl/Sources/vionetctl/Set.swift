@@ -2,14 +2,14 @@
 
 import ArgumentParser
 
-/// What can be set, by the word of the control socket.
+/// A setting by its name in the control socket's protocol.
 enum Setting: String, CaseIterable, ExpressibleByArgument {
   case mac, mtu, promiscuous, vlan, rss, coalesce
   case allMulticast = "all_multicast"
   case queuePairs = "queue_pairs"
 
   init?(argument: String) {
-    // As ip link calls them.
+    // The names in `ip link`.
     let others = ["promisc": "promiscuous", "allmulti": "all_multicast", "allmulticast": "all_multicast"]
     self.init(rawValue: others[argument] ?? argument)
   }
@@ -20,31 +20,33 @@ struct SetPort: ParsableCommand {
     commandName: "set",
     abstract: "Change a setting of a running program's port.",
     discussion: """
-      SOCKET is one that the program has opened. Settings and their values:
+      SOCKET is the path of a control socket that the program has opened. Settings and their values:
 
-        mac 02:00:00:00:00:01           the port's address
-        mtu 1400                        largest packet after the Ethernet header
-        promiscuous on|off              every frame, or only those for us
-        all_multicast on|off            every multicast frame
-        vlan add|remove ID              frames of that VLAN
-        queue_pairs COUNT               so many in use
+        mac 02:00:00:00:00:01           the port's MAC address
+        mtu 1400                        largest packet, without the Ethernet header
+        promiscuous on|off              receive every frame, or only frames for this port
+        all_multicast on|off            receive every multicast frame
+        vlan add|remove ID              receive frames of that VLAN
+        queue_pairs COUNT               the number of queue pairs in use
         coalesce rx|tx all|QUEUE PACKETS MICROSECONDS
-                                        interrupts may wait so long, 0 0 for not at all
+                                        how long an interrupt may be delayed; 0 0 for not at all
         rss [key=HEX] [table=QUEUE,...] [types=TYPE,...|all] [unclassified=QUEUE]
+                                        how received packets are spread over queues
 
-      All but the MTU are the device's to do: what it has not agreed to is refused with the name of the feature.
+      The device carries out all settings but the MTU. If the feature that one needs was not negotiated, the command \
+      fails and names it.
       """)
 
-  @Option(help: ArgumentHelp("Which port, if the program has several.", valueName: "number"))
+  @Option(help: ArgumentHelp("The port, if the program has several.", valueName: "number"))
   var port: Int?
 
   @Argument(help: "The program's control socket.", completion: .file())
   var socket: String
 
-  @Argument(help: "What is to be set.")
+  @Argument(help: "The name of the setting.")
   var setting: Setting
 
-  @Argument(help: "And how.")
+  @Argument(help: "Its value.")
   var values: [String]
 
   func validate() throws {

@@ -5,23 +5,24 @@ import Glibc
 
 struct Stats: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show what the ports of a running program have counted.",
+    abstract: "Show the counters of a running program's ports.",
     discussion: """
-      SOCKET is one that the program has opened, with vionet_control_open() as vionet-fwd-control does. \
-      First each queue's packets, bytes and drops, then every other counter of vionet_xstats() that is not zero. With \
-      --watch the first are followed by what they are per second, again and again until SIGINT.
+      SOCKET is the path of a control socket that the program has opened with vionet_control_open(), as the example \
+      vionet-fwd-control does. The command prints the packets, bytes and drops of each queue, then every other counter \
+      of vionet_xstats() that is not zero. With --watch it prints the first part again and again until SIGINT, with \
+      rates per second.
       """)
 
   @Flag(help: "Print a JSON array: one object for each port, with all counters by name.")
   var json = false
 
-  @Flag(help: "Again at every interval.")
+  @Flag(help: "Print again at every interval.")
   var watch = false
 
   @Option(help: ArgumentHelp("The interval of --watch.", valueName: "seconds"))
   var every: UInt32 = 1
 
-  @Option(help: ArgumentHelp("This port alone.", valueName: "number"))
+  @Option(help: ArgumentHelp("Show this port only.", valueName: "number"))
   var port: Int?
 
   @Argument(help: "The program's control socket.", completion: .file())
@@ -51,7 +52,7 @@ struct Stats: ParsableCommand {
     } while watch
   }
 
-  /// One line for each queue; per second besides if there is an earlier reading, or is to be one.
+  /// One line for each queue. With `before`, even an empty one, also the rates since then.
   private static func table(_ all: [PortCounters], since before: [PortCounters]?) -> String {
     let headings = ["PORT", "QUEUE", "RX PACKETS", "RX BYTES", "LOST", "TX PACKETS", "TX BYTES", "LOST"]
     var table = Table(headings + (before == nil ? [] : ["RX PACKETS/S", "RX BIT/S", "TX PACKETS/S", "TX BIT/S"]))
@@ -74,7 +75,7 @@ struct Stats: ParsableCommand {
     return ports.joined(separator: "\n") + "\n" + table.text
   }
 
-  /// What the table does not show.
+  /// Prints the counters that the table does not show.
   private static func printOthers(_ counters: PortCounters) {
     for name in counters.names where counters[name] != 0 && name.contains("_q") {
       if name.hasSuffix("_good_packets") || name.hasSuffix("_good_bytes") { continue }
@@ -82,7 +83,7 @@ struct Stats: ParsableCommand {
     }
   }
 
-  /// "1.25M"
+  /// A number with its scale, such as "1.25M".
   private static func scaled(_ number: Double) -> String {
     var (number, scale) = (number, 0)
     let scales = ["", "k", "M", "G", "T"]

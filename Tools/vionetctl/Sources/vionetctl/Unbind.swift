@@ -4,8 +4,8 @@ import ArgumentParser
 
 struct Unbind: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Take virtio-net PCI functions from the drivers they have.",
-    discussion: "They have none then, and belong to nobody until the next bind.")
+    abstract: "Take virtio-net PCI functions from their drivers.",
+    discussion: "No driver has them until the next bind.")
 
   @OptionGroup var options: RebindingOptions
 

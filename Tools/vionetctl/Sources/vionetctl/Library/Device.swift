@@ -7,14 +7,14 @@ import CVionet
 struct Device {
   enum Kind: String { case transitional, modern, vdpa }
 
-  /// For vionet_probe: "pci:0000:00:05.0".
+  /// The address for vionet_probe(), such as "pci:0000:00:05.0".
   let address: String
   let kind: Kind
   let driver: String?
-  /// The kernel's, "eth0".
+  /// The kernel's network interface, such as "eth0"; nil if there is none.
   let interface: String?
   let group: Int?
-  /// Why it cannot be taken now; nil if it can.
+  /// Why a program cannot open the device now; nil if it can.
   let reason: String?
 
   init(_ device: vionet_device) {
@@ -31,7 +31,7 @@ struct Device {
     reason = device.ready != 0 ? nil : Library.text(device.reason)
   }
 
-  /// As sysfs names it: "0000:00:05.0"; "/dev/vhost-vdpa-0".
+  /// The address without its scheme: "0000:00:05.0", as in sysfs, or "/dev/vhost-vdpa-0".
   var name: String { String(address.drop { $0 != ":" }.dropFirst()) }
 
   var isFunction: Bool { kind != .vdpa }
@@ -39,7 +39,7 @@ struct Device {
   static func all() throws -> [Device] {
     var list: [vionet_device] = []
     var found = Int(try Library.check(vionet_devices(nil, 0)))
-    // Again if some were plugged in between two calls.
+    // Devices may be plugged in between two calls: ask again until all fit.
     while found > list.count {
       list = Array(repeating: vionet_device(), count: found)
       list[0].size = MemoryLayout<vionet_device>.size
@@ -52,7 +52,7 @@ struct Device {
 // MARK: By name
 
 extension Device {
-  /// The function that is meant by a PCI address, in full or short, or by the name of its network interface.
+  /// The function with a PCI address, in full or short, or with a network interface of that name.
   static func named(_ text: String, among all: [Device]) throws -> Device {
     let name = PCIName(text)
     let functions = all.filter(\.isFunction)
@@ -66,7 +66,7 @@ extension Device {
         ? "PCI function \(name.full) is not a virtio-net device" : "there is no PCI function \(name.full)")
   }
 
-  /// For completions: all there are, without a word if they cannot be listed.
+  /// The names of all functions, for completions in a shell; none if they cannot be listed.
   @Sendable
   static func completions(_ arguments: [String], _ index: Int, _ prefix: String) -> [String] {
     ((try? all()) ?? []).filter(\.isFunction).map(\.name)
@@ -78,7 +78,7 @@ struct PCIName {
   static let scheme = "pci:"
   let full: String
 
-  /// "0000:00:05.0", "00:05.0", "pci:00:05.0"
+  /// Reads "0000:00:05.0", "00:05.0" or "pci:00:05.0"; nil for anything else.
   init?(_ text: String) {
     let bare = text.hasPrefix(PCIName.scheme) ? text.dropFirst(PCIName.scheme.count) : text[...]
     let parts = bare.split(separator: ":", omittingEmptySubsequences: false)
@@ -91,7 +91,7 @@ struct PCIName {
     full = "\(domain):\(bus):\(device).\(function)"
   }
 
-  /// The same hexadecimal number with so many digits.
+  /// The hexadecimal number written with `width` digits; nil if it is above `limit`.
   private static func digits(_ text: Substring, _ width: Int, limit: UInt32) -> String? {
     guard let number = UInt32(text, radix: 16), text.first != "+", number <= limit else { return nil }
     let digits = String(number, radix: 16)

@@ -4,7 +4,7 @@
 
 import CVionet
 
-/// Something went wrong, said in one sentence.
+/// An error that is told in one sentence.
 struct Sentence: Error, CustomStringConvertible {
   let description: String
 
@@ -17,7 +17,7 @@ enum Library {
   /// The sentence of this thread's last failed call.
   static var sentence: Sentence { unsafe Sentence(String(cString: vionet_error())) }
 
-  /// The result of a call, or its sentence thrown.
+  /// Returns the result of a call, or throws the sentence of its failure.
   @discardableResult
   static func check(_ result: Int32) throws -> Int32 {
     if result < 0 { throw sentence }
@@ -31,7 +31,7 @@ enum Library {
     }
   }
 
-  /// The same, nil if it is empty.
+  /// A C string in an array of `char`; nil if it is empty.
   static func name<Room>(_ room: Room) -> String? {
     let text = text(room)
     return text.isEmpty ? nil : text

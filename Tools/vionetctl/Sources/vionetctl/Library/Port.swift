@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A port that is open for as long as somebody looks at it, and what vionet_info() tells of it.
+// A port that is open while it is being looked at, and what vionet_info() tells of it.
 
 import CVionet
 
 struct Port {
   private let number: UInt16
 
-  /// nil for a device that its address leaves to others.
+  /// Opens a port for `body`. Returns nil if the address says that the device is left to another driver.
   static func probe<Result>(_ address: String, _ body: (Port) throws -> Result) throws -> Result? {
     var number: UInt16 = 0
     let result = unsafe vionet_probe(address, &number)
@@ -16,7 +16,7 @@ struct Port {
     return try body(Port(number: number))
   }
 
-  /// Resets the device and agrees with it on its features.
+  /// Resets the device and negotiates its features.
   func initialise() throws { try Library.check(vionet_init(number, nil)) }
 
   func information() throws -> PortInformation {
@@ -37,7 +37,7 @@ struct PortInformation {
   enum Ring: String { case split, packed }
 
   let device: String
-  /// nil before the device was initialised.
+  /// Nil before the device is initialised.
   let mac: String?
   let macIsRandom: Bool
   let mtu: Int

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A device of our own on a vhost-user socket, and what it counts.
+// A virtio-net device that this process serves on a vhost-user socket, and its counters.
 
 import CVionet
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What a network interface of the kernel's is in use for, so that nobody cuts the branch he sits on.
+// What a network interface of the kernel is in use for, so that a user does not cut off the machine by accident.
 
 import Glibc
 
 struct Interface {
   let name: String
 
-  /// What would be lost with it: "address 10.0.0.2"; empty for one that is down or that nothing depends on.
+  /// What depends on the interface, such as "address 10.0.0.2"; empty if it is down.
   var uses: [String] {
     guard isUp else { return [] }
     var uses = addresses.map { "address \($0)" }
@@ -21,7 +21,7 @@ struct Interface {
     return (UInt32(flags, radix: 16) ?? 0) & UInt32(IFF_UP) != 0
   }
 
-  /// Those that somebody gave it: a link-local address of IPv6 comes by itself.
+  /// Addresses that were configured. A link-local address of IPv6 does not count, because the kernel makes it.
   private var addresses: [String] {
     var first: UnsafeMutablePointer<ifaddrs>?
     guard unsafe getifaddrs(&first) == 0 else { return [] }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A function's way from one driver to another: three writes to sysfs, checked before and after.
+// Moves a function from one driver to another by three writes to sysfs, with checks before and after.
 //
-// driver_override names the only driver that may have the function from then on; unbind takes it from the one it has;
-// drivers_probe looks for a driver anew.
+// driver_override names the only driver that may take the function; unbind takes it from its present driver;
+// drivers_probe makes the kernel look for a driver again.
 
 import ArgumentParser
 
@@ -13,11 +13,11 @@ enum Driver: String, CaseIterable, ExpressibleByArgument {
   case kernel
 
   init?(argument: String) {
-    // The kernel's driver by its own name.
+    // virtio-pci is the name of the kernel's driver.
     self.init(rawValue: argument == "virtio-pci" ? "kernel" : argument)
   }
 
-  /// As sysfs names it.
+  /// The name in sysfs.
   var name: String { self == .kernel ? "virtio-pci" : rawValue }
   var module: String { self == .kernel ? "virtio_pci" : rawValue }
   var isLoaded: Bool { SysFS.exists("\(SysFS.pci)/drivers/\(name)") }
@@ -25,12 +25,12 @@ enum Driver: String, CaseIterable, ExpressibleByArgument {
 
 struct Rebinding {
   let device: Device
-  /// nil: none at all.
+  /// The driver that gets the function; nil for none.
   let driver: Driver?
 
   private var folder: String { "\(SysFS.pci)/devices/\(device.name)" }
 
-  /// None if the function has that driver already.
+  /// The writes that are needed; none if the function has that driver already.
   var writes: [Write] {
     if device.driver == driver?.name { return [] }
     var writes: [Write] = []
@@ -42,7 +42,7 @@ struct Rebinding {
     return writes
   }
 
-  /// Refuses what cannot work, and, unless forced, what would cut off an interface in use.
+  /// Throws if the driver cannot take the function or, without `force`, if its interface is in use.
   func check(force: Bool) throws {
     if writes.isEmpty { return }
     if let driver, !driver.isLoaded {
@@ -62,7 +62,7 @@ struct Rebinding {
     }
   }
 
-  /// Makes the writes and looks whether they had the effect. Returns the function as it is then.
+  /// Makes the writes and checks their effect. Returns the function in its new state.
   func make() throws -> Device {
     do {
       for write in writes { try write.make() }
@@ -76,7 +76,7 @@ struct Rebinding {
     throw Sentence("\(wanted) did not take PCI function \(device.name), as dmesg may explain\(wayOut)")
   }
 
-  /// For one that lost its driver and got no other.
+  /// A hint for a function that lost its driver and got no other; "" for any other function.
   private var wayOut: String {
     if device.driver == nil || SysFS.link("\(folder)/driver") != nil { return "" }
     return "; it has no driver now: vionetctl bind kernel \(device.name)"

@@ -2,7 +2,7 @@
 
 import Glibc
 
-/// Signals that are waited for, in this thread and those it starts from now on, instead of ending the process.
+/// Signals that are blocked in this thread and all that it starts later, so that come() can wait for them.
 struct Signals {
   private let set: sigset_t
 
@@ -14,7 +14,7 @@ struct Signals {
     self.set = set
   }
 
-  /// Waits for one of them; false if it did not come within so many seconds. Without a number, for as long as it takes.
+  /// Waits for one of the signals. False if none came within that many seconds; nil waits without end.
   func come(within seconds: UInt32?) -> Bool {
     var set = set
     let end = Clock.now + Double(seconds ?? .max)

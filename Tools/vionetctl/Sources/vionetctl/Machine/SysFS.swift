@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Files of sysfs: whether they are there, what they say, and writing to them.
+// Files of sysfs: whether they exist, reading and writing them.
 
 import FoundationEssentials
 import Glibc
@@ -11,21 +11,21 @@ enum SysFS {
   static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
   static func hasFunction(_ name: String) -> Bool { exists("\(pci)/devices/\(name)") }
 
-  /// nil if it cannot be read.
+  /// The contents of a file; nil if it cannot be read.
   static func read(_ path: String) -> String? { try? String(contentsOfFile: path, encoding: .utf8) }
 
-  /// The last part of what a symbolic link leads to; nil if there is no link.
+  /// The last part of the target of a symbolic link; nil if there is no link.
   static func link(_ path: String) -> String? {
     (try? FileManager.default.destinationOfSymbolicLink(atPath: path))?.split(separator: "/").last.map(String.init)
   }
 }
 
-/// One line written to one file, as `echo` does it.
+/// A line that is written to a file, as `echo` would.
 struct Write {
   let line: String
   let path: String
 
-  /// What a shell would be told.
+  /// The same write as a shell command.
   var command: String { line.isEmpty ? "echo > \(path)" : "echo \(line) > \(path)" }
 
   func make() throws {
@@ -37,7 +37,7 @@ struct Write {
   }
 
   private func failure(_ code: Int32) -> Sentence {
-    let hint = code == EACCES || code == EPERM ? "; this wants root" : ""
+    let hint = code == EACCES || code == EPERM ? "; run this as root" : ""
     return unsafe Sentence("cannot do \"\(command)\": \(String(cString: strerror(code)))\(hint)")
   }
 }

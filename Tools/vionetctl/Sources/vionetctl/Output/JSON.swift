@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What programs read: the same facts as people do, every key always there, null where there is nothing to say.
+// Output for programs: the same facts as the tables have. Every key is always there; its value is null if unknown.
 
 import FoundationEssentials
 

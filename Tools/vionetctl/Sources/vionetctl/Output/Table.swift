@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Rows of text in columns that are as wide as what is in them.
+// Rows of text in columns that are as wide as their widest cell.
 
 struct Table {
   private var rows: [[String]]
@@ -11,7 +11,7 @@ struct Table {
   mutating func add(_ cells: String...) { rows.append(cells) }
   mutating func add(_ cells: [String]) { rows.append(cells) }
 
-  /// Without blanks at the ends of lines.
+  /// The table as text; no line ends with blanks.
   var text: String {
     let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
     return rows.map { row in

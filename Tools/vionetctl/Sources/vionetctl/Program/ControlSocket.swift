@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The control socket of a running program, as vionet-control.h tells: a line goes there, lines come back, the last of
-// which begins with "ok" or "error".
+// A client of a running program's control socket. The protocol is in vionet-control.h: a request is one line, an answer
+// is lines of which the last begins with "ok" or "error".
 
 import Glibc
 
 final class ControlSocket {
-  /// Longer than any answer takes: a device has 3 s for each of the commands that a request may lead to.
-  private static let patience = 30
+  /// Seconds until an answer counts as missing. A request may send a device several commands, with 3 s for each.
+  private static let timeout = 30
 
   private let path: String
   private let socket: Int32
@@ -28,12 +28,12 @@ final class ControlSocket {
       }
     }
     if result != 0 { throw ControlSocket.refusal(path, errno) }
-    wait(seconds: ControlSocket.patience)
+    wait(seconds: ControlSocket.timeout)
   }
 
   deinit { close(socket) }
 
-  /// Why there was no connection, and what mends it.
+  /// Why there is no connection, and what helps.
   private static func refusal(_ path: String, _ code: Int32) -> Sentence {
     var status = stat()
     switch code {
@@ -54,7 +54,7 @@ final class ControlSocket {
 
   private static func reason(_ code: Int32) -> String { unsafe String(cString: strerror(code)) }
 
-  /// For ever if 0.
+  /// Limits how long receiving and sending may take; 0 for no limit.
   private func wait(seconds: Int) {
     var time = timeval(tv_sec: seconds, tv_usec: 0)
     let size = socklen_t(MemoryLayout<timeval>.size)
@@ -66,7 +66,7 @@ final class ControlSocket {
 // MARK: Asking
 
 extension ControlSocket {
-  /// The lines of the answer but for the last; the program's own sentence if it refused.
+  /// Returns the lines of the answer without the last one, or throws the sentence with which the program refused.
   @discardableResult
   func ask(_ request: String) throws -> [String] {
     try send(request)
@@ -79,14 +79,14 @@ extension ControlSocket {
     }
   }
 
-  /// Each line that comes after the answer, for as long as the program is there.
+  /// Calls `body` for each line after the answer until the program closes the connection.
   func follow(_ request: String, _ body: (String) throws -> Void) throws {
     try ask(request)
     wait(seconds: 0)
     while let line = try line() { try body(line) }
   }
 
-  /// "error 95 the device offers no ..."
+  /// The sentence of a line such as "error 95 the device offers no ..."; nil for any other line.
   private static func refused(_ line: String) -> String? {
     let words = line.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
     return words.count == 3 && words[0] == "error" && Int(words[1]) != nil ? String(words[2]) : nil
@@ -100,14 +100,14 @@ extension ControlSocket {
         let rest = unsafe UnsafeRawBufferPointer(rebasing: room[sent...])
         return unsafe Glibc.send(socket, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL))
       }
-      // One that was told why before it was heard finds that in what it reads.
+      // The program may refuse a connection before it reads; the reason is in what it has sent.
       if count < 0 && errno == EPIPE { return }
       if count < 0 && errno != EINTR { throw failure(errno) }
       sent += max(count, 0)
     }
   }
 
-  /// The next line; nil when there will be none.
+  /// The next line; nil when the program has closed the connection.
   private func line() throws -> String? {
     while true {
       if let end = received.firstIndex(of: UInt8(ascii: "\n")) {
@@ -127,7 +127,7 @@ extension ControlSocket {
   private func failure(_ code: Int32) -> Sentence {
     Sentence(
       code == EAGAIN
-        ? "the program behind \"\(path)\" has not answered for \(ControlSocket.patience) s"
+        ? "the program behind \"\(path)\" has not answered for \(ControlSocket.timeout) s"
         : "the socket \"\(path)\": \(ControlSocket.reason(code))")
   }
 }

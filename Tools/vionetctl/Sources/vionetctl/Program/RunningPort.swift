@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The ports of a running program, and what they have counted.
+// The ports of a running program, and their counters.
 
 struct RunningPort {
   let number: Int
   let state: String
   let device: String
 
-  /// "port 0 started soft:loopback"
+  /// Reads a line such as "port 0 started soft:loopback".
   init?(_ line: String) {
     let words = line.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false)
     guard words.count == 4, words[0] == "port", let number = Int(words[1]) else { return nil }
@@ -16,7 +16,7 @@ struct RunningPort {
     device = String(words[3])
   }
 
-  /// All there are, or the one of that number.
+  /// All ports, or only the one with that number.
   static func all(_ socket: ControlSocket, only number: Int?) throws -> [RunningPort] {
     let ports = try socket.ask("list").compactMap { RunningPort($0) }
     guard let number else { return ports }
@@ -25,7 +25,7 @@ struct RunningPort {
     return wanted
   }
 
-  /// The one that is meant without a number.
+  /// The port with that number, or the only port if there is no number.
   static func one(_ socket: ControlSocket, _ number: Int?) throws -> RunningPort {
     let ports = try all(socket, only: number)
     if let port = ports.first, ports.count == 1 { return port }
@@ -40,10 +40,10 @@ struct RunningPort {
 
 struct PortCounters {
   let port: RunningPort
-  /// In the order of vionet_xstats().
+  /// Names in the order of vionet_xstats().
   let names: [String]
   let values: [String: UInt64]
-  /// Seconds since some moment, when they were read.
+  /// When the counters were read, in seconds of a monotonic clock.
   let time: Double
 
   init(_ port: RunningPort, _ socket: ControlSocket) throws {
@@ -61,21 +61,21 @@ struct PortCounters {
     time = Clock.now
   }
 
-  /// Of all ports, or of one.
+  /// The counters of all ports, or only of the one with that number.
   static func all(_ path: String, only number: Int?) throws -> [PortCounters] {
     let socket = try ControlSocket(path)
     return try RunningPort.all(socket, only: number).map { try PortCounters($0, socket) }
   }
 
-  /// Queue pairs there are counters of.
+  /// The number of queue pairs that have counters.
   var queues: Int { (0...).first { values["rx_q\($0)_good_packets"] == nil } ?? 0 }
 
   subscript(_ name: String) -> UInt64 { values[name] ?? 0 }
 
-  /// The sum of those whose names begin so.
+  /// The sum of all counters whose names have that prefix.
   func sum(_ prefix: String) -> UInt64 { names.reduce(0) { $1.hasPrefix(prefix) ? $0 &+ self[$1] : $0 } }
 
-  /// How fast one grew since an earlier reading; 0 if it began anew.
+  /// Growth per second since an earlier reading; 0 if the counter was reset.
   func rate(_ name: String, since before: PortCounters) -> Double {
     let (now, then) = (self[name], before[name])
     return now < then || time <= before.time ? 0 : Double(now - then) / (time - before.time)
