@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* libvionet-control loaded with dlopen, used, and unloaded, two hundred times over: nothing of it stays behind. */
-#include "../support/ok.h"
+/* libvionet-control loaded with dlopen, used, and unloaded: nothing of it stays behind. */
+#include "../support/cases.h"
 
 #include <dlfcn.h>
 #include <sys/socket.h>
@@ -50,7 +50,7 @@ static void use(const char *file)
 	yes(dlopen(file, RTLD_NOW | RTLD_NOLOAD) == NULL);
 }
 
-int main(void)
+CASE("the library of the control socket is loaded and unloaded two hundred times")
 {
 	/* A copy of the file is a library of its own, also if this program is linked with the library. */
 	const char *stage = getenv("VIONET_TEST_STAGE");
@@ -72,5 +72,4 @@ int main(void)
 		use(copy);
 	held_as_before(before, 512);
 	unlink(copy);
-	return 0;
 }
