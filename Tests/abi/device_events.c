@@ -134,7 +134,7 @@ static void *deliver_late(void *nothing)
 	return nothing;
 }
 
-CASE("vionet_rx_wait() waits as long as it was told, or until a packet comes")
+CASE("vionet_rx_wait() waits for its time, or until a packet comes")
 {
 	struct peer p;
 	pthread_t thread;

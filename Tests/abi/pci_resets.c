@@ -159,7 +159,7 @@ CASE("a device that can be reset again after it could not")
 
 /* ---- a device that is gone --------------------------------------------------------------------------------------- */
 
-CASE("a device that is gone is told by its registers, and can come back")
+CASE("a device that is gone is recognised by its registers, and can come back")
 {
 	uint16_t port = running();
 	made_bus(0);
