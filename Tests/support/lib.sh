@@ -16,7 +16,7 @@ fail() { echo "FAIL: $*"; exit 1; }
 skip() { echo "$*" | tee "$work/skipped"; exit 77; }
 
 # run_case NAME command...: the command in a subshell, as a case of that name, reported as a line of TAP. Processes and
-# namespaces that the case starts end with it; variables that it sets are gone behind it.
+# namespaces that the case starts end with it; variables that it sets are unset after it.
 cases=0 failed_cases=0
 run_case() {
   local name=$1 status
@@ -74,7 +74,7 @@ end_started() {
   done
 }
 
-# What every script does at its end: with cases, it prints how many they were, and fails if one of them did.
+# The end of every script. With cases, it prints their number, and the script fails if a case did.
 clean_up() {
   local status=$?
   end_started
@@ -98,7 +98,7 @@ until_true() {
   done
 }
 
-# space NAME: makes a namespace without IPv6, so that nothing speaks in it unasked; its full name is "$tag-NAME".
+# space NAME: makes a namespace whose full name is "$tag-NAME", without IPv6, which would send packets by itself.
 space() {
   ip netns add "$tag-$1" || fail "cannot make namespace $tag-$1"
   spaces+=("$tag-$1")
@@ -114,7 +114,7 @@ in_space() {
   ip netns exec "$tag-$name" "$@"
 }
 
-# For the background, so that $! is the command's own number: become NAME command... &
+# become NAME command... &: for the background, where $! is then the process id of the command.
 become() {
   local name=$1
   shift
@@ -131,8 +131,8 @@ tap_into() {
   ip -n "$tag-$2" link set "$3" up || fail "cannot bring up $3"
 }
 
-# forward_between_taps: the spaces mid, a and b, and in mid a forwarder that waits, whose TAPs the others have; its number
-# is in "forwarder".
+# forward_between_taps: makes the spaces mid, a and b, and in mid a waiting forwarder whose TAPs are in a and b; its process
+# id is in "forwarder".
 forward_between_taps() {
   space mid; space a; space b
   become mid "$examples/vionet-fwd-wait" -q soft:tap=tap-a soft:tap=tap-b >"$work/fwd.out" 2>&1 &
@@ -142,13 +142,13 @@ forward_between_taps() {
   tap_into mid b tap-b 10.9.8.2/24
 }
 
-# A counter of the kernel's: counter SPACE INTERFACE rx_packets
+# counter SPACE INTERFACE rx_packets: prints that counter of the kernel.
 counter() { in_space "$1" cat "/sys/class/net/$2/statistics/$3"; }
 
-# The first number behind a word in a file: number_after WORD FILE
+# number_after WORD FILE: prints the first number behind the word.
 number_after() { sed -n "s/.*$1[^0-9]*\([0-9][0-9]*\).*/\1/p" "$2" | head -n 1; }
 
-# A helper program of Tests/wire, compiled; its path is printed.
+# program NAME: compiles that program of Tests/wire and prints its path.
 program() {
   compile "Tests/wire/$1.c" >&2 || fail "compiling $1"
   echo "$build/test-bin/wire-$1"
@@ -163,7 +163,7 @@ background() {
   until_true 10 grep -qs '^ready' "$work/$name.out" || { cat "$work/$name.out"; fail "$name did not get ready"; }
 }
 
-# The last process started, ended; its exit status.
+# Ends the process that was started last. The result is its exit status.
 end_last() {
   local child=${children[-1]}
   unset 'children[-1]'
