@@ -7,7 +7,7 @@
 # A test is a script or a C program. It prints TAP, a line for each of its cases; or it is one case itself: exit status 0
 # is a pass, 77 a skip whose reason is the last line, anything else a failure. A skip that Tests/skips.txt does not list
 # is a failure, too. A line with the word "deadline:" and a number of seconds in the test's file changes the limit, which
-# is 120 s: for a script as a whole, for a C program with cases.h for each case.
+# is 300 s: for a script as a whole, for a C program with cases.h for each case.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 # shellcheck source-path=SCRIPTDIR source=support/compile.sh
@@ -75,7 +75,7 @@ export -f start compile program_name
 seconds_of() { # file
   local seconds
   seconds=$(sed -n 's/.*deadline: *\([0-9][0-9]*\).*/\1/p' "$1" | head -n 1)
-  echo "${seconds:-120}"
+  echo "${seconds:-300}"
 }
 
 has_cases() { grep -q '^#include ".*cases\.h"' "$1"; }

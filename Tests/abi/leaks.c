@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* deadline: 300 */
+/* deadline: 900 */
 /* Hundreds of lives of each kind of port, whole and cut short: descriptors, mappings, threads and memory as before. */
 #include "../support/cases.h"
 #include "../support/frame.h"

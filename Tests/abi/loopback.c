@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* deadline: 900 */
 /* A million frames through a device and back: every byte, every size, the order, the counts, and no packet lost. */
 #include "../support/cases.h"
 #include "../support/frame.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* deadline: 300 */
+/* deadline: 900 */
 /*
  * A back-end that misbehaves at one message of a port's life: the call fails in its time with an errno and a sentence, no
  * port is left that should not be, and no descriptor, mapping or thread.

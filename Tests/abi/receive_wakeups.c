@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* deadline: 180 */
+/* deadline: 900 */
 /*
  * Sleeping until packets come: the descriptor, arming, and no wake-up lost in 25000 rounds, or as many as the program's
  * argument says, against a sender that sends at every possible moment.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 600
+# deadline: 1800
 # Tests of errors and lives under AddressSanitizer, which also sees what the release library takes from malloc: nothing may
 # be lost at the end. And the control socket's sources, instrumented, with hostile clients.
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh

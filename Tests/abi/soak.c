@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* deadline: 180 */
+/* deadline: 900 */
 /*
  * Links that flap, queues that are reset and devices that need a reset, again and again while frames flow:
  *

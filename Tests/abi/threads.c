@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* deadline: 180 */
+/* deadline: 900 */
 /*
  * Threads: two ports carry traffic on two threads while another asks, counts, probes and closes; and ports are stopped and
  * closed under threads that burst. Nothing crashes, no packet is lost, and a burst on a closed port gives 0.

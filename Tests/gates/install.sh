@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 600
+# deadline: 1800
 # make install uses DESTDIR, PREFIX and LIBDIR; programs compile against what it installs; make uninstall removes all of
 # it; neither touches anything else.
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # No burst takes more instructions per packet than instructions.txt allows, counted by callgrind on the release library
 # with the bench's own loops and back-end; every path that the library names is counted in some row.
-# deadline: 300
+# deadline: 900
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
 cd "$root" || exit 1

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
+# deadline: 900
 # Every shell script of the tree passes shellcheck, and every file of ours starts with the licence and has no path of
 # one machine in it.
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh

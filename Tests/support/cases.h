@@ -20,7 +20,7 @@
  *     program --case N [NUMBER...]           case N in this process, for a debugger
  *
  * A case reads the numbers with case_argument(). The environment variable VIONET_TEST_DEADLINE says how many seconds a
- * case may take, 120 without it.
+ * case may take, 300 without it.
  */
 #ifndef CASES_H
 #define CASES_H
@@ -93,7 +93,7 @@ static const char *case_name(const struct test_case *c, unsigned int row)
 static unsigned int case_deadline(void)
 {
 	const char *seconds = getenv("VIONET_TEST_DEADLINE");
-	return seconds != NULL && atoi(seconds) > 0 ? (unsigned int)atoi(seconds) : 120;
+	return seconds != NULL && atoi(seconds) > 0 ? (unsigned int)atoi(seconds) : 300;
 }
 
 /* ---- in the process of a case ------------------------------------------------------------------------------------ */

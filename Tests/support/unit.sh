@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The Swift tests: `unit.sh debug`, and `unit.sh asan` under AddressSanitizer, each in a build folder of its own.
 # One test at a time, since some compare the open files of the whole process.
-# deadline: 600
+# deadline: 1800
 set -eu
 cd "$(dirname "$0")/../.."
 # Swift leaves folders and locks there.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 600
+# deadline: 1800
 # vionetctl needs libvionet and the libraries of every Debian, none of Swift; version, help, completions and manual are
 # those of its commands; make install-vionetctl installs it, and make uninstall-vionetctl removes it.
 # shellcheck source-path=SCRIPTDIR source=../support/tool.sh
