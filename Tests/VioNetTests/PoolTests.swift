@@ -37,7 +37,7 @@ import Testing
     try PacketPools.destroy(number)
   }
 
-  @Test func strangersAreCountedNotTouched() throws {
+  @Test func foreignPointersAreCountedNotTouched() throws {
     let (number, _) = try make(16)
     let before = PoolTable.shared.value.foreignFrees
     let wild = try #require(unsafe UnsafeMutablePointer<vionet_packet>(bitPattern: 0x1000))

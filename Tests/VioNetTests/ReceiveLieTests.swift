@@ -28,7 +28,7 @@ struct WrongID: Sendable {
     bench.receiveDevice.write(lie.id, 72)
     let packets = bench.rx()
     #expect(packets.count == 1)
-    #expect(bench.receive.value.core.fault == .badID && bench.receive.value.core.hasNews)
+    #expect(bench.receive.value.core.fault == .badID && bench.receive.value.core.faultIsUnreported)
     // And it stays broken.
     bench.receiveDevice.write(1, 72)
     #expect(bench.rx().isEmpty)

@@ -170,7 +170,7 @@ import Testing
     bench.transmitDevice.write(id, 0)
     let packet = try bench.packet(60)
     #expect(bench.tx([packet]) == 0)
-    #expect(bench.transmit.value.core.fault == .badID && bench.transmit.value.core.hasNews)
+    #expect(bench.transmit.value.core.fault == .badID && bench.transmit.value.core.faultIsUnreported)
     #expect(bench.tx([packet]) == 0)
     #expect(bench.conserved(held: 1))
     bench.transmit.value.takeBack()

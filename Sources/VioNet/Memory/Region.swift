@@ -21,6 +21,10 @@ struct Region {
   private let mappedHere: Bool
 
   var address: UInt64 { unsafe UInt64(UInt(bitPattern: base)) }
+  /// The whole region, as a bus shares it with a device.
+  var asShared: SharedRegion {
+    SharedRegion(address: address, length: UInt64(length), file: file, offset: offset)
+  }
 
   /// Fresh zeroed memory, within reach of a device if there is room. Hugepages are used if enough are free; lacking them
   /// is no error.

@@ -63,15 +63,3 @@ extension Port {
     Failure(ETIMEDOUT, "a thread stayed inside a burst of port ").number(number).text(" for 3 s")
   }
 }
-
-extension Virtqueue {
-  /// Waits until no thread is inside a burst; false if one still is when the time is over.
-  @inline(never)
-  mutating func isLeft(by deadline: Deadline) -> Bool {
-    while unsafe shared_load32(&inside) != 0 {
-      if deadline.hasPassed { return false }
-      sys_sleep_microseconds(20)
-    }
-    return true
-  }
-}

@@ -18,7 +18,6 @@ extension Port {
     let isLost = !isQuiet || phase.isQuarantined && bus.traits.usesPhysicalAddresses
     bus.destroy(isInUse: !isQuiet)
     if isLost { abandonQueues() } else if phase.isQuarantined { releaseQueues() }
-    PortSlots.all[number].eventSignal = 0
     if isQuiet { watch.signal.close() }
     settings.destroy()
     statistics.destroy()

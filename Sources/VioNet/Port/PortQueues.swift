@@ -183,9 +183,3 @@ extension Port {
     return regions
   }
 }
-
-extension Region {
-  var asShared: SharedRegion {
-    SharedRegion(address: address, length: UInt64(length), file: file, offset: offset)
-  }
-}

@@ -24,8 +24,6 @@ struct PortSlot {
   var taken: Bool
   /// A thread is on its way to close the port.
   var isClosing: Bool
-  /// One more than the eventfd that signals the port's events, 0 for none: for queues that break in a burst.
-  var eventSignal: Int32
   /// Address of an array with the backlog of each pair while the device is away, 0 for none.
   var backlog: UInt
   /// Held by every call that may change the port or talk to its device, from beginning to end; taken before `lock`.

@@ -103,16 +103,33 @@ extension Ports {
     let result = unsafe function(block, packets, count)
     compiler_barrier()
     // Read before others may take the queue apart, reported after.
-    let isNewlyBroken = unsafe core.pointee.hasNews
+    let faultIsUnreported = unsafe core.pointee.faultIsUnreported
     unsafe shared_store32_release(&core.pointee.inside, 0)
-    if isNewlyBroken { unsafe reportFault(core, port) }
+    if faultIsUnreported { unsafe reportFault(core, port) }
     return result
   }
 
   /// Raises the event of a queue that broke. The burst is over by then, so that no callback can keep a stop waiting for it.
   @inline(never)
   private static func reportFault(_ core: UnsafeMutablePointer<Virtqueue>, _ port: UInt16) {
-    unsafe core.pointee.hasNews = false
+    unsafe core.pointee.faultIsUnreported = false
     EventCallbacks.raise(port, VIONET_EVENT_BROKEN)
+  }
+
+  /// Prepares packets for transmission, from the first on; `done` counts those that can be sent. A failure is that of the
+  /// next one.
+  package static func prepare(
+    _ port: UInt16, _ queue: UInt16, _ packets: Packets, _ count: UInt16, _ done: inout UInt16
+  ) throws(Failure) {
+    // Safety: the port's slot keeps the queue's block, and by the contract of the public call `packets` has `count` pointers.
+    guard port < UInt16(VIONET_MAX_PORTS), queue < PortSlots.all[port].transmitCount,
+      let block = unsafe PortSlots.all[port].transmitQueues?[Int(queue)]
+    else { throw Failure(EINVAL, "there is no started transmit queue ").number(queue).text(" of port ").number(port) }
+    let transmit = unsafe Cell<TransmitQueue>(raw: block)
+    let list = unsafe PacketList(packets)
+    while done < count {
+      try transmit.value.prepare(list[Int(done)])
+      done += 1
+    }
   }
 }

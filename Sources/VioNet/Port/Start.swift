@@ -62,7 +62,9 @@ extension Port {
       receiveQueue(pair).value.core.notifyDevice()
       transmitQueue(pair).value.core.notifyDevice()
     }
-    queues.control?.letsOthersIn = true
+    queues.control?.setPortLocked = { port, isLocked in
+      if isLocked { PortSlots.all[port].lock.lock() } else { PortSlots.all[port].lock.unlock() }
+    }
   }
 
   private func fillReceiveRings() throws(Failure) {

@@ -18,8 +18,10 @@ struct ControlQueue {
   let room: Int
   /// A command was not answered in time.
   private(set) var isLost = false
-  /// The port runs: whoever wants to sleep on a queue of it, or to look at it, is let in while the device takes its time.
-  var letsOthersIn = false
+  /// Drops the port's lock while a command waits for its answer, and takes it again, so that vionet_rx_arm() and
+  /// vionet_info() do not block. Nil before the port runs.
+  var setPortLocked: PortLock?
+  typealias PortLock = @convention(c) (_ port: UInt16, _ isLocked: Bool) -> Void
 
   static let descriptors: UInt16 = 64
   private static let dataOffset = 64
@@ -110,8 +112,8 @@ struct ControlQueue {
 
   private func awaitUsed() -> Bool {
     let port = core.port
-    if letsOthersIn { PortSlots.all[port].lock.unlock() }
-    defer { if letsOthersIn { PortSlots.all[port].lock.lock() } }
+    setPortLocked?(port, false)
+    defer { setPortLocked?(port, true) }
     let deadline = Deadline(milliseconds: ControlQueue.deadline)
     var looks = 0
     while !core.ring.hasUsed {

@@ -47,6 +47,13 @@ struct QueueCounters {
   var wakeUps: UInt64 = 0
   /// With size_stats=1.
   var sizes = FrameSizes()
+
+  /// Counts of a queue that was stopped with `count` packets in it.
+  static func stopped(_ count: Int) -> QueueCounters {
+    var counters = QueueCounters()
+    counters.dropped[Int(VIONET_DROP_STOPPED.rawValue)] = UInt64(count)
+    return counters
+  }
 }
 
 @safe
@@ -68,7 +75,7 @@ struct Virtqueue {
   var port: UInt16
   var fault: RingFault = .none
   /// The fault is new: VIONET_EVENT_BROKEN is due when the burst is over.
-  var hasNews: Bool = false
+  var faultIsUnreported: Bool = false
   /// Signals are wanted from the device, once.
   var armed: Bool = false
   var ring: RingState
@@ -81,6 +88,8 @@ struct Virtqueue {
   var index: UInt16
   var kick: Int32
   var call: Int32
+  /// The port's eventfd that a fault signals; -1 for none. The port closes it, and only when no burst can run.
+  var faultEvent: Int32 = -1
   /// How the device is told; by the kick descriptor until the bus says otherwise.
   var notifier: Notifier
   var counters: QueueCounters
@@ -185,15 +194,24 @@ extension Virtqueue {
   /// Lets bursts in, unless the queue is broken.
   mutating func open(_ burst: @escaping Burst) { if fault == .none { unsafe self.burst = burst } }
 
+  /// Waits until no thread is inside a burst; false if one still is at the deadline.
+  @inline(never)
+  mutating func isLeft(by deadline: Deadline) -> Bool {
+    while unsafe shared_load32(&inside) != 0 {
+      if deadline.hasPassed { return false }
+      sys_sleep_microseconds(20)
+    }
+    return true
+  }
+
   /// The device broke the rules: the queue moves nothing from now on, and its buffers stay where they are until the
   /// device has been stopped.
   @inline(never)
   mutating func giveUp(_ fault: RingFault) {
     self.fault = fault
-    hasNews = true
+    faultIsUnreported = true
     unsafe burst = Virtqueue.idleBurst
-    let news = PortSlots.all[port].eventSignal
-    if news != 0 { _ = sys_eventfd_signal(news - 1) }
+    if faultEvent >= 0 { _ = sys_eventfd_signal(faultEvent) }
     if Log.wanted(.error) {
       Log.line("port").number(port).text("queue").number(index).text("is broken:").text(fault.text).send(.error)
     }

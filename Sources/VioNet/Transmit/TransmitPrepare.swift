@@ -9,23 +9,6 @@ import CVionet
 import Linux
 import Virtio
 
-extension Ports {
-  /// `done` counts the packets that can be sent, from the first on; a failure is that of the next.
-  package static func prepare(
-    _ port: UInt16, _ queue: UInt16, _ packets: Packets, _ count: UInt16, _ done: inout UInt16
-  ) throws(Failure) {
-    guard port < UInt16(VIONET_MAX_PORTS), queue < PortSlots.all[port].transmitCount,
-      let block = unsafe PortSlots.all[port].transmitQueues?[Int(queue)]
-    else { throw Failure(EINVAL, "there is no started transmit queue ").number(queue).text(" of port ").number(port) }
-    let transmit = unsafe Cell<TransmitQueue>(raw: block)
-    let list = unsafe PacketList(packets)
-    while done < count {
-      try transmit.value.prepare(list[Int(done)])
-      done += 1
-    }
-  }
-}
-
 extension TransmitQueue {
   func prepare(_ candidate: Packet?) throws(Failure) {
     guard let packet = candidate, let pool = PacketPools.containing(packet), packet.owner == Owner.caller,

@@ -104,6 +104,7 @@ extension Port {
     swap(&queue.value.kick, &old.kick)
     swap(&queue.value.call, &old.call)
     queue.value.counters = old.counters
+    queue.value.faultEvent = old.faultEvent
     // A sleeper waits for a signal that the old ring will not give.
     if old.armed { _ = sys_eventfd_signal(queue.value.call) }
   }

@@ -25,7 +25,10 @@ extension Port {
   /// lasts from the start of the port to its stop. `forBackend`: the back-end is away, and only its return counts.
   mutating func watchEvents(forBackend: Bool = false) throws(Failure) {
     if !watch.signal.isOpen { watch.signal = try Descriptor.event() }
-    PortSlots.all[number].eventSignal = watch.signal.number + 1
+    for pair in 0..<queues.pairs {
+      receiveQueue(pair).value.core.faultEvent = watch.signal.number
+      transmitQueue(pair).value.core.faultEvent = watch.signal.number
+    }
     if !watch.events.isOpen {
       watch.events = try Descriptor.watcher()
       try watch.events.watch(watch.signal.number)
