@@ -443,7 +443,16 @@ struct vionet_packet {
 static_assert(sizeof(struct vionet_packet) == 64, "a packet is one cache line");
 #elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
 _Static_assert(sizeof(struct vionet_packet) == 64, "a packet is one cache line");
+_Static_assert(offsetof(struct vionet_packet, next) == 8, "after data");
+_Static_assert(offsetof(struct vionet_packet, length) == 16, "with total_length");
+_Static_assert(offsetof(struct vionet_packet, flags) == 24, "after the lengths");
 _Static_assert(offsetof(struct vionet_packet, port) == 32, "the second half starts with the port");
+_Static_assert(offsetof(struct vionet_packet, segments) == 34, "before references");
+_Static_assert(offsetof(struct vionet_packet, references) == 36, "before pool and owner");
+_Static_assert(offsetof(struct vionet_packet, owner) == 39, "after pool");
+_Static_assert(offsetof(struct vionet_packet, header_length) == 40, "as in a virtio-net header");
+_Static_assert(offsetof(struct vionet_packet, device_address) == 48, "after the offloads");
+_Static_assert(offsetof(struct vionet_packet, vlan) == 60, "before headroom");
 _Static_assert(offsetof(struct vionet_packet, headroom) == 62, "headroom comes last");
 #endif
 

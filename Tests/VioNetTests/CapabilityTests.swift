@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The walk through a function's capabilities: what an honest device has, each lie by itself, and two hundred thousand
-// spaces with several lies each, against a second walk.
+// The walk through a function's capabilities: those of a valid device, each flaw by itself, and two hundred thousand
+// spaces with several flaws each, compared with a second walk.
 
 import CLinux
 import Linux
@@ -9,90 +9,87 @@ import Testing
 
 @testable import VioNet
 
-/// One lie, and the structure that is missing because of it; nil if all is there all the same.
-struct Lie: CustomTestStringConvertible, Sendable {
+/// One flaw, and the structure that is missing because of it; nil if nothing is.
+struct Flaw: CustomTestStringConvertible, Sendable {
   let testDescription: String
   let missing: String?
-  let tell: @Sendable (inout MadeSpace) -> Void
+  let apply: @Sendable (inout MadeSpace) -> Void
 
-  init(_ description: String, _ missing: String?, _ tell: @escaping @Sendable (inout MadeSpace) -> Void) {
+  init(_ description: String, _ missing: String?, _ apply: @escaping @Sendable (inout MadeSpace) -> Void) {
     testDescription = description
     self.missing = missing
-    self.tell = tell
+    self.apply = apply
   }
 
   private static let at = MadeSpace.places
 
   static let all = lists + structures + regions
 
-  /// [T01]
   private static let lists = [
-    Lie("there is no list", "COMMON_CFG") { $0.bytes[0x06] = 0 },
-    Lie("all ones but for the name", "COMMON_CFG") {
+    Flaw("there is no list", "COMMON_CFG") { $0.bytes[0x06] = 0 },
+    Flaw("all ones except the ids", "COMMON_CFG") {
       $0.bytes.replaceSubrange(4..., with: [UInt8](repeating: 0xff, count: 252))
     },
-    Lie("all zero", "COMMON_CFG") { $0.bytes = [UInt8](repeating: 0, count: 256) },
-    Lie("the list begins below 0x40", "COMMON_CFG") { $0.bytes[0x34] = 0x3c },
-    Lie("the list begins unaligned", nil) { $0.bytes[0x34] = UInt8(at.msix + 3) },
-    Lie("the first points to itself", "COMMON_CFG") { $0.bytes[at.msix + 1] = UInt8(at.msix) },
-    Lie("the last points to the first", nil) { $0.bytes[at.common + 1] = UInt8(at.msix) },
-    Lie("the middle points back", "COMMON_CFG") { $0.bytes[at.status + 1] = UInt8(at.device) },
-    Lie("a pointer below 0x40", "COMMON_CFG") { $0.bytes[at.status + 1] = 0x10 },
-    Lie("unaligned pointers", nil) { $0.bytes[at.status + 1] = UInt8(at.common + 2) },
-    Lie("the last points to the end", nil) { $0.bytes[at.common + 1] = 0xff },
+    Flaw("all zero", "COMMON_CFG") { $0.bytes = [UInt8](repeating: 0, count: 256) },
+    Flaw("the list begins below 0x40", "COMMON_CFG") { $0.bytes[0x34] = 0x3c },
+    Flaw("the list begins unaligned", nil) { $0.bytes[0x34] = UInt8(at.msix + 3) },
+    Flaw("the first points to itself", "COMMON_CFG") { $0.bytes[at.msix + 1] = UInt8(at.msix) },
+    Flaw("the last points to the first", nil) { $0.bytes[at.common + 1] = UInt8(at.msix) },
+    Flaw("the middle points back", "COMMON_CFG") { $0.bytes[at.status + 1] = UInt8(at.device) },
+    Flaw("a pointer below 0x40", "COMMON_CFG") { $0.bytes[at.status + 1] = 0x10 },
+    Flaw("unaligned pointers", nil) { $0.bytes[at.status + 1] = UInt8(at.common + 2) },
+    Flaw("the last points to the end", nil) { $0.bytes[at.common + 1] = 0xff },
   ]
 
-  /// [T02, T03]
   private static let structures = [
-    Lie("common is cut by its length", "COMMON_CFG") { $0.bytes[at.common + 2] = 15 },
-    Lie("common has no length", "COMMON_CFG") { $0.bytes[at.common + 2] = 0 },
-    Lie("common claims to pass the end", "COMMON_CFG") { $0.bytes[at.common + 2] = 255 },
-    Lie("common is longer than needed", nil) { $0.bytes[at.common + 2] = 64 },
-    Lie("notify is cut before its multiplier", "NOTIFY_CFG") { $0.bytes[at.notify + 2] = 16 },
-    Lie("device at the very end is cut", "DEVICE_CFG") {
+    Flaw("common is cut by its length", "COMMON_CFG") { $0.bytes[at.common + 2] = 15 },
+    Flaw("common has no length", "COMMON_CFG") { $0.bytes[at.common + 2] = 0 },
+    Flaw("common claims to pass the end", "COMMON_CFG") { $0.bytes[at.common + 2] = 255 },
+    Flaw("common is longer than needed", nil) { $0.bytes[at.common + 2] = 64 },
+    Flaw("notify is cut before its multiplier", "NOTIFY_CFG") { $0.bytes[at.notify + 2] = 16 },
+    Flaw("device at the very end is cut", "DEVICE_CFG") {
       $0.bytes[at.notify + 1] = 0xf4
       $0.bytes.replaceSubrange(0xf4..., with: [0x09, UInt8(at.status), 16, 4, 4, 0, 0, 0, 0, 0x20, 0, 0])
     },
-    Lie("only the id of one fits", nil) {
+    Flaw("only the id of one fits", nil) {
       $0.bytes[at.common + 1] = 0xfc
       $0.bytes.replaceSubrange(0xfc..., with: [0x09, 0, 16, 1])
     },
-    Lie("not of the vendor's kind", "ISR_CFG") { $0.bytes[at.status] = 0x05 },
-    Lie("a reserved kind", "ISR_CFG") { $0.bytes[at.status + 3] = 77 },
-    Lie("the kind of another", "ISR_CFG") { $0.bytes[at.status + 3] = 4 },
+    Flaw("not a vendor capability", "ISR_CFG") { $0.bytes[at.status] = 0x05 },
+    Flaw("a reserved kind", "ISR_CFG") { $0.bytes[at.status + 3] = 77 },
+    Flaw("the kind of another structure", "ISR_CFG") { $0.bytes[at.status + 3] = 4 },
   ]
 
-  /// [T04, T05, T06]
   private static let regions = [
-    Lie("BAR 6", "COMMON_CFG") { $0.bytes[at.common + 4] = 6 },
-    Lie("BAR 255", "COMMON_CFG") { $0.bytes[at.common + 4] = 255 },
-    Lie("a BAR that is not there", "DEVICE_CFG") { $0.bytes[at.device + 4] = 2 },
-    Lie("one byte beyond the BAR", "NOTIFY_CFG") { $0.put32(at.notify + 12, 0x1001) },
-    Lie("begins at the BAR's end", "ISR_CFG") { $0.put32(at.status + 8, 0x4000) },
-    Lie("offset + length is 2^32", "COMMON_CFG") { $0.put32(at.common + 8, 0xffff_f000) },
-    Lie("offset + length is more than 2^32", "COMMON_CFG") {
+    Flaw("BAR 6", "COMMON_CFG") { $0.bytes[at.common + 4] = 6 },
+    Flaw("BAR 255", "COMMON_CFG") { $0.bytes[at.common + 4] = 255 },
+    Flaw("a BAR that is not there", "DEVICE_CFG") { $0.bytes[at.device + 4] = 2 },
+    Flaw("one byte beyond the BAR", "NOTIFY_CFG") { $0.put32(at.notify + 12, 0x1001) },
+    Flaw("begins at the BAR's end", "ISR_CFG") { $0.put32(at.status + 8, 0x4000) },
+    Flaw("offset + length is 2^32", "COMMON_CFG") { $0.put32(at.common + 8, 0xffff_f000) },
+    Flaw("offset + length is more than 2^32", "COMMON_CFG") {
       $0.put32(at.common + 8, 0xffff_fffc)
       $0.put32(at.common + 12, 0xffff_ffff)
     },
-    Lie("the same in a BAR that has it", nil) {
+    Flaw("offset + length is more than 2^32, in a BAR that has it", nil) {
       $0.bars[4] = .max
       $0.put32(at.common + 8, 0xffff_fffc)
       $0.put32(at.common + 12, 0xffff_ffff)
     },
-    Lie("common begins unaligned", "COMMON_CFG") { $0.put32(at.common + 8, 2) },
-    Lie("notify begins unaligned", "NOTIFY_CFG") {
+    Flaw("common begins unaligned", "COMMON_CFG") { $0.put32(at.common + 8, 2) },
+    Flaw("notify begins unaligned", "NOTIFY_CFG") {
       $0.put32(at.notify + 8, 0x3001)
       $0.put32(at.notify + 12, 8)
     },
-    Lie("common is too small", "COMMON_CFG") { $0.put32(at.common + 12, 55) },
-    Lie("common is just large enough", nil) { $0.put32(at.common + 12, 56) },
-    Lie("notify has one byte", "NOTIFY_CFG") { $0.put32(at.notify + 12, 1) },
-    Lie("ISR has none", "ISR_CFG") { $0.put32(at.status + 12, 0) },
-    Lie("device has five", "DEVICE_CFG") { $0.put32(at.device + 12, 5) },
-    Lie("all lie upon each other", nil) { space in
+    Flaw("common is too small", "COMMON_CFG") { $0.put32(at.common + 12, 55) },
+    Flaw("common is just large enough", nil) { $0.put32(at.common + 12, 56) },
+    Flaw("notify has one byte", "NOTIFY_CFG") { $0.put32(at.notify + 12, 1) },
+    Flaw("ISR has none", "ISR_CFG") { $0.put32(at.status + 12, 0) },
+    Flaw("device has five", "DEVICE_CFG") { $0.put32(at.device + 12, 5) },
+    Flaw("all overlap", nil) { space in
       for place in [at.common, at.status, at.device, at.notify] { space.put32(place + 8, 0) }
     },
-    Lie("there are no BARs", "COMMON_CFG") { $0.bars = [0, 0, 0, 0, 0, 0] },
+    Flaw("there are no BARs", "COMMON_CFG") { $0.bars = [0, 0, 0, 0, 0, 0] },
   ]
 }
 
@@ -101,25 +98,25 @@ struct Lie: CustomTestStringConvertible, Sendable {
     PCICapabilities(try space.asRead()) { bar in space.bars[bar] }
   }
 
-  @Test func anHonestDeviceIsModern() throws {
-    let found = try walk(.honest)
+  @Test func aValidDeviceIsModern() throws {
+    let found = try walk(.valid)
     #expect(found.isModern && found.missing == nil)
     #expect(found.common?.offset == 0 && found.interruptStatus?.offset == 0x1000 && found.device?.offset == 0x2000)
     #expect(found.notify?.offset == 0x3000 && found.notify?.bar == 4 && found.notifyMultiplier == 4)
     #expect(found.vectors == 4 && found.vectorsAreOn)
   }
 
-  @Test(arguments: Lie.all) func eachLieByItself(_ lie: Lie) throws {
-    var space = MadeSpace.honest
-    lie.tell(&space)
+  @Test(arguments: Flaw.all) func eachFlawByItself(_ flaw: Flaw) throws {
+    var space = MadeSpace.valid
+    flaw.apply(&space)
     let found = try walk(space)
-    #expect(found.missing.map { "\($0)" } == lie.missing)
-    #expect(ReferenceWalk(space).missing == lie.missing)
+    #expect(found.missing.map { "\($0)" } == flaw.missing)
+    #expect(ReferenceWalk(space).missing == flaw.missing)
   }
 
   @Test func theFirstUsableOfAKindWins() throws {
-    // [T03] An unusable common comes first, then the honest one, then another.
-    var space = MadeSpace.honest
+    // An unusable common structure comes first, then the valid one, then another.
+    var space = MadeSpace.valid
     space.bytes[0x34] = 0xb0
     space.virtio(0xb0, kind: 1, next: MadeSpace.places.msix, bar: 4, offset: 0x3fe0, length: 56)
     space.virtio(0xc0, kind: 1, next: 0, bar: 4, offset: 0x100, length: 56)
@@ -128,9 +125,9 @@ struct Lie: CustomTestStringConvertible, Sendable {
     #expect(try walk(space).common?.length == 0x1000)
   }
 
-  @Test func vectorsAreOfTheFirstWholeTable() throws {
-    var space = MadeSpace.honest
-    // Another one behind it, and one that the end of the space cuts.
+  @Test func vectorsAreThoseOfTheFirstWholeTable() throws {
+    var space = MadeSpace.valid
+    // Another capability behind it, and one that the end of the space cuts.
     space.bytes[MadeSpace.places.common + 1] = 0xc0
     space.bytes.replaceSubrange(0xc0..<0xc4, with: [0x11, 0xf8, 0xff, 0x07])
     space.bytes.replaceSubrange(0xf8..<0xfc, with: [0x11, 0, 0xff, 0x07])
@@ -143,9 +140,8 @@ struct Lie: CustomTestStringConvertible, Sendable {
   }
 
   @Test(arguments: [0, 1, 2, 3, 4, 0x800, 0x1000, 0x2_0000, 0xffff_fffe, 0xffff_ffff] as [UInt32])
-  func signalsStayInTheNotifyRegion(multiplier: UInt32) throws {
-    // [T07]
-    var space = MadeSpace.honest
+  func notificationsStayInTheNotifyRegion(multiplier: UInt32) throws {
+    var space = MadeSpace.valid
     space.put32(MadeSpace.places.notify + 16, multiplier)
     let found = try walk(space)
     for queue in [0, 1, 2, 3, 0x3ff, 0x400, 0x7fff, 0x8000, 0xffff] as [UInt16] {
@@ -160,8 +156,7 @@ struct Lie: CustomTestStringConvertible, Sendable {
   }
 
   @Test func aFunctionThatIsGoneSaysSo() {
-    // [T12]
-    var space = MadeSpace.honest
+    var space = MadeSpace.valid
     space.bytes = [UInt8](repeating: 0xff, count: 256)
     let error = #expect(throws: Failure.self) { try space.asRead() }
     #expect(error?.code == ENODEV)
@@ -180,11 +175,11 @@ struct Lie: CustomTestStringConvertible, Sendable {
       if ReferenceWalk(space).missing == nil { modern += 1 }
     }
     print("seed \(seed): \(count) spaces, \(modern) with all four structures")
-    // Spoiling that leaves nothing or everything whole would test little.
+    // A generator that leaves nothing or everything valid would test little.
     #expect(modern > count / 20 && modern < count / 2)
   }
 
-  /// What is wrong with the walk through a space; nil if nothing is.
+  /// The fault in the walk through a space; nil if there is none.
   private func faultOf(_ space: MadeSpace, _ chance: inout Chance) throws -> String? {
     var asked = 0
     var outside = false

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Sending packets of several segments: chains of descriptors in the ring and tables outside it, on every kind of ring;
-// what the device finds in them, how they come back, and what is no head.
+// Sending packets of several segments, on every kind of ring: chains of descriptors in the ring and tables outside it,
+// how they come back, and ids that name no head.
 
 import CLinux
 import CVionet
 import Linux
-import Virtio
 import Testing
+import Virtio
 
 @testable import VioNet
 
 @Suite(.serialized) struct ChainTests {
-  private static let indirect: [Int32] = [Feature.indirect]
+  private static let indirect: [UInt64] = [Feature.indirect]
 
   @Test(arguments: RingKind.allCases) func aChainIsOneBufferForTheDevice(kind: RingKind) throws {
     let bench = try RingBench(kind, size: 8)
-    // Three do not divide the ring: some chains lie across its end.
+    // Three do not divide the size, so that some chains wrap around the end of the ring.
     for round in 0..<30 {
       #expect(bench.tx([try bench.chain([100, 200, 300])]) == 1)
       #expect(bench.transmit.value.core.ring.outstanding == 3 && bench.conserved())
@@ -27,7 +27,7 @@ import Testing
       #expect(bytes == [UInt8](repeating: 0, count: 12) + .counting(600))
       if kind.isInOrder { #expect(Int(offer.id) == round * 3 % 8) }
       if kind == .splitInOrder {
-        // 2.7.5.2: in order the next is the next.
+        // With IN_ORDER descriptors follow one another (2.7.5.2).
         let places = [Int(offer.id), Int(offer.elements[0].nextOrID), Int(offer.elements[1].nextOrID)]
         #expect(places == [places[0], (places[0] + 1) % 8, (places[0] + 2) % 8])
       }
@@ -38,8 +38,8 @@ import Testing
     #expect(bench.conserved())
   }
 
-  /// Packets of 1 to 64 segments in a row, taken from the ring and given back as they come, or shuffled.
-  private func mix(_ kind: RingKind, _ size: UInt16, _ features: [Int32]) throws {
+  /// Sends packets of 1 to 64 segments, which the device uses in order or in reverse.
+  private func mix(_ kind: RingKind, _ size: UInt16, _ features: [UInt64]) throws {
     let bench = try RingBench(kind, size: size, packets: 512, dataSize: 64, features: features, longest: 4096)
     var state: UInt32 = 3
     for round in 0..<300 {
@@ -74,7 +74,7 @@ import Testing
   }
 
   @Test(arguments: RingKind.allCases) func chainsAndTablesMix(kind: RingKind) throws {
-    // 2.8.5: lists of one kind each in one ring.
+    // Each list is of one kind, and both kinds are in one ring (2.8.5).
     try mix(kind, kind.isPacked ? 101 : 128, ChainTests.indirect)
   }
 
@@ -91,8 +91,7 @@ import Testing
       #expect(offer.elements.count == 1 && offer.elements[0].length == 16 * UInt32(segments))
       #expect((kind.isPacked ? offer.elements[0].kind : offer.elements[0].flags) == Element.indirect)
       #expect(offer.table.map(\.length) == [32] + lengths.dropFirst())
-      // A split ring's table is a chain, of which in order the next is the next; a packed one's is read in order and
-      // has no flags (2.7.5.3.1, 2.8.19).
+      // A split ring's table is a chain; a packed one's is read in order and has no flags (2.7.5.3.1 and 2.8.19).
       let last = segments - 1
       #expect(offer.table.map(\.flags) == (0..<segments).map { kind.isPacked || $0 == last ? 0 : Element.next })
       if !kind.isPacked { #expect(offer.table.dropLast().map(\.nextOrID) == (1..<segments).map { UInt16($0) }) }
@@ -117,7 +116,6 @@ import Testing
   }
 
   @Test(arguments: RingKind.allCases) func aTableThatTheDeviceOverwroteChangesNothing(kind: RingKind) throws {
-    // [R26]
     let bench = try RingBench(kind, features: ChainTests.indirect)
     for _ in 0..<40 {
       #expect(bench.tx([try bench.chain([60, 60, 60])]) == 1)
@@ -132,7 +130,7 @@ import Testing
   }
 
   @Test(arguments: RingKind.allCases) func whatHasNoRoomIsNotBegun(kind: RingKind) throws {
-    // 2.8.17: nothing of a list shows before there is room for all of it.
+    // No part of a list is visible before there is room for all of it (2.8.17).
     let bench = try RingBench(kind, size: 8)
     #expect(bench.tx(try bench.packets(5)) == 5)
     let offers = try bench.transmitDevice.take(5)
@@ -150,15 +148,15 @@ import Testing
     #expect(bench.conserved())
   }
 
-  @Test(arguments: RingKind.allCases, [[], [Feature.indirect]] as [[Int32]])
-  func moreThanTheRingIsNotSent(kind: RingKind, features: [Int32]) throws {
+  @Test(arguments: RingKind.allCases, [[], [Feature.indirect]] as [[UInt64]])
+  func moreThanTheRingIsNotSent(kind: RingKind, features: [UInt64]) throws {
     // 2.7.5.3.1, 2.8.17: a table counts like a chain.
     let bench = try RingBench(kind, size: 4, features: features)
     let most = try bench.chain([20, 20, 20, 20])
     let tooMany = try bench.chain([20, 20, 20, 20, 20])
-    let lying = try bench.chain([20, 20])
-    lying.set { packet in packet.segments = 65 }
-    #expect(bench.tx([tooMany, lying, most]) == 3)
+    let miscounted = try bench.chain([20, 20])
+    miscounted.set { packet in packet.segments = 65 }
+    #expect(bench.tx([tooMany, miscounted, most]) == 3)
     #expect(bench.sent.dropped(VIONET_DROP_SEGMENTS) == 2 && bench.sent.packets == 1)
     #expect(try bench.takeSent().1.count == 12 + 80)
     #expect(bench.transmitDevice.take() == nil)
@@ -184,8 +182,8 @@ import Testing
   }
 
   @Test(arguments: RingKind.anyOrder) func onlyAHeadIsAHead(kind: RingKind) throws {
-    // [R04, R05] The middle and the tail of a chain, and what would be places in a table.
-    for (features, ids) in [([], [1, 2, 3]), (ChainTests.indirect, [1, 2, 7])] as [([Int32], [UInt32])] {
+    // Ids of the middle and the tail of a chain, and of places in a table.
+    for (features, ids) in [([], [1, 2, 3]), (ChainTests.indirect, [1, 2, 7])] as [([UInt64], [UInt32])] {
       for id in ids {
         let bench = try RingBench(kind, size: 8, features: features)
         #expect(bench.tx([try bench.chain([20, 20, 20])]) == 1)
@@ -201,8 +199,8 @@ import Testing
     }
   }
 
-  @Test(arguments: RingKind.allCases, [[], [Feature.indirect]] as [[Int32]])
-  func aStopTakesChainsBack(kind: RingKind, features: [Int32]) throws {
+  @Test(arguments: RingKind.allCases, [[], [Feature.indirect]] as [[UInt64]])
+  func aStopTakesChainsBack(kind: RingKind, features: [UInt64]) throws {
     let bench = try RingBench(kind, features: features)
     #expect(bench.tx([try bench.chain([20, 20, 20]), try bench.packet(60), try bench.chain([20, 20])]) == 3)
     bench.transmit.value.takeBack()
@@ -211,8 +209,8 @@ import Testing
     #expect(bench.pool.value.freeCount + bench.receive.value.cache.count + bench.transmit.value.cache.count == 240)
   }
 
-  @Test(arguments: RingKind.allCases, [[], [Feature.indirect]] as [[Int32]])
-  func aSharedTailGoesOutWithSeveralHeads(kind: RingKind, features: [Int32]) throws {
+  @Test(arguments: RingKind.allCases, [[], [Feature.indirect]] as [[UInt64]])
+  func aSharedTailGoesOutWithSeveralHeads(kind: RingKind, features: [UInt64]) throws {
     let bench = try RingBench(kind, features: features)
     let tail = try bench.packet(50, first: 77)
     let heads = try bench.packets(3, 30)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A ring as its device sees it, in single steps, honest or not. Written from the specification (virtio 1.4, 2.7 and
-// 2.8) and not from the driver: what it shares with it are only the addresses of a ring's parts.
+// A ring as its device sees it, in single steps, valid or not. Written from the specification (virtio 1.4, 2.7 and
+// 2.8) and not from the driver: both share only the addresses of a ring's parts.
 
 import CLinux
 import Linux
 
 @testable import VioNet
 
-/// The four kinds of rings that both sides can agree on.
+/// The four kinds of rings that can be negotiated.
 enum RingKind: String, CaseIterable, Sendable {
   case split, splitInOrder, packed, packedInOrder
 
@@ -41,7 +41,7 @@ struct Element {
   static let next: UInt16 = 1
   static let write: UInt16 = 2
   static let indirect: UInt16 = 4
-  /// What of a packed descriptor's flags is not the mark of a lap.
+  /// A packed descriptor's flags without AVAIL and USED.
   var kind: UInt16 { flags & 7 }
 
   /// The buffer, for writing and reading by the test.
@@ -77,8 +77,8 @@ struct DeviceSide {
     used = start
   }
 
-  /// What a packed descriptor's two bits are in the lap of that place: available, and used (2.8.1).
-  private func marks(_ counter: Int) -> (available: UInt16, used: UInt16) {
+  /// Flags of a packed descriptor that mean available, and used, in the lap of that count (2.8.1).
+  private func lapFlags(_ counter: Int) -> (available: UInt16, used: UInt16) {
     counter / size % 2 == 0 ? (1 << 7, 1 << 7 | 1 << 15) : (1 << 15, 0)
   }
 
@@ -114,7 +114,7 @@ struct DeviceSide {
     repeat {
       let counter = taken + elements.count
       let flags = UInt16(truncatingIfNeeded: ring.descriptors.load64Acquire(counter % size * 16 + 8) >> 48)
-      if flags & 0x8080 != marks(counter).available { return nil }
+      if flags & 0x8080 != lapFlags(counter).available { return nil }
       elements.append(Element(ring.descriptors, counter % size, isPacked: true))
     } while elements[elements.count - 1].flags & Element.next != 0 && elements.count < size
     taken += elements.count
@@ -131,7 +131,7 @@ struct DeviceSide {
 
   // MARK: Using
 
-  /// Gives back all of them with one entry, which names the last (2.7.9, 2.8.8); one by one is a batch of one.
+  /// Returns all of them with one entry, which names the last (2.7.9 and 2.8.8); a single one is a batch of one.
   mutating func use(_ batch: [Offer], length: UInt32) {
     guard let last = batch.last else { return }
     write(last.id, length, skipping: isPacked ? batch.reduce(0) { $0 + $1.elements.count } : batch.count)
@@ -139,15 +139,15 @@ struct DeviceSide {
 
   mutating func use(_ offer: Offer, length: UInt32) { use([offer], length: length) }
 
-  /// One used entry, whatever it says. What a used packed descriptor has beside id, length and the two marks means
-  /// nothing (2.8.4, 2.8.6), so it gets nonsense.
+  /// Writes one used entry, valid or not. A used packed descriptor's address and other flags mean nothing (2.8.4 and
+  /// 2.8.6), so that they get arbitrary values.
   mutating func write(_ id: UInt32, _ length: UInt32, skipping entries: Int = 1) {
     if isPacked {
       let at = used % size * 16
       ring.descriptors.store64(at, 0xdead_dead_dead)
       ring.descriptors.store32(at + 8, length)
       ring.descriptors.store16(at + 12, UInt16(truncatingIfNeeded: id))
-      ring.descriptors.store16Release(at + 14, marks(used).used | Element.next | Element.write)
+      ring.descriptors.store16Release(at + 14, lapFlags(used).used | Element.next | Element.write)
       used += entries
     } else {
       let at = 4 + used % size * 8
@@ -160,9 +160,9 @@ struct DeviceSide {
 
   // MARK: Signals
 
-  /// Whether the driver wants to hear of what was used since `before`: by the flags alone, or, with EVENT_IDX, by the
-  /// entry that it named (2.7.7.1, 2.8.10).
-  func wantsSignal(since before: Int) -> Bool {
+  /// True if the driver requests a notification for what was used since `before`: by the flags alone or, with
+  /// EVENT_IDX, by the entry that it named (2.7.7.1 and 2.8.10).
+  func requestsNotification(since before: Int) -> Bool {
     shared_fence()
     if isPacked {
       let place = ring.available.load16(0)
@@ -180,21 +180,21 @@ struct DeviceSide {
     return used != before && ring.available.load16(0) & 1 == 0
   }
 
-  /// How the descriptor at that count is named in an event structure: its place, and the wrap counter above it.
+  /// The descriptor at that count as an event structure names it: its place, and the wrap counter above.
   static func event(_ counter: Int, _ size: Int) -> UInt16 {
     UInt16(counter % size) | (counter / size % 2 == 0 ? 0x8000 : 0)
   }
 
-  enum Wish {
+  enum NotificationRequest {
     case always, never
     /// When the entry at that count becomes available.
     case at(Int)
   }
 
-  /// When this device wants to be kicked.
-  func ask(_ wish: Wish) {
+  /// Writes when this device wants to be kicked.
+  func ask(_ request: NotificationRequest) {
     let behind = 4 + size * 8
-    switch (isPacked, wish) {
+    switch (isPacked, request) {
     case (true, .always): ring.used.store16(2, 0)
     case (true, .never): ring.used.store16(2, 1)
     case (true, .at(let counter)):

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The list of virtio-net functions, read from a made-up folder of sysfs.
+// The list of virtio-net functions, read from a folder that stands in for sysfs.
 
 import CLinux
 import CVionet
@@ -74,7 +74,7 @@ private func listed() throws -> [vionet_device] {
     tree.function("0000:00:02.0", "1af4:1000")
     tree.function("0000:00:03.0", "1af4:1042")  // a disk
     tree.function("0000:00:04.0", "8086:1041")
-    tree.folder("devices/0000:00:05.0")  // says nothing of itself
+    tree.folder("devices/0000:00:05.0")  // has no ids
     tree.folder("devices/junk")
     let all = try listed()
     #expect(
@@ -90,7 +90,7 @@ private func listed() throws -> [vionet_device] {
     }
   }
 
-  @Test func theKernelsOwnHasAnInterface() throws {
+  @Test func aFunctionOfTheKernelHasAnInterface() throws {
     let tree = try MadeUp()
     defer { tree.end() }
     tree.function("0000:00:05.0", "1af4:1041", driver: "virtio-pci", group: 17)
@@ -105,7 +105,7 @@ private func listed() throws -> [vionet_device] {
     #expect(text(all[1].driver) == "a-driver-whose-name-is-longer-t" && text(all[1].interface) == "")
   }
 
-  @Test func whatIsBoundToUsButCannotBeHad() throws {
+  @Test func functionsThatAreBoundToUsButCannotBeUsed() throws {
     let tree = try MadeUp()
     defer { tree.end() }
     tree.function("0000:00:02.0", "1af4:1041", driver: "vfio-pci")
@@ -150,7 +150,7 @@ private func listed() throws -> [vionet_device] {
     #expect(unsafe String(cString: sentence_get(Int32(SENTENCE_ERROR))).contains(tree.root + "/devices"))
   }
 
-  @Test func whatIsLeftToVDPAMustBeADeviceOfOurs() throws {
+  @Test func aFunctionForVDPAMustBeAVirtioNetDevice() throws {
     let tree = try MadeUp()
     defer { tree.end() }
     tree.function("0000:00:05.0", "1af4:1041", driver: "virtio-pci")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Frames of TCP and UDP in every dress, and what their checksum ought to be, computed from the packet as a receiver
-// would (RFC 1071, 768, 9293, 8200), not as the driver does.
+// Frames of TCP and UDP with tags, options and extension headers, and their checksum, computed as a receiver does (RFC
+// 1071, 768, 9293, 8200) and not as the driver does.
 
 /// A frame in the making.
 struct FrameBuilder {
@@ -17,7 +17,7 @@ struct FrameBuilder {
   /// Behind the IP packet.
   var padding = 0
 
-  /// Where the parts begin.
+  /// Places where the parts begin.
   var network: Int { 14 + tags.count * 4 }
   var transport: Int {
     network + (isIPv6 ? 40 + extensions.reduce(0) { $0 + 8 + $1.eights * 8 } : 20 + networkOptions)
@@ -26,7 +26,7 @@ struct FrameBuilder {
   var end: Int { transport + (isTCP ? 20 + transportOptions : 8) }
   var checksumOffset: Int { isTCP ? 16 : 6 }
 
-  /// Its checksum field holds nonsense, which is to be overwritten.
+  /// The frame's bytes. The checksum field has an arbitrary value, which must be overwritten.
   func bytes() -> [UInt8] {
     var frame: [UInt8] = [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1]
     for (place, tag) in tags.enumerated() {
@@ -90,7 +90,8 @@ struct FrameBuilder {
     return frame
   }
 
-  /// What a device does with NEEDS_CSUM (virtio 1.4, 5.1.9.2): sums all from `start` on, and stores the complement.
+  /// Does what a device does for NEEDS_CSUM (virtio 1.4, 5.1.9.2): sums everything from `start` on and stores the
+  /// complement.
   static func complete(_ frame: [UInt8], start: Int, offset: Int) -> [UInt8] {
     var frame = frame
     let sum = ~sum(Array(frame[start...]))

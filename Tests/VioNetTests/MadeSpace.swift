@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Configuration spaces made up for tests: an honest one to start from, a hand that spoils it in the ways devices and
-// attackers do, and a second walk, written apart from the driver's, that says what is to be found in it.
+// Configuration spaces for tests: a valid one to start from, random flaws as devices and attackers have them, and a
+// second walk, written independently of the driver's, that says what a walk must find.
 
 import CLinux
 import Linux
@@ -13,11 +13,11 @@ struct MadeSpace: CustomStringConvertible {
   var bytes = [UInt8](repeating: 0, count: 256)
   var bars = [UInt64](repeating: 0, count: 6)
 
-  /// Where `honest` puts its capabilities.
+  /// Offsets of the capabilities in `valid`.
   static let places = (msix: 0x98, common: 0x40, status: 0x50, device: 0x60, notify: 0x70, window: 0x84)
 
-  /// As QEMU lays it out: MSI-X, then the five of virtio, in BAR 4.
-  static var honest: MadeSpace {
+  /// A valid space, laid out as by QEMU: MSI-X, then the five capabilities of virtio, in BAR 4.
+  static var valid: MadeSpace {
     var space = MadeSpace()
     space.put16(0x00, 0x1af4)
     space.put16(0x02, 0x1041)
@@ -66,7 +66,7 @@ struct MadeSpace: CustomStringConvertible {
     return bytes.map { hex($0, 2) }.joined() + ", BARs of " + bars.map { hex($0, 1) }.joined(separator: " ")
   }
 
-  /// What the driver is given to read.
+  /// The space as the driver reads it.
   func asRead() throws(Failure) -> ConfigurationSpace {
     try unsafe ConfigurationSpace { room, count in
       for place in 0..<min(count, bytes.count) {
@@ -77,7 +77,7 @@ struct MadeSpace: CustomStringConvertible {
   }
 }
 
-/// What is to be found in a space: the first usable structure of each kind, by a walk that remembers where it was.
+/// What a walk must find in a space: the first usable structure of each kind. Remembers where it was.
 struct ReferenceWalk {
   var blocks: [UInt8: RegisterBlock] = [:]
   var multiplier: UInt32 = 0
@@ -141,9 +141,9 @@ extension MadeSpace {
     0, 1, 2, 55, 56, 0x1000, 0x3fff, 0x4000, 0x10000, 1 << 31, 1 << 32, (1 << 32) - 1, 1 << 33, 1 << 63, .max,
   ]
 
-  /// An honest space with up to eight things wrong with it, or noise.
+  /// A valid space with up to eight flaws, or random bytes.
   static func spoiled(_ chance: inout Chance) -> MadeSpace {
-    var space = MadeSpace.honest
+    var space = MadeSpace.valid
     switch chance.below(64) {
     case 0: space.bytes = [UInt8](repeating: 0xff, count: 256)
     case 1: space.bytes = [UInt8](repeating: 0, count: 256)

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Signals both ways: when the device is kicked (virtio 1.4, 2.7.10, 2.8.10), against what the specification says in
-// words, over every value there is; and how a program that sleeps is woken, with no packet forgotten.
+// Notifications in both directions: when the device is kicked (virtio 1.4, 2.7.10 and 2.8.10), compared with the words
+// of the specification over every value; and how a sleeping program is woken, with no packet forgotten.
 
 import CLinux
 import CVionet
 import Linux
-import Virtio
 import Testing
+import Virtio
 
 @testable import VioNet
 
 @Suite(.serialized) struct NotificationTests {
-  private static let eventIndex: [Int32] = [Feature.eventIndex]
+  private static let eventIndex: [UInt64] = [Feature.eventIndex]
 
   // MARK: Kicks
 
@@ -29,7 +29,7 @@ import Testing
           state.published = old
           state.nextAvailable = old &+ added
           let isAmong = event &- old < added
-          // 2.7.10.1: each of the two fields counts only without, and only with, EVENT_IDX.
+          // The flags count only without EVENT_IDX, the event only with it (2.7.10.1).
           let expected = hasEventIndex ? isAmong : flags == 0
           if SplitRing<AnyOrder>.publish(&state) != expected { wrong += 1 }
           if state.published != old &+ added || SplitRing<AnyOrder>.publish(&state) { wrong += 1 }
@@ -51,7 +51,7 @@ import Testing
           device.ask(.at(counter))
           state.published = UInt16(added)
           state.nextAvailable = UInt16(end % size)
-          state.availableMark = end / size % 2 == 0 ? DescriptorFlag.available : DescriptorFlag.used
+          state.availableFlags = end / size % 2 == 0 ? DescriptorFlag.available : DescriptorFlag.used
           let event = DeviceSide.event(counter, size)
           let expected = (start..<end).contains { DeviceSide.event($0, size) == event }
           if PackedRing<AnyOrder>.publish(&state) != expected { wrong += 1 }
@@ -62,12 +62,12 @@ import Testing
     #expect(wrong == 0)
   }
 
-  @Test func thePackedEventStructuresOtherValues() throws {
-    // [R16, R25] What is reserved, and what names no descriptor, is no reason to stop or to read elsewhere.
+  @Test func reservedValuesInAPackedEventStructure() throws {
+    // Reserved values, and places beyond the ring, neither stop the queue nor lead outside.
     for (features, flags, expected) in [
       (NotificationTests.eventIndex, 0, true), (NotificationTests.eventIndex, 1, false),
       (NotificationTests.eventIndex, 3, true), ([], 0, true), ([], 1, false), ([], 2, true), ([], 3, true),
-    ] as [([Int32], UInt16, Bool)] {
+    ] as [([UInt64], UInt16, Bool)] {
       let bench = try RingBench(.packed, features: features)
       for event in [0, 5, 15, 16, 0x7fff, 0x8000, 0x8010, 0xffff] as [UInt16] {
         bench.transmitDevice.ring.used.store16(0, event)
@@ -85,7 +85,7 @@ import Testing
     }
   }
 
-  @Test(arguments: RingKind.allCases, [false, true]) func burstsKickOnceAndOnlyWhereItIsWanted(
+  @Test(arguments: RingKind.allCases, [false, true]) func burstsKickOnceAndOnlyIfRequested(
     kind: RingKind, hasEventIndex: Bool
   ) throws {
     let bench = try RingBench(
@@ -94,26 +94,26 @@ import Testing
     for round in 0..<200 {
       let count = round % 7 + 1
       let next = bench.transmitDevice.taken
-      // One of the new ones, the one before, the one behind.
-      let wished = max(next + round % (count + 2) - 1, 0)
+      // One of the new entries, the one before them, or the one behind.
+      let requested = max(next + round % (count + 2) - 1, 0)
       hasEventIndex
-        ? bench.transmitDevice.ask(.at(wished)) : bench.transmitDevice.ask(round & 1 == 0 ? .always : .never)
-      let isWanted = hasEventIndex ? (next..<next + count).contains(wished) : round & 1 == 0
+        ? bench.transmitDevice.ask(.at(requested)) : bench.transmitDevice.ask(round & 1 == 0 ? .always : .never)
+      let isRequested = hasEventIndex ? (next..<next + count).contains(requested) : round & 1 == 0
       let before = bench.sent.kicks
       #expect(bench.tx(try bench.packets(count)) == count)
-      #expect(bench.sent.kicks - before == (isWanted ? 1 : 0))
-      #expect(sys_eventfd_drain(bench.transmit.value.core.kick) == (isWanted ? 1 : 0))
+      #expect(bench.sent.kicks - before == (isRequested ? 1 : 0))
+      #expect(sys_eventfd_drain(bench.transmit.value.core.kick) == (isRequested ? 1 : 0))
       for offer in try bench.transmitDevice.take(count) { bench.transmitDevice.use(offer, length: 0) }
     }
     #expect(bench.conserved())
   }
 
-  @Test(arguments: RingKind.allCases, [false, true]) func ofFreshBuffersItIsToldWhenTheyAreManyOrNothingWasThere(
+  @Test(arguments: RingKind.allCases, [false, true]) func freshBuffersKickWhenTheyAreManyOrNothingWasReceived(
     kind: RingKind, hasEventIndex: Bool
   ) throws {
     let features = hasEventIndex ? NotificationTests.eventIndex : []
     let bench = try RingBench(kind, size: 256, packets: 600, features: features)
-    // It waits for the very next buffer, so that of each of them it wants to hear.
+    // The device waits for the next buffer, so that it requests a kick for each.
     func waits() { bench.receiveDevice.ask(hasEventIndex ? .at(256 + bench.receiveDevice.used) : .always) }
     func one() throws -> UInt64 {
       let before = bench.received.kicks
@@ -130,7 +130,7 @@ import Testing
       let before = bench.received.kicks
       #expect(bench.rx().isEmpty && bench.received.kicks - before == 1)
       #expect(bench.rx().isEmpty && bench.received.kicks - before == 1)
-      // Who goes to sleep tells of them first.
+      // A program that goes to sleep kicks for them first.
       waits()
       #expect(try one() == 0)
       #expect(bench.receive.value.fill() && !bench.receive.value.fill())
@@ -144,22 +144,23 @@ import Testing
     let bench = try RingBench(kind, features: hasEventIndex ? NotificationTests.eventIndex : [])
     for round in 0..<100 {
       for _ in 0..<5 { try bench.deliver() }
-      // Posted so far are as many as were taken and are still there: the next refill begins behind them.
+      // 16 descriptors were posted before these five: the next refill begins behind them.
       let next = bench.receiveDevice.used - 5 + 16
-      let wished = next + round % 7 - 1
-      hasEventIndex ? bench.receiveDevice.ask(.at(wished)) : bench.receiveDevice.ask(round & 1 == 0 ? .always : .never)
-      let isWanted = hasEventIndex ? (next..<next + 5).contains(wished) : round & 1 == 0
+      let requested = next + round % 7 - 1
+      hasEventIndex
+        ? bench.receiveDevice.ask(.at(requested)) : bench.receiveDevice.ask(round & 1 == 0 ? .always : .never)
+      let isRequested = hasEventIndex ? (next..<next + 5).contains(requested) : round & 1 == 0
       let before = bench.received.kicks
       let packets = bench.rx()
       #expect(packets.count == 5)
-      #expect(bench.received.kicks - before == (isWanted ? 1 : 0))
+      #expect(bench.received.kicks - before == (isRequested ? 1 : 0))
       bench.free(packets)
     }
   }
 
   // MARK: Wake-ups
 
-  @Test(arguments: RingKind.allCases, [false, true]) func aSignalIsWantedOnlyByWhoIsArmed(
+  @Test(arguments: RingKind.allCases, [false, true]) func onlyAnArmedQueueRequestsANotification(
     kind: RingKind, hasEventIndex: Bool
   ) throws {
     let size: UInt16 = kind.isPacked ? 5 : 16
@@ -167,40 +168,40 @@ import Testing
       kind, size: size, features: hasEventIndex ? NotificationTests.eventIndex : [], start: kind.isPacked ? 0 : 65500)
     let ring = bench.receiveDevice.ring
     for round in 0..<100 {
-      // While it polls: none.
+      // While the program polls: none.
       for _ in 0..<round % 3 {
         let before = bench.receiveDevice.used
         try bench.deliver()
-        #expect(!bench.receiveDevice.wantsSignal(since: before))
+        #expect(!bench.receiveDevice.requestsNotification(since: before))
         bench.free(try bench.rxOne())
       }
-      // Armed: one, at the next.
+      // While armed: one, at the next entry.
       #expect(!bench.arm())
       let before = bench.receiveDevice.used
       try bench.deliver()
-      #expect(bench.receiveDevice.wantsSignal(since: before))
+      #expect(bench.receiveDevice.requestsNotification(since: before))
       bench.free(try bench.rxOne())
       #expect(!bench.receive.value.core.armed)
-      // Packets wait already: no sleep, and no signal either.
+      // Packets wait already: no sleep and no notification.
       try bench.deliver()
       #expect(bench.arm())
       #expect(!bench.receive.value.core.armed)
       let behind = bench.receiveDevice.used
       try bench.deliver()
-      #expect(!bench.receiveDevice.wantsSignal(since: behind))
+      #expect(!bench.receiveDevice.requestsNotification(since: behind))
       bench.free(bench.rx())
       if kind.isPacked {
-        // 2.8.10: flags 2 only with EVENT_IDX, and nothing reserved.
+        // Flags have no reserved value, and 2 only with EVENT_IDX (2.8.10).
         #expect(ring.available.load16(2) <= (hasEventIndex ? 2 : 1))
       } else {
-        // 2.7.7.1: with EVENT_IDX the flags stay 0, else they are 0 or 1.
+        // With EVENT_IDX the flags stay 0, else they are 0 or 1 (2.7.7.1).
         #expect(ring.available.load16(0) <= (hasEventIndex ? 0 : 1))
       }
     }
     #expect(bench.conserved())
   }
 
-  @Test(arguments: RingKind.inOrder) func theRestOfABatchIsNotSleptOver(kind: RingKind) throws {
+  @Test(arguments: RingKind.inOrder) func theRestOfABatchKeepsAProgramAwake(kind: RingKind) throws {
     let bench = try RingBench(kind, dataSize: 64)
     let offers = try bench.receiveDevice.take(3)
     bench.receiveDevice.use(offers, length: 40)
@@ -211,7 +212,7 @@ import Testing
   }
 
   @Test(arguments: RingKind.allCases) func aSignalWithoutReasonDoesNoHarm(kind: RingKind) throws {
-    // 2.7.7.1
+    // As 2.7.7.1 allows.
     let bench = try RingBench(kind)
     for _ in 0..<1000 {
       #expect(!bench.arm())
@@ -222,7 +223,7 @@ import Testing
     bench.free(try bench.rxOne())
   }
 
-  /// A device on another processor: uses buffers, and signals only if it is asked to.
+  /// A device on another processor that uses buffers and signals only if that is requested.
   private static func serve(_ bench: RingBench, _ count: Int) -> Int {
     var done = 0
     var state: UInt32 = 1
@@ -237,7 +238,9 @@ import Testing
       let before = bench.receiveDevice.used
       bench.write(14, to: offer)
       bench.receiveDevice.use(offer, length: 26)
-      if bench.receiveDevice.wantsSignal(since: before) { _ = sys_eventfd_signal(bench.receive.value.core.call) }
+      if bench.receiveDevice.requestsNotification(since: before) {
+        _ = sys_eventfd_signal(bench.receive.value.core.call)
+      }
       done += 1
     }
     return done
@@ -261,7 +264,7 @@ import Testing
       var waiting = pollfd(fd: bench.receive.value.core.call, events: Int16(POLLIN), revents: 0)
       sleeps += 1
       let woken = unsafe sys_poll(&waiting, 1, 2000)
-      // Two seconds without a signal, and there is something: that is the lost one.
+      // A used buffer and no signal for two seconds: a wake-up was lost.
       if woken == 0 && bench.receive.value.core.ring.hasUsed { lost += 1 }
     }
     #expect(lost == 0 && received == count)

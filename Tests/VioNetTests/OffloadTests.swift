@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // What sent packets ask of the device (virtio 1.4, 5.1.9.2.1): the header as it is written, what is refused, and that
-// what one port received goes out of another as it came.
+// a packet received by one port is sent by another as it came.
 
 import CLinux
 import CVionet
 import Linux
-import Virtio
 import Testing
+import Virtio
 
 @testable import VioNet
 
@@ -16,9 +16,9 @@ import Testing
     Feature.checksum, Feature.hostTSO4, Feature.hostTSO6, Feature.hostECN, Feature.hostUSO,
   ]
 
-  /// A packet of 100 bytes that asks, with that negotiated; whether it is sent.
+  /// A packet of 100 bytes that asks for something, what was negotiated, and whether the packet is sent.
   struct Case: Sendable {
-    let features: [Int32]
+    let features: [UInt64]
     let flags: UInt32
     /// header_length, segment_size, checksum_start, checksum_offset.
     let fields: [UInt16]
@@ -30,7 +30,7 @@ import Testing
   }
 
   private static func segment(
-    _ type: UInt32, _ features: [Int32], isSent: Bool, header: UInt16 = 54, size: UInt16 = 10, flags: UInt32 = 1
+    _ type: UInt32, _ features: [UInt64], isSent: Bool, header: UInt16 = 54, size: UInt16 = 10, flags: UInt32 = 1
   ) -> Case {
     Case(features: features, flags: flags | type << 8, fields: [header, size, 34, 16], isSent: isSent)
   }
@@ -91,7 +91,7 @@ import Testing
   }
 
   @Test(arguments: RingKind.allCases) func flagsOfReceivedPacketsAskForNothing(kind: RingKind) throws {
-    // NTX-30: nothing of them is in the header. Numbers without a flag are not either.
+    // Neither they nor numbers without a flag are in the header.
     let bench = try RingBench(kind, features: OffloadTests.all)
     for flags in [
       VIONET_PACKET_CHECKSUM_GOOD.rawValue, VIONET_PACKET_HASH.rawValue, 0x0900_0000, 0xff00_0000, 0x0902_0002,
@@ -101,7 +101,7 @@ import Testing
       #expect(bench.tx([packet]) == 1)
       #expect(try bench.takeSent().1 == [UInt8](repeating: 0, count: 12) + .counting(60))
     }
-    // Bits that mean nothing may come to mean something.
+    // Reserved bits are refused, because they may get a meaning.
     for bit in Array(2..<8) + Array(18..<24) as [UInt32] {
       let packet = try bench.packet(60)
       ask(bench, 1 << bit | 1, [0, 0, 34, 16], packet)
@@ -112,13 +112,13 @@ import Testing
   }
 
   @Test(
-    arguments: [([], false, 12), ([Feature.hashReport], false, 20), ([], true, 10)] as [([Int32], Bool, UInt32)])
-  func headersOfEverySizeAreWholeAndNoLonger(features: [Int32], isLegacy: Bool, size: UInt32) throws {
+    arguments: [([], false, 12), ([Feature.hashReport], false, 20), ([], true, 10)] as [([UInt64], Bool, UInt32)])
+  func headersOfEverySizeAreWholeAndNoLonger(features: [UInt64], isLegacy: Bool, size: UInt32) throws {
     for kind in isLegacy ? [RingKind.split] : RingKind.allCases {
       let bench = try RingBench(kind, features: features + [Feature.checksum], isLegacy: isLegacy)
       #expect(bench.header == size)
       for flags in [0, 1] as [UInt32] {
-        // With just the headroom that is needed.
+        // Exactly the headroom that is needed.
         let packet = try bench.packet(60)
         let rest = Int(128 - size)
         packet.set { packet in
@@ -127,7 +127,7 @@ import Testing
         }
         packet.fill(.counting(60, from: 3))
         let buffer = packet.deviceBuffer
-        // What lies before the buffer is another packet's.
+        // The bytes before the buffer belong to another packet.
         for place in 1...Int(size) + 16 where packet.address != firstOfPool(bench) { packet.setBefore(place, 0xee) }
         ask(bench, flags, [0, 0, 34, 16], packet)
         #expect(bench.tx([packet]) == 1)
@@ -145,7 +145,7 @@ import Testing
 
   private func firstOfPool(_ bench: RingBench) -> UInt { bench.pool.value.packetBase }
 
-  @Test(arguments: RingKind.allCases) func whatIsToBeCutMayBeLongerThanTheMTU(kind: RingKind) throws {
+  @Test(arguments: RingKind.allCases) func aPacketToBeSegmentedMayBeLongerThanTheMTU(kind: RingKind) throws {
     let bench = try RingBench(kind, size: 128, features: OffloadTests.all)
     for (length, isSent) in [(65549, true), (65550, false)] {
       var lengths = [UInt32](repeating: 1984, count: length / 1984)
@@ -163,11 +163,11 @@ import Testing
     #expect(bench.conserved())
   }
 
-  @Test(arguments: RingKind.allCases, [[], [Feature.indirect]] as [[Int32]])
-  func chainsAskToo(kind: RingKind, features: [Int32]) throws {
+  @Test(arguments: RingKind.allCases, [[], [Feature.indirect]] as [[UInt64]])
+  func chainsAskForOffloads(kind: RingKind, features: [UInt64]) throws {
     let bench = try RingBench(kind, features: features + OffloadTests.all)
     let packet = try bench.chain([60, 500, 500])
-    // The checksum's place lies in the second segment, which is no matter.
+    // The checksum's place may lie in the second segment.
     ask(bench, 0x401, [60, 300, 54, 16], packet)
     #expect(bench.tx([packet]) == 1)
     let header = HeaderBytes(
@@ -181,7 +181,7 @@ import Testing
     #expect(bench.conserved())
   }
 
-  @Test(arguments: RingKind.allCases) func whatOnePortReceivedGoesOutOfAnotherAsItCame(kind: RingKind) throws {
+  @Test(arguments: RingKind.allCases) func aReceivedPacketIsSentAsItCame(kind: RingKind) throws {
     let guest = [
       Feature.guestChecksum, Feature.guestTSO4, Feature.guestTSO6, Feature.guestECN,
       Feature.guestUSO4,

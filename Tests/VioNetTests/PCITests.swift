@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// PCI without a device: which vector announces what, where a notification goes and what it says, features beyond 64 bits.
+// PCI without a device: which vector serves which queue, where a notification goes and what it carries, features
+// beyond 64 bits.
 
 import CLinux
 import CVionet
@@ -14,7 +15,7 @@ import Testing
 private func sentence() -> String { unsafe String(cString: sentence_get(Int32(SENTENCE_ERROR))) }
 
 @Suite struct VectorPlanTests {
-  /// The queues of each vector, "c" for the configuration: what a plan comes to.
+  /// The queues of each vector by a plan; "c" is the configuration.
   private func table(available: Int, pairs: Int) -> [String] {
     let plan = VectorPlan(available: available, pairs: pairs)
     var said = [String](repeating: "", count: plan.count)
@@ -94,12 +95,12 @@ private func sentence() -> String { unsafe String(cString: sentence_get(Int32(SE
 
   @Test func withDataTheNextEntryGoesInTheUpperHalf() {
     #expect(written(position: 0x1234) { .memoryWithData($0, 3) } == 0xffff_ffff_1234_0003)
-    // Of a packed ring bit 15 is the wrap counter, so that it ends up in bit 31 (2.9).
+    // Bit 15 of a packed ring's position is the wrap counter, so that it ends up in bit 31 (2.9).
     #expect(written(position: 0x8000 | 7) { .memoryWithData($0, 1) } == 0xffff_ffff_8007_0001)
   }
 
-  /// What a queue of 16 tells whose next entry goes there.
-  private func told(isPacked: Bool, next: UInt16, mark: UInt16 = DescriptorFlag.available) throws -> UInt64 {
+  /// What a queue of 16 descriptors writes whose next entry goes to `next`.
+  private func notified(isPacked: Bool, next: UInt16, flags: UInt16 = DescriptorFlag.available) throws -> UInt64 {
     var memory = [UInt8](repeating: 0, count: 4096)
     return try unsafe memory.withUnsafeMutableBytes { bytes in
       let base = unsafe Shared(bytes.baseAddress.unsafelyUnwrapped)
@@ -108,7 +109,7 @@ private func sentence() -> String { unsafe String(cString: sentence_get(Int32(SE
         shape: RingShape(isPacked: isPacked))
       defer { queue.destroy() }
       queue.ring.nextAvailable = next
-      queue.ring.availableMark = mark
+      queue.ring.availableFlags = flags
       return written(position: 0) { register in
         queue.notifier = .memoryWithData(register, queue.index)
         queue.notifyDevice()
@@ -117,13 +118,13 @@ private func sentence() -> String { unsafe String(cString: sentence_get(Int32(SE
     }
   }
 
-  @Test func aSplitRingTellsItsNextAvailableIndex() throws {
-    #expect(try told(isPacked: false, next: 0xfffe) == 0xffff_ffff_fffe_0005)
+  @Test func aSplitRingNotifiesWithItsNextAvailableIndex() throws {
+    #expect(try notified(isPacked: false, next: 0xfffe) == 0xffff_ffff_fffe_0005)
   }
 
-  @Test func aPackedRingTellsItsNextPlaceAndItsLap() throws {
-    #expect(try told(isPacked: true, next: 9) == 0xffff_ffff_8009_0005)
-    #expect(try told(isPacked: true, next: 9, mark: DescriptorFlag.used) == 0xffff_ffff_0009_0005)
+  @Test func aPackedRingNotifiesWithItsNextPlaceAndItsLap() throws {
+    #expect(try notified(isPacked: true, next: 9) == 0xffff_ffff_8009_0005)
+    #expect(try notified(isPacked: true, next: 9, flags: DescriptorFlag.used) == 0xffff_ffff_0009_0005)
   }
 }
 
@@ -175,7 +176,7 @@ private func withPorts(_ content: [UInt8], ignoring: Bool, _ body: (LegacyPCI) t
       _ = try device.setUp(ring(at: 0x1234_5000), vector: nil)
       var without = device
       without.vectorsAreOn = false
-      // The vector's register, which is where the configuration begins otherwise.
+      // The vector's register lies where the configuration begins without MSI-X.
       var kept: UInt16 = 0
       try unsafe without.readConfig(2, &kept, 2)
       #expect(kept == 0xffff)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What tests look at in packets and headers.
+// Views of packets and headers for tests.
 
 import CLinux
 import CVionet
@@ -97,7 +97,7 @@ extension Packet {
     unsafe pointer.pointee.total_length = UInt32(bytes.count)
   }
 
-  /// A byte so far before the data.
+  /// The byte that many places before the data.
   func before(_ distance: Int) -> UInt8 { unsafe (pointer.pointee.data - distance).load(as: UInt8.self) }
   func setBefore(_ distance: Int, _ byte: UInt8) {
     unsafe (pointer.pointee.data - distance).storeBytes(of: byte, as: UInt8.self)

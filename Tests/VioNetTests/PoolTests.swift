@@ -31,7 +31,7 @@ import Testing
     #expect(busy?.code == EBUSY)
     unsafe PacketCalls.free(&list, 33)
     #expect(pool.value.freeCount == 32 && pool.value.refused == 0)
-    // All of them a second time: refused, every one.
+    // Each of them is refused a second time.
     unsafe PacketCalls.free(&list, 32)
     #expect(pool.value.freeCount == 32 && pool.value.refused == 32)
     try PacketPools.destroy(number)
@@ -46,7 +46,7 @@ import Testing
     try PacketPools.destroy(number)
   }
 
-  @Test func aCorruptedPacketComesHomeWhole() throws {
+  @Test func aCorruptedPacketIsRestored() throws {
     let (number, pool) = try make(16)
     var packet: UnsafeMutablePointer<vionet_packet>?
     unsafe #expect(PacketCalls.allocate(number, &packet, 1))
@@ -101,5 +101,28 @@ import Testing
     }
     #expect(pool.value.freeCount == 1024 && pool.value.refused == 0)
     try PacketPools.destroy(number)
+  }
+}
+
+@Suite struct PacketOffsetTests {
+  @Test func theOffsetsAreThoseOfTheImportedStruct() {
+    #expect(MemoryLayout<vionet_packet>.size == Packet.byteCount)
+    #expect(MemoryLayout<vionet_packet>.offset(of: \.data) == Packet.Offset.data)
+    #expect(MemoryLayout<vionet_packet>.offset(of: \.next) == Packet.Offset.next)
+    #expect(MemoryLayout<vionet_packet>.offset(of: \.length) == Packet.Offset.length)
+    #expect(MemoryLayout<vionet_packet>.offset(of: \.total_length) == Packet.Offset.totalLength)
+    #expect(MemoryLayout<vionet_packet>.offset(of: \.flags) == Packet.Offset.flags)
+    #expect(MemoryLayout<vionet_packet>.offset(of: \.hash) == Packet.Offset.hash)
+    #expect(MemoryLayout<vionet_packet>.offset(of: \.port) == Packet.Offset.port)
+    #expect(MemoryLayout<vionet_packet>.offset(of: \.segments) == Packet.Offset.segments)
+    #expect(MemoryLayout<vionet_packet>.offset(of: \.references) == Packet.Offset.references)
+    #expect(MemoryLayout<vionet_packet>.offset(of: \.pool) == Packet.Offset.pool)
+    #expect(MemoryLayout<vionet_packet>.offset(of: \.owner) == Packet.Offset.owner)
+    #expect(MemoryLayout<vionet_packet>.offset(of: \.header_length) == Packet.Offset.offloads)
+    #expect(MemoryLayout<vionet_packet>.offset(of: \.checksum_offset) == Packet.Offset.offloads + 6)
+    #expect(MemoryLayout<vionet_packet>.offset(of: \.device_address) == Packet.Offset.deviceAddress)
+    #expect(MemoryLayout<vionet_packet>.offset(of: \.size) == Packet.Offset.size)
+    #expect(MemoryLayout<vionet_packet>.offset(of: \.vlan) == Packet.Offset.vlan)
+    #expect(MemoryLayout<vionet_packet>.offset(of: \.headroom) == Packet.Offset.headroom)
   }
 }

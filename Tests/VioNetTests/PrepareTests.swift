@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// vionet_tx_prepare: where the checksum of a packet goes, and the pseudo-header's sum in its place, for TCP and UDP over
-// IPv4 and IPv6 in every dress, against FrameBuilder, which knows the answer; and what it refuses.
+// vionet_tx_prepare: where the checksum of a packet goes, and the pseudo-header's sum in its place, for TCP and UDP
+// over IPv4 and IPv6 with all options, compared with FrameBuilder; and what it refuses.
 
 import CLinux
 import CVionet
 import Linux
-import Virtio
 import Testing
+import Virtio
 
 @testable import VioNet
 
@@ -17,7 +17,7 @@ import Testing
   ]
 
   /// TCP and UDP, with and without tags, options and extension headers, and payloads even and odd.
-  static let dresses: [FrameBuilder] = {
+  static let variants: [FrameBuilder] = {
     var all: [FrameBuilder] = []
     for isTCP in [true, false] {
       for tags in [[], [5], [7, 4095]] as [[UInt16]] {
@@ -41,7 +41,7 @@ import Testing
     return [o.headerLength, o.segmentSize, o.checksumStart, o.checksumOffset].map { Int($0) }
   }
 
-  /// Asks for `flags` and prepares; the packet, or nil if it was refused.
+  /// Makes a packet that asks for `flags` and prepares it; nil if it was refused.
   private func prepare(_ bench: RingBench, _ bytes: [UInt8], flags: UInt32 = 1, segment: UInt16 = 0) throws -> Packet? {
     let packet = try bench.packet(0)
     packet.fill(bytes)
@@ -59,9 +59,9 @@ import Testing
 
   @Test func theChecksumIsRightOnceItIsCompleted() throws {
     let bench = try RingBench(features: PrepareTests.all, longest: 65535)
-    for dress in PrepareTests.dresses {
+    for variant in PrepareTests.variants {
       for payload in [0, 1, 2, 7, 8, 1001] {
-        var frame = dress
+        var frame = variant
         frame.payload = payload
         let bytes = frame.bytes()
         let packet = try #require(try prepare(bench, bytes), "\(frame)")
@@ -83,8 +83,8 @@ import Testing
 
   @Test func paddingBehindTheIPPacketIsNotItsPayload() throws {
     let bench = try RingBench(features: PrepareTests.all)
-    for dress in PrepareTests.dresses {
-      var frame = dress
+    for variant in PrepareTests.variants {
+      var frame = variant
       frame.payload = 3
       frame.padding = 9
       let bytes = frame.bytes()
@@ -96,7 +96,7 @@ import Testing
   }
 
   @Test func aLengthThatCannotBeRightIsNotUsed() throws {
-    // Of the IP header: 0, less than the headers, more than the frame.
+    // The IP header's length is 0, less than the headers, or more than the frame.
     let bench = try RingBench(features: PrepareTests.all)
     for isIPv6 in [false, true] {
       for stated in [0, 1, 19, 2000, 65535] as [UInt16] {
@@ -115,10 +115,10 @@ import Testing
   }
 
   @Test func aCutFrameIsRefusedAtEveryLength() throws {
-    // What lies behind the end is the rest of the frame: who reads it, finds what he looks for.
+    // The rest of the frame lies behind the end, so that a read beyond it would succeed.
     let bench = try RingBench(features: PrepareTests.all)
-    for dress in PrepareTests.dresses {
-      let bytes = dress.bytes()
+    for variant in PrepareTests.variants {
+      let bytes = variant.bytes()
       for length in 1..<bytes.count {
         let packet = try bench.packet(0)
         packet.fill(bytes)
@@ -128,7 +128,7 @@ import Testing
         }
         packet.flags = 1
         let isWhole = (try? bench.transmit.value.prepare(packet)) != nil
-        #expect(isWhole == (length >= dress.end), "\(length) bytes of \(dress)")
+        #expect(isWhole == (length >= variant.end), "\(length) bytes of \(variant)")
         if !isWhole { #expect(Array(packet.bytes) == Array(bytes[..<length])) }
         bench.free(packet)
       }
@@ -167,10 +167,12 @@ import Testing
       try refused(v6, "a TCP header of \(words) words") { $0[v6.transport + 12] = words << 4 }
     }
     try refused(v4, "a TCP header longer than the packet") { $0[v4.transport + 12] = 0xf0 }
-    // On its way a packet bears the address of its next stop; the sum is over that of the last.
+    // With segments left the packet has another destination than the sum needs.
     for left in [1, 2, 255] as [UInt8] {
       try refused(FrameBuilder(isIPv6: true, extensions: [(43, 2, left)]), "a routing header with \(left) left")
-      try refused(FrameBuilder(isIPv6: true, extensions: [(0, 0, 0), (43, 2, left)]), "the same behind another")
+      try refused(
+        FrameBuilder(isIPv6: true, extensions: [(0, 0, 0), (43, 2, left)]),
+        "a routing header with \(left) left behind another")
     }
     // Headers without end, and tags.
     try refused(
@@ -183,14 +185,14 @@ import Testing
 
   @Test func segmentationKnowsTheLengthOfItsHeaders() throws {
     let bench = try RingBench(features: PrepareTests.all, longest: 1518)
-    for dress in PrepareTests.dresses {
-      var frame = dress
+    for variant in PrepareTests.variants {
+      var frame = variant
       frame.payload = 1003
       let bytes = frame.bytes()
       let type: UInt32 = frame.isTCP ? (frame.isIPv6 ? 4 : 1) : 5
       for flags in [type << 8, type << 8 | 1] {
         let packet = try #require(try prepare(bench, bytes, flags: flags, segment: 300))
-        // It brings the checksum with it.
+        // Segmentation implies the checksum.
         #expect(packet.flags == type << 8 | 1)
         #expect(offloads(packet) == [frame.end, 300, frame.transport, frame.checksumOffset])
         let done = FrameBuilder.complete(packet.bytes, start: frame.transport, offset: frame.checksumOffset)
@@ -203,10 +205,10 @@ import Testing
     #expect(bench.sent.allDropped == 0)
   }
 
-  @Test func whatTheCallerFoundIsLeftAlone() throws {
+  @Test func fieldsThatTheCallerFilledStay() throws {
     let bench = try RingBench(features: PrepareTests.all)
     let frame = FrameBuilder(payload: 200)
-    for (start, offset, isSound) in [(34, 16, true), (20, 6, true), (252, 0, true), (253, 0, false), (65535, 1, false)]
+    for (start, offset, isValid) in [(34, 16, true), (20, 6, true), (252, 0, true), (253, 0, false), (65535, 1, false)]
       as [(UInt16, UInt16, Bool)]
     {
       let packet = try bench.packet(0)
@@ -217,14 +219,14 @@ import Testing
         packet.checksum_offset = offset
       }
       let before = packet.bytes
-      #expect(((try? bench.transmit.value.prepare(packet)) != nil) == isSound)
+      #expect(((try? bench.transmit.value.prepare(packet)) != nil) == isValid)
       #expect(packet.bytes == before && offloads(packet) == [0, 0, Int(start), Int(offset)])
       bench.free(packet)
     }
   }
 
   @Test func severalSegmentsHaveOneChecksum() throws {
-    // The headers in the first; the length is that of all.
+    // The headers are in the first segment; the length is that of all.
     let bench = try RingBench(features: PrepareTests.all)
     let frame = FrameBuilder(isIPv6: true, payload: 500)
     let bytes = frame.bytes()
@@ -264,7 +266,7 @@ import Testing
     says(other, packet, ENOTSUP, "VIRTIO_NET_F_CSUM")
     packet.flags = 0
     try other.transmit.value.prepare(packet)
-    // The data of a packet that is shared is not ours to write.
+    // Data that is shared must not be written.
     packet.flags = 1
     try unsafe PacketCalls.reference(packet.pointer)
     says(bench, packet, EINVAL, "shared")

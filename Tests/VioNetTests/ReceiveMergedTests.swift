@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Frames in several buffers (virtio 1.4, 5.1.9.4): one packet of as many segments, on every kind of ring, told with one
-// used entry per buffer or, in order, with one for all.
+// Frames in several buffers (virtio 1.4, 5.1.9.4): one packet of as many segments, on every kind of ring, with one
+// used entry per buffer or, with IN_ORDER, one for all.
 
 import CLinux
 import CVionet
 import Linux
-import Virtio
 import Testing
+import Virtio
 
 @testable import VioNet
 
@@ -17,7 +17,7 @@ import Testing
     try RingBench(kind, size: size, packets: packets, dataSize: 64, features: [Feature.mergeable])
   }
 
-  /// The buffers of one frame, filled: all to the brim but the last, which gets `last` bytes.
+  /// Fills the buffers of one frame: all but the last completely, the last with `last` bytes.
   private func write(_ bench: RingBench, _ offers: [Offer], last: Int, first: UInt8, says: Int? = nil) -> [UInt8] {
     let header = HeaderBytes(buffers: UInt16(truncatingIfNeeded: says ?? offers.count)).bytes(12)
     let bytes = [UInt8].counting((offers.count - 1) * 76 - (offers.count == 1 ? 0 : 12) + last, from: first)
@@ -28,7 +28,7 @@ import Testing
     return bytes
   }
 
-  /// One frame in `count` buffers; with one entry if it is to be a batch.
+  /// Delivers one frame in `count` buffers, as a batch if `isBatch`.
   private func deliver(_ bench: RingBench, _ count: Int, last: Int, first: UInt8, isBatch: Bool) throws -> [UInt8] {
     let offers = try bench.receiveDevice.take(count)
     let bytes = write(bench, offers, last: last, first: first)
@@ -89,7 +89,6 @@ import Testing
   }
 
   @Test(arguments: RingKind.allCases) func aFrameThatIsNotAllThereWaits(kind: RingKind) throws {
-    // [N02]
     let bench = try bench(kind)
     for round in 0..<30 {
       let offers = try bench.receiveDevice.take(5)
@@ -106,8 +105,8 @@ import Testing
     #expect(bench.conserved())
   }
 
-  @Test(arguments: RingKind.packedKinds) func theFirstDescriptorIsMarkedLast(kind: RingKind) throws {
-    // 2.8.9: until then there is nothing, however much lies behind.
+  @Test(arguments: RingKind.packedKinds) func theFirstDescriptorIsUsedLast(kind: RingKind) throws {
+    // Until then there is nothing, however many follow (2.8.9).
     let bench = try bench(kind)
     let offers = try bench.receiveDevice.take(4)
     let bytes = write(bench, offers, last: 20, first: 3)
@@ -124,7 +123,7 @@ import Testing
 
   @Test(arguments: RingKind.allCases, [0, 17, 64, 65, 65535])
   func aWrongCountBreaksTheQueue(kind: RingKind, count: Int) throws {
-    // [N01, N03] A ring of 16.
+    // The ring has 16 descriptors.
     let bench = try bench(kind, size: 16)
     let offers = try bench.receiveDevice.take(16)
     _ = write(bench, offers, last: 76, first: 0, says: count)
@@ -146,7 +145,6 @@ import Testing
 
   @Test(arguments: RingKind.allCases, [1, 2, 3]) func anIDTwiceInAFrameBreaksTheQueue(kind: RingKind, place: Int) throws
   {
-    // [R03, R20]
     let bench = try bench(kind)
     let offers = try bench.receiveDevice.take(4)
     _ = write(bench, offers, last: 20, first: 0)
@@ -159,7 +157,6 @@ import Testing
 
   @Test(arguments: RingKind.allCases, [0, 77, 65536 + 76, UInt32.max] as [UInt32])
   func aWrongLengthInAFrameDropsAllOfIt(kind: RingKind, length: UInt32) throws {
-    // [R27, R29]
     let bench = try bench(kind)
     for place in 1..<4 {
       let offers = try bench.receiveDevice.take(4)
@@ -180,7 +177,7 @@ import Testing
 
   @Test(arguments: RingKind.allCases, [0, 25, 77] as [UInt32])
   func aWrongLengthOfTheFirstBufferLosesNoPacket(kind: RingKind, length: UInt32) throws {
-    // What follows may be taken for frames or for nonsense: where one begins only the first buffer says.
+    // What follows may be received or dropped: only the first buffer says where a frame begins.
     let bench = try bench(kind)
     let offers = try bench.receiveDevice.take(4)
     _ = write(bench, offers, last: 76, first: 0)
@@ -191,7 +188,7 @@ import Testing
     bench.free(packets)
   }
 
-  @Test(arguments: RingKind.allCases) func aDryPoolHoldsBuffersOfFramesBack(kind: RingKind) throws {
+  @Test(arguments: RingKind.allCases) func anEmptyPoolLeavesDescriptorsIdle(kind: RingKind) throws {
     let bench = try bench(kind, size: 16, packets: 20)
     for _ in 0..<10 {
       var held: [Packet] = []

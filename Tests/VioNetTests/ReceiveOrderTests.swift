@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Batches of a device that uses buffers in order: one used entry for several of them, which names the last; the others
-// were used as a whole (virtio 1.4, 2.7.9, 2.8.8).
+// Batches of a device with IN_ORDER: one used entry covers several buffers and names the last; the others were used as
+// a whole (virtio 1.4, 2.7.9 and 2.8.8).
 
 import CLinux
 import CVionet
@@ -10,7 +10,7 @@ import Testing
 
 @testable import VioNet
 
-/// A ring in order whose size need not be a power of two if it is packed.
+/// A ring with IN_ORDER. The size of a packed one need not be a power of two.
 struct OrderedRing: Sendable {
   let kind: RingKind
   let size: UInt16
@@ -21,7 +21,7 @@ struct OrderedRing: Sendable {
 }
 
 @Suite(.serialized) struct ReceiveOrderTests {
-  /// Fills the next `count` buffers, all but the last to the brim, and gives them back with one entry.
+  /// Fills the next `count` buffers, all but the last completely, and returns them with one entry.
   private func deliver(_ bench: RingBench, _ count: Int, last: UInt32, first: inout UInt8) throws -> [[UInt8]] {
     let offers = try bench.receiveDevice.take(count)
     var frames: [[UInt8]] = []
@@ -74,7 +74,7 @@ struct OrderedRing: Sendable {
     #expect(bench.conserved())
   }
 
-  @Test(arguments: OrderedRing.all) func aDryPoolInTheMiddleOfABatch(ring: OrderedRing) throws {
+  @Test(arguments: OrderedRing.all) func anEmptyPoolInTheMiddleOfABatch(ring: OrderedRing) throws {
     let size = Int(ring.size)
     let bench = try RingBench(ring.kind, size: ring.size, packets: 16 + 4, dataSize: 64)
     var first: UInt8 = 0
@@ -120,7 +120,7 @@ struct OrderedRing: Sendable {
 
   @Test(arguments: [3, 4, 9, 15, 16, 65535, 65536, UInt32.max] as [UInt32])
   func aBatchBeyondTheIndexBreaksASplitRing(last: UInt32) throws {
-    // [R13] Three were used, and the entry names another than the first three.
+    // Three were used, and the entry names none of them as the last.
     let bench = try RingBench(.splitInOrder)
     bench.receiveDevice.write(last, 72, skipping: 3)
     #expect(bench.rx().isEmpty)
@@ -129,7 +129,7 @@ struct OrderedRing: Sendable {
   }
 
   @Test func aBatchOfWhatIsNotOutstandingBreaksAPackedRing() throws {
-    // [R13, R20] With a dry pool: of 16 places only the last six are with the device.
+    // The pool is empty, so that the device has only the last six of 16 places.
     let bench = try RingBench(.packedInOrder, packets: 16, dataSize: 64)
     for _ in 0..<10 { try bench.deliver() }
     var held = bench.rx()

@@ -5,8 +5,8 @@
 import CLinux
 import CVionet
 import Linux
-import Virtio
 import Testing
+import Virtio
 
 @testable import VioNet
 
@@ -16,7 +16,7 @@ import Testing
   static let longest = UInt32(buffers * 64)
 
   private func bench(
-    _ kind: RingKind, size: UInt16 = 16, packets: UInt32 = 256, _ more: [Int32] = []
+    _ kind: RingKind, size: UInt16 = 16, packets: UInt32 = 256, _ more: [UInt64] = []
   ) throws -> RingBench {
     try RingBench(
       kind, size: size, packets: packets, dataSize: 64, features: more, buffers: ReceiveScatteredTests.buffers)
@@ -71,7 +71,7 @@ import Testing
     #expect(bench.receive.value.core.ring.outstanding == size)
   }
 
-  @Test(arguments: RingKind.inOrder) func aBatchIsFullUpToItsLast(kind: RingKind) throws {
+  @Test(arguments: RingKind.inOrder) func aBatchIsFullExceptItsLastFrame(kind: RingKind) throws {
     let bench = try bench(kind)
     for round in 0..<20 {
       let offers = try bench.receiveDevice.take(3)
@@ -90,7 +90,7 @@ import Testing
     }
   }
 
-  @Test(arguments: RingKind.anyOrder) func anyOrderWillDo(kind: RingKind) throws {
+  @Test(arguments: RingKind.anyOrder) func anyOrderIsAccepted(kind: RingKind) throws {
     let bench = try bench(kind)
     for round in 0..<20 {
       let offers = try bench.receiveDevice.take(8)
@@ -111,7 +111,6 @@ import Testing
   @Test(arguments: RingKind.allCases, [0, 12, 25, 269, 4096, UInt32.max]) func wrongLengthsAreDropped(
     kind: RingKind, length: UInt32
   ) throws {
-    // [R05, R06]
     let bench = try bench(kind)
     for _ in 0..<40 {
       bench.receiveDevice.use(try bench.receiveDevice.take(1)[0], length: length)
@@ -126,7 +125,6 @@ import Testing
   }
 
   @Test(arguments: RingKind.allCases) func anIDTwiceBreaksTheQueue(kind: RingKind) throws {
-    // [R03]
     let bench = try bench(kind)
     let offers = try bench.receiveDevice.take(2)
     write(offers[0], HeaderBytes().bytes(12), [UInt8].counting(200, from: 0))
@@ -139,7 +137,7 @@ import Testing
     #expect(bench.conserved())
   }
 
-  @Test(arguments: RingKind.allCases) func aDryPoolFillsUpAgain(kind: RingKind) throws {
+  @Test(arguments: RingKind.allCases) func anEmptyPoolFillsUpAgain(kind: RingKind) throws {
     let bench = try bench(kind, packets: 80)
     var held: [Packet] = []
     for round in 0..<20 {

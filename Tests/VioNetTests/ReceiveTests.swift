@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Receiving from a device that behaves, on every kind of ring: what arrives, what goes back, laps of rings and counters,
-// a dry pool, a stop. What happens with one that does not behave is in ReceiveLieTests.swift.
+// Receiving from a well-behaved device, on every kind of ring: what arrives, what goes back, laps of rings and
+// counters, an empty pool, a stop. Hostile devices are in ReceiveHostileTests.swift.
 
 import CLinux
 import CVionet
@@ -10,7 +10,7 @@ import Testing
 
 @testable import VioNet
 
-/// A ring that is to go round often enough for every counter in it to overflow.
+/// A ring, and buffers enough for every counter in it to overflow.
 struct Lap: Sendable {
   let kind: RingKind
   let size: UInt16
@@ -55,7 +55,7 @@ struct Lap: Sendable {
     var done = 0
     var burst = 1
     while done < lap.buffers {
-      // Bursts of all lengths up to 61, so that laps end in the middle of them.
+      // Bursts of all lengths up to 61, so that laps end in the middle of some.
       burst = burst % 61 + 1
       let offers = try bench.receiveDevice.take(min(burst, Int(lap.size)))
       for offer in offers {
@@ -123,7 +123,7 @@ struct Lap: Sendable {
     #expect(bench.conserved())
   }
 
-  @Test(arguments: RingKind.allCases) func aDryPoolHoldsDescriptorsBackAndRecoversByItself(kind: RingKind) throws {
+  @Test(arguments: RingKind.allCases) func anEmptyPoolLeavesDescriptorsIdleAndRecoversByItself(kind: RingKind) throws {
     let bench = try RingBench(kind, size: 16, packets: 20)
     for _ in 0..<3 {
       let before = bench.received
@@ -149,7 +149,7 @@ struct Lap: Sendable {
     }
   }
 
-  @Test(arguments: RingKind.allCases) func aStopTakesEverythingBackAndCountsWhatNobodyFetched(kind: RingKind) throws {
+  @Test(arguments: RingKind.allCases) func aStopTakesEverythingBackAndCountsUnfetchedFrames(kind: RingKind) throws {
     for unfetched in [0, 1, 5, 16] {
       let bench = try RingBench(kind)
       for _ in 0..<7 { try bench.deliver() }
@@ -158,7 +158,7 @@ struct Lap: Sendable {
       for _ in 0..<unfetched { try bench.deliver() }
       bench.receive.value.takeBack()
       #expect(bench.received.dropped(VIONET_DROP_STOPPED) == UInt64(unfetched))
-      #expect((0..<16).allSatisfy { bench.receive.value.core.slots[$0] == nil })
+      #expect((0..<16).allSatisfy { bench.receive.value.core.slots[unchecked: $0] == nil })
       #expect(bench.conserved(held: 3))
       bench.free(held)
       #expect(bench.conserved())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A bench for queues without a device: rings of any kind in ordinary memory, and a hand that writes what a device
-// would, or what it never should (DeviceSide.swift).
+// A bench for queues without a device: rings of any kind in ordinary memory, and a DeviceSide that writes what a
+// device would, or what it never should.
 
 import CLinux
 import CVionet
@@ -10,7 +10,7 @@ import Virtio
 
 @testable import VioNet
 
-/// A receive and a transmit queue on one pool, with the device's hands on both rings.
+/// A receive and a transmit queue on one pool, with the device's side of both rings.
 final class RingBench {
   let pool: Cell<PacketPool>
   let number: UInt16
@@ -24,14 +24,14 @@ final class RingBench {
 
   static let longestBurst = 4096
 
-  /// `features` beside VERSION_1, which a device of before 1.0 lacks. `start`: buffers that a split ring has seen.
-  /// `buffers`: of a receive entry.
+  /// `features` are added to VERSION_1, which a device from before 1.0 lacks. `start`: buffers that went through a
+  /// split ring before. `buffers`: number in a receive entry.
   init(
     _ kind: RingKind = .split, size: UInt16 = 16, packets: UInt32 = 256, dataSize: UInt32 = 0,
-    features bits: [Int32] = [], isLegacy: Bool = false, stripsVLAN: Bool = false, longest: UInt32 = 1518,
+    features bits: [UInt64] = [], isLegacy: Bool = false, stripsVLAN: Bool = false, longest: UInt32 = 1518,
     start: UInt16 = 0, buffers: Int = 1
   ) throws {
-    let all = bits.map { UInt64(1) << UInt64($0) }.reduce(isLegacy ? 0 : Feature.version1, |)
+    let all = bits.reduce(isLegacy ? 0 : Feature.version1, |)
     let features = FeatureSet(all)
     var request = PacketPools.Request()
     request.packets = packets
@@ -64,7 +64,7 @@ final class RingBench {
       let transmit = Cell.make(
         try TransmitQueue(
           core: second, pool: pool, headerSize: bytes, longest: longest, pools: 1 << UInt64(number),
-          offers: TransmitOffers(features),
+          offloads: TransmitOffloads(features),
           indirect: hasIndirect ? IndirectTables(tables, deviceAddress: tables.address, size: Int(size)) : nil))
     else { throw Failure(ENOMEM, "no memory for a test") }
     self.receive = receive
@@ -73,8 +73,8 @@ final class RingBench {
     transmitDevice = DeviceSide(transmit.value.core.ring, start: Int(start))
     unsafe list = .allocate(capacity: RingBench.longestBurst)
     unsafe list.initialize(repeating: nil, count: RingBench.longestBurst)
-    unsafe receive.value.core.open(ReceivePath.choose(shape, reading, isScattered: buffers > 1).burst)
-    unsafe transmit.value.core.open(TransmitPath.choose(shape).burst)
+    unsafe receive.value.core.enable(ReceivePath.choose(shape, reading, isScattered: buffers > 1).burst)
+    unsafe transmit.value.core.enable(TransmitPath.choose(shape).burst)
     _ = receive.value.fill()
   }
 
@@ -112,15 +112,15 @@ final class RingBench {
     return unsafe Int(transmit.value.core.burst(transmit.raw, list, UInt16(packets.count)))
   }
 
-  /// As vionet_tx_done().
+  /// Does what vionet_tx_done() does.
   func txDone() -> Int { tx([]) }
 
-  /// As vionet_rx_arm().
+  /// Does what vionet_rx_arm() does.
   func arm() -> Bool { receive.value.core.arm() }
 
-  // MARK: The device's part
+  // MARK: The device's side
 
-  /// The next receive buffer gets a frame of that many bytes, and goes back.
+  /// Fills the next receive buffer with a frame of that many bytes and returns it.
   @discardableResult
   func deliver(_ length: UInt32 = 60, _ header: [UInt8] = [], first: UInt8 = 0) throws -> Offer {
     let offer = try receiveDevice.take(1)[0]
@@ -129,7 +129,7 @@ final class RingBench {
     return offer
   }
 
-  /// Header and frame, as far as they fit. Without a header one that says num_buffers 1.
+  /// Writes header and frame. The default header says num_buffers 1.
   func write(_ length: UInt32, _ header: [UInt8] = [], first: UInt8 = 0, to offer: Offer) {
     let memory = offer.pieces[0].memory
     let header = header.isEmpty ? HeaderBytes().bytes(self.header) : header
@@ -137,7 +137,7 @@ final class RingBench {
     for place in 0..<Int(length) { memory.store8(header.count + place, first &+ UInt8(truncatingIfNeeded: place)) }
   }
 
-  /// What the next transmit buffer holds, header included, and the buffer.
+  /// The next transmit buffer and its bytes, header included.
   func takeSent() throws -> (Offer, [UInt8]) {
     let offer = try transmitDevice.take(1)[0]
     let bytes = offer.pieces.flatMap { piece in (0..<Int(piece.length)).map { piece.memory.load8($0) } }
@@ -187,20 +187,20 @@ final class RingBench {
   func free(_ packet: Packet) { unsafe PacketCalls.free(packet.pointer) }
   func free(_ packets: [Packet]) { for packet in packets { free(packet) } }
 
-  /// free + in ring + with caller must be all there are; `held` is what the test itself holds. `refused`: frees that
-  /// should not have been.
+  /// True if packets in the pool, in rings and in the test's hands (`held`) are all there are. `refused`: frees that
+  /// were refused.
   func conserved(held: Int = 0, refused: UInt64 = 0) -> Bool {
     var inRings = 0
     for id in 0..<Int(receive.value.core.ring.size) {
-      var segment = receive.value.core.slots[id] ?? receive.value.scatter?.rest[id]
+      var segment = receive.value.core.slots[unchecked: id] ?? receive.value.scatter?.rest[unchecked: id]
       while let packet = segment {
         inRings += 1
         segment = packet.next
       }
-      let mark = transmit.value.core.slots[marked: id]
-      if mark & TransmitQueue.indirect != 0, let indirect = transmit.value.indirect {
-        inRings += (id * 8..<id * 8 + 8).filter { indirect.packets[$0] != nil }.count
-      } else if mark != 0 {
+      let tagged = transmit.value.core.slots[uncheckedTagged: id]
+      if tagged & SlotTag.indirect != 0, let indirect = transmit.value.indirect {
+        inRings += (id * 8..<id * 8 + 8).filter { indirect.packets[unchecked: $0] != nil }.count
+      } else if tagged != 0 {
         inRings += 1
       }
     }
@@ -220,7 +220,7 @@ extension QueueCounters {
 }
 
 extension RingState {
-  /// As if so many buffers of one descriptor had gone through a split ring.
+  /// Makes a split ring look as if that many buffers of one descriptor had gone through it.
   mutating func begin(at start: UInt16) {
     if start == 0 || shape.isPacked { return }
     nextAvailable = start
@@ -230,6 +230,6 @@ extension RingState {
     idle.tail &+= start
     available.store16(2, start)
     used.store16(2, start)
-    refuseSignals()
+    refuseNotifications()
   }
 }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Sending to a device that uses buffers in order and tells of many of them with one entry (virtio 1.4, 2.7.9, 2.8.8);
-// and to one that looks at the ring while it is being written.
+// Sending to a device with IN_ORDER that uses many buffers with one entry (virtio 1.4, 2.7.9 and 2.8.8), and to one
+// that reads the ring while it is being written.
 
 import CLinux
 import CVionet
 import Linux
-import Virtio
 import Testing
+import Virtio
 
 @testable import VioNet
 
 @Suite(.serialized) struct TransmitOrderTests {
-  @Test(arguments: OrderedRing.all, [[], [Feature.indirect]] as [[Int32]])
-  func aBatchComesBackWhole(ring: OrderedRing, features: [Int32]) throws {
+  @Test(arguments: OrderedRing.all, [[], [Feature.indirect]] as [[UInt64]])
+  func aBatchComesBackWhole(ring: OrderedRing, features: [UInt64]) throws {
     let start: UInt16 = ring.kind.isPacked ? 0 : 65500
     let bench = try RingBench(ring.kind, size: ring.size, dataSize: 64, features: features, start: start)
     var state: UInt32 = 5
@@ -52,7 +52,7 @@ import Testing
       bench.transmitDevice.use(Array(offers[..<first]), length: 0)
       bench.transmitDevice.use(Array(offers[first...first]), length: 0)
       bench.transmitDevice.use(Array(offers[(first + 1)...]), length: 0)
-      // In the middle of a burst, which finds the ring full.
+      // They come back in the middle of a burst that finds the ring full.
       let more = try bench.packets(3)
       #expect(bench.tx(more) == 3)
       for offer in try bench.transmitDevice.take(3) { bench.transmitDevice.use(offer, length: 0) }
@@ -65,7 +65,7 @@ import Testing
   @Test(arguments: [5, 6, 7, 8, 65535] as [UInt32]) func aBatchOfWhatIsNotOutstandingBreaksAPackedRing(last: UInt32)
     throws
   {
-    // [R13, R20] Five of eight were sent.
+    // Five of eight were sent.
     let bench = try RingBench(.packedInOrder, size: 8)
     #expect(bench.tx(try bench.packets(5)) == 5)
     bench.transmitDevice.write(last, 0)
@@ -85,9 +85,9 @@ import Testing
     #expect(bench.conserved())
   }
 
-  @Test(arguments: [[], [Feature.indirect]] as [[Int32]])
-  func aSplitRingInOrderGoesByItsIndex(features: [Int32]) throws {
-    // The ids say nothing that the index does not: no lie in them loses a packet or frees one that was not sent.
+  @Test(arguments: [[], [Feature.indirect]] as [[UInt64]])
+  func aSplitRingInOrderGoesByItsIndex(features: [UInt64]) throws {
+    // The ids add nothing to the index: an invalid one neither loses a packet nor frees one that was not sent.
     let bench = try RingBench(.splitInOrder, features: features)
     for id in [0, 3, 15, 16, 65536, UInt32.max] as [UInt32] {
       let packets = [try bench.chain([20, 20]), try bench.packet(60), try bench.packet(60)]
@@ -103,7 +103,7 @@ import Testing
     }
   }
 
-  /// A device on another processor that takes whatever it sees at once. Returns how many chains were not as they should.
+  /// A device on another processor that takes whatever it sees at once. Returns how many chains were wrong or missing.
   private static func drain(_ bench: RingBench, _ count: Int) -> Int {
     var wrong = 0
     var done = 0
@@ -121,9 +121,9 @@ import Testing
     return wrong + count - done
   }
 
-  @Test(arguments: RingKind.allCases, [[], [Feature.indirect]] as [[Int32]])
-  func aDeviceNeverSeesHalfAChain(kind: RingKind, features: [Int32]) async throws {
-    // 2.7.13, 2.8.17: the head becomes available after all the others.
+  @Test(arguments: RingKind.allCases, [[], [Feature.indirect]] as [[UInt64]])
+  func aDeviceNeverSeesHalfAChain(kind: RingKind, features: [UInt64]) async throws {
+    // The head becomes available after all the others (2.7.13 and 2.8.17).
     let count = 8000
     nonisolated(unsafe) let bench = try RingBench(kind, size: 32, dataSize: 64, features: features)
     async let wrong = Task.detached { TransmitOrderTests.drain(bench, count) }.value

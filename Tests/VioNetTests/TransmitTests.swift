@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Sending, on every kind of ring: what goes on it, what comes back, laps of rings and counters, what is refused and why.
+// Sending, on every kind of ring: what is posted, what comes back, laps of rings and counters, what is refused and why.
 // Packets of several segments are in ChainTests.swift.
 
 import CLinux
@@ -15,7 +15,7 @@ import Testing
     let bench = try RingBench(kind)
     let packet = try bench.packet(60, first: 9)
     for place in 1...12 { packet.setBefore(place, 0xee) }
-    // Room for the longest header there is, whichever is in use.
+    // The byte before the longest header stays.
     packet.setBefore(21, 0xdd)
     let data = UInt64(packet.dataAddress)
     #expect(bench.tx([packet]) == 1)
@@ -26,12 +26,12 @@ import Testing
     #expect(bytes == [UInt8](repeating: 0, count: 12) + .counting(60, from: 9))
     #expect(packet.before(21) == 0xdd)
     #expect(packet.owner == Owner.ring && bench.conserved())
-    // While it is in the ring the caller cannot free it.
+    // The caller cannot free it while it is in the ring.
     bench.free(packet)
     #expect(bench.pool.value.refused == 1 && packet.owner == Owner.ring)
     #expect(bench.txDone() == 0)
     bench.transmitDevice.use(offer, length: 0)
-    // A burst of none takes back what was sent, and tells how much that was.
+    // A burst of no packets takes back what was sent and returns how many.
     #expect(bench.txDone() == 1)
     #expect(bench.txDone() == 0)
     #expect(packet.owner == Owner.pool)
@@ -75,7 +75,7 @@ import Testing
     #expect(bench.transmit.value.core.fault == .none)
   }
 
-  @Test(arguments: RingKind.allCases) func aFullRingGivesTheRestBack(kind: RingKind) throws {
+  @Test(arguments: RingKind.allCases) func aFullRingLeavesTheRestToTheCaller(kind: RingKind) throws {
     let bench = try RingBench(kind, size: 8)
     var packets = try bench.packets(12)
     #expect(bench.tx(packets) == 8)
@@ -83,7 +83,7 @@ import Testing
     bench.free(Array(packets[8...]))
     #expect(bench.conserved())
     #expect(bench.tx([]) == 0)
-    // The device is done with three of them, and once with all.
+    // The device has sent three of them, and later all.
     let offers = try bench.transmitDevice.take(8)
     for offer in offers[..<3] { bench.transmitDevice.use(offer, length: 0) }
     packets = try bench.packets(4)
@@ -104,7 +104,7 @@ import Testing
       beyond.headroom = 128 - 1
       unsafe beyond.data += 100_000_000
     }
-    packets[1].set { wishful in wishful.flags = 1 }
+    packets[1].set { asking in asking.flags = 1 }
     packets[2].set { miscounted in miscounted.segments = 2 }
     packets[3].set { endless in
       unsafe endless.next = packets[3].pointer
@@ -123,7 +123,7 @@ import Testing
     #expect(bench.sent.dropped(VIONET_DROP_SEGMENTS) == 3)
     #expect(bench.sent.dropped(VIONET_DROP_FOREIGN) == 1)
     #expect(bench.sent.packets == 0 && bench.sent.ringFull == 0)
-    // The endless one comes home once.
+    // The endless chain is freed once.
     #expect(bench.conserved(refused: 1))
   }
 
@@ -151,7 +151,6 @@ import Testing
   }
 
   @Test(arguments: RingKind.allCases) func lengthsOfUsedTransmitEntriesAreIgnored(kind: RingKind) throws {
-    // [R30]
     let bench = try RingBench(kind, size: 4)
     for _ in 0..<20 {
       #expect(bench.tx([try bench.packet(60)]) == 1)
@@ -163,7 +162,7 @@ import Testing
 
   @Test(arguments: [4, 5, 65535, 65536, 65540, UInt32.max] as [UInt32], [RingKind.split, .packed, .packedInOrder])
   func anIDBeyondTheRingBreaksTheQueue(id: UInt32, kind: RingKind) throws {
-    // [R01, R19] A packed ring has 16 bits of it. A split ring in order does not look at ids: its index says all.
+    // A packed ring's id has 16 bits. A split ring with IN_ORDER does not read ids: the index says everything.
     if kind.isPacked && id > 65535 { return }
     let bench = try RingBench(kind, size: 4)
     #expect(bench.tx(try bench.packets(4)) == 4)
@@ -180,7 +179,6 @@ import Testing
   }
 
   @Test(arguments: [RingKind.split, .packed, .packedInOrder]) func theSameIDTwiceBreaksTheQueue(kind: RingKind) throws {
-    // [R02, R03, R20]
     let bench = try RingBench(kind, size: 8)
     #expect(bench.tx(try bench.packets(5)) == 5)
     let offers = try bench.transmitDevice.take(5)
@@ -193,7 +191,6 @@ import Testing
 
   @Test(arguments: RingKind.splitKinds, [4, 5, 1000, 32768, 65535] as [UInt16])
   func anIndexThatJumpsBreaksTheQueue(kind: RingKind, jump: UInt16) throws {
-    // [R06, R07]
     for start in [0, 65532] as [UInt16] {
       let bench = try RingBench(kind, start: start)
       #expect(bench.tx(try bench.packets(3)) == 3)
@@ -204,14 +201,14 @@ import Testing
     }
   }
 
-  @Test(arguments: RingKind.allCases) func aStopTakesBackWhatNobodySent(kind: RingKind) throws {
+  @Test(arguments: RingKind.allCases) func aStopTakesBackWhatWasNotSent(kind: RingKind) throws {
     let bench = try RingBench(kind)
     #expect(bench.tx(try bench.packets(9)) == 9)
     for offer in try bench.transmitDevice.take(4) { bench.transmitDevice.use(offer, length: 0) }
     reclaimSent(bench.transmit)
     bench.transmit.value.takeBack()
     #expect(bench.sent.dropped(VIONET_DROP_STOPPED) == 5)
-    #expect((0..<16).allSatisfy { bench.transmit.value.core.slots[marked: $0] == 0 })
+    #expect((0..<16).allSatisfy { bench.transmit.value.core.slots[uncheckedTagged: $0] == 0 })
     #expect(bench.conserved())
   }
 }

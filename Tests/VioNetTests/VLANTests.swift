@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// VLAN tags taken out of received frames and put into sent ones, with everything in a packet that points into its data.
+// VLAN tags taken out of received frames and put into sent ones, and the fields of a packet that point into its data.
 
 import CLinux
 import CVionet
 import Linux
-import Virtio
 import Testing
+import Virtio
 
 @testable import VioNet
 
 @Suite(.serialized) struct VLANTests {
-  /// Two addresses, tags, a type, and payload up to `length`.
+  /// A frame of two addresses, tags, a type, and payload up to `length`.
   private func frame(_ tags: [UInt8], length: Int) -> [UInt8] {
     let bytes = [UInt8].counting(12) + tags + [0x08, 0x00] + .counting(max(0, length - 14 - tags.count), from: 100)
     return Array(bytes.prefix(length))
@@ -24,8 +24,8 @@ import Testing
     bench.receiveDevice.use(offer, length: UInt32(bytes.count))
   }
 
-  @Test(arguments: RingKind.allCases, [[], [Feature.mergeable]] as [[Int32]])
-  func aTagIsTakenOut(kind: RingKind, features: [Int32]) throws {
+  @Test(arguments: RingKind.allCases, [[], [Feature.mergeable]] as [[UInt64]])
+  func aTagIsTakenOut(kind: RingKind, features: [UInt64]) throws {
     let bench = try RingBench(kind, features: features, stripsVLAN: true)
     for length in [18, 60, 1518] {
       try deliver(bench, frame([0x81, 0x00, 0xa1, 0x23], length: length))
@@ -35,7 +35,7 @@ import Testing
       #expect(packet.totalLength == length - 4 && packet.headroom == 132)
       bench.free(packet)
     }
-    // A tag cut short [N13], another kind of tag, and none.
+    // A tag cut short, another kind of tag, and none.
     for bytes in [
       frame([0x81, 0x00, 0xa1, 0x23], length: 17), frame([0x81, 0x00], length: 14),
       frame([0x88, 0xa8, 0, 1], length: 60), frame([], length: 60),
@@ -57,7 +57,7 @@ import Testing
     bench.free(packet)
   }
 
-  @Test func withoutTheWishATagStays() throws {
+  @Test func withoutStrippingATagStays() throws {
     let bench = try RingBench(features: [Feature.guestChecksum])
     try deliver(bench, frame([0x81, 0x00, 0xa1, 0x23], length: 60))
     let packet = try bench.rxOne()
@@ -65,7 +65,7 @@ import Testing
     bench.free(packet)
   }
 
-  @Test(arguments: RingKind.allCases) func whatPointsIntoTheFrameMovesWithTheTag(kind: RingKind) throws {
+  @Test(arguments: RingKind.allCases) func offsetsIntoTheFrameMoveWithTheTag(kind: RingKind) throws {
     let bench = try RingBench(kind, features: [Feature.guestChecksum, Feature.guestTSO4], stripsVLAN: true)
     let header = HeaderBytes(
       flags: 1, type: 1, headerLength: 58, segmentSize: 500, checksumStart: 38, checksumOffset: 16)
@@ -137,11 +137,11 @@ import Testing
   }
 
   @Test func noNumberOfTheCallersTraps() throws {
-    // Fields that nothing has compared before the tag goes in.
+    // Fields that are not compared before the tag goes in.
     let bench = try RingBench(dataSize: 65536, features: [Feature.checksum], longest: 65535)
-    let odd = try bench.packet(60)
-    odd.flags = VIONET_PACKET_VLAN.rawValue
-    odd.set { packet in
+    let wrong = try bench.packet(60)
+    wrong.flags = VIONET_PACKET_VLAN.rawValue
+    wrong.set { packet in
       packet.header_length = 65535
       packet.total_length = UInt32.max
       packet.checksum_start = 65535
@@ -149,9 +149,9 @@ import Testing
     let far = try bench.packet(65535)
     far.flags = VIONET_PACKET_VLAN.rawValue | 1
     far.set { packet in packet.checksum_start = 65533 }
-    #expect(bench.tx([odd, far]) == 2)
+    #expect(bench.tx([wrong, far]) == 2)
     #expect(bench.sent.packets == 1 && bench.sent.dropped(VIONET_DROP_OFFLOAD) == 1)
-    // What went out is counted by what was in it.
+    // Bytes are counted by what was sent, not by total_length.
     #expect(bench.sent.bytes == 64)
     #expect(bench.conserved())
   }

@@ -19,7 +19,7 @@ BURST = re.compile(r"^(?:.*\bVioNet\.(?:(?:Receive|Transmit)(?:Queue|Path)\.|\(?
 # What a plain packet does not pass may take a pool's lock.
 BESIDE = re.compile(r"\bVioNet\.(?:Receive|Transmit)Queue\.")
 # These fill a list of ids with zeroes, which takes one.
-LISTS = re.compile(r"\b(?:receiveMerged|transmitOdd)\b")
+LISTS = re.compile(r"\b(?:receiveMerged|transmitOne)\b")
 # A queue is made, or destroyed.
 COLD = re.compile(r"Queue\.init\(|\bdestroy\b")
 FENCED = re.compile(r"\block\b|\bmfence\b|\bxchg\b.*\(")

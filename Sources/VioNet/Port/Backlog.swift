@@ -55,7 +55,7 @@ extension Port {
   private func freeReceived(_ pairs: Table<PairBacklog>, _ pair: UInt16) {
     guard let table = pairs[pair].received else { return }
     for place in pairs[pair].fetched..<pairs[pair].receivedCount {
-      if let packet = table[place] { PacketCalls.free(packet, assuming: nil) }
+      if let packet = table[unchecked: place] { PacketCalls.free(packet, assuming: nil) }
     }
     table.destroy()
     pairs[pair].received = nil
@@ -66,7 +66,7 @@ extension Port {
   private func freeUnsent(_ pairs: Table<PairBacklog>, _ pair: UInt16) {
     guard let table = pairs[pair].unsent else { return }
     for place in 0..<pairs[pair].unsentCount {
-      guard let packet = table[place], packet.becomeCallers() else { continue }
+      guard let packet = table[unchecked: place], packet.returnToCaller() else { continue }
       PacketCalls.free(packet, assuming: nil)
     }
     table.destroy()
@@ -116,7 +116,7 @@ extension Port {
         return unsafe Int(burst(receive.raw, list, UInt16(min(left, 32))))
       }
       for place in 0..<count {
-        table[marked: pairs[pair].receivedCount] = packets[place]
+        table[uncheckedTagged: pairs[pair].receivedCount] = packets[place]
         pairs[pair].receivedCount += 1
       }
     } while count != 0 && pairs[pair].receivedCount < waiting + room
@@ -143,8 +143,8 @@ extension Port {
     let burst = unsafe transmitPath.burst
     var begin = 0
     while begin < backlog[pair].unsentCount {
-      let packet = table[begin]
-      if packet?.becomeCallers() ?? false {
+      let packet = table[unchecked: begin]
+      if packet?.returnToCaller() ?? false {
         var one = unsafe packet?.pointer
         if unsafe burst(transmit.raw, &one, 1) == 0 { break }
       }
@@ -156,7 +156,7 @@ extension Port {
     transmit.value.core.counters.ringFull = 0
     transmit.value.core.counters.sizes = FrameSizes()
     let left = backlog[pair].unsentCount - begin
-    for place in 0..<left { table[place] = table[begin + place] }
+    for place in 0..<left { table[unchecked: place] = table[unchecked: begin + place] }
     backlog[pair].unsentCount = left
     statistics.absorb(pair, QueueCounters(), QueueCounters.stopped(left))
     freeUnsent(backlog, pair)
@@ -185,7 +185,7 @@ private func fetchBacklog(
   guard let table = backlog.value.received else { return 0 }
   var given: UInt16 = 0
   while given < count && backlog.value.hasReceived {
-    unsafe packets[Int(given)] = table[backlog.value.fetched]?.pointer
+    unsafe packets[Int(given)] = table[unchecked: backlog.value.fetched]?.pointer
     backlog.value.fetched += 1
     given += 1
   }

@@ -26,8 +26,8 @@ extension Port {
       queues.pairsWithBursts = queues.pairs
       let bursts = unsafe (receivePath.burst, transmitPath.burst)
       for pair in 0..<queues.pairs {
-        unsafe receiveQueue(pair).value.core.open(receiveBurst(pair, bursts.0))
-        unsafe transmitQueue(pair).value.core.open(bursts.1)
+        unsafe receiveQueue(pair).value.core.enable(receiveBurst(pair, bursts.0))
+        unsafe transmitQueue(pair).value.core.enable(bursts.1)
       }
     } else {
       for pair in 0..<queues.pairsWithBursts {
@@ -50,7 +50,9 @@ extension Port {
     Barrier.reachAll()
     let deadline = Deadline(milliseconds: Port.burstDeadline)
     for pair in 0..<queues.pairsWithBursts
-    where !receiveQueue(pair).value.core.isLeft(by: deadline) || !transmitQueue(pair).value.core.isLeft(by: deadline) {
+    where !receiveQueue(pair).value.core.waitUntilLeft(by: deadline)
+      || !transmitQueue(pair).value.core.waitUntilLeft(by: deadline)
+    {
       enableBursts()
       throw Port.burstStays(number)
     }

@@ -22,9 +22,9 @@ extension Port {
     settings.destroy()
     statistics.destroy()
     hosted?.finish()
-    if let pool = pools.receive, !isLost { PacketPools.letGo(pool, pools.reserved) }
+    if let pool = pools.receive, !isLost { PacketPools.release(pool, pools.reserved) }
     for number in 1..<UInt16(VIONET_MAX_POOLS) where pools.shared >> UInt64(number) & 1 != 0 {
-      if let pool = PacketPools.existing(number) { PacketPools.letGo(pool, 0) }
+      if let pool = PacketPools.existing(number) { PacketPools.release(pool, 0) }
     }
   }
 }

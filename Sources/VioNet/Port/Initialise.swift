@@ -35,7 +35,7 @@ extension Port {
     if phase.isQuarantined { return }
     tearDown()
     if phase.isQuarantined { return }
-    if let pool = pools.receive { PacketPools.letGo(pool, pools.reserved) }
+    if let pool = pools.receive { PacketPools.release(pool, pools.reserved) }
     pools.receive = nil
     settings.destroy()
     settings = Settings()
@@ -86,7 +86,7 @@ extension Port {
   /// What one receive entry may hold, by what the pool has left.
   private func room(in pool: Cell<PacketPool>) -> ReceiveRoom {
     let withOne = packetsNeeded(pool.value.perPair, buffers: 1)
-    let left = pool.value.usable - pool.value.promised + pools.reserved - withOne
+    let left = pool.value.usable - pool.value.reserved + pools.reserved - withOne
     let most = 1 + max(0, left) / (Int(options.queuePairs) * Int(options.receiveDescriptors))
     return ReceiveRoom(
       bytes: Int(pool.value.dataSize),
@@ -97,7 +97,7 @@ extension Port {
   private mutating func reserve(in pool: Cell<PacketPool>) throws(Failure) {
     let needed = packetsNeeded(pool.value.perPair, buffers: agreed.config.buffers)
     if needed <= pools.reserved { return }
-    try PacketPools.promise(pool, needed - pools.reserved)
+    try PacketPools.reserve(pool, needed - pools.reserved)
     pools.reserved = needed
   }
 

@@ -128,7 +128,7 @@ extension Ports {
     let transmit = unsafe Cell<TransmitQueue>(raw: block)
     let list = unsafe PacketList(packets)
     while done < count {
-      try transmit.value.prepare(list[Int(done)])
+      try transmit.value.prepare(list[unchecked: Int(done)])
       done += 1
     }
   }

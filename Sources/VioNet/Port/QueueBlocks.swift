@@ -46,7 +46,7 @@ extension Port {
       core.destroy()
       throw error
     }
-    unsafe queue.core.counted = ReceivePath.choose(shape, queue.reading).burst
+    unsafe queue.core.countedBurst = ReceivePath.choose(shape, queue.reading).burst
     unsafe Port.place(queue, &PortSlots.all[number].receiveQueues, pair)
   }
 
@@ -66,7 +66,7 @@ extension Port {
         queue = try TransmitQueue(
           core: core, pool: pool, headerSize: Negotiation.headerSize(agreed.features), longest: longest,
           pools: pools.visible,
-          offers: TransmitOffers(agreed.features), indirect: indirect)
+          offloads: TransmitOffloads(agreed.features), indirect: indirect)
       } catch {
         indirect?.destroy()
         throw error
@@ -75,7 +75,7 @@ extension Port {
       core.destroy()
       throw error
     }
-    unsafe queue.core.counted = TransmitPath.choose(shape).burst
+    unsafe queue.core.countedBurst = TransmitPath.choose(shape).burst
     unsafe Port.place(queue, &PortSlots.all[number].transmitQueues, pair)
   }
 
@@ -113,8 +113,8 @@ extension Port {
     let block = unsafe blocks.unsafelyUnwrapped[Int(pair)].unsafelyUnwrapped
     unsafe withUnsafeBytes(of: queue) { bytes in
       guard let base = bytes.baseAddress else { return }
-      unsafe (block + Virtqueue.doorBytes).copyMemory(
-        from: base + Virtqueue.doorBytes, byteCount: bytes.count - Virtqueue.doorBytes)
+      unsafe (block + Virtqueue.entryBytes).copyMemory(
+        from: base + Virtqueue.entryBytes, byteCount: bytes.count - Virtqueue.entryBytes)
     }
   }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The control queue (virtio 1.4, 5.1.9.5): one command at a time, each with a deadline. A command is three pieces in one
-// page shared with the device: class and number, data, and the byte in which it answers. A device that does not answer
-// keeps the page, and gets no other command before it has been reset.
+// The control queue (virtio 1.4, 5.1.9.5): one command at a time, each with a deadline. A command has three pieces in
+// memory shared with the device: class and number, data, and the byte in which the device answers. A device that does
+// not answer keeps that memory and gets no other command before it was reset.
 
 import CLinux
 import Linux
@@ -10,13 +10,13 @@ import Virtio
 
 struct ControlQueue {
   private var core: Virtqueue
-  /// Of the device that is to answer.
+  /// The bus of the device that answers.
   private let bus: Bus
   private let page: Shared
   private let devicePage: UInt64
-  /// Bytes of data that a command may have.
+  /// Most bytes of data that a command may have.
   let room: Int
-  /// A command was not answered in time.
+  /// True if a command was not answered in time.
   private(set) var isLost = false
   /// Drops the port's lock while a command waits for its answer, and takes it again, so that vionet_rx_arm() and
   /// vionet_info() do not block. Nil before the port runs.
@@ -25,13 +25,14 @@ struct ControlQueue {
 
   static let descriptors: UInt16 = 64
   private static let dataOffset = 64
-  /// Bytes of an answer behind the first byte.
+  /// Most bytes of an answer behind its first byte.
   static let answerRoom = 1024
-  /// Whole pages, as few as hold a command with so many bytes of data.
+  /// Bytes of the fewest pages that hold a command with that many bytes of data.
   static func pageBytes(data: Int) -> Int { (dataOffset + data + 64 + answerRoom + 4095) & ~4095 }
+  /// Milliseconds that the device has for an answer.
   private static let deadline = 3000
 
-  /// `bytes` of `page`.
+  /// Takes the queue, and `bytes` of memory from `page` on for commands.
   init(core: Virtqueue, bus: Bus, page: Shared, devicePage: UInt64, bytes: Int) {
     self.bus = bus
     room = bytes - ControlQueue.dataOffset - 64 - ControlQueue.answerRoom
@@ -47,12 +48,15 @@ struct ControlQueue {
   mutating func connect(_ notifier: Notifier) { core.notifier = notifier }
   mutating func destroy() { core.destroy() }
 
-  /// Sends a command with `count` bytes of data and waits for its answer, of which `answer` bytes are copied to `target`.
+  /// Sends a command with `count` bytes of data and waits for its answer; copies `answer` bytes of it to `target`.
+  // Safety: the caller's pointers cover `count` and `answer` bytes, both compared with the room in our own page.
   mutating func send(
     _ command: ControlCommand, _ data: UnsafeRawPointer? = nil, _ count: Int = 0,
     into target: UnsafeMutableRawPointer? = nil, _ answer: Int = 0
   ) throws(Failure) {
-    if isLost { throw Failure(ETIMEDOUT, "the device left an earlier control command unanswered; start the port anew") }
+    if isLost {
+      throw Failure(ETIMEDOUT, "the device left an earlier control command unanswered; stop and start the port")
+    }
     if count > room || answer > ControlQueue.answerRoom {
       throw Failure(E2BIG, "control command ").plain(Text(command.name)).text(" takes at most ")
         .number(room).text(" bytes")
@@ -60,13 +64,14 @@ struct ControlQueue {
     page.store8(0, command.group)
     page.store8(1, command.number)
     if let data = unsafe data { unsafe (page.base + ControlQueue.dataOffset).copyMemory(from: data, byteCount: count) }
-    // Neither OK nor an error: what the device has not written is no answer.
+    // Neither OK nor an error, so that a byte that the device has not written is no answer.
     page.store8(answerOffset, 0xff)
     if answer > 0 { unsafe memset(page.base + answerOffset + 1, 0, answer) }
-    // With one command at a time all ids come back before others go out, so that they are in order in any case.
-    let isDone =
-      core.ring.shape.isPacked
-      ? exchange(PackedRing<AnyOrder>.self, count, answer) : exchange(SplitRing<AnyOrder>.self, count, answer)
+    // With one command at a time all ids come back before others go out, so that IN_ORDER makes no difference; without
+    // it the device's id is compared.
+    var shape = core.ring.shape
+    shape.isInOrder = false
+    let isDone = shape.visit(ControlExchange(data: count, answer: answer), &self)
     if !isDone {
       isLost = true
       if bus.isGone {
@@ -86,8 +91,8 @@ struct ControlQueue {
     }
   }
 
-  /// Makes the command available and waits until it is used; sleeping, since devices take their time.
-  private mutating func exchange<R: Ring & ~Copyable>(_: R.Type, _ count: Int, _ answer: Int) -> Bool {
+  /// Makes the command available and sleeps until it is used.
+  fileprivate mutating func exchange<R: TransmitRing & ~Copyable>(_: R.Type, _ count: Int, _ answer: Int) -> Bool {
     var ring = R(core.ring)
     let pieces = count == 0 ? 2 : 3
     let head = ring.nextIdle(after: 0)
@@ -118,22 +123,34 @@ struct ControlQueue {
     var looks = 0
     while !core.ring.hasUsed {
       looks += 1
-      // It answers within microseconds, or takes its time: then bursts on the same core are not to be held up.
+      // A device that has not answered within microseconds may take long: then bursts on the same core need the time.
       let isSlow = looks > 100
-      // To look whether it is there takes longer than to look whether it has answered.
+      // The bus is asked seldom, because that takes longer than a look at the ring.
       if deadline.hasPassed || (isSlow || looks & 63 == 0) && bus.isGone { return false }
       sys_sleep_microseconds(isSlow ? 1000 : 20)
     }
     return true
   }
 
-  /// Takes the used command back. There was only the one, so that only its id can come.
-  private mutating func collect<R: Ring & ~Copyable>(_: R.Type, _ ids: InlineArray<3, Int>, _ pieces: Int) -> Bool {
+  /// Takes the used command back. Only its own id can come.
+  private mutating func collect<R: TransmitRing & ~Copyable>(_: R.Type, _ ids: InlineArray<3, Int>, _ pieces: Int)
+    -> Bool
+  {
     var ring = R(core.ring)
-    if ring.pending == 0 || !ring.look() || ring.nextSent() != UInt32(truncatingIfNeeded: ids[0]) { return false }
+    if ring.pending == 0 || !ring.findUsed() || ring.nextSent() != UInt32(truncatingIfNeeded: ids[0]) { return false }
     ring.passUsed(pieces)
     for place in 0..<pieces { ring.giveBack(ids[place]) }
     ring.save(&core.ring)
     return true
+  }
+}
+
+/// Sends a command on the ring that was negotiated; true if it was answered.
+private struct ControlExchange: RingVisitor {
+  let data: Int
+  let answer: Int
+
+  func visit<R: ReceiveRing & TransmitRing & ~Copyable>(_: R.Type, _ queue: inout ControlQueue) -> Bool {
+    queue.exchange(R.self, data, answer)
   }
 }

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The wish to be signalled by the device: none while a program polls, one when it is about to sleep. Where both sides
-// name the entry at which they want it (EVENT_IDX), none means one that lies a whole lap of the counter away.
+// Whether the device is to notify us: not while a program polls, once when it is about to sleep. With EVENT_IDX each
+// side names the entry at which it wants a notification; a driver that wants none names one that is a whole lap of the
+// counter away.
 
 import CLinux
 import Linux
 import Virtio
 
 extension RingState {
-  /// What a notification tells with NOTIFICATION_DATA (2.9): where the next entry goes, of a packed ring with the wrap
-  /// counter, which is 1 in the first lap, in bit 15.
+  /// What a notification carries with NOTIFICATION_DATA (virtio 1.4, 2.9): where the next entry goes. A packed ring
+  /// has the wrap counter, which is 1 in the first lap, in bit 15.
   var position: UInt16 {
-    shape.isPacked && availableMark == DescriptorFlag.available ? nextAvailable | 0x8000 : nextAvailable
+    shape.isPacked && availableFlags == DescriptorFlag.available ? nextAvailable | RingFormat.wrapBit : nextAvailable
   }
 
   /// Offset of used_event, behind the available entries (virtio 1.4, 2.7.6).
   private var usedEventOffset: Int { RingFormat.elementsOffset + Int(size) * 2 }
 
-  /// No signals (2.7.7.1, 2.8.10).
-  func refuseSignals() {
+  /// Asks the device for no notifications (virtio 1.4, 2.7.7.1 and 2.8.10).
+  func refuseNotifications() {
     if shape.isPacked {
       available.store16(RingFormat.eventFlagsOffset, EventFlag.disable)
     } else if shape.hasEventIndex {
@@ -28,11 +29,12 @@ extension RingState {
     }
   }
 
-  /// One signal at the next used entry. Returns true if that is there already (2.7.14's race).
-  func wantSignal() -> Bool {
+  /// Asks for one notification at the next used entry. Returns true if that entry is there already, in which case none
+  /// may come (virtio 1.4, 2.7.14).
+  func requestNotification() -> Bool {
     if shape.isPacked {
       if shape.hasEventIndex {
-        let lap: UInt16 = usedMark == 0 ? 0 : 0x8000
+        let lap: UInt16 = usedFlags == 0 ? 0 : RingFormat.wrapBit
         available.store16(RingFormat.eventOffset, lastUsed | lap)
         available.store16Release(RingFormat.eventFlagsOffset, EventFlag.atDescriptor)
       } else {
@@ -47,12 +49,12 @@ extension RingState {
     return hasUsed
   }
 
-  /// Something is used that was not taken yet.
+  /// True if the device has used a buffer that was not taken yet.
   var hasUsed: Bool {
     if batchLeft != 0 { return true }
     if !shape.isPacked { return used.load16(RingFormat.indexOffset) != lastUsed }
     if outstanding == 0 { return false }
-    let flags = descriptors.load16(Int(lastUsed) * RingFormat.descriptorBytes + 14)
-    return flags & DescriptorFlag.availableAndUsed == usedMark
+    let flags = descriptors.load16(Int(lastUsed) * RingFormat.descriptorBytes + RingFormat.packedFlagsOffset)
+    return flags & DescriptorFlag.availableAndUsed == usedFlags
   }
 }

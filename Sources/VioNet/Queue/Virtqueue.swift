@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What receive and transmit queues have in common: the ring and where we are in it, which packet sits in which slot,
-// the signal to the device, the counters, and the door through which a burst comes in and a stop keeps it out.
+// What receive and transmit queues have in common: the ring and the position in it, which packet is in which slot,
+// notifications in both directions, counters, and the burst entry, by which a thread comes in and a stop keeps it out.
 //
 // All of it is plain data in private memory. The device sees the ring and nothing else.
 
@@ -9,7 +9,7 @@ import CLinux
 import CVionet
 import Linux
 
-/// Why a queue was given up.
+/// Why a queue is broken.
 enum RingFault: UInt8 {
   case none = 0
   /// used.idx moved by more than was outstanding.
@@ -20,7 +20,7 @@ enum RingFault: UInt8 {
   case notOutstanding
   /// A frame in no buffer, or in more than a packet has segments or the ring descriptors.
   case badCount
-  /// The device does not let go of it, or does not take it again.
+  /// A device that does not stop the queue, or does not start it again.
   case notReset
 
   var text: StaticString {
@@ -30,32 +30,13 @@ enum RingFault: UInt8 {
     case .badID: "a used id lies beyond the ring"
     case .notOutstanding: "a used id names a descriptor that the device did not have"
     case .badCount: "num_buffers is zero, or more than the ring or a packet can have"
-    case .notReset: "it was to be restarted, and the device did not go along"
+    case .notReset: "the device did not stop the queue or did not start it again"
     }
   }
 }
 
-struct QueueCounters {
-  var packets: UInt64 = 0
-  var bytes: UInt64 = 0
-  var noBuffer: UInt64 = 0
-  var ringFull: UInt64 = 0
-  var kicks: UInt64 = 0
-  var dropped = InlineArray<8, UInt64>(repeating: 0)
-  /// Signals from the device, and arms that found any; taken note of by the next look.
-  var interrupts: UInt64 = 0
-  var wakeUps: UInt64 = 0
-  /// With size_stats=1.
-  var sizes = FrameSizes()
-
-  /// Counts of a queue that was stopped with `count` packets in it.
-  static func stopped(_ count: Int) -> QueueCounters {
-    var counters = QueueCounters()
-    counters.dropped[Int(VIONET_DROP_STOPPED.rawValue)] = UInt64(count)
-    return counters
-  }
-}
-
+// Safety: `unsafe` marks the C function pointers. Each is a burst of this library, made for the type of queue that
+// begins with this value.
 @safe
 struct Virtqueue {
   typealias Burst =
@@ -63,45 +44,47 @@ struct Virtqueue {
       UnsafeMutableRawPointer, UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>, UInt16
     ) -> UInt16
 
-  // The door: these two stay when the block gets its next queue.
-  /// The specialised burst function for what was negotiated, or one that does nothing.
+  // The burst entry: these two stay when the control block gets its next queue.
+  /// The burst function for what was negotiated, or one that does nothing.
   var burst: Burst
   /// 1 while a thread is inside a burst.
   var inside: UInt32 = 0
-  /// Bytes of both.
-  static let doorBytes = 12
+  /// Bytes of the burst entry.
+  static let entryBytes = 12
 
-  // Touched by every burst.
+  // Read by every burst.
   var port: UInt16
   var fault: RingFault = .none
-  /// The fault is new: VIONET_EVENT_BROKEN is due when the burst is over.
+  /// True until VIONET_EVENT_BROKEN was raised, after the burst that found the fault.
   var faultIsUnreported: Bool = false
-  /// Signals are wanted from the device, once.
+  /// One notification is wanted from the device.
   var armed: Bool = false
   var ring: RingState
-  /// The packet in each slot, by descriptor id; nothing where the device has none. `inner` marks what is not the head
-  /// of a chain, `chained` a slot whose successor is in `links`.
+  /// The packet in each slot, by descriptor id; 0 where the device has none. A transmit queue adds tags (SlotTag).
   var slots: PacketTable
 
-  // Seldom touched.
+  // Seldom read.
   /// 2n for receive queue n, 2n + 1 for transmit queue n (virtio 1.4, 5.1.2).
   var index: UInt16
+  /// Eventfd that the device waits for.
   var kick: Int32
+  /// Eventfd that the device signals.
   var call: Int32
-  /// The port's eventfd that a fault signals; -1 for none. The port closes it, and only when no burst can run.
+  /// The port's eventfd that a fault signals; -1 for none. The port closes it only when no burst can run.
   var faultEvent: Int32 = -1
-  /// How the device is told; by the kick descriptor until the bus says otherwise.
+  /// How the device is notified; by `kick` until the bus says otherwise.
   var notifier: Notifier
   var counters: QueueCounters
-  /// With size_stats=1 the burst around which frames are counted.
-  var counted: Burst
+  /// The burst around which frames are counted, with size_stats=1.
+  var countedBurst: Burst
 }
 
+// Safety: idleBurst uses none of its arguments.
 extension Virtqueue {
-  /// A queue that moves nothing; its control block lives on when the port is gone.
+  /// A burst that moves nothing. A queue's control block keeps it when the port is gone.
   static let idleBurst: Burst = { _, _, _ in 0 }
 
-  /// Fresh ring, all ids idle.
+  /// Makes a queue with a fresh ring, all ids idle.
   init(
     port: UInt16, index: UInt16, ring base: Shared, layout: RingLayout, shape: RingShape
   ) throws(Failure) {
@@ -122,14 +105,13 @@ extension Virtqueue {
     }
     notifier = .event(kick)
     unsafe self.burst = Virtqueue.idleBurst
-    unsafe counted = Virtqueue.idleBurst
+    unsafe countedBurst = Virtqueue.idleBurst
     self.port = port
     self.index = index
     self.slots = slots
     ring = RingState(base: base, layout: layout, shape: shape, ids: ids)
     counters = QueueCounters()
-    // Until somebody arms the queue.
-    ring.refuseSignals()
+    ring.refuseNotifications()
   }
 
   private static func noMemory(_ size: Int) -> Failure {
@@ -146,7 +128,7 @@ extension Virtqueue {
     }
   }
 
-  /// Ends what init began. The packets in the slots were taken out before.
+  /// Frees what init made. The packets in the slots were taken out before.
   mutating func destroy() {
     slots.destroy()
     ring.idle.table.destroy()
@@ -154,49 +136,56 @@ extension Virtqueue {
     _ = sys_close(call)
   }
 
-  /// What the bus needs to know.
+  /// What the bus needs to know of the ring.
   var setUp: RingSetUp {
     RingSetUp(
       index: index, size: ring.size, isPacked: ring.shape.isPacked, descriptors: ring.descriptors.address,
       available: ring.available.address, used: ring.used.address, kick: kick, call: call)
   }
+}
 
-  /// Signals the device, which asked to be signalled.
+// MARK: Notifications
+
+extension Virtqueue {
+  /// Notifies the device that buffers are available.
   @inline(never)
   mutating func notifyDevice() {
     counters.kicks &+= 1
     notifier.signal(ring.position)
   }
 
-  /// Asks for no more signals after one came.
-  @inline(never)
-  mutating func disarm() {
-    armed = false
-    ring.refuseSignals()
-  }
-
-  /// Takes note of a signal. Several that come before anybody looks are one.
-  mutating func signalled() {
-    counters.interrupts &+= 1
-    counters.wakeUps &+= 1
-  }
-
-  /// Asks for one signal when something is used; true if something already is.
+  /// Asks for one notification when something is used; true if something already is.
   mutating func arm() -> Bool {
     armed = true
-    let waiting = ring.wantSignal()
+    let waiting = ring.requestNotification()
     if waiting { disarm() }
     return waiting
   }
+
+  /// Asks for no more notifications.
+  @inline(never)
+  mutating func disarm() {
+    armed = false
+    ring.refuseNotifications()
+  }
+
+  /// Counts a notification. Several that come before anybody looks count as one.
+  mutating func countInterrupt() {
+    counters.interrupts &+= 1
+    counters.wakeUps &+= 1
+  }
 }
 
+// MARK: Burst entry
+
+// Safety: as for the struct; `inside` is the queue's own and is read and written atomically.
 extension Virtqueue {
   /// Lets bursts in, unless the queue is broken.
-  mutating func open(_ burst: @escaping Burst) { if fault == .none { unsafe self.burst = burst } }
+  mutating func enable(_ burst: @escaping Burst) { if fault == .none { unsafe self.burst = burst } }
 
   /// Waits until no thread is inside a burst; false if one still is at the deadline.
   @inline(never)
-  mutating func isLeft(by deadline: Deadline) -> Bool {
+  mutating func waitUntilLeft(by deadline: Deadline) -> Bool {
     while unsafe shared_load32(&inside) != 0 {
       if deadline.hasPassed { return false }
       sys_sleep_microseconds(20)
@@ -204,10 +193,10 @@ extension Virtqueue {
     return true
   }
 
-  /// The device broke the rules: the queue moves nothing from now on, and its buffers stay where they are until the
-  /// device has been stopped.
+  /// Ends the queue because the device broke the rules. It moves nothing from now on, and its buffers stay where they
+  /// are until the device was stopped.
   @inline(never)
-  mutating func giveUp(_ fault: RingFault) {
+  mutating func markBroken(_ fault: RingFault) {
     self.fault = fault
     faultIsUnreported = true
     unsafe burst = Virtqueue.idleBurst

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Receiving: a used packet goes to the caller and a fresh one takes its slot, with the same descriptor. Whatever does not
-// fit that pattern (a wrong length or id, a frame in several buffers, an empty pool) ends the loop and is left to
-// receiveOdd.
+// Receiving: each used packet goes to the caller and a fresh one takes its slot, with the same descriptor. A run of
+// used buffers reaches at most to the end of the ring. Whatever does not fit that pattern (an invalid length or id, a
+// frame in several buffers, an empty pool) ends the run and is left to receiveOne().
 
 import CLinux
 import Linux
 
-/// Whether the virtio-net header of a frame is looked at. It need not be if it can say nothing: without merged buffers
-/// and offloads (virtio 1.4, 5.1.9.4).
+/// Whether the virtio-net header of a frame is read. Without merged buffers and offloads it can say nothing (virtio
+/// 1.4, 5.1.9.4).
 protocol HeaderUse {
   static var isRead: Bool { get }
 }
@@ -19,17 +19,17 @@ enum HeaderRead: HeaderUse {
   @inline(__always) static var isRead: Bool { true }
 }
 
-/// A burst. The device finds the fresh buffers at its end, and is told of them, if it wants to be, when they are many or
-/// when nothing was there: to ask for its wish takes a fence, and only a device that has run out of buffers wishes it.
+/// One burst. Exposes the fresh buffers at its end. Asks whether the device wants a notification only when many
+/// buffers are fresh or nothing was received: asking takes a fence, and a device wants one only when it has run out of
+/// buffers.
 @inline(__always)
 @_optimize(speed)
-func receive<R: Ring & ~Copyable, H: HeaderUse>(
+func receive<R: ReceiveRing & ~Copyable, H: HeaderUse>(
   _: R.Type, _: H.Type, _ queue: Cell<ReceiveQueue>, _ packets: PacketList, _ limit: UInt16
 ) -> UInt16 {
-  let received = takeRows(R.self, H.self, queue, packets, Int(limit))
-  if received != 0 {
-    R.expose(queue.value.core.ring)
-    if R.untold(queue.value.core.ring) < queue.value.lot { return UInt16(truncatingIfNeeded: received) }
+  let received = receiveRuns(R.self, H.self, queue, packets, Int(limit))
+  if received != 0 && R.expose(queue.value.core.ring) < queue.value.notifyThreshold {
+    return UInt16(truncatingIfNeeded: received)
   }
   if R.publish(&queue.value.core.ring) { queue.value.core.notifyDevice() }
   return UInt16(truncatingIfNeeded: received)
@@ -37,52 +37,171 @@ func receive<R: Ring & ~Copyable, H: HeaderUse>(
 
 @inline(__always)
 @_optimize(speed)
-private func takeRows<R: Ring & ~Copyable, H: HeaderUse>(
+private func receiveRuns<R: ReceiveRing & ~Copyable, H: HeaderUse>(
   _: R.Type, _: H.Type, _ queue: Cell<ReceiveQueue>, _ packets: PacketList, _ count: Int
 ) -> Int {
   var received = 0
-  // A device that floods us with nonsense gets one ring of it per call.
-  var nonsense = queue.value.core.ring.size
+  // One call drops at most a ring's worth of invalid entries.
+  var dropsLeft = queue.value.core.ring.size
   repeat {
-    if queue.value.core.ring.idle.count != 0 { queue.value.mend(R.self, jumped: false) }
+    if queue.value.core.ring.idle.count != 0 { queue.value.refill(R.self) }
     var ring = R(queue.value.core.ring)
-    if ring.pending == 0 || !ring.look() {
-      if ring.jumped { queue.value.mend(R.self, jumped: true) }
+    if ring.pending == 0 || !ring.findUsed() {
+      if ring.indexJumped { queue.value.core.markBroken(.indexJump) }
       return received
     }
     if queue.value.core.armed { queue.value.core.disarm() }
     let end = received &+ min(ring.pending, count &- received)
     let stop =
-      R.isInOrder || queue.value.core.ring.isStraight
-      ? takeRow(ring, H.self, InOrder.self, queue, packets, &received, to: end)
-      : takeRow(ring, H.self, AnyOrder.self, queue, packets, &received, to: end)
-    if received == count || stop == .dry { return received }
-    if stop == .end {
-      nonsense &-= 1
+      R.isInOrder || queue.value.core.ring.isInRingOrder
+      ? receiveRun(ring, H.self, InRingOrder.self, queue, packets, &received, to: end)
+      : receiveRun(ring, H.self, OutOfRingOrder.self, queue, packets, &received, to: end)
+    if received == count || stop == .noMoreUsed { return received }
+    if stop == .ringEnd {
+      dropsLeft &-= 1
       continue
     }
-    if stop == .crooked {
-      queue.value.core.ring.bend()
+    if stop == .outOfOrder {
+      queue.value.core.ring.leaveRingOrder()
       continue
     }
 
-    switch queue.value.receiveOdd(R.self, packets, at: received) {
+    switch queue.value.receiveOne(R.self, packets, at: received) {
     case .delivered: received &+= 1
-    case .dropped: nonsense &-= 1
+    case .dropped: dropsLeft &-= 1
     case .nothing, .broken: return received
     }
-  } while received != count && nonsense != 0
+  } while received != count && dropsLeft != 0
   return received
 }
 
-/// Why a row came to its end.
-enum RowStop {
-  /// The device has not used more than that.
-  case dry
-  /// The ring begins anew.
-  case end
-  /// The device does not keep the order, which it need not.
-  case crooked
-  /// The next entry, or the pool, is out of the ordinary.
-  case odd
+/// Why a run ended.
+private enum RunStop {
+  /// The device has used no more.
+  case noMoreUsed
+  /// The run reached the end of the ring.
+  case ringEnd
+  /// The device has left ring order, as it may.
+  case outOfOrder
+  /// The next entry, or the pool, needs receiveOne().
+  case exception
+}
+
+/// Receives frames of an accepted length, as long as there are used buffers and fresh packets, up to the end of the
+/// ring.
+@inline(__always)
+@_optimize(speed)
+private func receiveRun<R: ReceiveRing & ~Copyable, H: HeaderUse, O: RunOrder>(
+  _ ring: borrowing R, _: H.Type, _: O.Type, _ queue: Cell<ReceiveQueue>, _ packets: PacketList,
+  _ received: inout Int, to end: Int
+) -> RunStop {
+  let (begin, wanted) = (received, end &- received)
+  if queue.value.cache.count < wanted { queue.value.cache.fill(wanted) }
+  // With an idle descriptor, or a batch, which names only its last buffer, entries are taken one by one.
+  if ring.idleCount != 0 || ring.batchLeft != 0 { return .exception }
+
+  // All state is local, with one index, since changing it through a pointer would cost a store and a load each time.
+  let slots = queue.value.core.slots
+  let first = ring.usedPlace
+  let stop = first &+ min(wanted, queue.value.cache.count, ring.usedRun)
+  let delivered = packets.advanced(begin &- first)
+  var fresh = queue.value.cache.table.advanced(queue.value.cache.count)
+  let full = queue.value.bufferLength
+  let header = queue.value.headerSize
+  let span = UInt64(full &- queue.value.shortest)
+  let (headerOffset, delivery) = (queue.value.headerOffset, queue.value.delivery)
+  let reading = queue.value.reading
+  var bytes: UInt64 = 0
+  var hasOffloads = false
+  var place = first
+  var entry: UInt64 = 0
+
+  if O.isInRingOrder && !H.isRead {
+    place = receiveFours(ring, queue, delivered, cache: fresh, from: place, to: stop, &bytes)
+    fresh = fresh.advanced(first &- place)
+  }
+  while place != stop {
+    entry = ring.entry(place)
+    let length = R.length(entry) &- UInt64(header)
+    if !ring.isAccepted(entry, place, isInRingOrder: O.isInRingOrder) || length &- 14 > span { break }
+    let id = O.isInRingOrder ? place : R.id(entry)
+    let packet = slots[uncheckedPresent: id]
+    let word = H.isRead ? packet.headerWord(header) : 0
+    if H.isRead && reading.beyondPlain(word) != 0 {
+      if !reading.isSingleBuffer(word) { break }
+      hasOffloads = true
+    }
+    fresh = fresh.advanced(-1)
+    let next = fresh[uncheckedPresent: 0]
+    slots[unchecked: id] = next
+    ring.replace(id, place, isInRingOrder: O.isInRingOrder, address: next.deviceBuffer &+ headerOffset, length: full)
+    packet.deliver(length: length, flags: H.isRead ? reading.plainFlags(word) : 0, delivery)
+    delivered[unchecked: place] = packet
+    bytes &+= length
+    place &+= 1
+  }
+
+  let leftOrder = O.isInRingOrder && !R.isInOrder && place != stop && R.id(entry) != place
+  let isDone = place &- first == wanted || place != stop && ring.isStillUnused(entry)
+  let why: RunStop =
+    isDone ? .noMoreUsed : place &- first == ring.usedRun ? .ringEnd : leftOrder ? .outOfOrder : .exception
+  leaveRun(R.self, queue, place &- first, bytes)
+  received &+= place &- first
+  // Outside the loop: a call there would spill its registers.
+  if H.isRead && hasOffloads { received = queue.value.applyHeaders(packets, from: begin, to: received) }
+  return why
+}
+
+/// Counts `taken` frames of `bytes` bytes, in whose place as many fresh buffers are in the ring.
+@inline(__always)
+@_optimize(speed)
+private func leaveRun<R: ReceiveRing & ~Copyable>(
+  _: R.Type, _ queue: Cell<ReceiveQueue>, _ taken: Int, _ bytes: UInt64
+) {
+  queue.value.cache.count &-= taken
+  queue.value.core.counters.packets &+= UInt64(truncatingIfNeeded: taken)
+  queue.value.core.counters.bytes &+= bytes
+  R.passReplaced(taken, &queue.value.core.ring)
+}
+
+/// Receives four frames at a time, as long as all four are accepted. Returns the place where it stopped.
+@inline(__always)
+@_optimize(speed)
+private func receiveFours<R: ReceiveRing & ~Copyable>(
+  _ ring: borrowing R, _ queue: Cell<ReceiveQueue>, _ delivered: PacketList, cache: PacketTable, from first: Int,
+  to stop: Int, _ bytes: inout UInt64
+) -> Int {
+  let slots = queue.value.core.slots
+  let full = queue.value.bufferLength
+  let bounds = LengthBounds(least: UInt64(queue.value.shortest), span: UInt64(full &- queue.value.shortest))
+  let headerOffset = queue.value.headerOffset
+  let delivery = queue.value.delivery
+  let shortestFrame = SIMD2<UInt64>(repeating: 14 << 32)
+  var fresh = cache
+  var place = first
+  var sum = SIMD2<UInt64>.zero
+
+  while stop &- place >= 4 {
+    guard let lengths = ring.fourLengths(place, bounds) else { break }
+    fresh = fresh.advanced(-4)
+    let first = lengths.first &+ shortestFrame
+    let second = lengths.second &+ shortestFrame
+    sum = sum &+ (first &>> 32) &+ (second &>> 32)
+    // Stores to one cache line follow one another: the store queue takes such stores two at a time.
+    for lane in 0..<4 {
+      ring.replace(
+        place &+ lane, place &+ lane, isInRingOrder: true,
+        address: fresh[uncheckedPresent: lane].deviceBuffer &+ headerOffset, length: full)
+    }
+    let packets = slots.four(uncheckedAt: place)
+    delivered.put(packets, uncheckedAt: place)
+    slots.put(fresh.four(uncheckedAt: 0), uncheckedAt: place)
+    Packet.known(packets.0).deliver(length: first[0], delivery)
+    Packet.known(packets.1).deliver(length: first[1], delivery)
+    Packet.known(packets.2).deliver(length: second[0], delivery)
+    Packet.known(packets.3).deliver(length: second[1], delivery)
+    place &+= 4
+  }
+  bytes &+= sum[0] &+ sum[1]
+  return place
 }

@@ -1,92 +1,95 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What the header of a received frame says (virtio 1.4, 5.1.9.4): checksums, segmentation, how many buffers, the hash.
-// A claim that was not negotiated or does not fit the frame makes the frame nonsense.
+// What the header of a received frame says (virtio 1.4, 5.1.9.4): checksums, segmentation, number of buffers, hash. A
+// frame is dropped if its header uses something that was not negotiated or does not fit the frame.
 
 import CLinux
 import CVionet
 import Linux
 import Virtio
 
-/// What of a header matters to a queue.
+/// What a queue has to read in a header, as negotiated. A "header word" is what Packet.headerWord() returns.
 struct HeaderReading {
-  /// num_buffers counts; in the upper half, as headerMarks has it.
+  /// Bits of num_buffers in a header word; 0 without merged buffers.
   private var countMask: UInt32 = 0
-  /// What must be so of a header that says no more than plainFlags tells; nothing is if every frame has something to
-  /// settle, a hash or a VLAN tag to strip.
-  private var ordinaryMask: UInt32 = 0
-  private var ordinary: UInt32 = 0
-  /// DATA_VALID may be believed.
+  /// Bits of a header word that plainFlags() does not tell.
   private var plainMask: UInt32 = 0
+  /// What these bits are in a plain header. No header is plain if every frame has a hash or a VLAN tag to look at.
+  private var plainWord: UInt32 = 0
+  /// DATA_VALID, if it may be believed.
+  private var validMask: UInt32 = 0
   /// Segmentation types that were negotiated, bit n for type n.
   private(set) var types: UInt8 = 0
   private(set) var hasChecksum = false
   private(set) var hasECN = false
   private(set) var hasHash = false
   private(set) var stripsVLAN = false
+  let isMerged: Bool
 
   init(_ features: FeatureSet, stripsVLAN: Bool) {
     isMerged = features.has(Feature.mergeable)
     countMask = isMerged ? 0xffff_0000 : 0
     hasChecksum = features.has(Feature.guestChecksum)
-    plainMask = hasChecksum ? Offloads.dataValid : 0
+    validMask = hasChecksum ? Offloads.dataValid : 0
     if features.has(Feature.guestTSO4) { types |= 1 << Segmentation.tcp4 }
     if features.has(Feature.guestTSO6) { types |= 1 << Segmentation.tcp6 }
     if features.has(Feature.guestUSO4) || features.has(Feature.guestUSO6) { types |= 1 << Segmentation.udp }
     hasECN = features.has(Feature.guestECN)
     hasHash = features.has(Feature.hashReport)
     self.stripsVLAN = stripsVLAN
-    ordinaryMask = countMask | 0xff01
-    ordinary = hasHash || stripsVLAN ? UInt32.max : countMask & 0x1_0000
+    plainMask = countMask | Offloads.requests
+    plainWord = hasHash || stripsVLAN ? UInt32.max : countMask & 0x1_0000
   }
 
-  let isMerged: Bool
-  /// Without any of this the header is not read.
-  var isNeeded: Bool { isMerged || hasChecksum || ordinary == UInt32.max }
+  /// False if no header can say anything.
+  var isNeeded: Bool { isMerged || hasChecksum || plainWord == UInt32.max }
 
-  /// The frame has no more than one buffer.
-  @inline(__always) func isAlone(_ marks: UInt32) -> Bool { marks & countMask == countMask & 0x1_0000 }
-  /// Flags of a packet whose header says no more than these.
-  @inline(__always) func plainFlags(_ marks: UInt32) -> UInt32 { marks & plainMask }
-  /// Zero if the header says no more than that: one buffer, nothing to settle.
-  @inline(__always) func richness(_ marks: UInt32) -> UInt32 { marks & ordinaryMask ^ ordinary }
+  /// True if the frame has one buffer.
+  @inline(__always) func isSingleBuffer(_ word: UInt32) -> Bool { word & countMask == countMask & 0x1_0000 }
+  /// Flags of a packet with a plain header.
+  @inline(__always) func plainFlags(_ word: UInt32) -> UInt32 { word & validMask }
+  /// Zero for a plain header: one buffer, and nothing said but what plainFlags() tells.
+  @inline(__always) func beyondPlain(_ word: UInt32) -> UInt32 { word & plainMask ^ plainWord }
 }
 
 extension Packet {
-  /// The header's flags and segmentation type, and in the upper half num_buffers. Of a packet at home.
+  /// The header word: the header's flags and segmentation type, and num_buffers in the upper half.
   @inline(__always)
-  func headerMarks(_ header: UInt32) -> UInt32 {
+  func headerWord(_ header: UInt32) -> UInt32 {
+    // Safety: a packet in a ring has VIONET_HEADROOM before its data, and no header is longer.
     let start = unsafe pointer.pointee.data - Int(header)
-    return unsafe UInt32(shared_load16(start)) | UInt32(shared_load16(start + 10)) << 16
+    return unsafe UInt32(shared_load16(start)) | UInt32(shared_load16(start + NetHeaderLayout.bufferCount)) << 16
   }
 }
 
 extension ReceiveQueue {
-  /// Settles what the headers of delivered packets say; those that are nonsense leave the list. Returns its new end.
+  /// Applies the headers of delivered packets; packets with an invalid one leave the list. Returns its new end.
   @inline(never)
-  mutating func settleRun(_ packets: PacketList, from begin: Int, to end: Int) -> Int {
-    var kept = begin
+  mutating func applyHeaders(_ packets: PacketList, from begin: Int, to end: Int) -> Int {
+    var valid = begin
     var place = begin
-    while place != end, let packet = packets[place] {
+    while place != end, let packet = packets[unchecked: place] {
       place &+= 1
       let length = UInt64(packet.length)
-      if reading.richness(packet.headerMarks(headerSize)) != 0 && !settle(packet) {
+      if reading.beyondPlain(packet.headerWord(headerSize)) != 0 && !applyHeader(packet) {
         core.counters.packets &-= 1
         core.counters.bytes &-= length
         continue
       }
-      packets[kept] = packet
-      kept &+= 1
+      packets[unchecked: valid] = packet
+      valid &+= 1
     }
-    return kept
+    return valid
   }
 
-  /// Puts what the header says into a delivered packet; false if it is nonsense: then the packet is gone, and counted.
+  /// Puts what the header says into a delivered packet. Returns false if the header is invalid: then the packet was
+  /// freed and counted.
   @inline(never)
-  mutating func settle(_ packet: Packet) -> Bool {
+  mutating func applyHeader(_ packet: Packet) -> Bool {
+    // Safety: the header lies in the packet's headroom; it is copied out field by field, and each copy is checked.
     let header = unsafe packet.pointer.pointee.data - Int(headerSize)
-    let isSound = unsafe settleOffloads(packet, header)
-    if !isSound {
+    let isValid = unsafe applyOffloads(packet, header)
+    if !isValid {
       core.counters.dropped[Int(VIONET_DROP_OFFLOAD.rawValue)] &+= 1
       PacketCalls.free(packet, assuming: cache.pool)
       return false
@@ -96,18 +99,19 @@ extension ReceiveQueue {
     return true
   }
 
-  private mutating func settleOffloads(_ packet: Packet, _ header: UnsafeMutableRawPointer) -> Bool {
-    let marks = unsafe UInt32(shared_load16(header))
-    let fields = unsafe header.loadUnaligned(fromByteOffset: 2, as: UInt64.self)
+  private mutating func applyOffloads(_ packet: Packet, _ header: UnsafeMutableRawPointer) -> Bool {
+    // Safety: as in applyHeader().
+    let word = unsafe UInt32(shared_load16(header))
+    let fields = unsafe header.loadUnaligned(fromByteOffset: NetHeaderLayout.headerLength, as: UInt64.self)
     var offloads = Offloads(fields)
-    let type = UInt8(truncatingIfNeeded: marks >> 8)
-    var flags = marks & 0xff00
+    let type = UInt8(truncatingIfNeeded: word >> 8)
+    var flags = word & 0xff00
     if type != 0 {
       let base = type & ~Segmentation.ecn
       if base > 7 || reading.types >> base & 1 == 0 || offloads.segmentSize == 0 { return false }
       if type & Segmentation.ecn != 0 && !reading.hasECN { return false }
     }
-    if marks & Offloads.needsChecksum != 0 {
+    if word & Offloads.needsChecksum != 0 {
       let end = UInt32(offloads.checksumStart) + UInt32(offloads.checksumOffset) + 2
       if !reading.hasChecksum || end > packet.totalLength { return false }
       flags |= Offloads.needsChecksum
@@ -115,8 +119,8 @@ extension ReceiveQueue {
       offloads.checksumStart = 0
       offloads.checksumOffset = 0
     }
-    if reading.hasChecksum { flags |= marks & Offloads.dataValid }
-    // A hint, and not always a good one (5.1.9.4.2).
+    if reading.hasChecksum { flags |= word & Offloads.dataValid }
+    // The header length is a hint that may be wrong (virtio 1.4, 5.1.9.4.2).
     if UInt32(offloads.headerLength) > packet.length { offloads.headerLength = 0 }
     packet.flags = flags
     packet.offloads = offloads
@@ -125,16 +129,18 @@ extension ReceiveQueue {
 }
 
 extension Packet {
-  /// hash_value and hash_report (5.1.9.4.5), behind the first 12 bytes.
+  /// Takes hash_value and hash_report (virtio 1.4, 5.1.9.4.5) from behind the header's first 12 bytes.
   fileprivate func takeHash(_ header: UnsafeMutableRawPointer) {
+    // Safety: with HASH_REPORT the header has 20 bytes.
     let report = unsafe UInt32(shared_load16(header + NetHeaderLayout.hashReport))
     if report == 0 || report > 9 { return }
     unsafe pointer.pointee.hash = shared_load32(header + NetHeaderLayout.hash)
     flags |= VIONET_PACKET_HASH.rawValue | report << 24
   }
 
-  /// Moves the addresses over the tag, which becomes a field of the packet.
+  /// Moves the addresses over the VLAN tag, which becomes a field of the packet.
   fileprivate func stripVLAN() {
+    // Safety: at least 18 bytes of data are in the first segment, so that 4 less leave an Ethernet header.
     if !isTagged || length < 18 { return }
     unsafe pointer.pointee.vlan = UInt16(
       bigEndian: UnsafeRawPointer(pointer.pointee.data).loadUnaligned(fromByteOffset: 14, as: UInt16.self))

@@ -1,44 +1,53 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Which receive function serves what was negotiated: one line per path. Each is compiled on its own from the generic
-// burst and kept as a C function pointer in the queue. A header that is read serves merged buffers and offloads alike.
+// Which burst function serves what was negotiated: one line per path. Each function is compiled from the generic burst
+// and kept as a C function pointer in the queue. One that reads the header serves merged buffers and offloads alike.
 
 import CLinux
 import CVionet
 import Linux
 
+// Safety: `unsafe` marks C function pointers to the functions below.
 @safe
 struct ReceivePath {
   let name: StaticString
   let burst: Virtqueue.Burst
 
-  static func choose(_ shape: RingShape, _ reading: HeaderReading, isScattered: Bool = false) -> ReceivePath {
-    if isScattered { return scattered(shape) }
-    typealias Path = ReceivePath
-    return switch (shape.isPacked, shape.isInOrder, reading.isNeeded, reading.isMerged) {
-    case (false, false, false, _): unsafe Path(name: "rx-split-plain", burst: receiveSplit)
-    case (false, false, true, false): unsafe Path(name: "rx-split-offload", burst: receiveSplitHeader)
-    case (false, false, true, true): unsafe Path(name: "rx-split-mergeable", burst: receiveSplitHeader)
-    case (false, true, false, _): unsafe Path(name: "rx-split-in-order", burst: receiveSplitInOrder)
-    case (false, true, true, false): unsafe Path(name: "rx-split-in-order-offload", burst: receiveSplitInOrderHeader)
-    case (false, true, true, true): unsafe Path(name: "rx-split-in-order-mergeable", burst: receiveSplitInOrderHeader)
-    case (true, false, false, _): unsafe Path(name: "rx-packed-plain", burst: receivePacked)
-    case (true, false, true, false): unsafe Path(name: "rx-packed-offload", burst: receivePackedHeader)
-    case (true, false, true, true): unsafe Path(name: "rx-packed-mergeable", burst: receivePackedHeader)
-    case (true, true, false, _): unsafe Path(name: "rx-packed-in-order", burst: receivePackedInOrder)
-    case (true, true, true, false): unsafe Path(name: "rx-packed-in-order-offload", burst: receivePackedInOrderHeader)
-    case (true, true, true, true): unsafe Path(name: "rx-packed-in-order-mergeable", burst: receivePackedInOrderHeader)
-    }
+  init(_ name: StaticString, _ burst: @escaping Virtqueue.Burst) {
+    self.name = name
+    unsafe self.burst = burst
   }
 
-  private static func scattered(_ shape: RingShape) -> ReceivePath {
+  static func choose(_ shape: RingShape, _ reading: HeaderReading, isScattered: Bool = false) -> ReceivePath {
     typealias Path = ReceivePath
-    return switch (shape.isPacked, shape.isInOrder) {
-    case (false, false): unsafe Path(name: "rx-split-scatter", burst: receiveSplitScattered)
-    case (false, true): unsafe Path(name: "rx-split-in-order-scatter", burst: receiveSplitInOrderScattered)
-    case (true, false): unsafe Path(name: "rx-packed-scatter", burst: receivePackedScattered)
-    case (true, true): unsafe Path(name: "rx-packed-in-order-scatter", burst: receivePackedInOrderScattered)
-    }
+    let paths: PerRing<ReceivePath> =
+      switch (isScattered, reading.isNeeded, reading.isMerged) {
+      case (true, _, _):
+        unsafe PerRing(
+          split: Path("rx-split-scatter", receiveSplitScattered),
+          splitInOrder: Path("rx-split-in-order-scatter", receiveSplitInOrderScattered),
+          packed: Path("rx-packed-scatter", receivePackedScattered),
+          packedInOrder: Path("rx-packed-in-order-scatter", receivePackedInOrderScattered))
+      case (false, false, _):
+        unsafe PerRing(
+          split: Path("rx-split-plain", receiveSplit),
+          splitInOrder: Path("rx-split-in-order", receiveSplitInOrder),
+          packed: Path("rx-packed-plain", receivePacked),
+          packedInOrder: Path("rx-packed-in-order", receivePackedInOrder))
+      case (false, true, false):
+        unsafe PerRing(
+          split: Path("rx-split-offload", receiveSplitHeader),
+          splitInOrder: Path("rx-split-in-order-offload", receiveSplitInOrderHeader),
+          packed: Path("rx-packed-offload", receivePackedHeader),
+          packedInOrder: Path("rx-packed-in-order-offload", receivePackedInOrderHeader))
+      case (false, true, true):
+        unsafe PerRing(
+          split: Path("rx-split-mergeable", receiveSplitHeader),
+          splitInOrder: Path("rx-split-in-order-mergeable", receiveSplitInOrderHeader),
+          packed: Path("rx-packed-mergeable", receivePackedHeader),
+          packedInOrder: Path("rx-packed-in-order-mergeable", receivePackedInOrderHeader))
+      }
+    return shape.choose(paths)
   }
 }
 
@@ -47,79 +56,96 @@ private typealias Packets = UnsafeMutablePointer<UnsafeMutablePointer<vionet_pac
 
 @_optimize(speed)
 private func receiveSplit(_ queue: Queue, _ packets: Packets, _ count: UInt16) -> UInt16 {
+  // Safety: the burst entry passes a receive queue's block, and its caller an array of `count` packets.
   unsafe receive(SplitRing<AnyOrder>.self, HeaderIgnored.self, Cell(raw: queue), PacketList(packets), count)
 }
 
 @_optimize(speed)
 private func receiveSplitHeader(_ queue: Queue, _ packets: Packets, _ count: UInt16) -> UInt16 {
+  // Safety: the burst entry passes a receive queue's block, and its caller an array of `count` packets.
   unsafe receive(SplitRing<AnyOrder>.self, HeaderRead.self, Cell(raw: queue), PacketList(packets), count)
 }
 
 @_optimize(speed)
 private func receiveSplitInOrder(_ queue: Queue, _ packets: Packets, _ count: UInt16) -> UInt16 {
+  // Safety: the burst entry passes a receive queue's block, and its caller an array of `count` packets.
   unsafe receive(SplitRing<InOrder>.self, HeaderIgnored.self, Cell(raw: queue), PacketList(packets), count)
 }
 
 @_optimize(speed)
 private func receiveSplitInOrderHeader(_ queue: Queue, _ packets: Packets, _ count: UInt16) -> UInt16 {
+  // Safety: the burst entry passes a receive queue's block, and its caller an array of `count` packets.
   unsafe receive(SplitRing<InOrder>.self, HeaderRead.self, Cell(raw: queue), PacketList(packets), count)
 }
 
 @_optimize(speed)
 private func receivePacked(_ queue: Queue, _ packets: Packets, _ count: UInt16) -> UInt16 {
+  // Safety: the burst entry passes a receive queue's block, and its caller an array of `count` packets.
   unsafe receive(PackedRing<AnyOrder>.self, HeaderIgnored.self, Cell(raw: queue), PacketList(packets), count)
 }
 
 @_optimize(speed)
 private func receivePackedHeader(_ queue: Queue, _ packets: Packets, _ count: UInt16) -> UInt16 {
+  // Safety: the burst entry passes a receive queue's block, and its caller an array of `count` packets.
   unsafe receive(PackedRing<AnyOrder>.self, HeaderRead.self, Cell(raw: queue), PacketList(packets), count)
 }
 
 @_optimize(speed)
 private func receivePackedInOrder(_ queue: Queue, _ packets: Packets, _ count: UInt16) -> UInt16 {
+  // Safety: the burst entry passes a receive queue's block, and its caller an array of `count` packets.
   unsafe receive(PackedRing<InOrder>.self, HeaderIgnored.self, Cell(raw: queue), PacketList(packets), count)
 }
 
 @_optimize(speed)
 private func receivePackedInOrderHeader(_ queue: Queue, _ packets: Packets, _ count: UInt16) -> UInt16 {
+  // Safety: the burst entry passes a receive queue's block, and its caller an array of `count` packets.
   unsafe receive(PackedRing<InOrder>.self, HeaderRead.self, Cell(raw: queue), PacketList(packets), count)
 }
 
 private func receiveSplitScattered(_ queue: Queue, _ packets: Packets, _ count: UInt16) -> UInt16 {
+  // Safety: the burst entry passes a receive queue's block, and its caller an array of `count` packets.
   unsafe receiveScattered(SplitRing<AnyOrder>.self, Cell(raw: queue), PacketList(packets), count)
 }
 
 private func receiveSplitInOrderScattered(_ queue: Queue, _ packets: Packets, _ count: UInt16) -> UInt16 {
+  // Safety: the burst entry passes a receive queue's block, and its caller an array of `count` packets.
   unsafe receiveScattered(SplitRing<InOrder>.self, Cell(raw: queue), PacketList(packets), count)
 }
 
 private func receivePackedScattered(_ queue: Queue, _ packets: Packets, _ count: UInt16) -> UInt16 {
+  // Safety: the burst entry passes a receive queue's block, and its caller an array of `count` packets.
   unsafe receiveScattered(PackedRing<AnyOrder>.self, Cell(raw: queue), PacketList(packets), count)
 }
 
 private func receivePackedInOrderScattered(_ queue: Queue, _ packets: Packets, _ count: UInt16) -> UInt16 {
+  // Safety: the burst entry passes a receive queue's block, and its caller an array of `count` packets.
   unsafe receiveScattered(PackedRing<InOrder>.self, Cell(raw: queue), PacketList(packets), count)
 }
 
-// MARK: Beside the bursts
+// MARK: Control calls
 
 extension ReceiveQueue {
-  /// As fill of the ring in use.
+  /// Calls fill(_:) for the ring in use.
   mutating func fill() -> Bool {
-    switch (core.ring.shape.isPacked, core.ring.shape.isInOrder) {
-    case (false, false): fill(SplitRing<AnyOrder>.self)
-    case (false, true): fill(SplitRing<InOrder>.self)
-    case (true, false): fill(PackedRing<AnyOrder>.self)
-    case (true, true): fill(PackedRing<InOrder>.self)
-    }
+    let shape = core.ring.shape
+    return shape.visit(ReceiveFill(), &self)
   }
 
+  /// Calls takeBack(_:) for the ring in use.
   mutating func takeBack() {
-    switch (core.ring.shape.isPacked, core.ring.shape.isInOrder) {
-    case (false, false): takeBack(SplitRing<AnyOrder>.self)
-    case (false, true): takeBack(SplitRing<InOrder>.self)
-    case (true, false): takeBack(PackedRing<AnyOrder>.self)
-    case (true, true): takeBack(PackedRing<InOrder>.self)
-    }
+    let shape = core.ring.shape
+    shape.visit(ReceiveTakeBack(), &self)
+  }
+}
+
+private struct ReceiveFill: RingVisitor {
+  func visit<R: ReceiveRing & TransmitRing & ~Copyable>(_: R.Type, _ queue: inout ReceiveQueue) -> Bool {
+    queue.fill(R.self)
+  }
+}
+
+private struct ReceiveTakeBack: RingVisitor {
+  func visit<R: ReceiveRing & TransmitRing & ~Copyable>(_: R.Type, _ queue: inout ReceiveQueue) {
+    queue.takeBack(R.self)
   }
 }

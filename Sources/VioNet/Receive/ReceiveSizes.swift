@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The receive door of a queue whose frames are counted by size: the burst in use, then a look at what it brought.
+// The burst of a receive queue whose frames are counted by size: it calls the burst in use, then looks at what was
+// received.
 
 import CLinux
 import CVionet
 import Linux
 
 extension ReceivePath {
-  /// The same path with its frames counted. Its burst is in `counted` of the queue.
-  var countingSizes: ReceivePath { unsafe ReceivePath(name: name, burst: receiveCounting) }
+  /// This path with its frames counted; the queue's `countedBurst` is the burst that it calls.
+  // Safety: a C function pointer to the function below.
+  var countingSizes: ReceivePath { unsafe ReceivePath(name, receiveCounting) }
 }
 
 @_optimize(speed)
@@ -16,11 +18,12 @@ private func receiveCounting(
   _ block: UnsafeMutableRawPointer, _ packets: UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>,
   _ count: UInt16
 ) -> UInt16 {
+  // Safety: the burst entry passes a receive queue's block, and its caller an array of `count` packets.
   let queue = unsafe Cell<ReceiveQueue>(raw: block)
-  let received = unsafe queue.value.core.counted(block, packets, count)
+  let received = unsafe queue.value.core.countedBurst(block, packets, count)
   let list = unsafe PacketList(packets)
   for place in 0..<Int(received) {
-    guard let packet = list[place] else { continue }
+    guard let packet = list[unchecked: place] else { continue }
     queue.value.core.counters.sizes.add(
       FrameKind(length: packet.totalLength, first: packet.length, data: packet.dataAddress))
   }

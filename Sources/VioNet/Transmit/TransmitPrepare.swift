@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Before a burst, for packets that ask the device for work: finding where their checksum goes, putting the pseudo-header's
-// sum there (virtio 1.4, 5.1.9.2), and saying what of it the device cannot do. The headers are parsed with every
-// length compared: they may come from anywhere.
+// Preparing packets that ask the device for work, before a burst: finds where the checksum goes, puts the
+// pseudo-header's sum there (virtio 1.4, 5.1.9.2), and says what the device cannot do. Every length in the headers is
+// compared before it is used: they may come from anywhere.
 
 import CLinux
 import CVionet
@@ -10,13 +10,14 @@ import Linux
 import Virtio
 
 extension TransmitQueue {
+  /// Prepares one packet for transmitOne(); a failure says what is wrong with it.
   func prepare(_ candidate: Packet?) throws(Failure) {
     guard let packet = candidate, let pool = PacketPools.containing(packet), packet.owner == Owner.caller,
       PoolView(pool).covers(packet, header: 0)
     else { throw Failure(EINVAL, "this is not a packet that the caller holds") }
     if packet.flags & Offloads.requests > 0xff { packet.flags |= Offloads.needsChecksum }
     if packet.flags & Offloads.requests == 0 { return }
-    try offers.mustHave(packet.flags)
+    try self.offloads.mustHave(packet.flags)
     var offloads = packet.offloads
     let isSegmented = packet.flags & Offloads.requests > 0xff
     if offloads.checksumStart == 0 || isSegmented && offloads.headerLength == 0 {
@@ -34,25 +35,26 @@ extension TransmitQueue {
       if isSegmented && offloads.headerLength == 0 { offloads.headerLength = headers.end }
       packet.offloads = offloads
     }
-    if !offers.allow(packet, packet.totalLength) {
+    if !self.offloads.allow(packet, packet.totalLength) {
       throw Failure(EINVAL, "checksum_start, checksum_offset, header_length or segment_size does not fit the packet")
     }
   }
 }
 
-extension TransmitOffers {
-  /// Throws the name of the feature that these flags need and the device has not.
+extension TransmitOffloads {
+  /// Throws the name of a feature that these flags need and that was not negotiated.
   fileprivate func mustHave(_ flags: UInt32) throws(Failure) {
     let type = UInt8(truncatingIfNeeded: flags >> 8)
     let base = type & ~Segmentation.ecn
-    if flags & Offloads.needsChecksum != 0 && !hasChecksum { throw TransmitOffers.missing(Feature.checksum) }
-    if lacks(base, Segmentation.tcp4) { throw TransmitOffers.missing(Feature.hostTSO4) }
-    if lacks(base, Segmentation.tcp6) { throw TransmitOffers.missing(Feature.hostTSO6) }
-    if lacks(base, Segmentation.udp) { throw TransmitOffers.missing(Feature.hostUSO) }
-    if type & Segmentation.ecn != 0 && !hasECN { throw TransmitOffers.missing(Feature.hostECN) }
+    if flags & Offloads.needsChecksum != 0 && !hasChecksum { throw TransmitOffloads.missing(Feature.checksum) }
+    if lacks(base, Segmentation.tcp4) { throw TransmitOffloads.missing(Feature.hostTSO4) }
+    if lacks(base, Segmentation.tcp6) { throw TransmitOffloads.missing(Feature.hostTSO6) }
+    if lacks(base, Segmentation.udp) { throw TransmitOffloads.missing(Feature.hostUSO) }
+    if type & Segmentation.ecn != 0 && !hasECN { throw TransmitOffloads.missing(Feature.hostECN) }
   }
 
-  private func lacks(_ type: UInt8, _ wanted: UInt8) -> Bool { type == wanted && types >> wanted & 1 == 0 }
+  /// True if `base` is the segmentation type `type`, and that was not negotiated.
+  private func lacks(_ base: UInt8, _ type: UInt8) -> Bool { base == type && types >> type & 1 == 0 }
 
   @inline(never)
   private static func missing(_ feature: UInt64) -> Failure {
@@ -61,22 +63,23 @@ extension TransmitOffers {
   }
 }
 
-/// Where the headers of a TCP or UDP packet are, all of them in its first segment.
+/// Places of the headers of a TCP or UDP packet, all in its first segment.
 struct FrameHeaders {
   let network: UInt16
   let transport: UInt16
-  /// First byte of the payload.
+  /// Place of the payload's first byte.
   let end: UInt16
   let isTCP: Bool
   let isIPv6: Bool
-  /// Bytes from `transport` on, as the IP header has it.
+  /// Bytes from `transport` on, by the IP header.
   let stated: Int
 
   var checksumOffset: UInt16 { isTCP ? 16 : 6 }
 
   /// Puts the sum over addresses, protocol and length into the checksum field, not complemented. The length is that of
-  /// the IP header if it can be right, since a short frame may be padded, and else all the rest of the packet.
+  /// the IP header if that can be right, since a short frame may be padded; else it is the rest of the packet.
   fileprivate func writePseudoSum(_ packet: Packet, payload: Int?) {
+    // Safety: the headers lie in the first segment (Packet.headers), the checksum field with them.
     var length = packet.totalLength &- UInt32(transport)
     if let payload, payload >= Int(end &- transport), payload < Int(length) {
       length = UInt32(truncatingIfNeeded: payload)
@@ -91,14 +94,15 @@ struct FrameHeaders {
 }
 
 extension Packet {
-  /// Big-endian, from inside the first segment.
+  /// A big-endian field of the first segment.
   fileprivate func word(_ at: Int) -> UInt16 {
+    // Safety: callers compare `at + 2` with the segment's length, and prepare() has checked that it lies in its buffer.
     unsafe UInt16(bigEndian: UnsafeRawPointer(pointer.pointee.data).loadUnaligned(fromByteOffset: at, as: UInt16.self))
   }
 
   private func byte(_ at: Int) -> UInt8 { UInt8(truncatingIfNeeded: word(at & ~1) >> (at & 1 == 0 ? 8 : 0)) }
 
-  /// The headers, through up to two VLAN tags and IPv6 extensions; nil if this is neither TCP nor UDP, or cut short.
+  /// Finds the headers behind VLAN tags and IPv6 extensions; nil if this is neither TCP nor UDP, or is cut short.
   var headers: FrameHeaders? {
     let room = Int(min(length, 512))
     var at = 12
@@ -109,7 +113,7 @@ extension Packet {
     case 0x0800:
       guard network + 20 <= room else { return nil }
       let transport = network + Int(byte(network) & 15) * 4
-      // Of a fragment nobody has the whole payload.
+      // A fragment has only a part of the payload.
       if word(network + 6) & 0x3fff != 0 { return nil }
       let stated = Int(word(network + 2)) - (transport - network)
       return transportHeaders(network, transport, byte(network + 9), room, isIPv6: false, stated: stated)
@@ -119,7 +123,7 @@ extension Packet {
       var transport = network + 40
       // Hop-by-hop, routing and destination options; others end the search.
       while kind == 0 || kind == 43 || kind == 60 {
-        // Before its last stop a packet bears another address than the one that counts (RFC 8200, 8.1).
+        // With segments left the header has another destination than the pseudo-header needs (RFC 8200, 8.1).
         guard transport + 8 <= room, kind != 43 || byte(transport + 3) == 0 else { return nil }
         kind = byte(transport)
         transport += (Int(byte(transport + 1)) + 1) * 8

@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A transmit queue, and taking back what was sent when it is out of the ordinary: chains, packets of another pool or
-// with more than one reference. The ordinary is in TransmitBurst.swift.
+// A transmit queue, and reclaimOne(), which takes back what a run leaves alone: chains, packets of another pool or
+// with more than one reference. Runs are in TransmitBurst.swift.
 
 import CLinux
 import CVionet
 import Linux
+
+/// Tags in a slot, in the low bits of a packet's address.
+enum SlotTag {
+  /// The chain goes on: `links` has the next descriptor.
+  static let chained: UInt = 1
+  /// The slot is no head of a chain.
+  static let inner: UInt = 2
+  /// The segments are in the record of the indirect table.
+  static let indirect: UInt = 4
+  static let all: UInt = 63
+}
 
 struct TransmitQueue {
   var core: Virtqueue
@@ -17,24 +28,18 @@ struct TransmitQueue {
   /// Pools whose memory the device sees, one bit per number.
   let pools: UInt64
   /// What packets may ask of the device.
-  let offers: TransmitOffers
+  let offloads: TransmitOffloads
   /// Descriptor that follows descriptor n in a chain.
   let links: Table<UInt16>
   let indirect: IndirectTables?
   var dropped = DroppedPlaces()
 
-  /// Marks in a slot beside the packet's address: this one has a successor; this one is not a head; the segments are in
-  /// the indirect table's record.
-  static let chained: UInt = 1
-  static let inner: UInt = 2
-  static let indirect: UInt = 4
-  static let marks: UInt = 63
-
+  /// Bytes of the shortest frame: an Ethernet header.
   static let shortest: UInt32 = 14
 
   init(
-    core: Virtqueue, pool: Cell<PacketPool>, headerSize: Int, longest: UInt32, pools: UInt64, offers: TransmitOffers,
-    indirect: IndirectTables?
+    core: Virtqueue, pool: Cell<PacketPool>, headerSize: Int, longest: UInt32, pools: UInt64,
+    offloads: TransmitOffloads, indirect: IndirectTables?
   ) throws(Failure) {
     guard let links = Table<UInt16>.make(count: Int(core.ring.size)) else {
       throw Failure(ENOMEM, "no memory for a transmit queue")
@@ -43,7 +48,7 @@ struct TransmitQueue {
     self.headerSize = UInt32(headerSize)
     self.longest = longest
     self.pools = pools
-    self.offers = offers
+    self.offloads = offloads
     self.links = links
     self.indirect = indirect
     do throws(Failure) {
@@ -54,19 +59,8 @@ struct TransmitQueue {
     }
   }
 
-  /// Devices are told our own addresses, and headers are short.
-  @inline(__always) var isOrdinary: Bool { cache.view.isOwn && headerSize <= 12 }
-
-  /// Takes every packet back from a ring the device has let go of. Whether they were sent nobody knows.
-  mutating func takeBack() {
-    for id in 0..<Int(core.ring.size) {
-      let mark = core.slots[marked: id]
-      core.slots[marked: id] = 0
-      if mark == 0 { continue }
-      if mark & TransmitQueue.inner == 0 { count(VIONET_DROP_STOPPED) }
-      home(mark, id)
-    }
-  }
+  /// True if packets may be sent in runs: the device is given our own addresses, and headers are short.
+  @inline(__always) var allowsRuns: Bool { cache.view.isOwn && headerSize <= 12 }
 
   mutating func destroy() {
     cache.destroy()
@@ -75,9 +69,9 @@ struct TransmitQueue {
     indirect?.destroy()
   }
 
-  /// Tells the device now of what was posted, in the middle of a burst.
+  /// Publishes what was posted, in the middle of a burst.
   @inline(never)
-  mutating func flush<R: Ring & ~Copyable>(_: R.Type) { if R.publish(&core.ring) { core.notifyDevice() } }
+  mutating func flush<R: TransmitRing & ~Copyable>(_: R.Type) { if R.publish(&core.ring) { core.notifyDevice() } }
 
   @inline(never)
   mutating func count(_ reason: vionet_drop) {
@@ -86,19 +80,17 @@ struct TransmitQueue {
   }
 }
 
-/// Tables of descriptors outside the ring, one for each that is in it, and which packet each of their descriptors is of.
+/// The tables of a transmit queue, and which packet each of their descriptors belongs to.
 struct IndirectTables {
-  let tables: Shared
-  /// Where the device finds them.
-  let deviceAddress: UInt64
+  let tables: DescriptorTables
   let packets: PacketTable
 
   init(_ tables: Shared, deviceAddress: UInt64, size: Int) throws(Failure) {
     guard let packets = PacketTable(count: size * RingLayout.indirectDescriptors) else {
       throw Failure(ENOMEM, "no memory for indirect descriptors")
     }
-    self.tables = tables
-    self.deviceAddress = deviceAddress
+    self.tables = DescriptorTables(
+      base: tables, deviceAddress: deviceAddress, length: RingLayout.indirectDescriptors)
     self.packets = packets
   }
 
@@ -108,28 +100,39 @@ struct IndirectTables {
 // MARK: Taking back
 
 extension TransmitQueue {
-  /// One used entry in full detail: a chain, a packet of another pool or with more than one reference, nonsense. False
-  /// if the queue is broken.
+  /// Takes every packet back from a ring that the device has let go of. Whether they were sent is unknown.
+  mutating func takeBack() {
+    for id in 0..<Int(core.ring.size) {
+      let tagged = core.slots[uncheckedTagged: id]
+      core.slots[uncheckedTagged: id] = 0
+      if tagged == 0 { continue }
+      if tagged & SlotTag.inner == 0 { count(VIONET_DROP_STOPPED) }
+      releaseSlot(tagged, id)
+    }
+  }
+
+  /// Handles one used entry in full detail: a chain, a packet of another pool or with more than one reference, an
+  /// invalid id. Returns false if the queue is broken.
   @inline(never)
-  mutating func reclaimOdd<R: Ring & ~Copyable>(_: R.Type) -> Bool {
+  mutating func reclaimOne<R: TransmitRing & ~Copyable>(_: R.Type) -> Bool {
     var ring = R(core.ring)
-    if ring.pending == 0 || !ring.look() { return !ring.jumped }
+    if ring.pending == 0 || !ring.findUsed() { return !ring.indexJumped }
     let used = ring.nextSent()
-    if used >= UInt32(core.ring.size) { return broken(.badID) }
-    let first = core.slots[marked: Int(used)]
-    if first == 0 || first & TransmitQueue.inner != 0 { return broken(.notOutstanding) }
-    R.letBack(Int(used), &ring, &core.ring)
-    // The chain is our own record: as long as it was made, and made no longer than the ring.
+    if used >= UInt32(core.ring.size) { return fail(.badID) }
+    let first = core.slots[uncheckedTagged: Int(used)]
+    if first == 0 || first & SlotTag.inner != 0 { return fail(.notOutstanding) }
+    R.checkRingOrder(Int(used), &ring, &core.ring)
+    // The chain is our own record, and never longer than the ring.
     var id = UInt16(truncatingIfNeeded: used)
-    var mark = first
+    var tagged = first
     var descriptors = 1
     while true {
-      core.slots[marked: Int(id)] = 0
+      core.slots[uncheckedTagged: Int(id)] = 0
       ring.giveBack(Int(id))
-      home(mark, Int(id))
-      if mark & TransmitQueue.chained == 0 { break }
+      releaseSlot(tagged, Int(id))
+      if tagged & SlotTag.chained == 0 { break }
       id = links[id]
-      mark = core.slots[marked: Int(id)]
+      tagged = core.slots[uncheckedTagged: Int(id)]
       descriptors &+= 1
     }
     ring.passUsed(descriptors)
@@ -137,30 +140,30 @@ extension TransmitQueue {
     return true
   }
 
-  private mutating func broken(_ fault: RingFault) -> Bool {
-    core.giveUp(fault)
+  private mutating func fail(_ fault: RingFault) -> Bool {
+    core.markBroken(fault)
     return false
   }
 
-  /// What one slot held goes home: a segment, or all segments of an indirect table.
-  private mutating func home(_ mark: UInt, _ id: Int) {
-    guard mark & TransmitQueue.indirect != 0, let indirect else {
-      if let packet = Packet.at(mark & ~TransmitQueue.marks) { TransmitQueue.home(packet) }
+  /// Releases what one slot held: a segment, or all segments of an indirect table.
+  private mutating func releaseSlot(_ tagged: UInt, _ id: Int) {
+    guard tagged & SlotTag.indirect != 0, let indirect else {
+      if let packet = Packet.at(tagged & ~SlotTag.all) { TransmitQueue.release(packet) }
       return
     }
     var place = id &* RingLayout.indirectDescriptors
     let end = place &+ RingLayout.indirectDescriptors
-    while place < end, let packet = indirect.packets[place] {
-      indirect.packets[place] = nil
-      TransmitQueue.home(packet)
+    while place < end, let packet = indirect.packets[unchecked: place] {
+      indirect.packets[unchecked: place] = nil
+      TransmitQueue.release(packet)
       place &+= 1
     }
   }
 
-  /// The ring's reference to one segment ends. A packet that others have references of stayed its caller's.
-  private static func home(_ packet: Packet) {
+  /// Ends the ring's reference to one segment. A packet with other references stayed its caller's.
+  private static func release(_ packet: Packet) {
     guard let pool = PacketPools.containing(packet) else { return }
-    // A caller that freed one reference too many has the packet at home already.
+    // A caller that freed one reference too many has returned the packet to the pool already.
     let holder = packet.owner
     if holder == Owner.pool { return pool.value.refuse() }
     pool.value.release(packet, heldBy: holder)

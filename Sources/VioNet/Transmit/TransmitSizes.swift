@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The transmit door of a queue whose frames are counted by size. They are looked at before the burst, after which they
-// are no longer ours to look at, and counted after it, when it is known which went out.
+// The burst of a transmit queue whose frames are counted by size. It looks at packets before the burst in use, which
+// then owns them, and counts them after it, when it is known which were sent.
 
 import CLinux
 import CVionet
 import Linux
 
 extension TransmitPath {
-  /// The same path with its frames counted. Its burst is in `counted` of the queue.
-  var countingSizes: TransmitPath { unsafe TransmitPath(name: name, burst: transmitCounting) }
+  /// This path with its frames counted; the queue's `countedBurst` is the burst that it calls.
+  // Safety: a C function pointer to the function below.
+  var countingSizes: TransmitPath { unsafe TransmitPath(name, transmitCounting) }
 }
 
 /// Which packets of a part of a burst were dropped: bit n for the nth.
@@ -19,7 +20,7 @@ struct DroppedPlaces {
   var places: UInt64 = 0
   var count: UInt64 = 0
 
-  /// The next one after so many that were sent.
+  /// Adds the packet that follows when the queue has sent `sent` packets.
   mutating func add(sent: UInt64) {
     places |= 1 &<< (sent &- start &+ count)
     count &+= 1
@@ -31,6 +32,7 @@ private func transmitCounting(
   _ block: UnsafeMutableRawPointer, _ packets: UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>,
   _ count: UInt16
 ) -> UInt16 {
+  // Safety: the burst entry passes a transmit queue's block, and its caller an array of `count` packets.
   let queue = unsafe Cell<TransmitQueue>(raw: block)
   var done: UInt16 = 0
   var kinds = InlineArray<64, UInt8>(repeating: 0)
@@ -39,13 +41,13 @@ private func transmitCounting(
     let list = unsafe PacketList(packets + Int(done))
     var sizes = FrameSizes()
     for place in 0..<Int(part) {
-      let kind = queue.value.kind(list[place])
+      let kind = queue.value.kind(list[unchecked: place])
       kinds[place & 63] = kind.byte
       sizes.add(kind)
     }
     queue.value.dropped = DroppedPlaces(start: queue.value.core.counters.packets)
-    let taken = unsafe queue.value.core.counted(block, packets + Int(done), part)
-    // A burst of none tells how many came back.
+    let taken = unsafe queue.value.core.countedBurst(block, packets + Int(done), part)
+    // A burst of no packets returns how many came back.
     if part == 0 { return taken }
     let dropped = queue.value.dropped.places
     if taken == part && dropped == 0 {
@@ -63,7 +65,7 @@ private func transmitCounting(
 }
 
 extension TransmitQueue {
-  /// Of what may be no packet at all. Nothing is read through its fields that lies outside its own buffer.
+  /// Size class of an unvalidated pointer. Reads only inside the packet's own buffer.
   @inline(__always)
   fileprivate func kind(_ candidate: Packet?) -> FrameKind {
     guard let packet = candidate else { return FrameKind(byte: 0) }

@@ -75,7 +75,7 @@ extension Port {
   private func enableTransmit(_ pairs: UInt16) {
     if !phase.isStarted || queues.pairs == 0 { return }
     let burst = unsafe transmitPath.burst
-    for pair in 0..<pairs { unsafe transmitQueue(pair).value.core.open(burst) }
+    for pair in 0..<pairs { unsafe transmitQueue(pair).value.core.enable(burst) }
     PortSlots.all[number].transmitCount = pairs
   }
 
@@ -87,7 +87,7 @@ extension Port {
     for pair in pairs { unsafe transmitQueue(pair).value.core.burst = Virtqueue.idleBurst }
     Barrier.reachAll()
     let deadline = Deadline(milliseconds: Port.burstDeadline)
-    for pair in pairs where !transmitQueue(pair).value.core.isLeft(by: deadline) {
+    for pair in pairs where !transmitQueue(pair).value.core.waitUntilLeft(by: deadline) {
       enableTransmit(pairs.upperBound)
       throw Port.burstStays(number)
     }

@@ -24,7 +24,7 @@ extension Port {
       try exchange(pair, transmit, size, most)
     } catch {
       // Ownership unknown: the device may still have the queue.
-      core(pair, transmit).value.giveUp(.notReset)
+      core(pair, transmit).value.markBroken(.notReset)
       throw error
     }
     try restoreCoalescing(of: Int(pair) * 2 + (transmit ? 1 : 0))
@@ -40,8 +40,8 @@ extension Port {
     let burst = unsafe queue.value.burst
     unsafe queue.value.burst = Virtqueue.idleBurst
     Barrier.reachAll()
-    if !queue.value.isLeft(by: Deadline(milliseconds: Port.burstDeadline)) {
-      unsafe queue.value.open(burst)
+    if !queue.value.waitUntilLeft(by: Deadline(milliseconds: Port.burstDeadline)) {
+      unsafe queue.value.enable(burst)
       throw Port.burstStays(number)
     }
   }
@@ -66,9 +66,9 @@ extension Port {
     if !transmit { _ = receiveQueue(pair).value.fill() }
     if pair < pairsEnabled { try bus.enable(index, true) }
     if !transmit {
-      unsafe queue.value.open(receiveBurst(pair, receivePath.burst))
+      unsafe queue.value.enable(receiveBurst(pair, receivePath.burst))
     } else if pair < pairsInUse {
-      unsafe queue.value.open(transmitPath.burst)
+      unsafe queue.value.enable(transmitPath.burst)
     }
     queue.value.notifyDevice()
   }

@@ -76,7 +76,7 @@ extension Port {
     if receive.value.fill() { receive.value.core.notifyDevice() }
     bus.passInterrupts(pair: Int(queue))
     let woken = if let tokens { tokens } else { try receive.value.wake.marks(within: 0) }
-    if woken & WakeToken.call != 0 { receive.value.core.signalled() }
+    if woken & WakeToken.call != 0 { receive.value.core.countInterrupt() }
     if receive.value.core.arm() { return true }
     // What a back-end had received before it went can be fetched. Most back-ends show their end on the descriptor.
     let mayBeGone = woken & WakeToken.end != 0 || bus.descriptors().end < 0

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A queue's own stack of free packets of one pool, touched by the queue's thread alone: a burst takes and gives here
-// and goes to the pool, with its lock, once in many packets.
+// A queue's own stack of free packets of one pool. Only the queue's thread touches it: a burst takes and gives packets
+// here, and locks the pool once for many packets.
 
 import CLinux
 import Linux
@@ -14,10 +14,10 @@ struct PacketCache {
   let bulk: Int
   var count: Int
 
-  /// Room for the largest bulk, whichever pool it serves.
+  /// Room for four of the largest bulks, whichever pool it serves.
   static let capacity = 4 * PacketPool.largestBulk
 
-  /// Empty, for packets of `pool`, in a table that another cache had.
+  /// Makes an empty cache for packets of `pool`, in a table that another cache had.
   init(table: PacketTable, pool: Cell<PacketPool>) {
     self.table = table
     self.pool = pool
@@ -33,17 +33,17 @@ struct PacketCache {
     self.init(table: table, pool: pool)
   }
 
-  /// Makes sure of `wanted` packets, or of as many as the pool has and a bulk leaves room for.
+  /// Takes packets from the pool until there are `wanted` and a bulk more, as far as pool and room allow.
   @inline(never)
   mutating func fill(_ wanted: Int) {
     let target = min(wanted &+ bulk, PacketCache.capacity)
     if target > count { count &+= pool.value.take(target &- count, to: table, at: count) }
   }
 
-  /// More than half full: time to send some back before more come.
+  /// True if more than half full: some packets go back before more come.
   @inline(__always) var isHigh: Bool { count > 2 &* bulk }
 
-  /// Sends all but one bulk back to the pool.
+  /// Returns all but one bulk to the pool.
   @inline(never)
   mutating func spill() {
     let surplus = count &- bulk

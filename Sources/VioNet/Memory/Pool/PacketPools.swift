@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The pools of the process: made, found by number or by the address of one of their packets, destroyed. Number 0 means
-// the pool that all ports share unless told otherwise; it is made when first needed and stays.
+// The pools of the process: made, found by number or by the address of a packet, destroyed. Number 0 means the pool
+// that all ports share by default; it is made when first needed and stays.
 
 import CLinux
 import CVionet
@@ -11,7 +11,7 @@ package enum PacketPools {
   static let defaultPackets = 16384
   static let defaultStride = 2112
 
-  /// What vionet_pool_create() asks for, checked.
+  /// What vionet_pool_create() was asked for.
   package struct Request {
     package var packets: UInt32 = 0
     package var dataSize: UInt32 = 0
@@ -19,7 +19,9 @@ package enum PacketPools {
     package init() {}
   }
 
-  package static func create(_ request: Request) throws(Failure) -> UInt16 { try create(request, within: AddressRange()) }
+  package static func create(_ request: Request) throws(Failure) -> UInt16 {
+    try create(request, within: AddressRange())
+  }
 
   private static func create(_ request: Request, within reach: AddressRange) throws(Failure) -> UInt16 {
     let (packets, stride) = try geometry(request)
@@ -27,7 +29,8 @@ package enum PacketPools {
     return try register(region, packets: packets, stride: stride)
   }
 
-  /// A pool in the caller's memory: as many packets as asked for and as fit.
+  /// Makes a pool in the caller's memory, with the packets that were asked for, or else with as many as fit.
+  // Safety: the caller keeps `memory` mapped until the pool is destroyed, by the contract of vionet_pool_create().
   package static func create(
     _ request: Request, in memory: UnsafeMutableRawPointer, length: Int, file: Int32, offset: UInt64
   ) throws(Failure) -> UInt16 {
@@ -76,10 +79,10 @@ package enum PacketPools {
 
   // MARK: Finding
 
-  /// The pool of that number, 0 standing for the shared one, which is made if there is none yet, with `packets` if
-  /// those are more than usual, within reach of the device that is the first to need it. It stays until the library is
-  /// unloaded.
-  static func find(_ number: UInt16, making packets: Int = 0, within reach: AddressRange = AddressRange()) throws(Failure)
+  /// The pool of that number. 0 stands for the shared pool, which is made if there is none yet: with `packets` if
+  /// those are more than the default, within reach of the device that is the first to need it.
+  static func find(_ number: UInt16, making packets: Int = 0, within reach: AddressRange = AddressRange())
+    throws(Failure)
     -> Cell<PacketPool>
   {
     if number == 0 { return try defaultPool(packets, reach) }
@@ -87,6 +90,8 @@ package enum PacketPools {
     throw Failure(EBADF, "there is no pool ").number(number)
   }
 
+  /// The pool of that number, if it is open.
+  // Safety: the number was compared with the table's count.
   @inline(__always)
   static func existing(_ number: UInt16) -> Cell<PacketPool>? {
     guard Int(number) < PoolTable.pools.count, PoolTable.pools[number].isOpen else { return nil }
@@ -114,7 +119,7 @@ package enum PacketPools {
     return number == 0 ? nil : existing(number)
   }
 
-  /// The pool that `packet` belongs to, by its address alone.
+  /// The pool that `packet` belongs to, found by its address alone.
   @inline(never)
   static func containing(_ packet: Packet) -> Cell<PacketPool>? {
     let end = PoolTable.shared.value.poolsInUse
@@ -126,7 +131,7 @@ package enum PacketPools {
     return nil
   }
 
-  // MARK: Holding and destroying
+  // MARK: Reserving and destroying
 
   package static func destroy(_ number: UInt16) throws(Failure) {
     PoolTable.shared.value.lock.lock()
@@ -143,35 +148,35 @@ package enum PacketPools {
     }
   }
 
-  /// A port begins to use a pool, with `packets` for its rings: refused if the pool is gone, or if its ports would
-  /// starve each other.
+  /// Adds a port to a pool's users and reserves `packets` for its queues. Refused if the pool is gone or has too few.
   static func acquire(_ pool: Cell<PacketPool>, _ packets: Int) throws(Failure) {
-    try promise(pool, packets, users: 1)
+    try reserve(pool, packets, users: 1)
   }
 
-  /// A port that uses the pool needs more.
-  static func promise(_ pool: Cell<PacketPool>, _ packets: Int, users: Int = 0) throws(Failure) {
+  /// Reserves more packets for a port that uses the pool, so that ports cannot starve each other.
+  static func reserve(_ pool: Cell<PacketPool>, _ packets: Int, users: Int = 0) throws(Failure) {
     PoolTable.shared.value.lock.lock()
     defer { PoolTable.shared.value.lock.unlock() }
     let number = pool.value.number
     if !pool.value.isOpen { throw Failure(EBADF, "there is no pool ").number(number) }
-    let promised = pool.value.promised + packets
-    if promised > pool.value.usable {
+    let reserved = pool.value.reserved + packets
+    if reserved > pool.value.usable {
       throw Failure(ENOBUFS, "pool ").number(number).text(" has ").number(pool.value.usable)
-        .text(" packets, its ports need ").number(promised).text(": make a larger one with vionet_pool_create")
+        .text(" packets, its ports need ").number(reserved).text(": make a larger one with vionet_pool_create")
     }
-    pool.value.promised = promised
+    pool.value.reserved = reserved
     pool.value.users += users
   }
 
-  static func letGo(_ pool: Cell<PacketPool>, _ packets: Int) {
+  /// Removes a port from a pool's users, with the packets reserved for it.
+  static func release(_ pool: Cell<PacketPool>, _ packets: Int) {
     PoolTable.shared.value.lock.lock()
-    pool.value.promised -= packets
+    pool.value.reserved -= packets
     pool.value.users -= 1
     PoolTable.shared.value.lock.unlock()
   }
 
-  /// The library is being unloaded and no port is open: the shared pool goes if nobody has a packet of it.
+  /// Destroys the shared pool if all its packets are back. Called when the library is unloaded and no port is open.
   static func forgetDefault() {
     if let pool = currentDefault(), pool.value.shut() == 0 { PoolTable.shared.value.defaultPool = 0 }
   }

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What a packet may ask of the device (virtio 1.4, 5.1.9.2.1), and whether what it asks makes sense.
+// What a packet may ask of the device (virtio 1.4, 5.1.9.2.1), and whether its numbers fit the packet.
 
 import CLinux
 import CVionet
 import Linux
 import Virtio
 
-struct TransmitOffers {
+struct TransmitOffloads {
   private(set) var hasChecksum = false
-  /// Segmentation types, bit n for type n.
+  /// Segmentation types that were negotiated, bit n for type n.
   private(set) var types: UInt8 = 0
   private(set) var hasECN = false
 
-  /// What the 16-bit lengths of IP allow, with an Ethernet header.
+  /// Most bytes that the 16-bit lengths of IP allow, with an Ethernet header.
   static let longestSegmented: UInt32 = 65535 + 14
 
   init(_ features: FeatureSet) {
@@ -28,10 +28,11 @@ struct TransmitOffers {
     Offloads.requests | VIONET_PACKET_CHECKSUM_GOOD.rawValue | VIONET_PACKET_VLAN.rawValue
     | VIONET_PACKET_HASH.rawValue | 0xff00_0000
 
-  /// A head whose segments were checked and add up to `total` bytes.
+  /// True if a packet whose segments were checked and add up to `total` bytes asks for nothing more than was
+  /// negotiated.
   func allow(_ packet: Packet, _ total: UInt32) -> Bool {
     let flags = packet.flags
-    if flags & ~TransmitOffers.known != 0 { return false }
+    if flags & ~TransmitOffloads.known != 0 { return false }
     let offloads = packet.offloads
     if flags & Offloads.needsChecksum != 0 {
       let end = UInt32(offloads.checksumStart) + UInt32(offloads.checksumOffset) + 2
@@ -47,9 +48,11 @@ struct TransmitOffers {
 }
 
 extension Packet {
-  /// Puts the tag into the frame, before a header of `header` bytes; false if there is no room, if the data is shared, or
-  /// if checksum_start would not fit its field. The caller's numbers may be anything: none of them may trap.
+  /// Puts the VLAN tag into the frame, before a header of `header` bytes. Returns false if there is no room, if the
+  /// data is shared, or if checksum_start would not fit its field. The caller's numbers may be anything, so that none
+  /// may trap.
   func insertVLAN(header: UInt32) -> Bool {
+    // Safety: the segment was checked to lie in its buffer, with 4 bytes of headroom beyond the header and 14 of data.
     if UInt32(headroom) < header &+ 4 || length < 14 || references != 1 { return false }
     var offloads = self.offloads
     let hasChecksum = flags & Offloads.needsChecksum != 0

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A pool as bursts see it: which packets are its own, where their buffers are, what must be true of one that is sent.
-// Everything follows from a packet's place in the pool's table; what stands in the packet is compared and not believed,
-// but for one field while it is sent (holdsOwn).
+// A pool as bursts see it: which packets are its own, where their buffers are, what must be true of a packet that is
+// sent. Everything follows from a packet's place in the pool's table. What the packet's fields say is compared with
+// that, except one field while it is sent (holdsOwn).
 
 import CLinux
 import CVionet
 import Linux
 
-/// How devices are told where a buffer is: by its own address, known beforehand, or perhaps by one from a table.
+/// Which addresses devices are given: our own, known at compile time, or perhaps those of a table.
 protocol Addresses {
   static var areOwn: Bool { get }
 }
@@ -19,7 +19,9 @@ enum TableAddresses: Addresses {
   @inline(__always) static var areOwn: Bool { false }
 }
 
-/// What a burst needs to know of a pool, in registers.
+/// What a burst needs of a pool, in registers.
+// Safety: the table of physical addresses has as many entries as the pool has packets, and `place` of a packet of the
+// pool is below that. No pointer is followed before it was compared.
 @safe
 struct PoolView {
   private let packets: UInt
@@ -27,7 +29,7 @@ struct PoolView {
   private let memory: UInt
   private let stride: UInt32
   let number: UInt16
-  /// The pool's table of physical addresses, 0 where devices are told our own.
+  /// Address of the pool's table of physical addresses; 0 where devices are given our own.
   private let physical: UInt
 
   @inline(__always)
@@ -43,19 +45,19 @@ struct PoolView {
   @inline(__always)
   init(_ pool: Cell<PacketPool>) { self.init(pool.value) }
 
-  /// The place in the pool's table of a packet at that address; packetCount or more if there is none. Rotated, an
-  /// address between two packets becomes a large number, so that one comparison finds it too.
+  /// Place in the pool's table of a packet at that address; packetCount or more if there is none. The rotation makes an
+  /// address between two packets a large number, so that one comparison finds that too.
   @inline(__always)
   private func place(_ address: UInt) -> UInt {
     let offset = address &- packets
     return offset >> 6 | offset << 58
   }
 
-  /// Where the buffer of a packet of this pool is, whatever is written in the packet.
+  /// Address of a packet's buffer, whatever its fields say.
   @inline(__always)
   private func buffer(_ packet: Packet) -> UInt { memory &+ place(packet.address) &* UInt(stride) }
 
-  /// Where a device finds that buffer.
+  /// Address of the packet's buffer for devices.
   @inline(__always)
   private func deviceBuffer<A: Addresses>(_ packet: Packet, _: A.Type) -> UInt64 {
     if A.areOwn || physical == 0 { return UInt64(buffer(packet)) }
@@ -63,7 +65,7 @@ struct PoolView {
     return unsafe table[Int(truncatingIfNeeded: place(packet.address))]
   }
 
-  /// Where a device finds the data of a packet that `covers` has checked.
+  /// Address of the packet's data for devices. The packet was checked by covers().
   @inline(__always)
   func deviceAddress(_ packet: Packet) -> UInt64 {
     deviceBuffer(packet, TableAddresses.self) &+ UInt64(packet.headroom)
@@ -76,7 +78,7 @@ struct PoolView {
   /// The packet at an address, if there is one of this pool.
   @inline(__always)
   func packet(at address: UInt) -> Packet? {
-    // No pool begins at address zero.
+    // A pool never begins at address 0.
     place(address) < packetCount ? Packet.known(address) : nil
   }
 
@@ -85,39 +87,39 @@ struct PoolView {
   func covers(_ packet: Packet, header: UInt32) -> Bool {
     let room = UInt32(packet.headroom)
     let length = packet.length
-    // Both are at most stride, so that their sum does not wrap.
+    // `length` is at most `stride` and `room` has 16 bits, so that their sum does not wrap.
     if room < header || length > stride || room &+ length > stride { return false }
     return packet.dataAddress &- UInt(room) == buffer(packet)
   }
 
-  /// Devices are told our own addresses.
+  /// True if devices are given our own addresses.
   @inline(__always) var isOwn: Bool { physical == 0 }
 
-  /// True if the data and the longest header before it lie inside the buffer of a packet of this pool. The length is at
+  /// True if the data and the longest header before it lie inside the buffer of a packet of this pool. `length` is at
   /// most mostData.
   @inline(__always)
   func holds(_ packet: Packet, _ length: UInt32) -> Bool {
-    // As an unsigned number, so that what lies before the buffer is far behind it.
+    // The subtraction is unsigned: data before the buffer becomes a large number.
     let start = packet.dataAddress &- (memory &+ UInt(Packet.longestHeader)) &- place(packet.address) &* UInt(stride)
     return start <= UInt(stride &- Packet.longestHeader) &- UInt(length)
   }
 
-  /// The same where devices are told our own addresses: a packet says itself where its buffer is. A caller who wrote
-  /// over that spoils what it sends, and nothing else.
+  /// Answers holds() where devices are given our own addresses: the packet says itself where its buffer is. A caller
+  /// that overwrites that field spoils only what it sends.
   @inline(__always)
   func holdsOwn(_ packet: Packet, _ length: UInt32) -> Bool {
     let start = (UInt64(packet.dataAddress) &- UInt64(Packet.longestHeader)) &- packet.deviceBuffer
     return start <= UInt64(stride &- Packet.longestHeader) &- UInt64(length)
   }
 
-  /// Bytes of data that fit into a buffer behind a header.
+  /// Most bytes of data that fit into a buffer behind the longest header.
   @inline(__always) var mostData: UInt32 { stride &- Packet.longestHeader }
 
-  /// Puts a packet into the state of one at home. All of it follows from its place in the table, so that nothing the
-  /// caller wrote into it matters.
+  /// Puts a packet into the state it has in its pool. All of it follows from its place in the table, so that nothing
+  /// the caller wrote matters.
   @inline(__always)
   func restore<A: Addresses>(_ packet: Packet, _: A.Type) {
-    packet.comeHome(buffer: buffer(packet), deviceBuffer: deviceBuffer(packet, A.self), size: stride, pool: number)
+    packet.reset(buffer: buffer(packet), deviceBuffer: deviceBuffer(packet, A.self), size: stride, pool: number)
   }
 
   @inline(__always)

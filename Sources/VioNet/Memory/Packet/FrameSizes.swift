@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What size_stats=1 counts of a queue's frames: how long they are, and whether one, many or all are meant. This takes a
-// look at the first bytes of each, which no burst takes otherwise; so it is done around the bursts, by functions that
-// stand in their doors only where it was asked for.
+// What size_stats=1 counts of a queue's frames: length, and whether they are for one, for many or for all. It reads
+// the first bytes of each frame, which bursts do not; so separate functions count, around the bursts and only where it
+// was asked for.
 
 import CLinux
 import CVionet
 import Linux
 
 struct FrameSizes {
-  /// Frames of less than 64 bytes, 64, to 127, to 255, to 511, to 1023, to 1518, and longer ones.
+  /// Frames of less than 64 bytes, 64, up to 127, 255, 511, 1023, 1518, and longer ones.
   var bins = InlineArray<8, UInt64>(repeating: 0)
-  /// To groups, but for those to all.
+  /// Frames to a group, without those to all.
   var multicast: UInt64 = 0
   var broadcast: UInt64 = 0
 
@@ -31,7 +31,7 @@ struct FrameSizes {
   }
 }
 
-/// What one frame counts as, in one byte.
+/// What one frame counts as, in one byte: its bin, 8 for multicast, 16 for broadcast.
 struct FrameKind {
   private let value: UInt8
 
@@ -44,9 +44,11 @@ struct FrameKind {
   init(byte: UInt8) { value = byte }
   @inline(__always) var byte: UInt8 { value }
 
-  /// Of a frame so long whose first segment, if it has eight bytes at all, begins at `data`.
+  /// Classifies a frame of `length` bytes whose first segment has `first` bytes, at `data`. Reads them only if they
+  /// are eight.
   @inline(__always)
   init(length: UInt32, first: UInt32, data: UInt) {
+    // Safety: the caller passes 0 for `first` unless that many bytes at `data` lie in the packet's buffer.
     var value = FrameKind.bin(length)
     if first >= 8, let start = unsafe UnsafeRawPointer(bitPattern: data) {
       let target = unsafe start.loadUnaligned(as: UInt64.self) & 0xffff_ffff_ffff
@@ -55,7 +57,7 @@ struct FrameKind {
     self.value = value
   }
 
-  /// From 65 to 1023 each power of two begins a bin.
+  /// The bin of a length; from 65 to 1023 each power of two begins one.
   @inline(__always)
   private static func bin(_ length: UInt32) -> UInt8 {
     if length <= 64 { return length == 64 ? 1 : 0 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Sending everything out of the ordinary, one packet at a time: several segments, packets of another pool, offloads, and
-// packets that cannot be sent and why.
+// Sending packets that need more than a run does, one at a time: several segments, another pool, offloads. Packets that
+// cannot be sent are dropped and counted here, by reason.
 
 import CLinux
 import CVionet
@@ -16,16 +16,16 @@ extension TransmitQueue {
     case full
   }
 
-  /// One packet in full detail. The device is told by the caller.
+  /// Sends one packet in full detail. The caller publishes.
   @inline(never)
-  mutating func transmitOdd<R: Ring & ~Copyable>(_: R.Type, _ candidate: Packet?) -> Verdict {
+  mutating func transmitOne<R: TransmitRing & ~Copyable>(_: R.Type, _ candidate: Packet?) -> Verdict {
     guard let packet = candidate, let pool = PacketPools.containing(packet), packet.owner == Owner.caller else {
-      // Nothing that could be freed either.
+      // Not freed: it is no packet of the caller's.
       count(VIONET_DROP_FOREIGN)
       return .taken
     }
     var total: UInt32 = 0
-    if let reason = flaw(packet, &total) {
+    if let reason = dropReason(packet, &total) {
       count(reason)
       PacketCalls.free(packet, assuming: pool)
       return .taken
@@ -38,7 +38,7 @@ extension TransmitQueue {
       PacketCalls.free(packet, assuming: pool)
       return .taken
     }
-    if pool.value.number != cache.pool.value.number { adopt(pool) }
+    if pool.value.number != cache.pool.value.number { serve(pool) }
     packet.writeHeader(headerSize)
     if isIndirect, let indirect { sendIndirect(R.self, packet, indirect) } else { sendChain(R.self, packet) }
     core.counters.packets &+= 1
@@ -46,15 +46,15 @@ extension TransmitQueue {
     return .taken
   }
 
-  /// From now on the cache serves another pool.
-  private mutating func adopt(_ pool: Cell<PacketPool>) {
+  /// Makes the cache serve another pool.
+  private mutating func serve(_ pool: Cell<PacketPool>) {
     cache.empty()
     cache = PacketCache(table: cache.table, pool: pool)
   }
 
-  /// Why a packet of the caller's cannot be sent; nil if it can, and then its length is in `total`. Every segment is
-  /// looked at, so that nothing but the memory of a shared pool is ever named to the device.
-  private mutating func flaw(_ head: Packet, _ total: inout UInt32) -> vionet_drop? {
+  /// Why a packet of the caller's cannot be sent. Nil if it can; then its length is in `total`. Checks every segment,
+  /// so that only memory of a shared pool is ever given to the device.
+  private mutating func dropReason(_ head: Packet, _ total: inout UInt32) -> vionet_drop? {
     if head.segments == 0 || head.segments > core.ring.size || head.segments > UInt16(VIONET_MAX_SEGMENTS) {
       return VIONET_DROP_SEGMENTS
     }
@@ -71,9 +71,9 @@ extension TransmitQueue {
     }
     if segment != nil { return VIONET_DROP_SEGMENTS }
     if total < TransmitQueue.shortest { return VIONET_DROP_EMPTY }
-    if !offers.allow(head, total) { return VIONET_DROP_OFFLOAD }
-    // The device cuts what is to be segmented; the total only has to fit its fields.
-    let limit = head.flags & Offloads.requests > 0xff ? TransmitOffers.longestSegmented : longest
+    if !offloads.allow(head, total) { return VIONET_DROP_OFFLOAD }
+    // The device cuts what is to be segmented; only the total must fit its fields.
+    let limit = head.flags & Offloads.requests > 0xff ? TransmitOffloads.longestSegmented : longest
     return total > limit &+ (head.isTagged ? 4 : 0) ? VIONET_DROP_LONG : nil
   }
 
@@ -82,9 +82,9 @@ extension TransmitQueue {
     return PoolView(pool).deviceAddress(packet)
   }
 
-  /// Puts a checked packet on the ring: the header and the first segment in one descriptor, the others behind it, the
-  /// head at last, so that the device sees all of it or nothing.
-  private mutating func sendChain<R: Ring & ~Copyable>(_: R.Type, _ head: Packet) {
+  /// Puts a checked packet on the ring: header and first segment in one descriptor, the others behind it. The head is
+  /// posted last, so that the device sees all of it or nothing.
+  private mutating func sendChain<R: TransmitRing & ~Copyable>(_: R.Type, _ head: Packet) {
     var ring = R(core.ring)
     var ids = InlineArray<64, UInt16>(repeating: 0)
     let segments = Int(head.segments)
@@ -96,8 +96,8 @@ extension TransmitQueue {
       segment = packet.next
       let id = ids[place & 63]
       let isLast = place == segments - 1
-      let mark = (isLast ? 0 : TransmitQueue.chained) | (place == 0 ? 0 : TransmitQueue.inner)
-      core.slots[marked: Int(id)] = packet.address | mark
+      let tags = (isLast ? 0 : SlotTag.chained) | (place == 0 ? 0 : SlotTag.inner)
+      core.slots[uncheckedTagged: Int(id)] = packet.address | tags
       links[id] = isLast ? 0 : ids[(place + 1) & 63]
       if packet.references == 1 { packet.owner = Owner.ring }
       if place > 0 {
@@ -112,34 +112,30 @@ extension TransmitQueue {
     ring.save(&core.ring)
   }
 
-  /// The same with the descriptors in a table outside the ring, where the packet takes one (2.7.5.3, 2.8.7).
-  private mutating func sendIndirect<R: Ring & ~Copyable>(_: R.Type, _ head: Packet, _ indirect: IndirectTables) {
+  /// Puts a checked packet into an indirect table, so that it takes one descriptor of the ring.
+  private mutating func sendIndirect<R: TransmitRing & ~Copyable>(
+    _: R.Type, _ head: Packet, _ indirect: IndirectTables
+  ) {
     var ring = R(core.ring)
     let id = ring.nextIdle(after: 0)
-    let table = indirect.tables.advanced(id &* RingLayout.indirectBytes)
+    let table = indirect.tables.table(id)
     let segments = Int(head.segments)
     var segment: Packet? = head
     var place = 0
     while place < RingLayout.indirectDescriptors {
       defer { place &+= 1 }
       let record = id &* RingLayout.indirectDescriptors &+ place
-      indirect.packets[record] = segment
+      indirect.packets[unchecked: record] = segment
       guard let packet = segment else { continue }
       segment = packet.next
       if packet.references == 1 { packet.owner = Owner.ring }
       let header = place == 0 ? headerSize : 0
-      table.store64(place &* RingFormat.descriptorBytes, TransmitQueue.deviceAddress(packet) &- UInt64(header))
-      // A packed ring's table is read in order; a split one's is a chain.
-      let isLinked = !core.ring.shape.isPacked && place < segments &- 1
-      let next = UInt64(truncatingIfNeeded: place &+ 1) << 48
-      let link = isLinked ? UInt64(DescriptorFlag.next) << 32 | next : 0
-      table.store64(place &* RingFormat.descriptorBytes &+ 8, UInt64(packet.length &+ header) | link)
+      DescriptorTables.write(
+        R.self, table, place, isLast: place >= segments &- 1,
+        address: TransmitQueue.deviceAddress(packet) &- UInt64(header), length: packet.length &+ header, flags: 0)
     }
-    core.slots[marked: id] = head.address | TransmitQueue.indirect
-    ring.post(
-      id, address: indirect.deviceAddress &+ UInt64(truncatingIfNeeded: id &* RingLayout.indirectBytes),
-      length: UInt32(truncatingIfNeeded: segments &* RingFormat.descriptorBytes),
-      flags: DescriptorFlag.indirect, next: 0, descriptors: 1)
+    core.slots[uncheckedTagged: id] = head.address | SlotTag.indirect
+    indirect.tables.post(id, count: segments, &ring)
     ring.save(&core.ring)
   }
 }

@@ -1,53 +1,57 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A pool: packet structs in private memory, their data in one region, free ones on a stack, last in first out, so that
-// what is used again is still in the cache. Any thread takes and gives under the pool's lock; queues do so in bulk,
-// through a cache of their own.
+// A pool: packet structs in private memory, their data in one region, free packets on a stack, last in first out, so
+// that a packet used again is still in the processor's cache. Any thread takes and gives under the pool's lock; queues
+// do so in bulk, through a PacketCache.
 
 import CLinux
 import CVionet
 import Linux
 
-/// The control block of one pool number, in static storage: the lock outlives the pool, so that a thread with a stale
+/// The control block of one pool number, in static storage. The lock outlives the pool, so that a thread with a stale
 /// number finds an empty pool and not freed memory. All-zero is a number without a pool.
+// Safety: `packets` has packetCount structs from open() to shut(), which frees them only when no packet is out.
 @safe
 struct PacketPool {
   private var lock: BiasedLock
   private(set) var number: UInt16
-  /// First packet struct, and how many there are; 0 for no pool.
+  /// Address of the first packet struct; 0 for no pool.
   private(set) var packetBase: UInt
   private(set) var packetCount: Int
-  /// Bytes from one buffer to the next: an odd number of cache lines, since at a multiple of 2048 all headers fall into
-  /// the same few sets of the first-level cache.
+  /// Bytes from one buffer to the next: an odd number of cache lines, because at a multiple of 2048 all headers would
+  /// share a few sets of the first-level cache.
   private(set) var stride: Int
   private var opened: Parts?
   private(set) var freeCount: Int
-  /// Packets that circulate: all but those whose buffer a device could not reach.
+  /// Number of packets in use: all but those whose buffer a device could not reach.
   private(set) var usable: Int
-  /// Frees refused: of packets already free or in a ring.
+  /// Number of frees refused, because the packet was free already or in a ring.
   private(set) var refused: UInt64
-  /// Ports that it is shared with, and packets that their queue pairs may hold; under PoolTable's lock.
+  /// Number of ports that use the pool; under PoolTable's lock.
   var users: Int
-  var promised: Int
+  /// Number of packets reserved for the queue pairs of these ports; under PoolTable's lock.
+  var reserved: Int
 
-  /// What an open pool has.
+  /// Memory of an open pool.
+  // Safety: as for the pool.
   @safe
   private struct Parts {
     let region: Region
     let packets: UnsafeMutablePointer<vionet_packet>
     let free: PacketTable
-    /// Where each buffer is physically, once a device without an IOMMU uses the pool.
+    /// Physical address of each buffer, once a device without an IOMMU uses the pool.
     var physical: Table<UInt64>?
   }
 
-  /// Devices are told physical addresses, not our own.
+  /// True if devices are given physical addresses, not our own.
   var isPhysical: Bool { opened?.physical != nil }
   var physicalTable: UInt { unsafe UInt(bitPattern: opened?.physical?.base) }
 
-  /// Packets that queues take and give at once: many, but no great part of a small pool.
+  /// Most packets that a queue takes or gives at once.
   static let largestBulk = 128
+  /// Packets that queues take and give at once: many, but only a small part of a small pool.
   var bulk: Int { min(PacketPool.largestBulk, max(2, packetCount / 32)) }
-  /// What a queue pair may hold beside its receive ring: its two caches, and sent packets not yet collected.
+  /// Packets that a queue pair may hold beyond its receive ring: its two caches, and sent packets not yet taken back.
   var perPair: Int { 6 * bulk }
   static let mostPerPair = 6 * largestBulk
 
@@ -55,12 +59,12 @@ struct PacketPool {
   var region: Region? { opened?.region }
   var dataSize: UInt32 { UInt32(truncatingIfNeeded: stride) &- UInt32(VIONET_HEADROOM) }
 
-  /// Begins a pool in a region, which is the pool's from then on if this does not fail.
+  /// Opens a pool in a region, which then belongs to the pool unless this fails.
   mutating func open(number: UInt16, region: Region, packetCount: Int, stride: Int) throws(Failure) {
     guard let free = PacketTable(count: packetCount) else {
       throw Failure(ENOMEM, "no memory for ").number(packetCount).text(" packets")
     }
-    guard let raw = unsafe Heap.zeroed(packetCount * Packet.bytes) else {
+    guard let raw = unsafe Heap.zeroed(packetCount * Packet.byteCount) else {
       free.destroy()
       throw Failure(ENOMEM, "no memory for ").number(packetCount).text(" packets")
     }
@@ -73,19 +77,19 @@ struct PacketPool {
     self.packetCount = packetCount
     refused = 0
     users = 0
-    promised = 0
+    reserved = 0
     let view = PoolView(self)
     for index in 0..<packetCount {
       let packet = unsafe Packet(packets + index)
       view.restore(packet)
-      free[packetCount - 1 - index] = packet
+      free[unchecked: packetCount - 1 - index] = packet
     }
     freeCount = packetCount
     usable = packetCount
     lock.unlock(hold)
   }
 
-  /// From now on devices are told where packets are physically. A buffer that is not in one piece is taken out of use.
+  /// Makes devices be given physical addresses from now on. A buffer that is not in one piece is taken out of use.
   mutating func makePhysical() throws(Failure) {
     guard let region, !isPhysical else { return }
     guard let table = Table<UInt64>.make(count: packetCount) else { throw Failure(ENOMEM, "no memory for a pool") }
@@ -101,7 +105,7 @@ struct PacketPool {
     if freeCount != packetCount {
       table.destroy()
       throw Failure(EBUSY, "pool ").number(number)
-        .text(" has packets in use with other addresses; give this port a pool of its own")
+        .text(" has packets in use with other addresses: give this port a pool of its own")
     }
     opened?.physical = table
     refill()
@@ -118,13 +122,13 @@ struct PacketPool {
       if table[index] == 0 { continue }
       let packet = unsafe Packet(parts.packets + index)
       view.restore(packet)
-      parts.free[freeCount] = packet
+      parts.free[unchecked: freeCount] = packet
       freeCount += 1
     }
     usable = freeCount
   }
 
-  /// Ends the pool if all its packets are at home; how many are not, otherwise.
+  /// Closes the pool if all its packets are back. Returns how many are not.
   mutating func shut() -> Int {
     let hold = lock.lock()
     let missing = usable - freeCount
@@ -156,7 +160,8 @@ struct PacketPool {
     return taken
   }
 
-  /// Takes back `count` restored packets from `table`. More than are missing come only of frees too many.
+  /// Takes back `count` restored packets from `table`. More than are missing can come only from frees too many; those
+  /// are refused.
   mutating func give(_ count: Int, from table: PacketTable, at index: Int) {
     let hold = lock.lock()
     let taken = min(count, usable &- freeCount)
@@ -174,9 +179,9 @@ struct PacketPool {
       freeCount &-= count
       var index = 0
       while index < count {
-        let packet = free[known: freeCount &+ index]
+        let packet = free[uncheckedPresent: freeCount &+ index]
         packet.makeEmpty()
-        list[index] = packet
+        list[unchecked: index] = packet
         index &+= 1
       }
       done = true
@@ -185,7 +190,7 @@ struct PacketPool {
     return done
   }
 
-  /// Takes one reference from a packet of this pool that `holder` holds; refused if it does not.
+  /// Drops one reference of a packet of this pool; refused unless `holder` is its owner.
   mutating func release(_ packet: Packet, heldBy holder: UInt8 = Owner.caller) {
     let hold = lock.lock()
     if packet.owner != holder || freeCount >= usable {
@@ -194,13 +199,14 @@ struct PacketPool {
       packet.owner = Owner.caller
     } else if let free = opened?.free {
       PoolView(self).restore(packet)
-      free[freeCount] = packet
+      free[unchecked: freeCount] = packet
       freeCount &+= 1
     }
     lock.unlock(hold)
   }
 
-  /// Releases packets of this pool that the caller holds alone, from `begin` on. Returns where the first other one is.
+  /// Releases packets of this pool that are the caller's alone, from `begin` on. Returns the place of the first other
+  /// one.
   @inline(never)
   @_optimize(speed)
   mutating func release(_ list: PacketList, from begin: Int, to end: Int) -> Int {
@@ -209,29 +215,32 @@ struct PacketPool {
     let stop = min(end, begin &+ usable &- freeCount)
     let index =
       view.isOwn
-      ? takeHome(OwnAddresses.self, view, list, from: begin, to: stop)
-      : takeHome(TableAddresses.self, view, list, from: begin, to: stop)
+      ? takeBack(OwnAddresses.self, view, list, from: begin, to: stop)
+      : takeBack(TableAddresses.self, view, list, from: begin, to: stop)
     freeCount &+= index &- begin
     lock.unlock(hold)
     return index
   }
 
   @inline(__always)
-  private mutating func takeHome<A: Addresses>(
+  private mutating func takeBack<A: Addresses>(
     _: A.Type, _ view: PoolView, _ list: PacketList, from begin: Int, to end: Int
   ) -> Int {
     guard let table = opened?.free else { return begin }
     let free = table.advanced(freeCount &- begin)
-    let held = Packet.heldAlone(pool: number, owner: Owner.caller)
+    let held = Packet.soleOwnership(pool: number, owner: Owner.caller)
     var index = begin
-    while index != end, let packet = view.packet(at: list[address: index]), packet.holding == held, packet.next == nil {
+    while index != end, let packet = view.packet(at: list[uncheckedAddress: index]), packet.ownership == held,
+      packet.next == nil
+    {
       view.restore(packet, A.self)
-      free[index] = packet
+      free[unchecked: index] = packet
       index &+= 1
     }
     return index
   }
 
+  /// Counts a free that was refused.
   mutating func refuse() {
     let hold = lock.lock()
     refused &+= 1

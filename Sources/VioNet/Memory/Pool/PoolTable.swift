@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The table of pools, in static storage: a pool's number finds it at a fixed address for as long as the library is loaded.
+// The table of pools, in static storage: a pool's number finds it at a fixed address for as long as the library is
+// loaded.
 
 import CLinux
 import CVionet

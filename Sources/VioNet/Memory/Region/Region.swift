@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Memory that a device may touch: a sealed memfd of our own, or memory of the caller's with a file behind it. Sealed,
-// so that no back-end can shrink the file under us and turn our next read into SIGBUS. Rings and packet data live in
-// regions and nothing else does.
+// Memory that a device may touch: a sealed memfd of our own, or the caller's memory with a file behind it. The seal
+// keeps a back-end from shrinking the file, which would turn our next read into SIGBUS. Only rings and packet data lie
+// in regions.
 
 import CLinux
 import Linux
 
+// Safety: `base` has `length` mapped bytes until destroy(); the caller's memory by the contract of
+// vionet_pool_create().
 @safe
 struct Region {
   let base: UnsafeMutableRawPointer
   let length: Int
-  /// The file behind it, -1 if no other process may have it.
+  /// The file behind the memory; -1 if no other process may have it.
   let file: Int32
-  /// Where in the file it starts.
+  /// Offset of the memory in its file.
   let offset: UInt64
-  /// Bytes of one page if larger than the system's plain ones, else 0.
+  /// Bytes of a hugepage if the memory is on hugepages, else 0.
   let hugePage: Int
   /// False for the caller's memory.
   private let mappedHere: Bool
@@ -26,9 +28,10 @@ struct Region {
     SharedRegion(address: address, length: UInt64(length), file: file, offset: offset)
   }
 
-  /// Fresh zeroed memory, within reach of a device if there is room. Hugepages are used if enough are free; lacking them
-  /// is no error.
-  static func make(_ length: Int, hugepages: Bool, within reach: AddressRange = AddressRange()) throws(Failure) -> Region {
+  /// Maps zeroed memory, within reach of a device if there is room. Uses hugepages if enough are free.
+  static func make(_ length: Int, hugepages: Bool, within reach: AddressRange = AddressRange()) throws(Failure)
+    -> Region
+  {
     if hugepages,
       let region = Failure.quietly({ () throws(Failure) in
         try map(length, page: 2 << 20, flags: UInt32(MFD_HUGETLB), reach)
@@ -37,12 +40,12 @@ struct Region {
       return region
     }
     let region = try map(length, page: sys_page_size(), flags: 0, reach)
-    // Transparent hugepages where the system allows them for shared memory; merely a wish.
+    // Transparent hugepages, where the system allows them for shared memory.
     unsafe _ = sys_advise(region.base, region.length, MADV_HUGEPAGE)
     return region
   }
 
-  /// The caller's memory; its file descriptor is duplicated.
+  /// Takes the caller's memory; its file descriptor is duplicated.
   static func adopt(
     _ memory: UnsafeMutableRawPointer, length: Int, file: Int32, offset: UInt64
   ) throws(Failure) -> Region {

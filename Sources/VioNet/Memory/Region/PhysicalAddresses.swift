@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Physical addresses, for devices without an IOMMU before them (UIO). Pages are locked first; a range is good only if
-// its pages follow each other in memory, as they do inside a hugepage.
+// Physical addresses, for devices without an IOMMU (UIO). Pages are locked first. A range can be used only if its
+// pages follow one another in memory, as they do inside a hugepage.
 
 import CLinux
 import Linux
 
+// Safety: the system calls only take addresses inside the region, which is mapped.
 extension Region {
-  /// Keeps the region's pages where they are, as far as the system does.
+  /// Locks the region's pages in memory.
   func lock() throws(Failure) {
     _ = try check(unsafe sys_lock_memory(base, length)) {
       Failure($0, "cannot lock ").number(length).text(" bytes in memory: ").reason($0).lockedMemory()
     }
   }
 
-  /// Where `count` bytes from `offset` lie, if they are in one piece.
+  /// Physical address of `count` bytes from `offset` on; nil if they are not in one piece.
   func physicalAddress(_ offset: Int, _ count: Int) throws(Failure) -> UInt64? {
     let first = try physicalAddress(offset)
     let page = sys_page_size()
@@ -28,7 +29,7 @@ extension Region {
 
   private func physicalAddress(_ offset: Int) throws(Failure) -> UInt64 {
     let address = try check(unsafe sys_physical_address(base + offset)) {
-      let failure = Failure($0, "the physical address of shared memory is not to be had: ").reason($0)
+      let failure = Failure($0, "cannot find the physical address of shared memory: ").reason($0)
       return $0 == EPERM ? failure.text("; a port through uio_pci_generic needs CAP_SYS_ADMIN") : failure
     }
     return UInt64(address)

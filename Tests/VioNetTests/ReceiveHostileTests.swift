@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Receiving from a device that lies, on every kind of ring. Names in brackets are rows of a catalogue of what a hostile
-// device may do.
+// Receiving from a hostile device, on every kind of ring: invalid ids, indices, lengths and flags.
 
 import CLinux
 import CVionet
@@ -10,7 +9,7 @@ import Testing
 
 @testable import VioNet
 
-/// An id on a kind of ring. A packed ring has room for 16 bits of it.
+/// An invalid id on a kind of ring. A packed ring's id has 16 bits.
 struct WrongID: Sendable {
   let kind: RingKind
   let id: UInt32
@@ -20,16 +19,15 @@ struct WrongID: Sendable {
   }
 }
 
-@Suite(.serialized) struct ReceiveLieTests {
-  @Test(arguments: WrongID.beyondSixteen) func anIDBeyondTheRingBreaksTheQueue(lie: WrongID) throws {
-    // [R01, R19]
-    let bench = try RingBench(lie.kind)
+@Suite(.serialized) struct ReceiveHostileTests {
+  @Test(arguments: WrongID.beyondSixteen) func anIDBeyondTheRingBreaksTheQueue(wrong: WrongID) throws {
+    let bench = try RingBench(wrong.kind)
     try bench.deliver()
-    bench.receiveDevice.write(lie.id, 72)
+    bench.receiveDevice.write(wrong.id, 72)
     let packets = bench.rx()
     #expect(packets.count == 1)
     #expect(bench.receive.value.core.fault == .badID && bench.receive.value.core.faultIsUnreported)
-    // And it stays broken.
+    // It stays broken.
     bench.receiveDevice.write(1, 72)
     #expect(bench.rx().isEmpty)
     #expect(bench.conserved(held: 1))
@@ -38,8 +36,8 @@ struct WrongID: Sendable {
   }
 
   @Test(arguments: RingKind.anyOrder) func theSameIDTwiceBreaksTheQueueOnlyIfItWasNotGivenAgain(kind: RingKind) throws {
-    // [R02, R03, R20] The descriptor is with the device again after each use, so a repeated id is a lie only while the
-    // pool is dry and the descriptor is not.
+    // The device has the descriptor again after each use, so that a repeated id is invalid only while the pool is
+    // empty.
     let bench = try RingBench(kind, size: 16, packets: 16)
     for _ in 0..<2 { bench.receiveDevice.write(3, 72) }
     let packets = bench.rx()
@@ -50,7 +48,7 @@ struct WrongID: Sendable {
   }
 
   @Test(arguments: RingKind.inOrder) func anOldIDBreaksAQueueInOrder(kind: RingKind) throws {
-    // [R12] With a dry pool, so that the first buffer is not with the device again.
+    // The pool is empty, so that the device does not have the first buffer again.
     let bench = try RingBench(kind, size: 16, packets: 16)
     try bench.deliver()
     bench.receiveDevice.write(0, 72)
@@ -63,7 +61,7 @@ struct WrongID: Sendable {
 
   @Test(arguments: RingKind.splitKinds, [17, 100, 32768, 65535] as [UInt16])
   func anIndexThatJumpsBreaksTheQueue(kind: RingKind, jump: UInt16) throws {
-    // [R06, R07] 65535 is one back.
+    // 65535 moves the index back by one.
     for start in [0, 65530, 65535] as [UInt16] {
       let bench = try RingBench(kind, start: start)
       bench.receiveDevice.ring.used.store16Release(2, start &+ jump)
@@ -76,7 +74,6 @@ struct WrongID: Sendable {
 
   @Test(arguments: RingKind.allCases, [0, 11, 12, 25, 1997, 65536 + 72, UInt32.max] as [UInt32])
   func aWrongLengthIsDroppedAndCounted(kind: RingKind, length: UInt32) throws {
-    // [R27, R28, R29]
     let bench = try RingBench(kind)
     for _ in 0..<40 {
       let offers = try bench.receiveDevice.take(3)
@@ -97,7 +94,7 @@ struct WrongID: Sendable {
     #expect(bench.conserved())
   }
 
-  @Test(arguments: RingKind.allCases) func shortestAndLongestAreRight(kind: RingKind) throws {
+  @Test(arguments: RingKind.allCases) func shortestAndLongestLengthsAreAccepted(kind: RingKind) throws {
     let bench = try RingBench(kind)
     for length in [14, 1984] as [UInt32] {
       try bench.deliver(length)
@@ -109,7 +106,7 @@ struct WrongID: Sendable {
   }
 
   @Test(arguments: RingKind.allCases) func whatTheDeviceOverwroteChangesNothing(kind: RingKind) throws {
-    // [R10, R11, R23] Everything in the ring that the device has no business to write.
+    // Everything in the ring that the device must not write.
     let bench = try RingBench(kind)
     let ring = bench.receiveDevice.ring
     let offers = try bench.receiveDevice.take(16)
@@ -136,11 +133,11 @@ struct WrongID: Sendable {
     #expect(bench.conserved())
   }
 
-  @Test(arguments: RingKind.packedKinds) func marksOfNoUsedDescriptorAreNotUsed(kind: RingKind) throws {
-    // [R17, R18, R24] In the first lap: neither, and the two of them apart.
-    for marks in [0, 0x80, 0x8000] as [UInt16] {
+  @Test(arguments: RingKind.packedKinds) func flagsOtherThanUsedAreNotUsed(kind: RingKind) throws {
+    // In the first lap: neither flag, and each by itself.
+    for flags in [0, 0x80, 0x8000] as [UInt16] {
       let bench = try RingBench(kind)
-      bench.receiveDevice.ring.descriptors.store16(14, marks | 2)
+      bench.receiveDevice.ring.descriptors.store16(14, flags | 2)
       #expect(bench.rx().isEmpty)
       #expect(bench.receive.value.core.fault == .none)
       #expect(bench.conserved())
@@ -148,7 +145,6 @@ struct WrongID: Sendable {
   }
 
   @Test(arguments: RingKind.packedKinds) func aDescriptorBehindOneThatIsNotUsedWaits(kind: RingKind) throws {
-    // [R22]
     let bench = try RingBench(kind)
     let offers = try bench.receiveDevice.take(2)
     var second = bench.receiveDevice
@@ -162,8 +158,7 @@ struct WrongID: Sendable {
     #expect(bench.conserved())
   }
 
-  @Test(arguments: RingKind.allCases) func aFloodOfNonsenseIsBoundedPerCall(kind: RingKind) throws {
-    // [R33]
+  @Test(arguments: RingKind.allCases) func aFloodOfInvalidEntriesIsBoundedPerCall(kind: RingKind) throws {
     let bench = try RingBench(kind, size: 16)
     while let offer = bench.receiveDevice.take() { bench.receiveDevice.use(offer, length: 0) }
     #expect(bench.rx().isEmpty)
@@ -180,11 +175,11 @@ struct WrongID: Sendable {
     bench.receiveDevice.write(999, 72)
     let packets = bench.rx()
     #expect(packets.count == 3 && bench.receive.value.core.fault == .badID)
-    let quarantined = (0..<16).filter { bench.receive.value.core.slots[$0] != nil }.count
+    let quarantined = (0..<16).filter { bench.receive.value.core.slots[unchecked: $0] != nil }.count
     #expect(quarantined == 16)
     #expect(bench.conserved(held: 3))
     bench.receive.value.takeBack()
-    // Of a liar's ring nobody knows what was delivered.
+    // What a broken ring had delivered is unknown.
     #expect(bench.received.dropped(VIONET_DROP_STOPPED) == 0)
     bench.free(packets)
     #expect(bench.conserved())

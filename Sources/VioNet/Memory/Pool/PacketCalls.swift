@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What a program does with packets outside bursts: allocate, free, share. Any thread may call; a pointer is believed
-// only after a pool has said that it is one of its packets.
+// What a program does with packets outside bursts: allocate, free, share. Any thread may call. A pointer is followed
+// only after a pool has found it among its packets.
 
 import CLinux
 import CVionet
@@ -10,28 +10,32 @@ import Linux
 package enum PacketCalls {
   package typealias Pointer = UnsafeMutablePointer<vionet_packet>
 
-  /// All of `count` or none.
+  /// Allocates all of `count` packets or none.
+  // Safety: by the contract of the public call `packets` has room for `count`.
   package static func allocate(_ number: UInt16, _ packets: UnsafeMutablePointer<Pointer?>, _ count: UInt16) -> Bool {
     guard let pool = try? PacketPools.find(number) else { return false }
     return unsafe pool.value.allocate(Int(count), to: PacketList(packets))
   }
 
+  // Safety: the pointer is only compared until a pool is found for it.
   package static func free(_ first: Pointer) { unsafe free(Packet(first), assuming: nil) }
 
   package static func free(_ packets: UnsafeMutablePointer<Pointer?>, _ count: UInt16) {
+    // Safety: by the contract of the public call `packets` has `count` pointers; none is followed before it was
+    // compared.
     let list = unsafe PacketList(packets)
     let count = Int(count)
     var pool: Cell<PacketPool>?
     var index = 0
     while index < count {
-      // A run of plain packets of one pool goes home under one lock; whatever ends it is looked at by itself.
-      if let home = pool { index = home.value.release(list, from: index, to: count) }
+      // Consecutive plain packets of one pool go back under one lock; whatever ends them is handled by itself.
+      if let pool { index = pool.value.release(list, from: index, to: count) }
       if index == count { return }
-      guard let packet = list[index] else {
+      guard let packet = list[unchecked: index] else {
         index &+= 1
         continue
       }
-      let next = PacketCalls.home(of: packet, likely: pool)
+      let next = PacketCalls.pool(of: packet, likely: pool)
       if pool == nil, let next {
         pool = next
         continue
@@ -41,34 +45,35 @@ package enum PacketCalls {
     }
   }
 
-  private static func home(of packet: Packet, likely pool: Cell<PacketPool>?) -> Cell<PacketPool>? {
+  private static func pool(of packet: Packet, likely pool: Cell<PacketPool>?) -> Cell<PacketPool>? {
     if let pool, PoolView(pool).contains(packet) { return pool }
     return PacketPools.containing(packet)
   }
 
-  /// Frees every segment. Returns the pool of the last one, which is likely that of the next packet too.
+  /// Frees every segment. Returns the pool of the last one, which is probably that of the next packet too.
   @discardableResult
   static func free(_ head: Packet, assuming: Cell<PacketPool>?) -> Cell<PacketPool>? {
     var pool = assuming
     var segment: Packet? = head
     var left = Int(VIONET_MAX_SEGMENTS)
     while let packet = segment, left > 0 {
-      pool = home(of: packet, likely: pool)
-      guard let home = pool else {
+      pool = PacketCalls.pool(of: packet, likely: pool)
+      guard let found = pool else {
         PoolTable.shared.value.lock.lock()
         PoolTable.shared.value.foreignFrees &+= 1
         PoolTable.shared.value.lock.unlock()
         return nil
       }
-      // Of a packet that is not the caller's the next pointer is not the caller's to follow either.
+      // If the packet is not the caller's, neither is the next one.
       segment = packet.owner == Owner.caller ? packet.next : nil
-      home.value.release(packet)
+      found.value.release(packet)
       left &-= 1
     }
     return pool
   }
 
-  /// One reference more to every segment, or to none.
+  /// Adds a reference to every segment, or to none.
+  // Safety: each pointer is compared with the pools' packets before it is followed.
   package static func reference(_ first: Pointer) throws(Failure) {
     let head = unsafe Packet(first)
     var segment: Packet? = head
@@ -96,7 +101,8 @@ package enum PacketCalls {
     }
   }
 
-  /// Number 0 tells of the shared pool, or only of strangers' frees if there is none.
+  /// Describes a pool. Number 0 is the shared one and has the frees of foreign pointers too, even if there is no
+  /// shared pool.
   package static func describe(_ number: UInt16, _ info: inout vionet_pool_info) throws(Failure) {
     if number == 0 { info.refused = PoolTable.shared.value.foreignFrees }
     if number == 0 && PacketPools.currentDefault() == nil { return }

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The driver's view of a public packet, one cache line. Its caller owns the fields and may write anything into them:
+// the driver relies only on what it has compared (PoolView).
+//
+// A packet in its pool always has: no next, one segment, one reference, no flags, VIONET_HEADROOM of headroom.
+
+import CLinux
+import CVionet
+import Linux
+
+/// Who may touch a packet.
+enum Owner {
+  /// The pool it came from, a queue's cache, or a receive ring.
+  static let pool: UInt8 = 0
+  static let caller: UInt8 = 1
+  /// A transmit ring.
+  static let ring: UInt8 = 2
+}
+
+// Safety: the pointer is the address of a packet of an open pool, which its maker has compared (PoolView) or has stored
+// itself (PacketTable), or one that is only compared. The struct has 64 bytes, and every offset below is inside.
+@safe
+struct Packet {
+  /// Bytes of a packet struct: one cache line.
+  static let byteCount = 64
+
+  let pointer: UnsafeMutablePointer<vionet_packet>
+
+  @inline(__always)
+  init(_ pointer: UnsafeMutablePointer<vionet_packet>) { unsafe self.pointer = pointer }
+
+  @inline(__always) var address: UInt { unsafe UInt(bitPattern: pointer) }
+  @inline(__always) var dataAddress: UInt { unsafe UInt(bitPattern: pointer.pointee.data) }
+  /// Address of the buffer for devices, headroom included.
+  @inline(__always) var deviceBuffer: UInt64 { unsafe pointer.pointee.device_address }
+  @inline(__always) var length: UInt32 { unsafe pointer.pointee.length }
+  @inline(__always) var totalLength: UInt32 {
+    get { unsafe pointer.pointee.total_length }
+    nonmutating set { unsafe pointer.pointee.total_length = newValue }
+  }
+  @inline(__always) var flags: UInt32 {
+    get { unsafe pointer.pointee.flags }
+    nonmutating set { unsafe pointer.pointee.flags = newValue }
+  }
+  @inline(__always) var segments: UInt16 { unsafe pointer.pointee.segments }
+  @inline(__always) var references: UInt16 { unsafe pointer.pointee.references }
+  @inline(__always) var headroom: UInt16 { unsafe pointer.pointee.headroom }
+  @inline(__always) var pool: UInt8 { unsafe pointer.pointee.pool }
+  @inline(__always) var next: Packet? {
+    get {
+      guard let next = unsafe pointer.pointee.next else { return nil }
+      return unsafe Packet(next)
+    }
+    nonmutating set { unsafe pointer.pointee.next = newValue?.pointer }
+  }
+
+  @inline(__always) var owner: UInt8 {
+    get { unsafe pointer.pointee.owner }
+    nonmutating set { unsafe pointer.pointee.owner = newValue }
+  }
+
+  @inline(__always) func prefetch() { unsafe cpu_prefetch_write(pointer) }
+
+  @inline(__always)
+  static func == (left: Packet, right: Packet) -> Bool { left.address == right.address }
+}
+
+// MARK: Ownership in one number
+
+// Safety: as for the struct.
+extension Packet {
+  /// References, pool and owner as one number, so that one comparison tells all three.
+  @inline(__always) var ownership: UInt32 {
+    unsafe UnsafeRawPointer(pointer).load(fromByteOffset: Offset.references, as: UInt32.self)
+  }
+
+  /// `ownership` of a packet of `pool` with one reference, which is `owner`'s.
+  @inline(__always)
+  static func soleOwnership(pool: UInt16, owner: UInt8) -> UInt32 { 1 | UInt32(pool) << 16 | UInt32(owner) << 24 }
+
+  /// The eight bytes from `port` on: port, one segment, sole ownership.
+  @inline(__always)
+  static func deliveryWord(pool: UInt16, port: UInt16, owner: UInt8) -> UInt64 {
+    UInt64(port) | 1 << 16 | UInt64(soleOwnership(pool: pool, owner: owner)) << 32
+  }
+
+  /// The eight bytes from `segments` on: one segment, sole ownership, no header length.
+  @inline(__always)
+  static func plainWord(pool: UInt16, owner: UInt8) -> UInt64 {
+    1 | UInt64(soleOwnership(pool: pool, owner: owner)) << 16
+  }
+
+  /// True for one segment, owned as `plainWord` says, that asks for nothing.
+  @inline(__always)
+  func isPlain(_ plainWord: UInt64) -> Bool {
+    let word = unsafe UnsafeRawPointer(pointer).loadUnaligned(fromByteOffset: Offset.segments, as: UInt64.self)
+    return word == plainWord && flags & Offloads.work == 0 && next == nil
+  }
+}
+
+// MARK: Changing hands
+
+// Safety: as for the struct. Each store writes whole fields, of a packet that the driver owns at that moment.
+extension Packet {
+  /// Hands a received frame of one segment to the caller, in two stores. `word` is a deliveryWord().
+  @inline(__always)
+  func deliver(length: UInt64, flags: UInt32, _ word: UInt64) {
+    let raw = unsafe UnsafeMutableRawPointer(pointer)
+    let lengths = length &* 0x1_0000_0001  // of the segment, and of all
+    unsafe raw.storeBytes(
+      of: SIMD2(lengths, UInt64(flags)), toByteOffset: Offset.length, as: SIMD2<UInt64>.self)
+    unsafe raw.storeBytes(of: word, toByteOffset: Offset.port, as: UInt64.self)
+  }
+
+  /// Hands a received frame of one segment to the caller; the upper half of `length` is the length, the lower one zero.
+  @inline(__always)
+  func deliver(length: UInt64, _ word: UInt64) {
+    let raw = unsafe UnsafeMutableRawPointer(pointer)
+    unsafe raw.storeBytes(of: SIMD2(length | length >> 32, 0), toByteOffset: Offset.length, as: SIMD2<UInt64>.self)
+    unsafe raw.storeBytes(of: word, toByteOffset: Offset.port, as: UInt64.self)
+  }
+
+  /// Hands a packet without data to the caller.
+  @inline(__always)
+  func makeEmpty() {
+    let raw = unsafe UnsafeMutableRawPointer(pointer)
+    unsafe raw.storeBytes(of: SIMD2.zero, toByteOffset: Offset.length, as: SIMD2<UInt64>.self)
+    owner = Owner.caller
+  }
+
+  /// Writes the state that a packet has in its pool, except lengths and flags: whoever takes it next writes those.
+  @inline(__always)
+  func reset(buffer: UInt, deviceBuffer: UInt64, size: UInt32, pool: UInt16) {
+    let raw = unsafe UnsafeMutableRawPointer(pointer)
+    let data = UInt64(buffer) &+ UInt64(VIONET_HEADROOM)
+    let word = Packet.deliveryWord(pool: pool, port: 0, owner: Owner.pool)
+    let sizes = UInt64(size) | UInt64(VIONET_HEADROOM) << 48
+    // Data and next; port to offloads; addresses and sizes: three stores of 16 bytes.
+    unsafe raw.storeBytes(of: SIMD2(data, 0), toByteOffset: Offset.data, as: SIMD2<UInt64>.self)
+    unsafe raw.storeBytes(of: SIMD2(word, 0), toByteOffset: Offset.port, as: SIMD2<UInt64>.self)
+    unsafe raw.storeBytes(
+      of: SIMD2(deviceBuffer, sizes), toByteOffset: Offset.deviceAddress, as: SIMD2<UInt64>.self)
+  }
+}
+
+// MARK: References
+
+// Safety: as for the struct; the count is changed atomically, since holders of references may be different threads.
+extension Packet {
+  /// Adds a reference; false if there are too many.
+  func reference() -> Bool {
+    if references == UInt16.max { return false }
+    unsafe _ = shared_add16(&pointer.pointee.references, 1)
+    return true
+  }
+
+  /// Drops a reference; true if it was the last. A sole reference needs no atomic operation.
+  @inline(__always)
+  func dropReference() -> Bool {
+    if references == 1 { return true }
+    return dropShared()
+  }
+
+  @inline(never)
+  private func dropShared() -> Bool {
+    let left = unsafe shared_add16(&pointer.pointee.references, UInt16.max)
+    if left != 0 { return false }
+    unsafe pointer.pointee.references = 1
+    return true
+  }
+}
+
+extension Packet {
+  /// True if the frame has a VLAN tag, which the MTU does not count. The packet was checked.
+  var isTagged: Bool {
+    // Safety: 18 bytes of data lie in the buffer.
+    unsafe length >= 18
+      && UnsafeRawPointer(pointer.pointee.data).loadUnaligned(fromByteOffset: 12, as: UInt16.self) == 0x0081
+  }
+}
