@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A port's handle of its device: the verbs that a port needs, the same for every transport. Rings and memory are given
-// to a device by plain addresses and descriptors, so a bus knows nothing of queues and packets. A burst does not come
-// here: it has a Notifier.
+// A port's handle of its device: the verbs that a port needs, the same for every transport. A device is given rings and
+// memory as plain addresses and descriptors, so this folder knows no queue and no packet. Bursts do not come here: they
+// notify the device through a Notifier.
 
 import CLinux
 import Linux
 
 /// A copy is the same device: the transport's state lives on the heap until destroy(). Every verb waits at most for its
 /// own deadline.
+// Safety: pointers to configuration are passed on with their length.
 struct Bus {
   private let verbs: Cell<TransportVerbs>
 
@@ -65,7 +66,9 @@ struct Bus {
 
   /// Lets queue `index`, the control queue, which is not set up yet, reach this part of the memory only, if the device
   /// can tell queues apart.
-  func confine(_ index: UInt16, to region: SharedRegion) throws(Failure) { try verbs.value.confine(state, index, region) }
+  func confine(_ index: UInt16, to region: SharedRegion) throws(Failure) {
+    try verbs.value.confine(state, index, region)
+  }
 
   /// The size that a ring will have if `wanted` is asked for.
   func queueSize(_ index: UInt16, _ wanted: UInt16) throws(Failure) -> UInt16 {
@@ -85,7 +88,9 @@ struct Bus {
   func enable(_ index: UInt16, _ on: Bool) throws(Failure) { try verbs.value.enable(state, index, on) }
 
   /// Resets one queue while the others run (virtio 1.4, 2.6.1). The device has let go of it when this returns.
-  func resetQueue(_ index: UInt16, isPacked: Bool) throws(Failure) { try verbs.value.resetQueue(state, index, isPacked) }
+  func resetQueue(_ index: UInt16, isPacked: Bool) throws(Failure) {
+    try verbs.value.resetQueue(state, index, isPacked)
+  }
 
   /// Makes the device let go of its first `rings` rings, of its control queue if it has one, and of all memory. True if
   /// it has, or was cut off from them; false if it may still write to them.

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// "scheme:target,key=value,...": which device, and the wishes that travel with its name. Keys that only the device
-// model knows are offered to it through `foreign`; a key that nobody takes is an error that names it.
+// "scheme:target,key=value,...": which device, and options for it. Keys that the driver does not know are offered to the
+// device model through `foreign`; a key that neither knows is an error that names it.
 
 import CLinux
 import CVionet
 import Linux
 
-/// A parsed device address. Its texts are parts of the caller's string and live no longer than that.
+/// A parsed device address. Its texts are parts of the caller's string and are valid as long as that.
 package struct DeviceAddress {
   package let whole: Text
   package let scheme: Scheme
   package let target: Text
-  /// What stands behind the target's comma; empty if nothing does.
+  /// The text after the target's comma; empty if there is none.
   package let keys: Text
 
+  // Safety: the caller's string ends with a zero; at most VIONET_DEVICE_LENGTH bytes are read.
   package init(_ string: UnsafePointer<CChar>?) throws(Failure) {
     guard let whole = unsafe Text(string, limit: Int(VIONET_DEVICE_LENGTH)) else {
       throw Failure(EINVAL, "the device address is NULL")
@@ -37,7 +38,7 @@ package struct DeviceAddress {
     }
   }
 
-  /// Calls `take` with each key and value; what it answers false to goes to `foreign`.
+  /// Calls `take` with each key and value, and then `foreign` if `take` does not know the key.
   package func eachKey(
     _ take: (Text, Text) throws(Failure) -> Bool, foreign: (Text, Text) throws(Failure) -> Bool
   ) throws(Failure) {

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// How a queue tells its device that there is something for it: an eventfd, a register in memory, an I/O port.
+// How a queue notifies its device of new entries: by an eventfd, a register in memory, or an I/O port.
 
 import CLinux
 import Linux
 
+// Safety: the port's file takes a local 16-bit value.
 enum Notifier {
   case event(Int32)
   /// A 16-bit register that takes the queue's index (virtio 1.4, 4.1.5.2).
   case memory(Shared, UInt16)
-  /// With NOTIFICATION_DATA one of 32 bits, whose upper half says where the next entry will go (2.9).
+  /// A 32-bit register for NOTIFICATION_DATA, whose upper half says where the next entry goes (virtio 1.4, 2.9).
   case memoryWithData(Shared, UInt16)
   case port(Int32, UInt64, UInt16)
 
-  /// `position` is what NOTIFICATION_DATA tells the device: of a split ring the index of the next available entry, of a
-  /// packed one the place of the next descriptor and in bit 15 the wrap counter.
+  /// Notifies the device. `position` is what NOTIFICATION_DATA sends: the available index of a split ring, or the place of
+  /// the next descriptor of a packed ring with the wrap counter in bit 15.
   func signal(_ position: UInt16) {
     switch self {
     case .event(let file): _ = sys_eventfd_signal(file)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What a device is told and asked while it is set up, a line of the log for each access, in one form for every bus:
+// The log of accesses to a device while it is set up, a line for each, in one form for every transport:
 //
 //     pci-modern read device_status 0x0
 //     pci-modern write queue_size 0x100
 //     vhost-user write SET_VRING_NUM 0x1 0x100
 //
-// Registers have the specification's names (virtio 1.4, 4.1.4.3 and 4.1.4.10), messages those of vhost-user. Lines come in
-// the order of the accesses. Nothing on a packet's road is logged.
+// Registers have the specification's names (virtio 1.4, 4.1.4.3 and 4.1.4.10), and messages those of vhost-user. Lines come
+// in the order of the accesses. Bursts log nothing.
 
 import Linux
 
@@ -24,16 +24,5 @@ enum RegisterLog {
 
   private static func send(_ line: Log, _ second: UInt64?) {
     if let second { line.hex(second).send(.debug) } else { line.send(.debug) }
-  }
-}
-
-/// A register of a PCI function.
-struct PCIRegister {
-  let offset: Int
-  let name: StaticString
-
-  init(_ offset: Int, _ name: StaticString) {
-    self.offset = offset
-    self.name = name
   }
 }

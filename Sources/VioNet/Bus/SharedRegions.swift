@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What a device is told of a ring and of memory.
+// What a device is told about a ring and about memory.
 
 /// Where one ring lies and how it is signalled.
 struct RingSetUp {
@@ -25,7 +25,7 @@ struct SharedRegion {
 }
 
 struct SharedRegions {
-  /// The rings, and every pool there can be.
+  /// Room for the rings and for every pool there can be.
   static let room = 64
   private var regions = InlineArray<64, SharedRegion>(repeating: SharedRegion())
   private(set) var count = 0

@@ -6,6 +6,7 @@
 import Linux
 
 /// A transport on the heap whose type only its verbs know.
+// Safety: the pointer is a Cell's, and only verbs made for its type read it.
 @safe
 struct TransportState {
   private let raw: UnsafeMutableRawPointer
@@ -14,12 +15,12 @@ struct TransportState {
 
   /// The transport itself. `Kind` is the type that it was made with.
   func cell<Kind: Transport & ~Copyable>(_: Kind.Type) -> Cell<Kind> {
-    // Safety: TransportVerbs.of() pairs the state with verbs of the same type, and these alone call this.
     unsafe Cell(raw: raw)
   }
 }
 
-/// The functions pass pointers on as they are.
+/// The functions of one transport, and the transport itself.
+// Safety: pointers are passed on as they come.
 @safe
 struct TransportVerbs {
   typealias State = TransportState

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A character device of the kernel's vhost, opened: /dev/vhost-net, or one of /dev/vhost-vdpa-*. What a vhost-user
-// back-end is told in messages this is told in requests (ioctl) of the same names.
+// An open character device of the kernel's vhost: /dev/vhost-net, or one of /dev/vhost-vdpa-*. It takes as ioctl requests
+// what a vhost-user back-end takes as messages, under the same names.
 
 import CLinux
 import Linux
 import Virtio
 
-/// A request: its number, and its name for sentences and the log.
+/// An ioctl request: its number, and its name for sentences and the log.
 struct VhostCall {
   let number: UInt
   private let request: UInt32
@@ -21,7 +21,7 @@ struct VhostCall {
 
   var name: Text { request == 0 ? Text(own) : VhostRequest.name(request) }
 
-  /// One that vhost-user has too.
+  /// A request that vhost-user has too.
   init(_ request: UInt32) {
     self.request = request
     own = ""
@@ -45,9 +45,10 @@ struct VhostCall {
   }
 }
 
-struct VhostDevice {
-  private(set) var file: Descriptor
-  /// "vhost-net" or "vhost-vdpa", which is also the module's name but for a dash.
+// Safety: each request gets a pointer to a value of the type that its number implies.
+struct VhostDevice: ~Copyable {
+  private(set) var file: File
+  /// Either "vhost-net" or "vhost-vdpa".
   let kind: StaticString
 
   /// Opens the device and takes it for this process, whose memory it will use.
@@ -55,13 +56,17 @@ struct VhostDevice {
   init(_ path: Text, kind: StaticString) throws(Failure) {
     self.kind = kind
     let opened = unsafe path.withCString { name in unsafe sys_open(name, O_RDWR | O_NONBLOCK, 0) } ?? -ENAMETOOLONG
-    file = Descriptor(owning: try check(opened) { VhostDevice.explain(path, kind, $0) })
+    let file = File(owning: try check(opened) { VhostDevice.explain(path, kind, $0) })
+    try VhostDevice.take(file.number, path, kind)
+    self.file = file
+  }
+
+  private static func take(_ file: Int32, _ path: Text, _ kind: StaticString) throws(Failure) {
     let call = VhostCall(VhostRequest.setOwner)
-    let owned = unsafe ask(call, nil)
+    let owned = sys_ioctl(file, call.number, nil)
     if owned >= 0 { return }
-    file.close()
     if owned == -ENOTTY { throw Failure(ENODEV, "").quoting(path).text(" is not a device of ").text(kind) }
-    throw refused(call, -owned)
+    throw VhostDevice.refused(call, kind, -owned)
   }
 
   static func explain(_ path: Text, _ kind: StaticString, _ code: Int32) -> Failure {
@@ -79,7 +84,7 @@ struct VhostDevice {
 
   mutating func close() { file.close() }
 
-  /// What the kernel answers, or -errno.
+  /// Makes a request. Returns the kernel's answer, or a negative errno.
   @inline(never)
   func ask(_ call: VhostCall, _ payload: UnsafeMutableRawPointer?) -> Int32 {
     unsafe sys_ioctl(file.number, call.number, payload)
@@ -90,7 +95,9 @@ struct VhostDevice {
     _ = try check(unsafe ask(call, payload)) { refused(call, $0) }
   }
 
-  func refused(_ call: VhostCall, _ code: Int32) -> Failure {
+  func refused(_ call: VhostCall, _ code: Int32) -> Failure { VhostDevice.refused(call, kind, code) }
+
+  private static func refused(_ call: VhostCall, _ kind: StaticString, _ code: Int32) -> Failure {
     Failure(code, kind).text(": ").plain(call.name).text(" failed: ").reason(code)
   }
 }

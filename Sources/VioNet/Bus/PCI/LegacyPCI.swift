@@ -1,23 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The registers of a device before virtio 1.0 (virtio 1.4, 4.1.4.10): a header of I/O ports in BAR 0, the device's
-// configuration behind it, at 24 while MSI-X is on and at 20 otherwise. Ports are reached by reads and writes of a
-// file, which VFIO and sysfs both offer; none is on a packet's road but the notification.
+// The registers of a device from before virtio 1.0 (virtio 1.4, 4.1.4.10): a header of I/O ports in BAR 0, followed by the
+// device's configuration, which starts at 24 while MSI-X is on and at 20 otherwise. VFIO and sysfs both offer the ports as
+// a file to read and write. Bursts use only one of them, the notification.
 
 import CLinux
 import Linux
-import Virtio
 
-struct LegacyPCI {
-  private let file: Int32
+// Safety: each access reads or writes the few bytes of a local value, or of a buffer that its caller sized.
+struct LegacyPCI: ~Copyable {
+  private let file: File
   private let base: UInt64
   private let length: Int
   let vectors: UInt32
-  /// MSI-X is on: the configuration has moved.
+  /// True while MSI-X is on, which moves the configuration.
   var vectorsAreOn: Bool
-
-  /// A file, where in it the ports start, and how many there are.
-  typealias Ports = (file: Descriptor, offset: UInt64, length: Int)
 
   static let log: StaticString = "pci-legacy"
 
@@ -30,32 +27,26 @@ struct LegacyPCI {
     static let queueNotify = 16
     static var status: PCIRegister { PCIRegister(18, "device_status") }
     static let interruptStatus = 19
-    /// The two of these are there while MSI-X is on.
+    // These two exist only while MSI-X is on.
     static var configVector: PCIRegister { PCIRegister(20, "config_msix_vector") }
     static var queueVector: PCIRegister { PCIRegister(22, "queue_msix_vector") }
   }
 
-  /// `ports` passes into this; closed if there are too few.
-  init(_ ports: Ports, _ capabilities: PCICapabilities) throws(Failure) {
-    file = ports.file.number
+  init(_ ports: consuming PCIPorts, _ capabilities: PCICapabilities) throws(Failure) {
+    if ports.length < 24 { throw Failure(EIO, "BAR 0 has only ").number(ports.length).text(" ports") }
     base = ports.offset
     length = ports.length
+    file = ports.file
     vectors = capabilities.vectors
     vectorsAreOn = capabilities.vectorsAreOn
-    if length < 24 {
-      _ = sys_close(file)
-      throw Failure(EIO, "BAR 0 has only ").number(length).text(" ports")
-    }
   }
-
-  func close() { _ = sys_close(file) }
 
   // MARK: Registers
 
   private func load<Value: FixedWidthInteger>(_ at: Int, _: Value.Type) -> Value {
-    // What cannot be read reads as all ones, as from a device that is gone.
+    // If the read fails the value stays all ones, which is what a device that is gone reads as.
     var value = Value.max
-    unsafe _ = sys_pread(file, &value, MemoryLayout<Value>.size, base + UInt64(at))
+    unsafe _ = sys_pread(file.number, &value, MemoryLayout<Value>.size, base + UInt64(at))
     return value
   }
 
@@ -68,7 +59,7 @@ struct LegacyPCI {
   private func write<Value: FixedWidthInteger & UnsignedInteger>(_ register: PCIRegister, _ value: Value) {
     var value = value
     RegisterLog.write(LegacyPCI.log, Text(register.name), UInt64(value))
-    unsafe _ = sys_pwrite(file, &value, MemoryLayout<Value>.size, base + UInt64(register.offset))
+    unsafe _ = sys_pwrite(file.number, &value, MemoryLayout<Value>.size, base + UInt64(register.offset))
   }
 
   // MARK: Status, features, configuration
@@ -81,17 +72,17 @@ struct LegacyPCI {
 
   func accept(_ features: UInt32) { write(At.driverFeature, features) }
 
-  /// Not logged: it is asked for again and again.
+  /// The device status. Reading it is not logged, since reset() polls it.
   var status: UInt8 { load(At.status.offset, UInt8.self) }
   func setStatus(_ status: UInt8) { write(At.status, status) }
 
-  /// Reading the interrupt status clears it. Bit 0: a queue, bit 1: the configuration.
+  /// Reads the interrupt status, which clears it. Bit 0 stands for a queue, bit 1 for the configuration.
   func takeInterruptStatus() -> UInt8 { load(At.interruptStatus, UInt8.self) }
 
   private var configStart: Int { vectorsAreOn ? 24 : 20 }
   var configLength: Int { max(0, length - configStart) }
 
-  /// There is no generation: what is read twice alike is believed (2.5.4).
+  /// Reads until two reads agree: a legacy device has no generation count (virtio 1.4, 2.5.4).
   func readConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) throws(Failure) {
     RegisterLog.read(LegacyPCI.log, Text("config"), UInt64(offset), UInt64(count))
     if offset + count > configLength { throw Failure(EIO, "the device's configuration ends at ").number(configLength) }
@@ -110,7 +101,7 @@ struct LegacyPCI {
     throw Failure(EIO, "the device's configuration changes faster than it can be read")
   }
 
-  /// Byte by byte, as it is read.
+  /// Writes byte by byte, as readConfig() reads.
   func writeConfig(_ offset: Int, _ source: UnsafeRawPointer, _ count: Int) {
     for place in 0..<count {
       let byte = unsafe source.load(fromByteOffset: place, as: UInt8.self)
@@ -120,13 +111,13 @@ struct LegacyPCI {
 
   // MARK: Queues
 
-  /// Changes of the configuration are announced by this vector. Only while MSI-X is on.
+  /// Announces changes of the configuration by this vector. Call only while MSI-X is on.
   func setConfigVector(_ vector: UInt16) throws(Failure) {
     write(At.configVector, vector)
     try PCIInterrupts.checkVector(read16(At.configVector), vector, queue: nil)
   }
 
-  /// A legacy device says how large its rings are; wishes do not count.
+  /// The size of a ring, which a legacy device dictates.
   func queueSize(_ index: UInt16) throws(Failure) -> UInt16 {
     write(At.queueSelect, index)
     let size = read16(At.queueSize)
@@ -138,7 +129,7 @@ struct LegacyPCI {
   }
 
   func setUp(_ ring: RingSetUp, vector: UInt16?) throws(Failure) -> Notifier {
-    // The page number has 32 bits, the address so 44.
+    // The register takes a page number of 32 bits, so an address has 44.
     if ring.descriptors >> 44 != 0 || ring.descriptors & 0xfff != 0 {
       throw Failure(EINVAL, "a legacy device cannot reach a ring at ").hex(ring.descriptors)
     }
@@ -148,6 +139,6 @@ struct LegacyPCI {
       if let vector { try PCIInterrupts.checkVector(read16(At.queueVector), vector, queue: ring.index) }
     }
     write(At.queueAddress, UInt32(truncatingIfNeeded: ring.descriptors >> 12))
-    return .port(file, base + UInt64(At.queueNotify), ring.index)
+    return .port(file.number, base + UInt64(At.queueNotify), ring.index)
   }
 }

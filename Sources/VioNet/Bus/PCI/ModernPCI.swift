@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A modern virtio function's registers (virtio 1.4, 4.1.4): each access is one load or store of the field's own width,
-// 64-bit fields in two halves. Select and data registers go in pairs; the port's lock keeps others out between them.
+// The registers of a modern virtio function (virtio 1.4, 4.1.4). Each access is one load or store of the field's own width;
+// 64-bit fields go in two halves. A select register and its data register are two accesses, between which the port's lock
+// keeps other threads out.
 
 import CLinux
 import Linux
-import Virtio
 
-struct ModernPCI {
+// Safety: the views lie in BARs that `mappings` keeps mapped, in blocks that PCICapabilities checked against the BARs.
+struct ModernPCI: ~Copyable {
   private let capabilities: PCICapabilities
   private let mappings: BARMappings
   private let common: Shared
@@ -38,27 +39,24 @@ struct ModernPCI {
     static var queueReset: PCIRegister { PCIRegister(58, "queue_reset") }
   }
 
-  init(_ hold: PCIHold, _ capabilities: PCICapabilities) throws(Failure) {
+  init(_ access: borrowing PCIAccess, _ capabilities: PCICapabilities) throws(Failure) {
     guard let commonBlock = capabilities.common, let notifyBlock = capabilities.notify,
       let deviceBlock = capabilities.device, let statusBlock = capabilities.interruptStatus
     else {
       throw Failure(ENOTSUP, "the function has no usable capability ").text(capabilities.missing ?? "of any kind")
     }
-    self.capabilities = capabilities
     var mappings = BARMappings()
-    do throws(Failure) {
-      common = try mappings.place(commonBlock, hold)
-      notify = try mappings.place(notifyBlock, hold)
-      device = try mappings.place(deviceBlock, hold)
-      interruptStatus = try mappings.place(statusBlock, hold)
-    } catch {
-      mappings.unmap()
-      throw error
-    }
+    let common = try mappings.place(commonBlock, access)
+    let notify = try mappings.place(notifyBlock, access)
+    let device = try mappings.place(deviceBlock, access)
+    let interruptStatus = try mappings.place(statusBlock, access)
+    self.common = common
+    self.notify = notify
+    self.device = device
+    self.interruptStatus = interruptStatus
+    self.capabilities = capabilities
     self.mappings = mappings
   }
-
-  func close() { mappings.unmap() }
 
   // MARK: Registers
 
@@ -86,7 +84,7 @@ struct ModernPCI {
 
   // MARK: Status, features, configuration
 
-  /// Not logged: it is asked for again and again.
+  /// The device status. Reading it is not logged, since reset() polls it.
   var status: UInt8 { common.load8(At.status.offset) }
 
   func setStatus(_ status: UInt8) {
@@ -94,12 +92,13 @@ struct ModernPCI {
     common.store8(At.status.offset, status)
   }
 
-  /// Reading the interrupt status clears it. Bit 0: a queue, bit 1: the configuration (4.1.4.5).
+  /// Reads the interrupt status, which clears it. Bit 0 stands for a queue, bit 1 for the configuration (virtio 1.4,
+  /// 4.1.4.5).
   func takeInterruptStatus() -> UInt8 { interruptStatus.load8(0) }
 
   var vectors: UInt32 { capabilities.vectors }
 
-  /// Bits 32 * `word` and up of what the device offers; 0 where it has none.
+  /// The 32 feature bits from 32 * `word` on that the device offers.
   func offered(word: UInt32) -> UInt32 {
     write32(At.deviceFeatureSelect, word)
     let value = common.load32(At.deviceFeature.offset)
@@ -114,8 +113,8 @@ struct ModernPCI {
 
   var configLength: Int { Int(clamping: capabilities.device?.length ?? 0) }
 
-  /// The same bytes with the same generation before and after, or an error: a device that changes its mind for ever is
-  /// given up (2.5.1).
+  /// Reads until the generation count is the same before and after (virtio 1.4, 2.5.1). A device that never stops changing
+  /// its configuration is an error.
   func readConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) throws(Failure) {
     RegisterLog.read(ModernPCI.log, Text("config"), UInt64(offset), UInt64(count))
     if offset + count > configLength { throw Failure(EIO, "the device's configuration ends at ").number(configLength) }
@@ -127,7 +126,7 @@ struct ModernPCI {
     throw Failure(EIO, "the device's configuration changes faster than it can be read")
   }
 
-  /// A field of two or four bytes by one access of that width, anything else by bytes (4.1.3.1).
+  /// Reads a field of two or four bytes in one access of that width, and anything else by bytes (virtio 1.4, 4.1.3.1).
   private func copyConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) {
     if count == 2 && offset % 2 == 0 {
       unsafe target.storeBytes(of: device.load16(offset), as: UInt16.self)
@@ -142,13 +141,14 @@ struct ModernPCI {
 
   // MARK: Queues
 
-  /// Changes of the configuration are announced by this vector, or not at all.
+  /// Announces changes of the configuration by this vector.
   func setConfigVector(_ vector: UInt16) throws(Failure) {
     write16(At.configVector, vector)
     try PCIInterrupts.checkVector(read16(At.configVector), vector, queue: nil)
   }
 
-  /// The ring size to use: what is wished, or the device's limit if that is less. 0 is refused: no such queue.
+  /// The ring size to use: `wanted`, halved until it is within the device's limit. A limit of 0 means that there is no such
+  /// queue.
   func queueSize(_ index: UInt16, _ wanted: UInt16) throws(Failure) -> UInt16 {
     write16(At.queueSelect, index)
     let limit = read16(At.queueSize)
@@ -160,7 +160,7 @@ struct ModernPCI {
     return size
   }
 
-  /// Everything about one ring, its enabling last (4.1.5.1.3).
+  /// Describes one ring and enables it last (virtio 1.4, 4.1.5.1.3).
   func setUp(_ ring: RingSetUp, vector: UInt16?, withData: Bool) throws(Failure) -> Notifier {
     write16(At.queueSelect, ring.index)
     write16(At.queueSize, ring.size)
@@ -182,10 +182,10 @@ struct ModernPCI {
     return withData ? .memoryWithData(register, ring.index) : .memory(register, ring.index)
   }
 
-  /// RING_RESET can be accepted: there is the register for it.
+  /// True if RING_RESET can be accepted: the register for it exists.
   var resetsQueues: Bool { (capabilities.common?.length ?? 0) >= UInt32(At.queueReset.offset + 2) }
 
-  /// Waits until the device has let go of the queue (4.1.4.3.2).
+  /// Waits until the device has let go of the queue (virtio 1.4, 4.1.4.3.2).
   func resetQueue(_ index: UInt16) throws(Failure) {
     write16(At.queueSelect, index)
     write16(At.queueReset, 1)
@@ -197,6 +197,6 @@ struct ModernPCI {
     }
   }
 
-  /// NOTIFICATION_DATA can be accepted: there is room for 32 bits (4.1.4.4).
+  /// True if NOTIFICATION_DATA can be accepted: a notification has room for 32 bits (virtio 1.4, 4.1.4.4).
   var takesNotificationData: Bool { capabilities.notifyPlace(0, bytes: 4) != nil }
 }

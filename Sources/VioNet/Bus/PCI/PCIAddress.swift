@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The address of a PCI function, and what sysfs says of the function there: whose it is and who drives it.
+// The address of a PCI function, and where sysfs describes the function.
 
 import CLinux
 import Linux
 
-/// domain:bus:device.function
+/// An address of the form domain:bus:device.function.
 struct PCIAddress {
   let domain: UInt32
   let bus: UInt32
   let device: UInt32
   let function: UInt32
 
-  /// "0000:00:05.0"; the domain may be left out, and the zeroes before each number.
+  /// Parses "0000:00:05.0". The domain may be left out, and so may leading zeroes.
   init?(_ text: Text) {
     guard let (left, functionText) = text.split(at: UInt8(ascii: ".")),
       let function = PCIAddress.hex(functionText, limit: 7)
@@ -42,7 +42,7 @@ struct PCIAddress {
     return UInt32(value)
   }
 
-  /// As sysfs and VFIO write it.
+  /// The address as sysfs and VFIO write it.
   var name: Path {
     var path = Path("")
     path.append(number: domain, base: 16, width: 4)
@@ -55,12 +55,13 @@ struct PCIAddress {
     return path
   }
 
-  /// A file of the function's in sysfs.
+  /// A file in the function's sysfs folder.
   func file(_ leaf: StaticString) -> Path {
     PCIAddress.folder.adding("/").adding(name).adding("/").adding(leaf)
   }
 
-  /// Where sysfs has all PCI functions.
+  /// The sysfs folder of all PCI functions.
+  // Safety: in debug builds only, a test sets the variable before it asks.
   static var folder: Path {
     #if DEBUG
       if let madeUp = unsafe madeUp { return madeUp }
@@ -69,13 +70,14 @@ struct PCIAddress {
   }
 
   #if DEBUG
-    /// A test's own tree in its place.
+    /// A folder that a test uses instead.
+    // Safety: only single-threaded tests write it, before they use it.
     nonisolated(unsafe) static var madeUp: Path?
   #endif
 }
 
 extension PCIAddress {
-  /// Numbers that are in the order of the addresses.
+  /// A number for each address, in the same order as the addresses.
   var number: UInt32 { domain << 16 | bus << 8 | device << 3 | function }
 
   init(number: UInt32) {

@@ -1,35 +1,36 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The walk through a virtio function's capabilities (virtio 1.4, 4.1.4), which say in which BAR its registers are. The
-// bytes come from the device: the list may loop, capabilities may be cut short or point beyond their BAR. Only what
-// fits is taken, the first of each kind; the rest is passed over.
+// The capabilities of a virtio function (virtio 1.4, 4.1.4), which say in which BAR its registers are. The bytes come from
+// the device: the list may loop, and capabilities may be cut short or point beyond their BAR. The first capability of each
+// kind that fits is used, and the others are ignored.
 
 import CLinux
 import Linux
 
-/// 256 bytes of configuration space, as read.
+/// The 256 bytes of configuration space, as they were read.
 struct ConfigurationSpace {
   private var bytes = InlineArray<256, UInt8>(repeating: 0xff)
 
-  /// Fills it by `read`, which answers whether it could.
+  /// Fills the bytes by `read`, which returns false if it cannot.
+  // Safety: `read` gets the array and its length.
   init(_ read: (UnsafeMutableRawPointer, Int) -> Bool) throws(Failure) {
     let isRead = unsafe withUnsafeMutableBytes(of: &bytes) { room in
       unsafe read(room.baseAddress.unsafelyUnwrapped, room.count)
     }
     if !isRead { throw Failure(EIO, "the PCI configuration space cannot be read") }
-    // What a bus answers for a function that does not (no vendor has this number).
+    // All ones is what the bus answers if no function does.
     if long(0) == .max {
       throw Failure(ENODEV, "the PCI function's configuration space is all ones: it is switched off or gone")
     }
   }
 
-  /// Beyond the end all ones, as a PCI bus has it.
+  /// Bytes beyond the end read as all ones, as on a PCI bus.
   func byte(_ at: Int) -> UInt8 { at >= 0 && at < 256 ? bytes[at] : 0xff }
   func word(_ at: Int) -> UInt16 { UInt16(byte(at)) | UInt16(byte(at + 1)) << 8 }
   func long(_ at: Int) -> UInt32 { UInt32(word(at)) | UInt32(word(at + 2)) << 16 }
 }
 
-/// Where a structure of registers lies.
+/// The place of a structure of registers.
 struct RegisterBlock {
   var bar: Int
   var offset: UInt32
@@ -42,11 +43,11 @@ struct PCICapabilities {
   var notifyMultiplier: UInt32 = 0
   var interruptStatus: RegisterBlock?
   var device: RegisterBlock?
-  /// Vectors in the MSI-X table, 0 if there is none, and whether MSI-X is switched on.
+  /// Vectors in the MSI-X table; 0 if there is no table.
   var vectors: UInt32 = 0
   var vectorsAreOn = false
 
-  /// Least bytes of each structure that we use.
+  // Bytes that each structure has at least.
   private static let commonBytes: UInt32 = 56
   private static let notifyBytes: UInt32 = 2
   private static let statusBytes: UInt32 = 1
@@ -57,7 +58,7 @@ struct PCICapabilities {
     // Bit 4 of the status register: there is a list at all.
     if space.word(Int(PCI_STATUS)) & UInt16(PCI_STATUS_CAP_LIST) == 0 { return }
     var at = Int(space.byte(Int(PCI_CAPABILITY_LIST)) & 0xfc)
-    // 192 bytes of at least 4 each: no honest list is longer.
+    // 192 bytes hold at most 48 capabilities of 4 bytes, so a longer list loops.
     var left = 48
     while at >= 0x40 && left > 0 {
       switch Int32(space.byte(at)) {
@@ -72,7 +73,7 @@ struct PCICapabilities {
 
   var isModern: Bool { missing == nil }
 
-  /// The name of the first structure that a modern device must have and this one has not.
+  /// The first structure that a modern device must have and this one lacks.
   var missing: StaticString? {
     if common == nil { return "COMMON_CFG" }
     if notify == nil { return "NOTIFY_CFG" }
@@ -81,7 +82,7 @@ struct PCICapabilities {
   }
 
   private mutating func readVectors(_ space: ConfigurationSpace, _ at: Int) {
-    // 12 bytes, with the places of its two tables.
+    // The capability has 12 bytes, with the places of its two tables.
     if vectors != 0 || at + 12 > 256 { return }
     let flags = space.word(at + 2)
     vectors = UInt32(flags & 0x7ff) + 1
@@ -89,7 +90,7 @@ struct PCICapabilities {
   }
 
   private mutating func readVendor(_ space: ConfigurationSpace, _ at: Int, _ lengthOfBAR: (Int) -> UInt64) {
-    // A capability that ends before its length field, or beyond the space, says nothing.
+    // A capability that is too short for its length field, or ends beyond the space, is ignored.
     let size = Int(space.byte(at + 2))
     if size < 16 || at + size > 256 { return }
     let block = RegisterBlock(bar: Int(space.byte(at + 4)), offset: space.long(at + 8), length: space.long(at + 12))
@@ -110,8 +111,8 @@ struct PCICapabilities {
     }
   }
 
-  /// Where in the notify region the register of so many bytes lies that signals a queue with this offset; nil if it lies
-  /// outside or is not aligned.
+  /// The place in the notify region of the register that signals a queue with this offset; nil if its `bytes` lie outside or
+  /// are not aligned.
   func notifyPlace(_ offset: UInt16, bytes: UInt64 = 2) -> UInt64? {
     guard let notify else { return nil }
     let place = UInt64(offset) * UInt64(notifyMultiplier)

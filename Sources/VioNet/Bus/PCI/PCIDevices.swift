@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The virtio-net functions of this machine: a list in the order of their addresses, and for each what can be seen from
-// outside, with nothing opened.
+// The virtio-net functions of this machine in the order of their addresses, and what can be said of each without opening it.
 
 import CLinux
 import CVionet
 import Linux
 
 package struct PCIDevices {
-  /// As PCIAddress has them, in order; there is room for all entries of the folder.
+  /// PCIAddress.number of each function, in order. There is room for all entries of the folder.
   private let numbers: Table<UInt32>
   package private(set) var count = 0
 
@@ -34,7 +33,7 @@ package struct PCIDevices {
   }
 
   private mutating func insert(_ number: UInt32) {
-    // One that was plugged in since they were counted may find no room.
+    // A function that was plugged in since they were counted may find no room.
     if count == numbers.count { return }
     var place = count
     while place > 0 && numbers[place - 1] > number {
@@ -45,7 +44,7 @@ package struct PCIDevices {
     count += 1
   }
 
-  /// Fails if there is no virtio-net function of that address, and leaves it alone otherwise.
+  /// Checks that the address names a virtio-net function, and leaves the function alone.
   package static func pass(over name: Text) throws(Failure) {
     let address = try PCIAddress(parsing: name)
     try PCIFunction(address).checkKind()
@@ -55,6 +54,7 @@ package struct PCIDevices {
 
 // MARK: One of them
 
+// Safety: sentences end with a zero, and copies are cut to the room of the field.
 extension PCIDevices {
   package func describe(_ index: Int, _ device: inout vionet_device) {
     let address = PCIAddress(number: numbers[index])
@@ -62,13 +62,13 @@ extension PCIDevices {
     PCIDevices.fill(&device.address, Path("pci:").adding(address.name))
     PCIFunction.link(address.file("driver")) { name in PCIDevices.fill(&device.driver, Path("").adding(name)) }
     PCIDevices.fill(&device.interface, PCIDevices.interface(address))
-    if let group = VFIOHold.group(address) { device.iommu_group = Int32(clamping: group) }
+    if let group = VFIOAccess.group(address) { device.iommu_group = Int32(clamping: group) }
     Failure.keepingSentence {
       do throws(Failure) {
         let function = try PCIFunction(address)
         device.kind = (function.isTransitional ? VIONET_DEVICE_TRANSITIONAL : VIONET_DEVICE_MODERN).rawValue
         try function.check()
-        if function.driver == .vfio { try VFIOHold.checkAccess(address) } else { try UIOHold.checkAccess(address) }
+        if function.driver == .vfio { try VFIOAccess.checkAccess(address) } else { try UIOAccess.checkAccess(address) }
         device.ready = 1
       } catch {
         let sentence = unsafe Text(sentence_get(Int32(SENTENCE_ERROR)), limit: 255) ?? Text("")
@@ -77,7 +77,7 @@ extension PCIDevices {
     }
   }
 
-  /// The network interface of a function that the kernel's virtio driver has: virtioN/net/NAME.
+  /// The network interface of a function that the kernel's virtio driver uses: virtioN/net/NAME.
   private static func interface(_ address: PCIAddress) -> Path {
     let folder = address.file("")
     guard let virtio = Folder.first(folder, { name in name.slice(0, 6).equals("virtio") }) else { return Path("") }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What sysfs says of a PCI function, and the choice of how to take hold of it: through VFIO, through UIO, or not, and
-// then the sentence that says why and which command mends it.
+// What sysfs says of a PCI function, and whether it is opened through VFIO, through UIO, or not at all. In the last case a
+// sentence says why, and which command mends that.
 
 import CLinux
 import Linux
 
 struct PCIFunction {
-  /// virtio 1.4, 4.1.2: the vendor, and net devices by their modern and their transitional number.
+  // The vendor, and the modern and transitional number of a net device (virtio 1.4, 4.1.2).
   static let vendorVirtio: UInt32 = 0x1af4
   static let deviceModern: UInt32 = 0x1041
   static let deviceTransitional: UInt32 = 0x1000
@@ -16,7 +16,7 @@ struct PCIFunction {
     case none
     case vfio
     case uio
-    /// Some other driver of the kernel's, such as virtio-pci.
+    /// Another driver in the kernel, such as virtio-pci.
     case kernel
   }
 
@@ -41,14 +41,14 @@ struct PCIFunction {
     }
   }
 
-  /// Refuses whatever is not a virtio-net device.
+  /// Fails unless the function is a virtio-net device.
   func checkKind() throws(Failure) {
     if isVirtioNet { return }
     throw Failure(ENODEV, "PCI function ").plain(address.name).text(" is ").hex(UInt64(vendor)).text(":")
       .hex(UInt64(device)).text(", not a virtio-net device (0x1af4:0x1041 or 0x1af4:0x1000)")
   }
 
-  /// Refuses a device that is not ours to take.
+  /// Fails unless the function is bound to a driver through which we can use it.
   func check() throws(Failure) {
     try checkKind()
     switch driver {
@@ -63,29 +63,30 @@ struct PCIFunction {
     }
   }
 
-  /// Adds the command that makes it ours to take.
+  /// Adds the command that binds the function for our use.
   private func mended(_ failure: Failure) -> Failure {
-    failure.text(VFIOHold.group(address) == nil ? ": vionetctl bind uio_pci_generic " : ": vionetctl bind vfio-pci ")
+    failure.text(VFIOAccess.group(address) == nil ? ": vionetctl bind uio_pci_generic " : ": vionetctl bind vfio-pci ")
       .plain(address.name)
   }
 
-  /// The number in a file like "0x1af4".
+  /// Reads the number in a file that holds one like "0x1af4".
+  // Safety: at most 15 of the 16 bytes are read, and the text ends where they do.
   private static func number(_ file: Path, _ address: PCIAddress) throws(Failure) -> UInt32 {
     var bytes = InlineArray<16, CChar>(repeating: 0)
-    let descriptor = file.open(O_RDONLY)
-    if descriptor < 0 {
-      throw Failure(ENODEV, "there is no PCI function ").plain(address.name).text(": ").reason(0 - descriptor)
-    }
-    defer { _ = sys_close(descriptor) }
+    let opened = File(
+      owning: try Linux.check(file.open(O_RDONLY)) {
+        Failure(ENODEV, "there is no PCI function ").plain(address.name).text(": ").reason($0)
+      })
     return unsafe withUnsafeMutableBytes(of: &bytes) { room in
       guard let base = room.baseAddress else { return 0 }
-      let count = unsafe sys_read(descriptor, base, 15)
+      let count = unsafe sys_read(opened.number, base, 15)
       let text = unsafe Text(start: base.assumingMemoryBound(to: CChar.self), count: max(0, count))
       return UInt32(text.slice(2, 6).hexNumber ?? 0)
     }
   }
 
-  /// Calls `body` with the last part of what a symbolic link points to, empty if there is no link.
+  /// Calls `body` with the last part of a symbolic link's target, which is empty if there is no link.
+  // Safety: the link's target fills at most 255 of the 256 bytes, and the text does not outlive the closure.
   static func link<Result>(_ file: Path, _ body: (Text) -> Result) -> Result {
     var bytes = InlineArray<256, CChar>(repeating: 0)
     return unsafe withUnsafeMutableBytes(of: &bytes) { room in

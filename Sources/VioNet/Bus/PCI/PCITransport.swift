@@ -1,98 +1,72 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A virtio PCI function, modern or legacy: which of the two it is, the memory it may use, and its interrupts.
+// A virtio PCI function. It has modern or legacy registers, and is given memory and interrupts the same way in either case.
 
 import CLinux
 import Linux
 import Virtio
 
-struct PCITransport: Transport {
-  private enum Registers {
-    case modern(ModernPCI)
-    case legacy(LegacyPCI)
-    /// The function was let go.
-    case none
-  }
-
-  private var registers: Registers
-  private let hold: PCIHold
+// Safety: pointers are passed on to the registers, which check the range that they stand for.
+struct PCITransport: Transport, ~Copyable {
+  private var registers: PCIRegisters
+  private var access: PCIAccess
   private(set) var traits = BusTraits()
   private var accepted: UInt64 = 0
-  /// What the device was given, to be taken back.
+  /// Memory that the device was given and that has to be taken back.
   private var shared = SharedRegions()
-  private var interrupts: PCIInterrupts
-  /// Readable when the system wants the function back, for it is about to be unplugged.
-  private(set) var removal = Descriptor.none
+  private var interrupts = PCIInterrupts()
+  /// Readable when the function is about to be unplugged.
+  private var removal = File.none
 
   static func open(_ request: inout OpenRequest) throws(Failure) -> Bus {
-    try Bus(PCITransport(request.address.target))
+    let access = try PCIAccess.open(request.address.target)
+    let registers = try PCIRegisters.choose(access)
+    var transport = PCITransport(access, registers)
+    transport.fillTraits()
+    transport.readOffered()
+    transport.watchRemoval()
+    return try Bus(transport)
   }
 
-  private init(_ target: Text) throws(Failure) {
-    hold = try PCIHold(target)
-    interrupts = PCIInterrupts(hold)
-    do throws(Failure) {
-      registers = try PCITransport.choose(hold)
-    } catch {
-      hold.closeDevice()
-      hold.leave()
-      throw error
-    }
-    fillTraits()
-    readOffered()
-    // Without it a removal is noticed when registers read as all ones.
-    removal = Failure.quietly { () throws(Failure) in try Descriptor.event() } ?? .none
-    hold.watchRemoval(removal.number)
+  private init(_ access: consuming PCIAccess, _ registers: consuming PCIRegisters) {
+    self.access = access
+    self.registers = registers
   }
 
-  /// All four structures: modern. Else legacy, if the device has I/O ports for that.
-  private static func choose(_ hold: PCIHold) throws(Failure) -> Registers {
-    let space = try unsafe ConfigurationSpace { room, count in unsafe hold.readConfiguration(0, room, count) }
-    let capabilities = PCICapabilities(space) { bar in hold.memoryLength(bar: bar) }
-    if capabilities.isModern {
-      if Log.wanted(.info) { Log.line("pci: modern device,").number(capabilities.vectors).text("vectors").send(.info) }
-      return .modern(try ModernPCI(hold, capabilities))
-    }
-    if space.word(Int(PCI_DEVICE_ID)) != UInt16(PCIFunction.deviceTransitional) {
-      throw Failure(ENOTSUP, "the function has no usable capability ").text(capabilities.missing ?? "")
-        .text(" and, not being transitional, no legacy interface")
-    }
-    if Log.wanted(.info) { Log.line("pci: legacy device,").number(capabilities.vectors).text("vectors").send(.info) }
-    return .legacy(try LegacyPCI(try hold.openPorts(), capabilities))
+  /// Asks to be told of a removal. If that does not work, a removal shows when registers read as all ones.
+  private mutating func watchRemoval() {
+    removal = File.eventIfPossible()
+    access.watchRemoval(removal.number)
   }
 
-  /// Lets go of the function, which has lost its access to memory when that is unmapped and given back.
+  /// Lets go of the function before its memory is unmapped and given back, so that it cannot write there any more.
   mutating func close() {
-    interrupts.close()
+    if registers.isNone { return }
+    interrupts.close(access)
     traits.hasInterrupts = false
-    switch registers {
-    case .modern(let modern): modern.close()
-    case .legacy(let legacy): legacy.close()
-    case .none: return
-    }
     registers = .none
-    hold.closeDevice()
+    access.close()
     removal.close()
     forgetMemory()
-    hold.leave()
+    access.leave()
   }
 
-  // MARK: Second resorts
+  // MARK: Fallback reset
 
-  /// For a device that did not confirm its reset. True if by now it is sure to leave our memory alone: it is not there
-  /// any more, it shows that it was reset after all, or after a reset by way of the PCI bus. If not, its access to
-  /// memory is switched off, which a device in such a state may heed or not.
+  /// Called if the device did not confirm its reset. True if it is certain to leave our memory alone: it is gone, it shows a
+  /// late reset, or a reset through the PCI bus worked. Otherwise bus mastering is switched off, which a device in that
+  /// state may ignore.
   func forceReset() -> Bool {
-    if case .none = registers { return true }
-    if !hold.isOnBus { return true }
-    // Its registers may have been switched off.
-    Failure.quietly { () throws(Failure) in try hold.enable() }
-    if isReset() || hold.reset() && isReset() { return true }
+    if registers.isNone { return true }
+    if !access.isOnBus { return true }
+    // The registers may have been switched off.
+    Failure.quietly { () throws(Failure) in try access.enable() }
+    if isReset() || access.reset() && isReset() { return true }
     stopBusMaster()
     return false
   }
 
-  private func stopBusMaster() { _ = hold.stopBusMaster() }
+  private func stopBusMaster() { _ = access.stopBusMaster() }
 
   func stopInPlace() -> Bool {
     stopBusMaster()
@@ -127,7 +101,7 @@ struct PCITransport: Transport {
     }
   }
 
-  /// Asks the device anew what it offers; a legacy one has 32 bits (virtio 1.4, 4.1.4.10).
+  /// Reads the offered features again; a legacy device has 32 of them (virtio 1.4, 4.1.4.10).
   mutating func readOffered() {
     switch registers {
     case .modern(let modern):
@@ -136,12 +110,12 @@ struct PCITransport: Transport {
     case .legacy(let legacy): traits.offered = UInt64(legacy.offered)
     case .none: break
     }
-    // A device that does not offer ACCESS_PLATFORM goes round the IOMMU, if there is one (6.1).
-    let goesRound = traits.offered >> UInt64(Feature.accessPlatform) & 1 == 0
-    traits.addressing = hold.usesPhysicalAddresses || goesRound ? .physical : .virtual
+    // A device that does not offer ACCESS_PLATFORM bypasses the IOMMU, if there is one (virtio 1.4, 6.1).
+    let bypassesIOMMU = traits.offered & Feature.accessPlatform == 0
+    traits.addressing = access.usesPhysicalAddresses || bypassesIOMMU ? .physical : .virtual
   }
 
-  /// Bits above 63 are written only if there are any: a device older than they are may not know their select values.
+  /// Accepts features. Bits above 63 are written only if there are any: an older device may not know their select values.
   mutating func accept(_ features: UInt64, above: UInt64) {
     accepted = features
     switch registers {
@@ -158,7 +132,7 @@ struct PCITransport: Transport {
 
   // MARK: Status and configuration
 
-  /// All ones of a function that is not there any more. Not logged, since it is asked for again and again.
+  /// The status, or all ones if the function is gone. Not logged, since reset() polls it.
   private var quietStatus: UInt8 {
     switch registers {
     case .modern(let modern): modern.status
@@ -167,7 +141,7 @@ struct PCITransport: Transport {
     }
   }
 
-  /// For a step of the initialisation, which is logged.
+  /// The status, with a line in the log.
   func status() -> UInt8 {
     let value = quietStatus
     RegisterLog.read(traits.isLegacy ? LegacyPCI.log : ModernPCI.log, Text("device_status"), UInt64(value))
@@ -190,12 +164,12 @@ struct PCITransport: Transport {
       if deadline.hasPassed { throw Failure.resetTimedOut }
       sys_sleep_microseconds(1000)
     }
-    // For the log.
+    // Logs the result.
     _ = status()
   }
 
-  /// The kernel waits until whoever has a function that is to be unplugged has let go of it.
-  var isGone: Bool { hold.isRevoked || isAbsent || removal.isReadable }
+  /// True also if the function is about to be unplugged: the kernel waits until we let go of it.
+  var isGone: Bool { access.isRevoked || isAbsent || removal.borrowed.isReadable }
   private var isAbsent: Bool { quietStatus == 0xff }
 
   func readConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) throws(Failure) {
@@ -206,9 +180,13 @@ struct PCITransport: Transport {
     }
   }
 
-  /// Only a legacy device's (virtio 1.4, 5.1.4.2).
+  /// Writes the configuration of a legacy device (virtio 1.4, 5.1.4.2).
   func writeConfig(_ offset: Int, _ source: UnsafeRawPointer, _ count: Int) {
-    if case .legacy(let legacy) = registers { unsafe legacy.writeConfig(offset, source, count) }
+    switch registers {
+    case .legacy(let legacy): unsafe legacy.writeConfig(offset, source, count)
+    case .modern: break
+    case .none: break
+    }
   }
 
   private static func letGo() -> Failure { Failure(ENODEV, "the PCI function was let go") }
@@ -235,7 +213,11 @@ struct PCITransport: Transport {
   }
 
   func resetQueue(_ index: UInt16, isPacked: Bool) throws(Failure) {
-    if case .modern(let modern) = registers { try modern.resetQueue(index) }
+    switch registers {
+    case .modern(let modern): try modern.resetQueue(index)
+    case .legacy: break
+    case .none: break
+    }
   }
 
   mutating func quiesce(_ rings: UInt16, control: UInt16?) -> Bool {
@@ -249,21 +231,21 @@ struct PCITransport: Transport {
 
   mutating func share(_ regions: SharedRegions) throws(Failure) {
     for index in 0..<regions.count {
-      try hold.share(regions[index].address, regions[index].length)
+      try access.share(regions[index].address, regions[index].length)
       _ = shared.add(regions[index])
     }
   }
 
-  /// Only after a reset: the device may write to it until then.
+  /// Takes the memory back. Call only after a reset, since the device may write to it until then.
   private mutating func forgetMemory() {
-    for index in 0..<shared.count { hold.unshare(shared[index].address, shared[index].length) }
+    for index in 0..<shared.count { access.unshare(shared[index].address, shared[index].length) }
     shared = SharedRegions()
   }
 
   // MARK: Interrupts
 
-  /// Connects vectors for the configuration and the queues. On a legacy device this comes before everything else about
-  /// queues, since it moves the registers.
+  /// Connects vectors for the configuration and the queues. Comes before anything else about queues, since it moves the
+  /// registers of a legacy device.
   mutating func connectSignals(_ calls: Table<Int32>, largestRing: UInt16) throws(Failure) {
     defer { traits.hasInterrupts = interrupts.areConnected }
     let available: UInt32
@@ -272,10 +254,10 @@ struct PCITransport: Transport {
     case .legacy(let legacy): available = legacy.vectors
     case .none: available = 0
     }
-    try interrupts.connect(available: available, calls: calls)
+    try interrupts.connect(access, available: available, calls: calls)
     if Log.wanted(.info) { Log.line("pci:").number(interrupts.plan.count).text("vectors connected").send(.info) }
     if interrupts.plan.count == 0 { return }
-    setVectorsAreOn(true)
+    registers.setVectorsAreOn(true)
     switch registers {
     case .modern(let modern): try modern.setConfigVector(0)
     case .legacy(let legacy): try legacy.setConfigVector(0)
@@ -284,15 +266,9 @@ struct PCITransport: Transport {
   }
 
   private mutating func disconnect() {
-    interrupts.disconnect()
+    interrupts.disconnect(access)
     traits.hasInterrupts = false
-    setVectorsAreOn(false)
-  }
-
-  private mutating func setVectorsAreOn(_ on: Bool) {
-    guard case .legacy(var legacy) = registers else { return }
-    legacy.vectorsAreOn = on
-    registers = .legacy(legacy)
+    registers.setVectorsAreOn(false)
   }
 
   func descriptors(pair: Int) -> BusDescriptors {
@@ -300,11 +276,13 @@ struct PCITransport: Transport {
       end: removal.number, change: interrupts.changeDescriptor, sharedInterrupt: interrupts.shared(pair: pair))
   }
 
-  func takeSignals() -> BusSignals { BusSignals(configurationChanged: interrupts.takeChange(causes: takeCauses())) }
+  func takeSignals() -> BusSignals {
+    BusSignals(configurationChanged: interrupts.takeChange(causes: takeCauses(), access))
+  }
 
-  func passInterrupts(pair: Int) { interrupts.pass(pair: pair, causes: takeCauses()) }
+  func passInterrupts(pair: Int) { interrupts.pass(pair: pair, causes: takeCauses(), access) }
 
-  /// Of an interrupt that does not say by its vector what it is about. Reading clears them.
+  /// Reads, and thereby clears, the causes of an interrupt that has no vector to tell.
   private func takeCauses() -> UInt8 {
     if interrupts.line < 0 { return 0 }
     switch registers {

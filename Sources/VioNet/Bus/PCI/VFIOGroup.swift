@@ -1,39 +1,39 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// An IOMMU group in a container: what the functions of one group share. The kernel lets a process open a group once, so
-// that all its ports with functions there use the same; memory that several of them share is mapped once. Each group has
-// a container of its own: functions that the IOMMU can keep apart see nothing of each other's memory.
+// An IOMMU group in a container, which all functions of the group share. A process can open a group only once, so all ports
+// with functions in it use the same VFIOGroup, and memory that several of them share is mapped once. Each group has a
+// container of its own, so that functions which the IOMMU can separate see nothing of each other's memory.
 
 import CLinux
 import Linux
 
-struct VFIOGroup {
+// Safety: system calls read and write local structures whose size they are given; list entries live until they are removed
+// under the table's lock.
+struct VFIOGroup: ~Copyable {
   let number: UInt32
-  private let container: Int32
-  private let file: Int32
-  /// Those that ports have, by PCIAddress.number.
+  private let file: File
+  private let container: File
+  /// The functions that ports use, by PCIAddress.number.
   private var functions = InlineArray<64, UInt32>(repeating: 0)
   private var functionCount = 0
   private var mappings: Cell<VFIOMapping>?
   private var next: Cell<VFIOGroup>?
 
-  /// The group of a function, opened if no port has it yet, and the function's own file.
-  static func take(_ address: PCIAddress) throws(Failure) -> (group: Cell<VFIOGroup>, device: Int32) {
-    let number = try VFIOHold.knownGroup(address)
+  /// Joins the group of a function, and opens the group if no port uses it yet.
+  static func join(_ address: PCIAddress) throws(Failure) -> VFIOMembership {
+    let number = try VFIOAccess.knownGroup(address)
     VFIOGroupTable.shared.value.lock.lock()
     defer { VFIOGroupTable.shared.value.lock.unlock() }
-    var known = find(number)
-    if known == nil { known = try make(number) }
-    guard let group = known else { throw Failure(ENOMEM, "no memory for an IOMMU group") }
+    let group = if let known = find(number) { known } else { try make(number) }
     do throws(Failure) {
-      return (group, try group.value.open(address))
+      try group.value.add(address)
     } catch {
       forgetIfIdle(group)
       throw error
     }
+    return VFIOMembership(group, address)
   }
 
-  /// The port's device file is closed already.
   static func leave(_ group: Cell<VFIOGroup>, _ address: PCIAddress) {
     VFIOGroupTable.shared.value.lock.lock()
     group.value.remove(address.number)
@@ -57,9 +57,7 @@ struct VFIOGroup {
   }
 
   private static func make(_ number: UInt32) throws(Failure) -> Cell<VFIOGroup> {
-    let made = try VFIOGroup(number)
-    guard let cell = Cell.make(made) else {
-      made.close()
+    guard let cell = Cell.make(try VFIOGroup(number)) else {
       throw Failure(ENOMEM, "no memory for an IOMMU group")
     }
     cell.value.next = first
@@ -76,41 +74,40 @@ struct VFIOGroup {
       while let next = before?.value.next, next.value.number != group.value.number { before = next }
       before?.value.next = group.value.next
     }
-    group.value.close()
     group.destroy()
   }
 
   // MARK: One group
 
   private init(_ number: UInt32) throws(Failure) {
-    self.number = number
-    container = try VFIOHold.open(VFIOHold.containers)
-    do throws(Failure) {
-      if sys_ioctl_value(container, SYS_VFIO_GET_API_VERSION, 0) != VFIO_API_VERSION
-        || sys_ioctl_value(container, SYS_VFIO_CHECK_EXTENSION, UInt(VFIO_TYPE1v2_IOMMU)) != 1
-      {
-        throw Failure(ENOTSUP, "this kernel's VFIO has no type 1 IOMMU: modprobe vfio_iommu_type1")
-      }
-      file = try VFIOHold.open(VFIOHold.file(number))
-    } catch {
-      _ = sys_close(container)
-      throw error
+    let container = try VFIOAccess.open(VFIOAccess.containers)
+    if sys_ioctl_value(container.number, SYS_VFIO_GET_API_VERSION, 0) != VFIO_API_VERSION
+      || sys_ioctl_value(container.number, SYS_VFIO_CHECK_EXTENSION, UInt(VFIO_TYPE1v2_IOMMU)) != 1
+    {
+      throw Failure(ENOTSUP, "this kernel's VFIO has no type 1 IOMMU: modprobe vfio_iommu_type1")
     }
-    do throws(Failure) {
-      try join()
-    } catch {
-      close()
-      throw error
+    let file = try VFIOAccess.open(VFIOAccess.file(number))
+    try VFIOGroup.connect(number, file.number, container.number)
+    self.number = number
+    self.file = file
+    self.container = container
+  }
+
+  deinit {
+    var mapping = mappings
+    while let known = mapping {
+      mapping = known.value.next
+      known.destroy()
     }
   }
 
-  /// Group into container, IOMMU on.
-  private func join() throws(Failure) {
+  /// Puts the group into its container and switches the IOMMU on.
+  private static func connect(_ number: UInt32, _ file: Int32, _ container: Int32) throws(Failure) {
     var status = vfio_group_status(argsz: UInt32(MemoryLayout<vfio_group_status>.size), flags: 0)
     _ = try check(unsafe sys_ioctl(file, SYS_VFIO_GROUP_GET_STATUS, &status)) {
       Failure($0, "IOMMU group ").number(number).text(": ").reason($0)
     }
-    if status.flags & UInt32(VFIO_GROUP_FLAGS_VIABLE) == 0 { throw VFIOHold.isShared(number) }
+    if status.flags & UInt32(VFIO_GROUP_FLAGS_VIABLE) == 0 { throw VFIOAccess.isShared(number) }
     var target = container
     _ = try check(unsafe sys_ioctl(file, SYS_VFIO_GROUP_SET_CONTAINER, &target)) {
       Failure($0, "IOMMU group ").number(number).text(" cannot be used: ").reason($0)
@@ -120,29 +117,25 @@ struct VFIOGroup {
     }
   }
 
-  private func close() {
-    var mapping = mappings
-    while let known = mapping {
-      mapping = known.value.next
-      known.destroy()
-    }
-    _ = sys_close(file)
-    _ = sys_close(container)
-  }
-
-  /// A function that a port has is no other port's: the kernel would let it have two masters.
-  private mutating func open(_ address: PCIAddress) throws(Failure) -> Int32 {
+  /// Adds a function. Fails if another port of this process uses it, which the kernel would allow.
+  private mutating func add(_ address: PCIAddress) throws(Failure) {
     for place in 0..<functionCount where functions[place] == address.number {
       throw Failure(EBUSY, "PCI function ").plain(address.name).text(" is another port's of this process")
     }
     if functionCount == functions.count { throw Failure(ENOSPC, "IOMMU group ").number(number).text(" is full") }
-    let device = unsafe address.name.withCString { name in
-      unsafe sys_ioctl(file, SYS_VFIO_GROUP_GET_DEVICE_FD, UnsafeMutableRawPointer(mutating: name))
-    }
-    _ = try check(device) { Failure($0, "PCI function ").plain(address.name).text(" cannot be opened: ").reason($0) }
     functions[functionCount] = address.number
     functionCount += 1
-    return device
+  }
+
+  /// Opens the function's own file.
+  fileprivate func openDevice(_ address: PCIAddress) throws(Failure) -> File {
+    let device = unsafe address.name.withCString { name in
+      unsafe sys_ioctl(file.number, SYS_VFIO_GROUP_GET_DEVICE_FD, UnsafeMutableRawPointer(mutating: name))
+    }
+    return File(
+      owning: try check(device) {
+        Failure($0, "PCI function ").plain(address.name).text(" cannot be opened: ").reason($0)
+      })
   }
 
   private mutating func remove(_ function: UInt32) {
@@ -154,9 +147,36 @@ struct VFIOGroup {
   }
 }
 
-// MARK: The group's view of memory
+/// The place of one function in its group.
+struct VFIOMembership: ~Copyable {
+  private var group: Cell<VFIOGroup>?
+  private let address: PCIAddress
 
-/// A piece of memory in the IOMMU, at its own address.
+  fileprivate init(_ group: Cell<VFIOGroup>, _ address: PCIAddress) {
+    self.group = group
+    self.address = address
+  }
+
+  deinit { if let group { VFIOGroup.leave(group, address) } }
+
+  mutating func leave() {
+    if let group { VFIOGroup.leave(group, address) }
+    group = nil
+  }
+
+  func openDevice() throws(Failure) -> File {
+    guard let group else { throw Failure(ENODEV, "PCI function ").plain(address.name).text(" was let go") }
+    return try group.value.openDevice(address)
+  }
+
+  func map(_ address: UInt64, _ length: UInt64) throws(Failure) { try group?.value.map(address, length) }
+
+  func unmap(_ address: UInt64, _ length: UInt64) { group?.value.unmap(address, length) }
+}
+
+// MARK: Memory
+
+/// A piece of memory that is mapped in the IOMMU at its own address.
 struct VFIOMapping {
   let address: UInt64
   let length: UInt64
@@ -164,8 +184,9 @@ struct VFIOMapping {
   fileprivate(set) var next: Cell<VFIOMapping>?
 }
 
+// Safety: system calls read and write local structures whose size they are given.
 extension VFIOGroup {
-  /// From now on the functions of the group find these bytes at their own address.
+  /// Maps these bytes for the group's functions, at our own address.
   mutating func map(_ address: UInt64, _ length: UInt64) throws(Failure) {
     VFIOGroupTable.shared.value.lock.lock()
     defer { VFIOGroupTable.shared.value.lock.unlock() }
@@ -186,7 +207,7 @@ extension VFIOGroup {
     mappings = made
   }
 
-  /// Takes them away again when the last port has let go of them.
+  /// Unmaps these bytes when the last port that uses them calls this.
   mutating func unmap(_ address: UInt64, _ length: UInt64) {
     VFIOGroupTable.shared.value.lock.lock()
     defer { VFIOGroupTable.shared.value.lock.unlock() }
@@ -197,7 +218,7 @@ extension VFIOGroup {
     request.argsz = UInt32(MemoryLayout<vfio_iommu_type1_dma_unmap>.size)
     request.iova = address
     request.size = length
-    unsafe _ = sys_ioctl(container, SYS_VFIO_IOMMU_UNMAP_DMA, &request)
+    unsafe _ = sys_ioctl(container.number, SYS_VFIO_IOMMU_UNMAP_DMA, &request)
     remove(known)
   }
 
@@ -210,7 +231,7 @@ extension VFIOGroup {
   }
 
   private mutating func remove(_ gone: Cell<VFIOMapping>) {
-    // No two begin at one address.
+    // No two mappings begin at the same address.
     let address = gone.value.address
     if mappings?.value.address == address {
       mappings = gone.value.next
@@ -222,10 +243,10 @@ extension VFIOGroup {
     gone.destroy()
   }
 
-  /// An IOMMU may be as narrow as 39 bits, and has gaps.
+  /// Fails if the IOMMU cannot map the range: it may have as few as 39 address bits, and has gaps.
   private func checkReach(_ address: UInt64, _ length: UInt64) throws(Failure) {
     var end: UInt64 = 0
-    if unsafe vfio_reaches(container, address, address + length - 1, &end) != 0 { return }
+    if unsafe vfio_reaches(container.number, address, address + length - 1, &end) != 0 { return }
     throw Failure(ERANGE, "").number(length).text(" bytes at ").hex(address)
       .text(" are out of reach of this IOMMU, whose addresses end at ").hex(end)
       .text(": map them lower, by a first argument of mmap()")
@@ -238,21 +259,10 @@ extension VFIOGroup {
     request.vaddr = address
     request.iova = address
     request.size = length
-    _ = try check(unsafe sys_ioctl(container, SYS_VFIO_IOMMU_MAP_DMA, &request)) {
+    _ = try check(unsafe sys_ioctl(container.number, SYS_VFIO_IOMMU_MAP_DMA, &request)) {
       let failure = Failure($0, "the IOMMU cannot map ").number(length).text(" bytes at ").hex(address).text(": ")
         .reason($0)
       return $0 == ENOMEM ? failure.lockedMemory() : failure
     }
-  }
-}
-
-extension Failure {
-  /// Adds what there is to do about a limit of locked memory, if there is one.
-  @inline(never)
-  func lockedMemory() -> Failure {
-    let limit = sys_lock_limit()
-    if limit == .max { return self }
-    return text("; this process may lock ").number(limit / 1024)
-      .text(" KiB: ulimit -l unlimited as root, or memlock in /etc/security/limits.conf")
   }
 }

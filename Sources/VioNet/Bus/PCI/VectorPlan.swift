@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Which MSI-X vector announces what. As a rule vector 0 is for changes of the configuration and vector n + 1 for queue n.
-// A function with fewer has its queues share them, a pair's two first: its sender never sleeps, so that whoever waits for
-// its receiver is not woken in vain. With two vectors the configuration still has its own: what waits for a change is
-// seldom what waits for packets, and packets come often. With one all share it, since who is woken in vain merely looks,
-// whereas an event without a vector would never be announced.
+// Which MSI-X vector announces what. Normally vector 0 is for changes of the configuration and vector n + 1 for queue n. If
+// a function has fewer, queues share vectors. The two queues of a pair share first: nobody sleeps on the transmit queue, so
+// that sharing wakes nobody needlessly. With two vectors the configuration still has its own, because packets come often
+// and changes rarely. With one vector everything shares it: a needless wake-up costs little, but an event without a vector
+// would never be announced.
 
 struct VectorPlan {
-  /// Vectors in use, from 0 on; 0 for none.
+  /// Vectors in use, counted from vector 0.
   let count: Int
   private let pairs: Int
 
-  /// More than 128 queue pairs use.
+  /// Vectors for 128 queue pairs and the configuration.
   static let most = 257
 
   init(available: Int, pairs: Int) {
@@ -22,14 +22,14 @@ struct VectorPlan {
 
   static var none: VectorPlan { VectorPlan(available: 0, pairs: 0) }
 
-  /// The vector of a queue of data; nil for another, whose answers are waited for, and if there is none at all.
+  /// The vector of a receive or transmit queue; nil if there is none, and for the control queue, whose answers are polled.
   func vector(queue index: Int) -> Int? {
     if count == 0 || index >= 2 * pairs { return nil }
     if count == 2 * pairs + 1 { return index + 1 }
     return count == 1 ? 0 : 1 + index / 2 % (count - 1)
   }
 
-  /// More than one sleeper may wait for this vector: several receive queues, or one and the watcher of the configuration.
+  /// True if several sleepers may wait for this vector: receive queues, and whoever watches the configuration.
   func isShared(_ vector: Int) -> Bool {
     var sleepers = vector == 0 ? 1 : 0
     for pair in 0..<pairs where self.vector(queue: 2 * pair) == vector { sleepers += 1 }

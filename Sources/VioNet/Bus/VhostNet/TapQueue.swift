@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// One queue of a kernel TAP interface, whose frames carry a virtio-net header: the other end of the kernel's vhost. The
-// interface is made with its first queue and goes with the last, unless it was there before: then it is somebody's, and
-// stays as it was. Nothing here reads or writes a frame; vhost does.
+// One queue of a kernel TAP interface, whose frames carry a virtio-net header. It is the other end of the kernel's vhost,
+// which reads and writes all frames. An interface that did not exist is made with its first queue and goes with the last;
+// one that existed is left as it was.
 
 import CLinux
 import Linux
 
-struct TapQueue {
-  private(set) var file: Descriptor
+// Safety: ioctls and poll() get local values of the size that the request implies; strings end with a zero.
+struct TapQueue: ~Copyable {
+  private(set) var file: File
   private(set) var isAttached = true
 
-  /// What IFNAMSIZ leaves for a name.
+  /// The bytes that IFNAMSIZ leaves for a name.
   static let longestName = 15
 
   static func checkName(_ name: Text) throws(Failure) {
@@ -25,33 +26,31 @@ struct TapQueue {
     unsafe (name.withCString { string in unsafe sys_has_interface(string) } ?? 0) != 0
   }
 
-  /// One queue, the first or one more, of an interface that has one or, `isMany`, several.
-  @inline(never)
-  init(_ name: Text, isMany: Bool) throws(Failure) {
-    file = Descriptor(
-      owning: try check(unsafe sys_open("/dev/net/tun", O_RDWR | O_NONBLOCK, 0)) {
-        Failure($0, "cannot open /dev/net/tun: ").reason($0).text($0 == ENOENT || $0 == ENODEV ? "; modprobe tun" : "")
-      })
-    do throws(Failure) {
-      try take(name, isMany)
-      // The header of virtio 1.0, merged buffers or not (virtio 1.4, 5.1.9).
-      var header: Int32 = 12
-      _ = try check(unsafe sys_ioctl(file.number, SYS_TUNSETVNETHDRSZ, &header)) {
-        Failure($0, "tap ").quoting(name).text(" takes no header of 12 bytes: ").reason($0)
-      }
-      // What waits for the interface is bounded by our rings.
-      var room = Int32.max
-      _ = unsafe sys_ioctl(file.number, SYS_TUNSETSNDBUF, &room)
-    } catch {
-      file.close()
-      throw error
+  init() throws(Failure) {
+    let opened = try check(unsafe sys_open("/dev/net/tun", O_RDWR | O_NONBLOCK, 0)) {
+      Failure($0, "cannot open /dev/net/tun: ").reason($0).text($0 == ENOENT || $0 == ENODEV ? "; modprobe tun" : "")
     }
+    file = File(owning: opened)
   }
 
-  private func take(_ name: Text, _ isMany: Bool) throws(Failure) {
+  /// Becomes a queue of the interface, which has several queues if `isMany`.
+  @inline(never)
+  func take(_ name: Text, isMany: Bool) throws(Failure) {
+    try join(name, isMany)
+    // The header of virtio 1.0 has 12 bytes, with merged buffers and without (virtio 1.4, 5.1.9).
+    var header: Int32 = 12
+    _ = try check(unsafe sys_ioctl(file.number, SYS_TUNSETVNETHDRSZ, &header)) {
+      Failure($0, "tap ").quoting(name).text(" takes no header of 12 bytes: ").reason($0)
+    }
+    // Our rings limit what waits for the interface already.
+    var room = Int32.max
+    _ = unsafe sys_ioctl(file.number, SYS_TUNSETSNDBUF, &room)
+  }
+
+  private func join(_ name: Text, _ isMany: Bool) throws(Failure) {
     var result = request(SYS_TUNSETIFF, name, TapQueue.kind | (isMany ? IFF_MULTI_QUEUE : 0))
     if result != -EINVAL { return try TapQueue.explain(name, result) }
-    // One of the other kind: several queues that were made by somebody serve as one, but not the other way round.
+    // The interface is of the other kind. One made for several queues can serve with one, but not the other way round.
     result = request(SYS_TUNSETIFF, name, TapQueue.kind | (isMany ? 0 : IFF_MULTI_QUEUE))
     if result < 0 { throw Failure(EINVAL, "interface ").quoting(name).text(" exists and is no tap") }
     if isMany {
@@ -85,7 +84,7 @@ struct TapQueue {
 
   // MARK: The interface
 
-  /// Its own address, which is that of the kernel's end.
+  /// Sets the MAC address of the interface, which is that of the kernel's end.
   func setAddress(_ address: UInt64) throws(Failure) {
     var request = unsafe ifreq()
     var address = address
@@ -97,16 +96,16 @@ struct TapQueue {
     }
   }
 
-  /// What the kernel may leave undone in the frames that it gives us; false if it knows no such thing.
+  /// Sets the offloads that the kernel may use in frames for us; false if it does not know one of them.
   func setOffloads(_ offloads: UInt) -> Bool { sys_ioctl_value(file.number, SYS_TUNSETOFFLOAD, offloads) >= 0 }
 
-  /// Whether the kernel sees somebody at our end.
+  /// Sets whether the interface has a carrier.
   func setCarrier(_ on: Bool) {
     var value: Int32 = on ? 1 : 0
     unsafe _ = sys_ioctl(file.number, SYS_TUNSETCARRIER, &value)
   }
 
-  /// Gives the queue its share of the frames, or none.
+  /// Switches the queue's share of the frames on or off.
   mutating func attach(_ on: Bool) throws(Failure) {
     if isAttached == on { return }
     _ = try check(request(SYS_TUNSETQUEUE, Text(""), on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE)) {
@@ -115,10 +114,10 @@ struct TapQueue {
     isAttached = on
   }
 
-  /// Somebody has deleted the interface. Of an attached queue, as is all below.
+  /// True if the interface was deleted. Only an attached queue can tell.
   var isGone: Bool { poll() & POLLERR != 0 }
 
-  /// The interface is "up" in whatever namespace it is: only then it takes frames.
+  /// True if the interface is "up" in its namespace and takes frames. Only an attached queue can tell.
   var isUp: Bool { poll() & POLLOUT != 0 }
 
   private func poll() -> Int32 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// How a port gets its next vhost-user back-end: begin() looks for one, connect() is called when `descriptor` is readable,
-// and what came of the back-end is reported by succeeded() or failed().
+// How a port gets its next vhost-user back-end. begin() starts looking for one, connect() is called when `descriptor` is
+// readable, and then the port says with succeeded() or failed() how it went.
 
 import Linux
 
@@ -10,13 +10,13 @@ struct BackendConnector {
 
   init(_ transport: Cell<VhostUserTransport>) { self.transport = transport }
 
-  /// Back-ends connect to us, instead of our connecting to them.
+  /// True if back-ends connect to us, false if we connect to them.
   var isServer: Bool { transport.value.finder?.isServer ?? false }
 
-  /// Readable when connect() can get on.
-  var descriptor: Int32 { transport.value.finder?.ready.number ?? -1 }
+  /// Readable when connect() can make progress.
+  var descriptor: Int32 { transport.value.finder?.descriptor ?? -1 }
 
-  /// The back-end is gone, or is to go: looks for the next one.
+  /// Closes the connection there is and starts looking for the next back-end.
   func begin() {
     transport.value.disconnect()
     transport.value.finder?.begin()
@@ -25,7 +25,7 @@ struct BackendConnector {
   /// Stops looking.
   func end() { transport.value.finder?.end() }
 
-  /// True if a back-end is there now, and its features are known. Does not wait for one.
+  /// True if a back-end is connected and its features are known. Does not wait for one.
   func connect() throws(Failure) -> Bool {
     guard let socket = transport.value.finder?.step() else { return false }
     do throws(Failure) {
@@ -37,10 +37,10 @@ struct BackendConnector {
     return true
   }
 
-  /// The port is up: the next back-end is looked for without delay again.
+  /// The port is up. When this back-end goes, looking for the next one begins without delay.
   func succeeded() { transport.value.finder?.succeeded() }
 
-  /// The back-end was of no use: it is let go of, and the next one is looked for after a while.
+  /// The back-end was of no use. Closes its connection; the next attempt comes after a growing pause.
   func failed() {
     transport.value.disconnect()
     transport.value.finder?.failed()

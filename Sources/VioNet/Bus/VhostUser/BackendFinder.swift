@@ -1,80 +1,64 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Where a back-end comes from that is not there yet, or no more: as a server we listen for it, as a client we call again
-// and again. Nothing here waits. A connection is not handed over before the back-end has answered the first question of
-// the protocol, so that one which merely listens, or was stopped, holds nobody up.
+// Where the next back-end comes from: a server listens for it, a client tries again and again to connect. No function here
+// waits. A connection is handed over only after the back-end has answered the first question of the protocol, so that one
+// which merely listens, or was stopped, delays nobody.
 
 import CLinux
 import Linux
 import Virtio
 
-struct BackendFinder {
-  /// Milliseconds between two calls on a socket where nobody listens.
+struct BackendFinder: ~Copyable {
+  /// Milliseconds between two attempts on a socket where nobody listens.
   private static let interval: UInt32 = 20
   private static let longestPause: UInt32 = 1000
-  /// Connections to look at in one step.
+  /// The most connections that step() looks at in one call.
   private static let mostCandidates = 16
 
   private var address: sockaddr_un
-  private var listener = Descriptor.none
-  private var file = sys_unix_file()
-  private var timer = Descriptor.none
-  /// Readable when it is time for step().
-  private(set) var ready = Descriptor.none
-  /// Connected, and asked for its features.
-  private var candidate = VhostSocket(adopting: -1)
+  private let listener: Listener
+  private let timer: File
+  private let ready: File
+  /// A connection that was asked for its features.
+  private var candidate: VhostSocket
+  /// When to give up the candidate.
   private var timeout = Deadline(milliseconds: 0)
   private var nextAttempt = Deadline(milliseconds: 0)
-  /// After a back-end that was met in vain, and doubled each time.
+  /// Milliseconds to wait after a back-end that was of no use; doubled each time.
   private var pause = BackendFinder.interval
 
-  var isServer: Bool { listener.isOpen }
+  var isServer: Bool { listener.number >= 0 }
 
-  /// Listens on `path`; its file is made here, and removed by close() if it is there still.
+  /// Readable when it is time for step().
+  var descriptor: Int32 { ready.number }
+
   init(listeningAt address: sockaddr_un, _ path: Text) throws(Failure) {
-    try self.init(callingAt: address)
-    do throws(Failure) {
-      listener = Descriptor(
-        owning: try check(unsafe sys_unix_listen(&self.address, 8, &file)) {
-          Failure($0, "socket ").quoting(path).text(": ").reason($0)
-        })
-      try ready.watch(listener.number)
-    } catch {
-      close()
-      throw error
-    }
+    try self.init(address, try Listener(address, path))
   }
 
-  init(callingAt address: sockaddr_un) throws(Failure) {
+  init(connectingTo address: sockaddr_un) throws(Failure) { try self.init(address, .none) }
+
+  private init(_ address: sockaddr_un, _ listener: consuming Listener) throws(Failure) {
+    let timer = File(owning: try check(sys_timer()) { Failure($0, "cannot make a timer: ").reason($0) })
+    let ready = try File.watcher()
+    try ready.borrowed.watch(timer.number)
+    try ready.borrowed.watch(listener.number)
     self.address = address
-    do throws(Failure) {
-      timer = Descriptor(owning: try check(sys_timer()) { Failure($0, "cannot make a timer: ").reason($0) })
-      ready = try Descriptor.watcher()
-      try ready.watch(timer.number)
-    } catch {
-      close()
-      throw error
-    }
-  }
-
-  mutating func close() {
-    candidate.close()
-    timer.close()
-    ready.close()
-    if !listener.isOpen { return }
-    unsafe sys_unix_remove(&address, &file)
-    listener.close()
+    self.listener = listener
+    self.timer = timer
+    self.ready = ready
+    candidate = .none
   }
 
   // MARK: Finding
 
-  /// A back-end is wanted from now on.
+  /// Starts looking for a back-end.
   mutating func begin() {
     nextAttempt = Deadline(milliseconds: 0)
     if !isServer { setTimer(BackendFinder.interval) }
   }
 
-  /// None is wanted any more: one was met, or the port was stopped.
+  /// Stops looking, because a back-end was found or the port was stopped.
   mutating func end() {
     candidate.close()
     _ = sys_timer_set(timer.number, 0, 0)
@@ -82,7 +66,7 @@ struct BackendFinder {
 
   mutating func succeeded() { pause = BackendFinder.interval }
 
-  /// A back-end came to nothing: a client does not call again at once.
+  /// A back-end was of no use: a client waits before it connects again.
   mutating func failed() {
     pause = min(pause * 2, BackendFinder.longestPause)
     nextAttempt = Deadline(milliseconds: isServer ? 0 : Int(pause))
@@ -91,17 +75,16 @@ struct BackendFinder {
 
   private func setTimer(_ milliseconds: UInt32) { _ = sys_timer_set(timer.number, milliseconds, milliseconds) }
 
-  /// A connection whose answer to GET_FEATURES waits to be read, if there is one now.
+  /// Returns a connection whose answer to GET_FEATURES can be read; nil if there is none yet.
   mutating func step() -> VhostSocket? {
     _ = sys_eventfd_drain(timer.number)
     for _ in 0..<BackendFinder.mostCandidates {
       if !candidate.isOpen && !receive() { return nil }
       if !candidate.isOpen { continue }
       if candidate.hasHungUp() {
-        // It says something; whether that makes sense is seen by whoever reads it.
-        let found = candidate
-        ready.unwatch(found.descriptor)
-        candidate = VhostSocket(adopting: -1)
+        // It has sent something. Whoever reads that checks what it is.
+        ready.borrowed.unwatch(candidate.descriptor)
+        let found = candidate.take()
         end()
         return found
       }
@@ -112,27 +95,62 @@ struct BackendFinder {
     return nil
   }
 
-  /// Finds a candidate and asks it; false if there is none.
+  /// Finds a candidate and asks it for its features; false if there is none.
+  // Safety: a message without payload needs no pointer.
   private mutating func receive() -> Bool {
-    let file = isServer ? sys_accept(listener.number) : connect()
-    if file < 0 { return false }
-    candidate = VhostSocket(adopting: file)
+    let file = isServer ? File(owning: sys_accept(listener.number)) : connect()
+    if !file.isOpen { return false }
+    candidate = VhostSocket(owning: file)
     let asked: Void? = Failure.quietly { () throws(Failure) in
-      try ready.watch(file)
+      try ready.borrowed.watch(candidate.descriptor)
       try unsafe candidate.send(VhostRequest.getFeatures, flags: 0, payload: nil, count: 0)
     }
     if asked == nil { candidate.close() }
-    timeout = Deadline(milliseconds: VhostSocket.patience)
-    setTimer(UInt32(VhostSocket.patience))
+    timeout = Deadline(milliseconds: VhostSocket.timeout)
+    setTimer(UInt32(VhostSocket.timeout))
     return true
   }
 
-  private mutating func connect() -> Int32 {
-    if !nextAttempt.hasPassed { return -1 }
-    let file = sys_unix_socket()
-    if unsafe file >= 0 && sys_unix_connect(file, &address) >= 0 { return file }
-    if file >= 0 { _ = sys_close(file) }
+  // Safety: the address is a complete sockaddr_un.
+  private mutating func connect() -> File {
+    if !nextAttempt.hasPassed { return .none }
+    let file = File(owning: sys_unix_socket())
+    if unsafe file.isOpen && sys_unix_connect(file.number, &address) >= 0 { return file }
     setTimer(BackendFinder.interval)
-    return -1
+    return .none
+  }
+}
+
+/// A listening socket, or none. It makes its file in the file system, and removes that file if it is still there.
+// Safety: the C side reads the address and identifies the file by local copies.
+private struct Listener: ~Copyable {
+  private let socket: File
+  private let address: sockaddr_un
+  private let file: sys_unix_file
+
+  private init(_ socket: consuming File, _ address: sockaddr_un, _ file: sys_unix_file) {
+    self.socket = socket
+    self.address = address
+    self.file = file
+  }
+
+  static var none: Listener { Listener(.none, sockaddr_un(), sys_unix_file()) }
+
+  init(_ address: sockaddr_un, _ path: Text) throws(Failure) {
+    var address = address
+    var file = sys_unix_file()
+    let socket = File(
+      owning: try check(unsafe sys_unix_listen(&address, 8, &file)) {
+        Failure($0, "socket ").quoting(path).text(": ").reason($0)
+      })
+    self.init(socket, address, file)
+  }
+
+  var number: Int32 { socket.number }
+
+  deinit {
+    if !socket.isOpen { return }
+    var (address, file) = (address, file)
+    unsafe sys_unix_remove(&address, &file)
   }
 }

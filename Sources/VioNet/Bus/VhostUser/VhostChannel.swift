@@ -1,25 +1,28 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The channel on which a back-end speaks first (BACKEND_REQ). Of all it may say one thing is heard: that the
-// configuration has changed. The rest is refused. What does not look like a message, or comes with files, ends the
-// channel; nothing that is said is believed, and no more than so many messages are read at a time.
+// The channel on which a back-end sends requests to us (BACKEND_REQ). The only request that we accept says that the
+// configuration has changed; we refuse others. Anything that is not a message, or comes with files, ends the channel. The
+// number of messages read at a time is limited.
 
 import CLinux
 import Linux
 import Virtio
 
-struct VhostChannel {
+// Safety: every read and write stays within `bytes`, whose room is a header and the longest payload accepted.
+struct VhostChannel: ~Copyable {
+  /// The longest payload that is read.
   private static let longest = 64
+  /// The most messages that one serve() reads.
   private static let most = 64
 
-  private(set) var descriptor: Int32 = -1
+  private var file = File.none
   /// The configuration may have changed since this was last set to false.
-  var hasNews = false
+  var configurationChanged = false
   private var bytes = InlineArray<76, UInt8>(repeating: 0)
   private var count = 0
 
-  /// Begins with our end of a pair; returns the back-end's, which blocks as that of any socket.
-  mutating func open() throws(Failure) -> Descriptor {
+  /// Makes a pair of sockets, keeps one end and returns the other for the back-end. That end blocks, as back-ends expect.
+  mutating func open() throws(Failure) -> File {
     var pair = (Int32(-1), Int32(-1))
     let made = unsafe withUnsafeMutableBytes(of: &pair) { bytes in
       guard let base = bytes.baseAddress else { return -EINVAL }
@@ -27,18 +30,20 @@ struct VhostChannel {
     }
     _ = try check(made) { Failure($0, "cannot make a channel for the back-end: ").reason($0) }
     _ = sys_set_blocking(pair.1)
-    close()
-    descriptor = pair.0
-    return Descriptor(owning: pair.1)
+    count = 0
+    file = File(owning: pair.0)
+    return File(owning: pair.1)
   }
 
+  /// Readable when the back-end has sent something; -1 if there is no channel.
+  var descriptor: Int32 { file.number }
+
   mutating func close() {
-    if descriptor >= 0 { _ = sys_close(descriptor) }
-    descriptor = -1
+    file.close()
     count = 0
   }
 
-  /// Reads what there is, and answers.
+  /// Reads and answers the messages there are.
   mutating func serve() {
     var left = VhostChannel.most
     while descriptor >= 0 && left > 0 {
@@ -49,7 +54,7 @@ struct VhostChannel {
       if !read(upTo: VhostMessage.headerBytes + length) { return }
       count = 0
       let isKnown = word(0) == VhostBackendRequest.configChange && length == 0
-      if isKnown { hasNews = true }
+      if isKnown { configurationChanged = true }
       if word(4) & VhostMessage.needReplyFlag != 0 { answer(isKnown ? 0 : 1) }
     }
   }
@@ -58,7 +63,7 @@ struct VhostChannel {
     unsafe withUnsafeBytes(of: bytes) { unsafe $0.loadUnaligned(fromByteOffset: offset, as: UInt32.self) }
   }
 
-  /// False if so many bytes of the message are not here yet, or never will be.
+  /// Reads until `wanted` bytes of the message are here; false if they are not here yet, or the channel has ended.
   private mutating func read(upTo wanted: Int) -> Bool {
     while count < wanted {
       var files: UInt32 = 0
@@ -77,7 +82,7 @@ struct VhostChannel {
     return true
   }
 
-  /// A back-end that does not take its answer has none.
+  /// Answers the last message. A back-end that does not take its answer loses the channel.
   private mutating func answer(_ verdict: UInt64) {
     var message = (word(0), VhostMessage.version | VhostMessage.replyFlag, UInt32(8), UInt32(verdict), UInt32(0))
     if unsafe sys_send(descriptor, &message, 20, nil, 0) != 20 { close() }

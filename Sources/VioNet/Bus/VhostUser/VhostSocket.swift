@@ -1,23 +1,38 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A connection to a vhost-user back-end: whole messages out, whole replies in, each within a deadline. The peer is not
-// trusted: a reply must be the one that was asked for and exactly as long as it says it is; any descriptor that comes
-// with one is closed. After the first error the connection is closed for good.
+// A connection to a vhost-user back-end: sends whole messages and reads whole replies, each within a deadline. The peer is
+// not trusted: a reply must answer the request and have exactly the expected length, and a descriptor that comes with it
+// unasked is closed. The first error closes the connection for good.
 
 import CLinux
 import Linux
 import Virtio
 
+// Safety: messages are copied into and out of local buffers whose size bounds every count; payload pointers are the caller's,
+// with their length.
 @safe
-struct VhostSocket {
-  /// What a back-end may take for one answer; a switch that maps gigabytes of memory needs a while.
-  static let patience = 5000
+struct VhostSocket: ~Copyable {
+  /// Milliseconds that a back-end may take for one answer. A switch that maps gigabytes of memory needs that long.
+  static let timeout = 5000
 
-  private(set) var descriptor: Int32
-  /// The other direction, once the back-end was given it; served whenever something is waited for.
+  private var file: File
+  /// The file that came with the last reply.
+  var received = File.none
+  /// The channel in the other direction, if the back-end has one. Every wait serves it too.
   var channel = VhostChannel()
 
-  init(adopting descriptor: Int32) { self.descriptor = descriptor }
+  init(owning file: consuming File) { self.file = file }
+
+  static var none: VhostSocket { VhostSocket(owning: .none) }
+
+  var descriptor: Int32 { file.number }
+
+  /// Hands over the connection and leaves none here.
+  mutating func take() -> VhostSocket {
+    let taken = consume self
+    self = .none
+    return taken
+  }
 
   static func address(_ path: Text) throws(Failure) -> sockaddr_un {
     var address = sockaddr_un()
@@ -32,37 +47,37 @@ struct VhostSocket {
     let isSocket = unsafe path.withCString { name in unsafe sys_is_socket(name) } ?? -EINVAL
     if isSocket < 0 { throw Failure(0 - isSocket, "no socket ").quoting(path).text(": ").reason(0 - isSocket) }
     if isSocket == 0 { throw Failure(ENOTSOCK, "").quoting(path).text(" is not a socket") }
-    descriptor = try check(sys_unix_socket()) { Failure($0, "cannot make a socket: ").reason($0) }
-    // A back-end whose queue of connections is full says "again".
-    let deadline = Deadline(milliseconds: VhostSocket.patience)
-    var connected = unsafe sys_unix_connect(descriptor, &address)
+    let file = File(owning: try check(sys_unix_socket()) { Failure($0, "cannot make a socket: ").reason($0) })
+    // EAGAIN means that the back-end's queue of connections is full.
+    let deadline = Deadline(milliseconds: VhostSocket.timeout)
+    var connected = unsafe sys_unix_connect(file.number, &address)
     while connected == -EAGAIN && !deadline.hasPassed {
       sys_sleep_microseconds(1000)
-      unsafe connected = sys_unix_connect(descriptor, &address)
+      unsafe connected = sys_unix_connect(file.number, &address)
     }
     if connected < 0 {
-      close()
       throw Failure(0 - connected, "cannot connect to ").quoting(path).text(": ").reason(0 - connected)
         .text(connected == -ECONNREFUSED ? "; is a back-end listening there?" : "")
     }
+    self.file = file
   }
 
-  var isOpen: Bool { descriptor >= 0 }
+  var isOpen: Bool { file.isOpen }
 
   mutating func close() {
-    if descriptor >= 0 { _ = sys_close(descriptor) }
-    descriptor = -1
+    file.close()
+    received.close()
     channel.close()
   }
 
-  /// Has the back-end closed its end, or sent what nobody asked for? Does not wait.
+  /// True if the back-end has closed its end, or has sent something unasked. Does not wait.
   func hasHungUp() -> Bool {
     if !isOpen { return true }
     var request = pollfd(fd: descriptor, events: Int16(POLLIN | POLLRDHUP), revents: 0)
     return unsafe sys_poll(&request, 1, 0) > 0
   }
 
-  /// Sends one request of `count` payload bytes with up to 8 descriptors.
+  /// Sends one request with `count` payload bytes and up to 8 descriptors.
   mutating func send(
     _ request: UInt32, flags: UInt32, payload: UnsafeRawPointer?, count: Int,
     descriptors: UnsafeRawPointer? = nil, descriptorCount: Int = 0
@@ -88,9 +103,9 @@ struct VhostSocket {
     _ bytes: UnsafeRawPointer, _ count: Int, _ descriptors: UnsafeRawPointer?, _ descriptorCount: Int,
     _ request: UInt32
   ) throws(Failure) {
-    // At an earlier message, whose failure was of no interest.
+    // An earlier message may have closed the connection, and its failure was ignored.
     if !isOpen { throw VhostSocket.lost(request, ECONNRESET) }
-    let deadline = Deadline(milliseconds: VhostSocket.patience)
+    let deadline = Deadline(milliseconds: VhostSocket.timeout)
     var sent = 0
     while sent < count {
       // Descriptors go with the first byte of a message.
@@ -107,15 +122,15 @@ struct VhostSocket {
     }
   }
 
-  /// Reads the reply to `request`, which must carry exactly `count` payload bytes, and may carry a file if there is
-  /// `room` for one.
+  /// Reads the reply to `request`, which must have exactly `count` payload bytes. If `takesFile`, a file may come with it and
+  /// becomes `received`.
   mutating func reply(
-    to request: UInt32, into payload: UnsafeMutableRawPointer, count: Int, file room: UnsafeMutablePointer<Int32>? = nil
+    to request: UInt32, into payload: UnsafeMutableRawPointer, count: Int, takesFile: Bool = false
   ) throws(Failure) {
     do throws(Failure) {
-      let deadline = Deadline(milliseconds: VhostSocket.patience)
+      let deadline = Deadline(milliseconds: VhostSocket.timeout)
       var header: (UInt32, UInt32, UInt32) = (0, 0, 0)
-      try unsafe readAll(&header, VhostMessage.headerBytes, deadline, request, room)
+      try unsafe readAll(&header, VhostMessage.headerBytes, deadline, request, takesFile: takesFile)
       if header.0 != request || header.1 != VhostMessage.replyFlag | VhostMessage.version {
         throw Failure(EPROTO, "the back-end answered ").plain(VhostRequest.name(request)).text(" with request ")
           .number(header.0).text(", flags ").hex(UInt64(header.1))
@@ -131,15 +146,15 @@ struct VhostSocket {
   }
 
   private mutating func readAll(
-    _ bytes: UnsafeMutableRawPointer, _ count: Int, _ deadline: Deadline, _ request: UInt32,
-    _ room: UnsafeMutablePointer<Int32>? = nil
+    _ bytes: UnsafeMutableRawPointer, _ count: Int, _ deadline: Deadline, _ request: UInt32, takesFile: Bool = false
   ) throws(Failure) {
     var done = 0
     while done < count {
-      var files: UInt32 = 0
       // A file comes with the first byte.
-      let most: UInt32 = unsafe done == 0 && room != nil ? 1 : 0
-      let result = unsafe sys_receive(descriptor, bytes + done, count - done, room, most, &files)
+      let room: UInt32 = done == 0 && takesFile ? 1 : 0
+      var (number, files) = (Int32(-1), UInt32(0))
+      let result = unsafe sys_receive(descriptor, bytes + done, count - done, &number, room, &files)
+      if files > 0 { received = File(owning: number) }
       if result > 0 {
         done += result
       } else if result == 0 {
@@ -147,7 +162,6 @@ struct VhostSocket {
       } else if result == -Int(EAGAIN) {
         try wait(POLLIN, deadline, request)
       } else if result == -Int(EPROTO) {
-        if let room = unsafe room, files > 0 { unsafe _ = sys_close(room.pointee) }
         throw Failure(EPROTO, "the back-end sent file descriptors nobody asked for, after ")
           .plain(VhostRequest.name(request))
       } else if result != -Int(EINTR) {
@@ -156,7 +170,8 @@ struct VhostSocket {
     }
   }
 
-  /// A back-end that wants an answer of ours first gets it (VHU-40); one that asks without end runs out of time.
+  /// Waits for the socket. Serves the channel meanwhile, since a back-end may need our answer before it sends its own; the
+  /// deadline ends the wait for one that asks without end.
   private mutating func wait(_ events: Int32, _ deadline: Deadline, _ request: UInt32) throws(Failure) {
     let left = deadline.remaining
     var both = (
@@ -171,12 +186,12 @@ struct VhostSocket {
     if both.1.revents != 0 { channel.serve() }
     if ready == 0 {
       throw Failure(ETIMEDOUT, "the back-end did not answer ").plain(VhostRequest.name(request)).text(" within ")
-        .number(VhostSocket.patience / 1000).text(" s")
+        .number(VhostSocket.timeout / 1000).text(" s")
     }
   }
 
   private static func lost(_ request: UInt32, _ code: Int32) -> Failure {
-    // A closed socket shows as EPIPE when sending and as an end when reading: one thing to the caller.
+    // A closed connection is EPIPE when sending and an end when reading; callers see one error.
     if code == EPIPE || code == ECONNRESET {
       return Failure(ECONNRESET, "the back-end closed the connection at ").plain(VhostRequest.name(request))
     }

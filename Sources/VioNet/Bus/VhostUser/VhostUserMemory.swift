@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What a vhost-user back-end is given beside its rings: memory, all at once or piece by piece; a buffer for its own notes
-// on what it has in hand; descriptors by which it calls us.
+// What a vhost-user back-end gets apart from its rings: memory, in one message or region by region; a buffer for its record
+// of packets in flight; and the channel for its own requests.
 
 import CLinux
 import Linux
 import Virtio
 
+// Safety: messages point at local tables whose room covers the count that is sent.
 extension VhostUserTransport {
-  /// What every back-end takes.
+  /// The regions that every back-end takes.
   static let fewestRegions = 8
 
-  /// Tells the back-end which memory it may use: our addresses serve as its guest addresses.
+  /// Gives the back-end the memory that it may use. Our own addresses serve as guest addresses.
   mutating func share(_ regions: SharedRegions) throws(Failure) {
     if has(ProtocolFeature.memorySlots) {
       try forgetMemory()
@@ -37,7 +38,7 @@ extension VhostUserTransport {
     try unsafe tell(VhostRequest.setMemoryTable, &table, 8 + regions.count * 32, &files, regions.count)
   }
 
-  /// Takes every slot back, before its memory goes.
+  /// Takes back all regions that were given one by one, before their memory goes.
   mutating func forgetMemory() throws(Failure) {
     let old = shared
     shared = SharedRegions()
@@ -51,39 +52,38 @@ extension VhostUserTransport {
     try unsafe tell(request, &slot, 40, &file, file < 0 ? 0 : 1)
   }
 
-  /// Where the back-end notes which buffers it has in hand. The rings are made anew whenever a back-end comes, from our own
-  /// record of what the last one had, so that its notes end with it: it gets a fresh buffer, of its own making, which is
-  /// never looked at. It has to know its rings by then (VHU-06).
+  /// Gives the back-end a buffer for its record of packets in flight (vhost-user, "Inflight I/O tracking"). We never read it:
+  /// each back-end gets fresh rings that are filled from our own record. The back-end must know the rings' call descriptors
+  /// first, since some size the buffer by them.
   mutating func prepareInflight(_ calls: Table<Int32>, size: UInt16) throws(Failure) {
     if !has(ProtocolFeature.inflight) { return }
     for index in 0..<calls.count { try tellFile(VhostRequest.setVringCall, UInt32(index), calls[index]) }
     var area = (UInt64(0), UInt64(0), UInt32(calls.count) | UInt32(size) << 16, UInt32(0))
-    var file: Int32 = -1
-    defer { if file >= 0 { _ = sys_close(file) } }
     note(VhostRequest.getInflightFile, UInt64(calls.count), UInt64(size))
     try unsafe socket.send(VhostRequest.getInflightFile, flags: 0, payload: &area, count: 24)
-    try unsafe socket.reply(to: VhostRequest.getInflightFile, into: &area, count: 24, file: &file)
-    // None is needed, or none could be made.
-    if area.0 == 0 || file < 0 { return }
+    try unsafe socket.reply(to: VhostRequest.getInflightFile, into: &area, count: 24, takesFile: true)
+    let file = File(owning: socket.received.take())
+    // The back-end needs no buffer, or could not make one.
+    if area.0 == 0 || !file.isOpen { return }
+    var number = file.number
     note(VhostRequest.setInflightFile, area.0, area.1)
     area.2 = UInt32(calls.count) | UInt32(size) << 16
-    try unsafe tell(VhostRequest.setInflightFile, &area, 24, &file, 1)
+    try unsafe tell(VhostRequest.setInflightFile, &area, 24, &number, 1)
   }
 
-  // MARK: What it calls us by
+  // MARK: The back-end's requests
 
   mutating func openChannel() throws(Failure) {
-    var theirs = try socket.channel.open()
-    defer { theirs.close() }
+    let theirs = try socket.channel.open()
     var file = theirs.number
     note(VhostRequest.setBackendRequestFile, 0)
     try unsafe tell(VhostRequest.setBackendRequestFile, nil, 0, &file, 1)
   }
 
-  /// True if the back-end said that its configuration has changed.
+  /// True if the back-end has said that its configuration changed.
   mutating func takeChange() -> Bool {
     socket.channel.serve()
-    defer { socket.channel.hasNews = false }
-    return socket.channel.hasNews
+    defer { socket.channel.configurationChanged = false }
+    return socket.channel.configurationChanged
   }
 }

@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A device behind a vhost-user socket: the bus verbs as messages. With REPLY_ACK every change of state is acknowledged;
-// without it a GET_FEATURES serves as a barrier where the order matters. With STATUS the back-end sees the virtio
-// status; without it the status is kept here and only we read it.
+// A device behind a vhost-user socket: each verb is a message. If the back-end has REPLY_ACK, it acknowledges every change of
+// state; otherwise a GET_FEATURES serves as a barrier where the order matters. If it has STATUS, it sees the device status;
+// otherwise the status is kept here.
 
 import CLinux
 import Linux
 import Virtio
 
-struct VhostUserTransport: VhostRings, Transport {
+// Safety: messages point at local values of the length that is sent; configuration is copied for `count` bytes at most 64.
+struct VhostUserTransport: VhostRings, Transport, ~Copyable {
   static let log: StaticString = "vhost-user"
+  /// Protocol features that are agreed on when offered.
+  private static let wantedProtocol =
+    ProtocolFeature.multiqueue | ProtocolFeature.announce | ProtocolFeature.replyAcknowledge | ProtocolFeature.mtu
+    | ProtocolFeature.backendRequests | ProtocolFeature.config | ProtocolFeature.inflight | ProtocolFeature.resetDevice
+    | ProtocolFeature.memorySlots | ProtocolFeature.status
 
-  var socket = VhostSocket(adopting: -1)
+  var socket: VhostSocket
   /// Where the next back-end comes from, if one is expected.
   var finder: BackendFinder?
-  /// The socket that a back-end was found at, for finding the next one.
+  /// The socket to which we connected, for finding the next back-end there.
   private var address: sockaddr_un?
   private var known = BusTraits()
   /// What the back-end offers, bit 30 included.
@@ -22,41 +28,42 @@ struct VhostUserTransport: VhostRings, Transport {
   private(set) var protocolFeatures: UInt64 = 0
   private var localStatus: UInt8 = 0
   var shared = SharedRegions()
-  /// By this the back-end says that a ring is of no use to it.
-  private var errors = Descriptor.none
+  /// Readable when the back-end cannot use a ring.
+  private var errors = File.none
 
   /// Connects to a back-end, or listens until one connects.
   static func open(_ request: inout OpenRequest) throws(Failure) -> Bus {
     let path = request.address.target
     let address = try VhostSocket.address(path)
-    if request.listens { return try Bus(VhostUserTransport(BackendFinder(listeningAt: address, path))) }
-    var transport = try VhostUserTransport(VhostSocket(address, path))
-    transport.address = address
+    var transport = VhostUserTransport()
+    if request.listens {
+      transport.finder = try BackendFinder(listeningAt: address, path)
+    } else {
+      transport.address = address
+      try transport.connect(VhostSocket(address, path), wasAsked: false)
+    }
     return try Bus(transport)
   }
 
-  /// Uses the connection to a device in this process, which does not come again.
+  /// Uses a connection to a device in this process, which cannot be connected again.
   static func adopt(_ request: inout OpenRequest) throws(Failure) -> Bus {
     if !request.socket.isOpen { throw Failure(ECONNRESET, "the port's device is gone") }
-    return try Bus(VhostUserTransport(VhostSocket(adopting: request.socket.take())))
+    var transport = VhostUserTransport()
+    try transport.connect(VhostSocket(owning: File(owning: request.socket.take())), wasAsked: false)
+    return try Bus(transport)
   }
 
-  private init(_ socket: VhostSocket) throws(Failure) { try connect(socket, wasAsked: false) }
-
-  /// Without a back-end: it will come.
-  private init(_ finder: BackendFinder) {
-    self.finder = finder
+  private init() {
+    socket = .none
     known.sharesMemoryByFile = true
   }
 
-  /// Meets a back-end: its features, its owner, its protocol features, its queues (VHU-02's order). It may have been
-  /// asked for its features already.
-  mutating func connect(_ socket: VhostSocket, wasAsked: Bool) throws(Failure) {
-    self.socket.close()
+  /// Agrees with a back-end on the protocol: features, owner, protocol features, queues, in the order that back-ends expect.
+  /// `wasAsked`: GET_FEATURES was sent already.
+  mutating func connect(_ socket: consuming VhostSocket, wasAsked: Bool) throws(Failure) {
     self.socket = socket
     protocolFeatures = 0
     localStatus = 0
-    known.sharesMemoryByFile = true
     known.maximumQueuePairs = 1
     known.maximumRegions = VhostUserTransport.fewestRegions
     known.configLength = 0
@@ -72,21 +79,15 @@ struct VhostUserTransport: VhostRings, Transport {
     }
   }
 
-  /// Protocol features that are asked for when offered.
-  private static let wanted =
-    ProtocolFeature.multiqueue | ProtocolFeature.announce | ProtocolFeature.replyAcknowledge | ProtocolFeature.mtu
-    | ProtocolFeature.backendRequests | ProtocolFeature.config | ProtocolFeature.inflight | ProtocolFeature.resetDevice
-    | ProtocolFeature.memorySlots | ProtocolFeature.status
-
   private mutating func agreeOnProtocol() throws(Failure) {
     let theirs = try askNumber(VhostRequest.getProtocolFeatures)
-    let agreed = theirs & VhostUserTransport.wanted
+    let agreed = theirs & VhostUserTransport.wantedProtocol
     try tell(VhostRequest.setProtocolFeatures, number: agreed)
     protocolFeatures = agreed
     // Only a back-end with CONFIG has a configuration that can be read.
     known.configLength = has(ProtocolFeature.config) ? 64 : 0
     if has(ProtocolFeature.multiqueue) {
-      // Some count pairs, some rings; nobody has none. More than we can use is of no interest.
+      // Back-ends count pairs, and some count rings, but all have one. We use no more than 128.
       let count = try askNumber(VhostRequest.getQueueNumber)
       if count == 0 { throw Failure(EPROTO, "the back-end says it has no queues") }
       known.maximumQueuePairs = UInt16(min(count, 128))
@@ -105,7 +106,6 @@ struct VhostUserTransport: VhostRings, Transport {
 
   mutating func close() {
     disconnect()
-    finder?.close()
     finder = nil
     errors.close()
   }
@@ -114,7 +114,7 @@ struct VhostUserTransport: VhostRings, Transport {
 
   var traits: BusTraits {
     var traits = known
-    // How many the next one takes is not known before it has come.
+    // How many regions the next back-end takes is unknown before it comes.
     if !socket.isOpen { traits.maximumRegions = SharedRegions.room }
     return traits
   }
@@ -122,7 +122,7 @@ struct VhostUserTransport: VhostRings, Transport {
   var isGone: Bool { socket.hasHungUp() }
 
   mutating func accept(_ features: UInt64, above: UInt64) throws(Failure) {
-    // Bit 30 is echoed: without it rings would start enabled.
+    // Bit 30 is sent back, since rings would start enabled without it.
     try tell(VhostRequest.setFeatures, number: features | backendFeatures & Feature.protocolFeatures)
   }
 
@@ -137,13 +137,13 @@ struct VhostUserTransport: VhostRings, Transport {
     if has(ProtocolFeature.status) {
       try tell(VhostRequest.setStatus, number: UInt64(status))
     } else {
-      // Not a message, but a step all the same.
+      // No message is sent, but the step belongs in the log.
       RegisterLog.write(VhostUserTransport.log, Text("device_status"), UInt64(status))
       if status == 0 && wasUsed && has(ProtocolFeature.resetDevice) { try tell(VhostRequest.resetDevice) }
     }
   }
 
-  /// Copies `count` bytes of config space from `offset` to `target`.
+  /// Copies `count` bytes of the configuration from `offset` to `target`.
   mutating func readConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) throws(Failure) {
     var message = InlineArray<76, UInt8>(repeating: 0)
     var failure: Failure?
@@ -178,31 +178,31 @@ struct VhostUserTransport: VhostRings, Transport {
   }
 
   mutating func connectSignals(_ calls: Table<Int32>, largestRing: UInt16) throws(Failure) {
-    if !errors.isOpen { errors = try Descriptor.event() }
+    if !errors.isOpen { errors = try File.event() }
     _ = sys_eventfd_drain(errors.number)
     try prepareInflight(calls, size: largestRing)
   }
 
   mutating func setUp(_ ring: RingSetUp) throws(Failure) -> Notifier {
-    try setUp(ring, as: UInt32(ring.index), errors: errors)
+    try setUp(ring, as: UInt32(ring.index), errors: errors.number)
     return .event(ring.kick)
   }
 
   mutating func resetQueue(_ index: UInt16, isPacked: Bool) throws(Failure) {
     try enable(index, false)
     try stop(index)
-    // A back-end may compare the next size with the position that the ring had.
+    // The ring's position goes back to its start, since a back-end may compare it with the next size.
     try begin(UInt32(index), isPacked: isPacked)
   }
 
-  /// A back-end that does not answer is cut off. It may still write to packet data, as it always could, but to no ring
-  /// that is used again, since every start makes new ones.
+  /// Stops all rings. A back-end that does not answer is disconnected: it can still spoil packet data, as it always could,
+  /// but no ring that is used again, since every start makes new ones.
   mutating func quiesce(_ rings: UInt16, control: UInt16?) -> Bool {
     if Failure.quietly({ () throws(Failure) in try stopAll(rings, control) }) == nil { disconnect() }
     return true
   }
 
-  /// Only the answers to "stop" tell that a ring was let go of; a back-end that refuses the rest still gives those.
+  /// Only the answers to GET_VRING_BASE confirm that the back-end has let go of a ring, so only their failure counts.
   private mutating func stopAll(_ rings: UInt16, _ control: UInt16?) throws(Failure) {
     if let control { Failure.quietly { () throws(Failure) in try stop(control) } }
     if rings == 0 { return }
@@ -212,13 +212,13 @@ struct VhostUserTransport: VhostRings, Transport {
     Failure.quietly { () throws(Failure) in try forgetMemory() }
   }
 
-  /// A back-end that wants another size of packets has said so itself.
+  /// Tells the MTU to a back-end that wants to know. An answer is of no interest, since the back-end offered its own MTU.
   mutating func tell(mtu: UInt16) {
     if !has(ProtocolFeature.mtu) { return }
     Failure.quietly { () throws(Failure) in try tell(VhostRequest.setMTU, number: UInt64(mtu)) }
   }
 
-  /// The network is to hear where this address is now.
+  /// Asks the back-end to tell the network where this address is now.
   mutating func announce(_ address: UInt64) {
     if !has(ProtocolFeature.announce) { return }
     Failure.quietly { () throws(Failure) in try tell(VhostRequest.sendRARP, number: address) }
@@ -230,10 +230,10 @@ struct VhostUserTransport: VhostRings, Transport {
 
   mutating func makeConnector() throws(Failure) {
     if finder != nil { return }
-    if let address { finder = try BackendFinder(callingAt: address) }
+    if let address { finder = try BackendFinder(connectingTo: address) }
   }
 
-  /// Stops a ring; when the answer is here the back-end has let go of it.
+  /// Stops a ring. When the answer is here, the back-end has let go of it.
   @inline(never)
   private mutating func stop(_ index: UInt16) throws(Failure) {
     var state = (UInt32(index), UInt32(0))
@@ -242,75 +242,7 @@ struct VhostUserTransport: VhostRings, Transport {
     if state.0 != UInt32(index) {
       throw Failure(EPROTO, "the back-end stopped ring ").number(state.0).text(" instead of ").number(index)
     }
-    RegisterLog.read(VhostUserTransport.log, VhostRequest.name(VhostRequest.getVringBase), UInt64(index), UInt64(state.1))
-  }
-
-  // MARK: Messages
-
-  @inline(never)
-  mutating func askNumber(_ request: UInt32) throws(Failure) -> UInt64 {
-    try unsafe socket.send(request, flags: 0, payload: nil, count: 0)
-    return try answerNumber(request)
-  }
-
-  private mutating func answerNumber(_ request: UInt32) throws(Failure) -> UInt64 {
-    var answer: UInt64 = 0
-    try unsafe socket.reply(to: request, into: &answer, count: 8)
-    RegisterLog.read(VhostUserTransport.log, VhostRequest.name(request), answer)
-    return answer
-  }
-
-  mutating func barrier() throws(Failure) { _ = try askNumber(VhostRequest.getFeatures) }
-
-  @inline(never)
-  mutating func tell(_ request: UInt32, number: UInt64) throws(Failure) {
-    var number = number
-    note(request, number)
-    try unsafe tell(request, &number, 8)
-  }
-
-  mutating func tell(_ request: UInt32) throws(Failure) {
-    note(request, 0)
-    try unsafe tell(request, nil, 0)
-  }
-
-  /// Something about one ring that is a number.
-  @inline(never)
-  mutating func tell(_ request: UInt32, _ index: UInt32, _ number: UInt32) throws(Failure) {
-    var state = (index, number)
-    note(request, UInt64(index), UInt64(number))
-    try unsafe tell(request, &state, 8)
-  }
-
-  @inline(never)
-  mutating func tellFile(_ request: UInt32, _ index: UInt32, _ file: Int32) throws(Failure) {
-    var number = UInt64(index)
-    var file = file
-    note(request, number)
-    try unsafe tell(request, &number, 8, &file, 1)
-  }
-
-  mutating func tellAddresses(_ addresses: inout RingAddresses) throws(Failure) {
-    note(VhostRequest.setVringAddress, addresses.0, addresses.1)
-    try unsafe tell(VhostRequest.setVringAddress, &addresses, 40)
-  }
-
-  func note(_ request: UInt32, _ number: UInt64, _ second: UInt64? = nil) {
-    RegisterLog.write(VhostUserTransport.log, VhostRequest.name(request), number, second)
-  }
-
-  /// A change of state: sent, and acknowledged where the back-end can.
-  mutating func tell(
-    _ request: UInt32, _ payload: UnsafeRawPointer?, _ count: Int, _ files: UnsafeRawPointer? = nil,
-    _ fileCount: Int = 0
-  ) throws(Failure) {
-    let acknowledged = has(ProtocolFeature.replyAcknowledge)
-    try unsafe socket.send(
-      request, flags: acknowledged ? VhostMessage.needReplyFlag : 0, payload: payload, count: count,
-      descriptors: files, descriptorCount: fileCount)
-    if !acknowledged { return }
-    var answer: UInt64 = 0
-    try unsafe socket.reply(to: request, into: &answer, count: 8)
-    if answer != 0 { throw Failure(EPROTO, "the back-end refused ").plain(VhostRequest.name(request)) }
+    RegisterLog.read(
+      VhostUserTransport.log, VhostRequest.name(VhostRequest.getVringBase), UInt64(index), UInt64(state.1))
   }
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The vDPA devices of this machine that have a /dev/vhost-vdpa-N, in the order of N. What kind of device each is cannot be
-// seen from outside: opening it is the way to ask, and would reset it.
+// The vDPA devices of this machine that have a /dev/vhost-vdpa-N, in the order of N. Their kind is unknown: only an opened
+// device says it, and opening would reset the device.
 
 import CLinux
 import CVionet
 import Linux
 
+// Safety: names are strings that end with a zero.
 package struct VDPADevices {
   private static let prefix: StaticString = "vhost-vdpa-"
   private static let most = 64
@@ -17,7 +18,7 @@ package struct VDPADevices {
   package init() {
     let bus = Path("/sys/bus/vdpa/devices")
     _ = Folder.first(bus) { device in
-      // The character device's folder is in that of the device whose it is.
+      // The character device has a folder in the folder of its vDPA device.
       _ = Folder.first(bus.adding("/").adding(device)) { name in
         let (head, number) = VDPADevices.split(name)
         if head, let number = number.unsignedNumber { insert(UInt32(clamping: number)) }
@@ -54,8 +55,9 @@ package struct VDPADevices {
   }
 }
 
+// Safety: names and sentences are strings that end with a zero.
 extension PCIDevices {
-  /// Why a character device cannot be opened.
+  /// Writes why a character device cannot be opened.
   fileprivate static func fill<Room>(_ room: inout Room, because code: Int32, _ path: Path) {
     var reason = Path("")
     Failure.keepingSentence {

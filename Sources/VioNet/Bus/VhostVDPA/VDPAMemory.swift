@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What a vDPA device may touch, told in messages to the kernel (IOTLB), which pins the pages: our own addresses. Rings,
-// and the pool that is shared by default, are made where the device can be given them. All is taken back after each
-// reset, since a parent driver may forget then what the kernel remembers.
+// The memory that a vDPA device may use, at our own addresses. IOTLB messages tell the kernel, which pins the pages. Rings
+// and the default pool are made at addresses that the device can be given. All memory is taken back after each reset,
+// because the device's driver in the kernel may forget then what vhost-vdpa remembers.
 
 import CLinux
 import Linux
 
 struct VDPAMemory {
-  /// The address space of packets, in which all queues begin, and that of a control queue.
+  // The address space of packets, which all queues use at first, and that of a control queue.
   private static let ofPackets: UInt32 = 0
   static let ofControl: UInt32 = 1
 
   private let file: Int32
-  /// Several messages count as one change.
+  /// The kernel can take several messages as one change.
   var isBatched = false
   /// The addresses that the device can be given.
   var range = AddressRange()
@@ -26,7 +26,7 @@ struct VDPAMemory {
     forget()
     var total: UInt64 = 0
     for index in 0..<regions.count {
-      try checkReach(regions[index])
+      try checkRange(regions[index])
       total += regions[index].length
     }
     begin(VDPAMemory.ofPackets)
@@ -43,7 +43,7 @@ struct VDPAMemory {
     end(VDPAMemory.ofPackets)
   }
 
-  private func checkReach(_ region: SharedRegion) throws(Failure) {
+  private func checkRange(_ region: SharedRegion) throws(Failure) {
     if range.has(region) { return }
     throw Failure(ERANGE, "memory at ").hex(region.address).text(" is out of reach of this device, which can be given ")
       .hex(range.first).text(" to ").hex(range.last).text(": mmap() a pool's memory there")
@@ -59,11 +59,11 @@ struct VDPAMemory {
     for index in 0..<shared.count { _ = tell(VHOST_IOTLB_INVALIDATE, VDPAMemory.ofPackets, shared[index]) }
     if shared.count > 0 { end(VDPAMemory.ofPackets) }
     if control.length > 0 { _ = tell(VHOST_IOTLB_INVALIDATE, VDPAMemory.ofControl, control) }
-    isLost()
+    wasClosed()
   }
 
-  /// The device was let go, and all with it.
-  mutating func isLost() {
+  /// The device was closed, and its memory went with it.
+  mutating func wasClosed() {
     shared = SharedRegions()
     control = SharedRegion()
   }
@@ -74,8 +74,8 @@ struct VDPAMemory {
 
   private func end(_ space: UInt32) { if isBatched { _ = tell(VHOST_IOTLB_BATCH_END, space, SharedRegion()) } }
 
-  /// The kernel gives no reason. The two that there are by experience: the limit of locked memory, of which `total` bytes are
-  /// wanted, and the pieces that lie together in physical memory, of which it notes 2048.
+  /// Maps a region. The kernel gives no reason for a failure. Two are known: the limit of locked memory, of which `total`
+  /// bytes are needed, and the number of pieces in physical memory, of which it can note 2048.
   private func map(_ space: UInt32, _ region: SharedRegion, of total: UInt64) throws(Failure) {
     if tell(VHOST_IOTLB_UPDATE, space, region) >= 0 { return }
     let failure = Failure(ENOMEM, "vhost-vdpa: the kernel does not give the device ").number(region.length)

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A vDPA device behind /dev/vhost-vdpa-*: a virtio device in all respects, with a status, a configuration and a control
-// queue of its own, to which the kernel passes what we say. It sees memory by the addresses that it was given in messages,
-// which are our own, on condition that they lie in the range it can be given. Where it offers address spaces, those of its
-// control queue are apart from those of packets.
+// A vDPA device behind /dev/vhost-vdpa-*: a whole virtio device with a status, a configuration and a control queue, to which
+// the kernel passes our requests. It sees memory at our own addresses, which must lie in the range that it can be given. If
+// it has address spaces, its control queue gets one of its own.
 
 import CLinux
 import Linux
 import Virtio
 
-struct VhostVDPATransport: Transport {
+// Safety: requests get local values of the size that they imply; configuration goes to the caller's buffer of `count` bytes.
+struct VhostVDPATransport: Transport, ~Copyable {
   private enum Call {
     static let deviceID = VhostCall(SYS_VDPA_GET_DEVICE_ID, "GET_DEVICE_ID")
     static let backendFeatures = VhostCall(SYS_VHOST_GET_BACKEND_FEATURES, "GET_BACKEND_FEATURES")
@@ -26,38 +26,35 @@ struct VhostVDPATransport: Transport {
     static let suspend = VhostCall(SYS_VDPA_SUSPEND, "SUSPEND")
   }
 
-  /// Of the kernel's side (VHOST_BACKEND_F_*), by number.
+  // Features of the kernel's side (VHOST_BACKEND_F_*).
   private static let messages: UInt64 = 1 << UInt64(VHOST_BACKEND_F_IOTLB_MSG_V2)
   private static let batches: UInt64 = 1 << UInt64(VHOST_BACKEND_F_IOTLB_BATCH)
   private static let spaces: UInt64 = 1 << UInt64(VHOST_BACKEND_F_IOTLB_ASID)
   private static let suspends: UInt64 = 1 << UInt64(VHOST_BACKEND_F_SUSPEND)
-  /// vhost has no words for them.
-  private static let unspeakable: UInt64 =
-    Feature.ringReset | Feature.notificationData
+  /// Features that vhost cannot carry.
+  private static let notCarriedByVhost: UInt64 = Feature.ringReset | Feature.notificationData
 
   private var device: VhostDevice
   private var agreed: UInt64 = 0
   private(set) var traits = BusTraits()
   private var memory: VDPAMemory
-  /// Readable on a change of the configuration; as long as the device is open.
-  private(set) var changes = Descriptor.none
+  /// Readable when the configuration changes, as long as the device is open.
+  private var changes = File.none
 
   static func open(_ request: inout OpenRequest) throws(Failure) -> Bus {
-    try Bus(VhostVDPATransport(request.address.target))
+    let path = request.address.target
+    var transport = VhostVDPATransport(try VhostDevice(path, kind: "vhost-vdpa"))
+    try transport.agree(path)
+    return try Bus(transport)
   }
 
-  private init(_ path: Text) throws(Failure) {
-    device = try VhostDevice(path, kind: "vhost-vdpa")
+  private init(_ device: consuming VhostDevice) {
     memory = VDPAMemory(device.file.number)
-    do throws(Failure) {
-      try meet(path)
-    } catch {
-      close()
-      throw error
-    }
+    self.device = device
   }
 
-  private mutating func meet(_ path: Text) throws(Failure) {
+  /// Checks the kind of the device, and agrees with the kernel on how it is controlled.
+  private mutating func agree(_ path: Text) throws(Failure) {
     let kind = try word(Call.deviceID)
     if kind != UInt32(VIRTIO_ID_NET) {
       throw Failure(ENODEV, "").quoting(path).text(" is a virtio device of kind ").number(kind)
@@ -76,7 +73,7 @@ struct VhostVDPATransport: Transport {
     try unsafe device.tell(Call.range, &memory.range)
     traits.addressRange = memory.range
     readOffered()
-    changes = try Descriptor.event()
+    changes = try File.event()
     var file = changes.number
     try unsafe device.write(Call.configCall, &file, 0)
   }
@@ -89,21 +86,21 @@ struct VhostVDPATransport: Transport {
     return value
   }
 
-  /// The kernel resets the device, and takes its memory from it.
+  /// Closes the device. The kernel resets it and takes its memory away.
   mutating func close() {
     device.close()
     changes.close()
-    memory.isLost()
+    memory.wasClosed()
   }
 
-  // MARK: The bus verbs
+  // MARK: Verbs
 
   mutating func readOffered() {
     let bits = Failure.quietly { () throws(Failure) in try device.number(VhostCall(VhostRequest.getFeatures)) }
-    traits.offered = (bits ?? 0) & ~VhostVDPATransport.unspeakable
+    traits.offered = (bits ?? 0) & ~VhostVDPATransport.notCarriedByVhost
   }
 
-  /// A device behind which there is nothing any more reads as all ones.
+  /// True if the status cannot be read, or reads as all ones.
   var isGone: Bool {
     var value: UInt8 = 0xff
     return unsafe device.ask(VhostCall(VhostRequest.getStatus), &value) < 0 || value == 0xff
@@ -126,7 +123,7 @@ struct VhostVDPATransport: Transport {
     try device.tell(VhostCall(VhostRequest.setFeatures), number: features)
   }
 
-  /// The kernel reads fields of several bytes in one piece, whatever the device does meanwhile (virtio 1.4, 2.5.3).
+  /// Reads the configuration. The kernel makes sure that fields of several bytes are consistent (virtio 1.4, 2.5.3).
   func readConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) throws(Failure) {
     _ = try check(unsafe vdpa_read_config(device.file.number, UInt32(offset), target, UInt32(count))) {
       device.refused(Call.config, $0)
@@ -145,20 +142,20 @@ struct VhostVDPATransport: Transport {
     return min(wanted, most)
   }
 
-  /// One that is enabled before DRIVER_OK runs from there on.
+  /// Describes and enables a ring, which runs from DRIVER_OK on.
   mutating func setUp(_ ring: RingSetUp) throws(Failure) -> Notifier {
-    try device.setUp(ring, as: UInt32(ring.index), errors: .none)
+    try device.setUp(ring, as: UInt32(ring.index), errors: -1)
     try device.tell(VhostRequest.setVringEnable, UInt32(ring.index), 1)
     return .event(ring.kick)
   }
 
-  /// What it has in hand it finishes; the reset that follows would cut it short.
+  /// Lets the device finish what it has begun, which the reset that follows would cut short.
   private func suspend() {
     if agreed & VhostVDPATransport.suspends == 0 { return }
     Failure.quietly { () throws(Failure) in try unsafe device.write(Call.suspend, nil, 0) }
   }
 
-  /// Closing the device makes the kernel reset it, if nothing else does.
+  /// Resets the device. If that fails the device is closed, which makes the kernel reset it.
   mutating func quiesce(_ rings: UInt16, control: UInt16?) -> Bool {
     suspend()
     let isReset = Failure.quietly { () throws(Failure) in try reset() } != nil
@@ -174,9 +171,11 @@ struct VhostVDPATransport: Transport {
 
   mutating func share(_ regions: SharedRegions) throws(Failure) { try memory.share(regions) }
 
-  /// Lets queue `index`, the control queue, see this part of the memory and no other, if the device can tell queues apart.
+  /// Lets the control queue reach this part of the memory only, if the device has an address space to spare for it.
   mutating func confine(_ index: UInt16, to region: SharedRegion) throws(Failure) {
-    if agreed & VhostVDPATransport.spaces == 0 || (Failure.quietly { () throws(Failure) in try word(Call.spaces) } ?? 1) < 2 {
+    if agreed & VhostVDPATransport.spaces == 0
+      || (Failure.quietly { () throws(Failure) in try word(Call.spaces) } ?? 1) < 2
+    {
       return
     }
     let group = try self.group(index)

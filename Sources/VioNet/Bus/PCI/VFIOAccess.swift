@@ -1,42 +1,40 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A PCI function through VFIO: out of its IOMMU group, which it shares with others; its registers as regions of its file.
+// A PCI function through VFIO: a file whose regions are the function's registers, from an IOMMU group that it may share
+// with other functions.
 
 import CLinux
 import Linux
 
-struct VFIOHold {
-  let address: PCIAddress
-  let group: Cell<VFIOGroup>
-  let device: Int32
+struct VFIOAccess: ~Copyable {
+  /// The function's file. When it is closed, the kernel stops the function's access to memory and resets it if it can.
+  var device: File
+  /// The function's place in its group. Ends after `device` is closed and the function's memory is unmapped.
+  var membership: VFIOMembership
 
   init(_ address: PCIAddress) throws(Failure) {
-    self.address = address
-    (group, device) = try VFIOGroup.take(address)
+    let membership = try VFIOGroup.join(address)
+    device = try membership.openDevice()
+    self.membership = membership
   }
 
-  /// The kernel stops the function's access to memory and resets it as far as it can.
-  func closeDevice() { _ = sys_close(device) }
+  /// Resets the function through the PCI bus; false if it cannot be reset that way.
+  func reset() -> Bool { sys_ioctl_value(device.number, SYS_VFIO_DEVICE_RESET, 0) >= 0 }
 
-  /// After that, and after all of the function's memory was unmapped.
-  func leave() { VFIOGroup.leave(group, address) }
-
-  /// The way of the PCI bus, whatever the virtio registers do; false if the function has none.
-  func reset() -> Bool { sys_ioctl_value(device, SYS_VFIO_DEVICE_RESET, 0) >= 0 }
-
-  /// Where a region lies in the device file, how long it is, and whether it can be mapped.
+  /// The place of a region in the device file, its length, and whether it can be mapped.
+  // Safety: the kernel fills the local structure whose size it is given.
   func region(_ index: Int32) -> vfio_region_info? {
     var info = vfio_region_info()
     info.argsz = UInt32(MemoryLayout<vfio_region_info>.size)
     info.index = UInt32(index)
-    let result = unsafe sys_ioctl(device, SYS_VFIO_DEVICE_GET_REGION_INFO, &info)
+    let result = unsafe sys_ioctl(device.number, SYS_VFIO_DEVICE_GET_REGION_INFO, &info)
     return result < 0 || info.size == 0 ? nil : info
   }
 }
 
-// MARK: Whether it can be had, and why not
+// MARK: Access rights
 
-extension VFIOHold {
+extension VFIOAccess {
   /// The number of the function's IOMMU group, nil if it is in none.
   static func group(_ address: PCIAddress) -> UInt32? {
     PCIFunction.link(address.file("iommu_group")) { name in name.unsignedNumber }
@@ -49,18 +47,18 @@ extension VFIOHold {
       .text("intel_iommu=on (or its like), or bind the function to uio_pci_generic")
   }
 
-  /// Opened, it is a new container.
+  /// Each open() of this file makes a VFIO container.
   static var containers: Path { Path("/dev/vfio/vfio") }
   static func file(_ group: UInt32) -> Path { Path("/dev/vfio/").adding(number: group) }
 
-  /// Fails as init would, as far as that can be seen with nothing opened.
+  /// Fails as init would, as far as that shows without opening anything.
   static func checkAccess(_ address: PCIAddress) throws(Failure) {
     let group = try knownGroup(address)
     let members = address.file("iommu_group/devices")
-    let stranger = Folder.first(members) { name in
+    let foreign = Folder.first(members) { name in
       PCIFunction.link(members.adding("/").adding(name).adding("/driver")) { driver in !isHarmless(driver) }
     }
-    if stranger != nil { throw isShared(group) }
+    if foreign != nil { throw isShared(group) }
     try checkAccess(containers)
     try checkAccess(file(group))
   }
@@ -69,7 +67,7 @@ extension VFIOHold {
     _ = try check(path.mayUse()) { cannotOpen(path, $0) }
   }
 
-  /// A driver that does not keep its IOMMU group from being given to a program.
+  /// True for a driver that does not prevent its IOMMU group from being given to a program.
   private static func isHarmless(_ driver: Text) -> Bool {
     driver.isEmpty || driver.equals("vfio-pci") || driver.equals("pci-stub") || driver.equals("pcieport")
   }
@@ -79,9 +77,7 @@ extension VFIOHold {
       .text(" has functions with other drivers: bind all of them to vfio-pci or unbind them")
   }
 
-  static func open(_ path: Path) throws(Failure) -> Int32 {
-    try check(path.open(O_RDWR)) { cannotOpen(path, $0) }
-  }
+  static func open(_ path: Path) throws(Failure) -> File { try File.open(path) { cannotOpen(path, $0) } }
 
   private static func cannotOpen(_ path: Path, _ code: Int32) -> Failure {
     let failure = Failure(code, "cannot open ").plain(path).text(": ").reason(code)
