@@ -44,7 +44,7 @@ OBJECTS_vionet := $(patsubst %,$(O)/%.o,Linux Virtio SoftDevice VioNet VioNetABI
 GLOBAL_vionet := vionet_*
 LIBS_vionet := -lbsd
 # It has a copy of its own of what it uses of Linux and CLinux. Without the rest it needs neither more of CLinux nor libbsd.
-OBJECTS_vionet-control := $(patsubst %,$(O)/%.o,VioNetControl Linux sentence unix_listen)
+OBJECTS_vionet-control := $(patsubst %,$(O)/%.o,VioNetControl Linux sentence)
 PRUNE_vionet-control := --gc-sections $(patsubst %,-u vionet_control_%,open fd process close error)
 GLOBAL_vionet-control := vionet_control_*
 NEEDS_vionet-control := vionet

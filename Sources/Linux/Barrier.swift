@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A barrier that one thread pays for all (membarrier(2)): what is looked at often needs no fence, since whoever changes
-// it, which is seldom, makes all others pass one.
+// A barrier for all threads of the process, which one thread pays for (membarrier(2)): a word that is read often and
+// changed seldom needs no fence where it is read.
 
 import CLinux
 
 package enum Barrier {
-  /// It takes microseconds.
+  /// True if the barrier takes microseconds: then the kernel knows this process already.
   static var isCheap: Bool { sys_membarrier_is_ready() }
 
-  /// What this thread has stored, every other one sees from here on.
+  /// Every other thread sees from here on what this one has stored.
   @inline(never)
   package static func reachAll() {
     if sys_membarrier() < 0 && (sys_membarrier_register() < 0 || sys_membarrier() < 0) {

@@ -2,8 +2,8 @@
 //
 // File descriptors, and the clock.
 //
-// A Descriptor is closed by whoever owns it, by name: Embedded Swift does not run the deinit of a non-copyable type of
-// another module, and a descriptor that sometimes closes itself would be worse than one that never does.
+// A Descriptor is closed by its owner, by name: Embedded Swift does not run the deinit of a non-copyable type of another
+// module. Each module therefore has an owner of its own, `File`.
 
 import CLinux
 
@@ -22,7 +22,7 @@ package struct Descriptor {
     number = -1
   }
 
-  /// Hands the descriptor to somebody else, who closes it; this one is empty from then on.
+  /// Hands the descriptor over to the caller, who closes it. This one is empty from then on.
   package mutating func take() -> Int32 {
     let taken = number
     number = -1
@@ -39,20 +39,20 @@ package struct Descriptor {
   }
 }
 
-/// One that is readable when any of the files is that it watches: an epoll descriptor.
+// An epoll descriptor, which is readable when any of the files is that it watches.
 extension Descriptor {
   package static func watcher() throws(Failure) -> Descriptor {
     Descriptor(owning: try check(sys_epoll_create()) { Failure($0, "cannot make an epoll descriptor: ").reason($0) })
   }
 
-  /// Nothing if there is no file. The end of a connection can be read, too.
+  /// Watches a file, if there is one. The end of a connection makes it readable too.
   @inline(never)
   package func watch(_ file: Int32) throws(Failure) {
     if file < 0 { return }
     _ = try check(sys_epoll_add(number, file, EPOLLIN.rawValue, 0)) { Failure($0, "epoll: ").reason($0) }
   }
 
-  /// The same with a mark of its own, for marks(). `once`: of each signal it tells once, so that nobody has to read it.
+  /// Watches a file under a token of its own, for marks(). `once`: each signal shows once, and need not be read.
   @inline(never)
   package func watch(_ file: Int32, mark: Int32, once: Bool = false) throws(Failure) {
     if file < 0 { return }
@@ -60,13 +60,14 @@ extension Descriptor {
     _ = try check(sys_epoll_add(number, file, events, UInt64(mark))) { Failure($0, "epoll: ").reason($0) }
   }
 
-  /// The marks of what is readable, or becomes so in that time; 0 also if a signal comes first.
+  /// Tokens of the files that are readable, or become so in that time, or'ed. 0 also if a signal comes first.
   @inline(never)
   package func marks(within milliseconds: Int32) throws(Failure) -> Int32 {
     let marks = sys_epoll_marks(number, milliseconds)
     return marks == -EINTR ? 0 : try check(marks) { Failure($0, "epoll: ").reason($0) }
   }
 
+  // Safety: poll() is given the one structure it is told of.
   @inline(never)
   package var isReadable: Bool {
     if number < 0 { return false }

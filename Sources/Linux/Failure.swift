@@ -53,7 +53,7 @@ package struct Failure: Error, Sendable {
     return self
   }
 
-  /// Adds what the system calls an errno value: "No such file or directory".
+  /// Adds the system's words for an errno value: "No such file or directory".
   @inline(never)
   package func reason(_ code: Int32) -> Failure {
     sentence_errno(Sentence.error, code)
@@ -62,7 +62,8 @@ package struct Failure: Error, Sendable {
 }
 
 extension Failure {
-  /// Runs somebody else's code, whose own failures must not take the place of this thread's sentence.
+  /// Runs code of the program's, whose own failures must not replace this thread's sentence.
+  // Safety: the sentence is saved to and restored from a variable that lives as long as both calls.
   package static func keepingSentence(_ body: () -> Void) {
     var kept = saved_sentence()
     unsafe sentence_save(&kept)
@@ -70,8 +71,7 @@ extension Failure {
     unsafe sentence_restore(&kept)
   }
 
-  /// Does what may fail without anybody's being told: a mere try, or the cleaning up after a failure whose sentence
-  /// must stay.
+  /// Does what may fail without a new sentence: an attempt, or the cleaning up after a failure whose sentence must stay.
   @discardableResult
   package static func quietly<Result>(_ body: () throws(Failure) -> Result) -> Result? {
     sentence_hold(1)
@@ -98,6 +98,7 @@ enum Sentence {
     append(which, Text(text))
   }
 
+  // Safety: a text has `count` bytes.
   static func append(_ which: Int32, _ text: Text) {
     unsafe sentence_text(which, text.start, text.count)
   }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The names in a directory, one after the other, in no order. Closed by whoever opened it.
+// The names in a directory, one after the other, in no order. The caller closes the folder that it has opened.
 
 import CLinux
 
+// Safety: `directory` is what opendir() gave, and is used until close(), which the caller calls once and last.
 @safe
 package struct Folder {
   private let directory: UnsafeMutableRawPointer
@@ -16,7 +17,7 @@ package struct Folder {
     unsafe directory = opened.unsafelyUnwrapped
   }
 
-  /// Valid until the next one is asked for; nil when there is none left.
+  /// The next name, valid until the following call; nil after the last.
   package func next() -> Text? { unsafe Text(directory_next(directory), limit: 255) }
 
   package func close() { unsafe directory_close(directory) }

@@ -4,7 +4,7 @@
 //
 //     if Log.wanted(.debug) { Log.line("status").hex(value).send(.debug) }
 //
-// Pieces are separated by one blank. A line nobody wants costs one call.
+// Pieces are separated by one blank. A line that is not wanted costs one call.
 
 import CLinux
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Private memory and views of memory. The views are `@safe` by the care of those who make them: a Cell points at one
-// live value, a Table at `count` of them, Shared at memory that another thread or process writes too. Indices are
-// checked in debug builds only; ring code masks its indices.
+// Private memory and views of memory. Whoever makes a view sees to it that the memory is there and stays: a Cell points
+// at one live value, a Table at `count` of them, Shared at memory that another thread or process writes too. Debug builds
+// check the indices of a Table. Release builds do not: ring code masks its indices, other code counts up to `count`.
 
 import CLinux
 
 /// One value on the heap.
+// Safety: the maker gives a pointer to a live value, which is not used after destroy().
 @safe
 package struct Cell<Value: ~Copyable>: @unchecked Sendable {
   package let pointer: UnsafeMutablePointer<Value>
@@ -27,6 +28,7 @@ package struct Cell<Value: ~Copyable>: @unchecked Sendable {
   }
 }
 
+// Safety: make() initialises the room it got before anybody has the pointer; destroy() is the last call.
 extension Cell where Value: ~Copyable {
   /// Room for one value, on its own cache lines, zeroed and then initialised; nil when there is no memory.
   package static func make(_ value: consuming Value) -> Cell? {
@@ -44,6 +46,7 @@ extension Cell where Value: ~Copyable {
 }
 
 /// `count` trivial values in a row.
+// Safety: the maker gives `count` initialised values; indices stay below that, which debug builds check.
 @safe
 package struct Table<Element>: @unchecked Sendable {
   package let base: UnsafeMutablePointer<Element>
@@ -88,6 +91,7 @@ package struct Table<Element>: @unchecked Sendable {
   package func destroy() { unsafe free(base) }
 }
 
+// Safety: memset() writes the bytes that aligned_alloc() has just given.
 package enum Heap {
   /// Whole cache lines of zeroes; nil when there is no memory. Ends with free().
   package static func zeroed(_ bytes: Int) -> UnsafeMutableRawPointer? {
@@ -98,8 +102,9 @@ package enum Heap {
   }
 }
 
-/// Memory that somebody else writes too. Every load and store is one access, in the order its name says, and is never
-/// repeated or left out by the compiler.
+/// Memory that another thread, a device or another process writes too. Every load and store is one access, in the order
+/// its name says, and the compiler neither repeats nor omits it.
+// Safety: the maker gives the memory's start; offsets are those of a layout that fits it, or are masked.
 @safe
 package struct Shared: @unchecked Sendable {
   package let base: UnsafeMutableRawPointer

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A file's name in the making, piece by piece, in a fixed room. One that does not fit is cut, and then names no file.
+// A file's name, put together piece by piece in a fixed room. A name that does not fit is cut, and then names no file.
 
 import CLinux
 
+// Safety: `bytes` has a zero behind its `count` bytes, and outlives each call that it is given to.
 @safe
 package struct Path {
   private var bytes = InlineArray<256, CChar>(repeating: 0)
@@ -72,6 +73,7 @@ package struct Path {
   }
 }
 
+// Safety: the C string outlives the call.
 extension Path {
   /// A descriptor of the file, or a negative errno.
   @inline(never)
@@ -83,7 +85,8 @@ extension Path {
 }
 
 extension Failure {
-  /// The name of a file.
+  /// Adds the name of a file.
+  // Safety: the text ends with the C string it is a view of.
   package func plain(_ path: Path) -> Failure {
     unsafe path.withCString { name in plain(unsafe Text(name, limit: 255) ?? Text("")) }
   }

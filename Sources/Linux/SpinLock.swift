@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A lock of one word, free when zero. Whoever waits long sleeps between tries: holders may wait for a device.
+// A lock of one word, free when zero. A thread that waits long sleeps between tries: a holder may wait for a device.
 
 import CLinux
 
+// Safety: the word is read and written through `self`, in one atomic access each.
 package struct SpinLock {
   var word: UInt32 = 0
 
@@ -26,7 +27,7 @@ package struct SpinLock {
     }
   }
 
-  /// Between two tries.
+  /// Waits between two tries, longer with each.
   static func pause(_ tries: inout Int) {
     tries &+= 1
     if tries < 100 {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A view of bytes that somebody else keeps: a C string given to us, or a part of one. Swift's String would bring its
-// Unicode tables and its allocations into the library.
+// A view of bytes that the caller keeps: a C string, or a part of one. Swift's String would bring its Unicode tables and
+// its allocations into the library.
 
 import CLinux
 
+// Safety: the maker gives `count` bytes that outlive the text; the subscript, slice() and copy() stay inside them.
 @safe
 package struct Text {
   let start: UnsafePointer<CChar>
@@ -49,7 +50,7 @@ package struct Text {
     return nil
   }
 
-  /// What stands before and behind the first `separator`; nil if there is none.
+  /// The texts before and behind the first `separator`; nil if there is none.
   @inline(never)
   package func split(at separator: UInt8) -> (head: Text, tail: Text)? {
     guard let index = firstIndex(of: separator) else { return nil }
@@ -114,7 +115,7 @@ package struct Text {
     return value
   }
 
-  /// Copies the text and a final zero to `target`, cut to fit; the whole text fitted if the answer is true.
+  /// Copies the text and a final zero to `target`, cut to fit. True if the whole text fitted.
   @discardableResult
   package func copy(to target: UnsafeMutablePointer<CChar>, room: Int) -> Bool {
     let length = min(count, room - 1)

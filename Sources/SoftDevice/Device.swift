@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A soft device: all its state, which belongs to its own thread from the moment that runs. Only the counters and the
-// stop eventfd are touched from outside.
+// The state of a soft device, which belongs to its own thread as soon as that runs. Other threads use only the counters
+// and the stop eventfd.
 
 import CLinux
 import Linux
 import Virtio
 
 package struct Device: ~Copyable {
-  /// What a frame may have besides the MTU: an Ethernet header and one VLAN tag.
+  /// Bytes of a frame beyond the MTU: an Ethernet header and one VLAN tag.
   static let linkHeader = 18
 
   let wire: Wire
@@ -20,10 +20,10 @@ package struct Device: ~Copyable {
   let stop: File
   /// Where front-ends connect; nil in a device that has one from the beginning.
   private let listening: ListeningSocket?
-  /// Its number; -1 if there is none.
+  /// The listening socket's number; -1 if there is none.
   let listener: Int32
-  /// The socket it connects to by itself; empty if it does not.
-  let calling: Name
+  /// The front-end's socket that the device connects to; empty unless it is a client.
+  let frontEndPath: Name
 
   private let block: Block
   let queues: Table<Queue>
@@ -44,7 +44,7 @@ package struct Device: ~Copyable {
   var inflight: Bytes?
   /// Where the device's own messages go; -1 if nowhere.
   var backend: Int32 = -1
-  /// Its number; -1 while no front-end is connected.
+  /// The number of `socket`; -1 while no front-end is connected.
   var socketNumber: Int32 = -1
   /// Pairs whose receive queue works.
   var receivers: Receivers
@@ -58,7 +58,7 @@ package struct Device: ~Copyable {
   var fault = -1
   var thread = pthread_t()
 
-  init(_ options: WireOptions, listening: consuming ListeningSocket?, calling: Name) throws(Failure) {
+  init(_ options: WireOptions, listening: consuming ListeningSocket?, frontEndPath: Name) throws(Failure) {
     let poller = try Poller()
     let stop = try File.event()
     let layout = Layout(pairs: options.device.pairs)
@@ -83,7 +83,7 @@ package struct Device: ~Copyable {
     self.stop = stop
     self.block = block
     listener = listening.number
-    self.calling = calling
+    self.frontEndPath = frontEndPath
     self.listening = listening
   }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The device model: virtio-net devices made of software, each a vhost-user back-end in a thread of its own. What the
-// rest of the library sees of it is here. A device and its driver meet only on a socket and in shared memory, the same
-// whether the driver is in this process (start) or in another (serve).
+// The device model: virtio-net devices made of software, each a vhost-user back-end in a thread of its own. This file has
+// what the rest of the library uses. A device and its driver meet only on a socket and in shared memory, whether the
+// driver is in this process (start) or in another (serve).
 
 import CLinux
 import Linux
@@ -14,47 +14,43 @@ package enum SoftDevice {
     device: Cell<Device>, socket: Descriptor
   ) {
     if options.device.isClient {
-      throw Failure(EINVAL, "client=1: a soft: device has its driver already; only a served one can look for it")
+      throw Failure(EINVAL, "client=1 is for served devices: a soft: device has its driver from the beginning")
     }
-    let device = try make(try Device(options, listening: nil, calling: Name()))
+    var device = try make(try Device(options, listening: nil, frontEndPath: Name()))
+    var socket = try connect(device.cell)
+    return (try start(&device), Descriptor(owning: socket.take()))
+  }
+
+  /// Connects a device and returns the front-end's end of the socket.
+  // Safety: the pair of descriptors is written into the two numbers of `ends`.
+  private static func connect(_ device: Cell<Device>) throws(Failure) -> File {
     var ends: (Int32, Int32) = (-1, -1)
     let result = unsafe withUnsafeMutableBytes(of: &ends) { bytes in
       guard let base = bytes.baseAddress else { return -EINVAL }
       return unsafe sys_socket_pair(base.assumingMemoryBound(to: Int32.self))
     }
-    if result < 0 {
-      device.destroy()
-      throw Failure(-result, "cannot make a socket pair: ").reason(-result)
-    }
+    _ = try check(result) { Failure($0, "cannot make a socket pair: ").reason($0) }
     device.value.connect(File(owning: ends.1))
-    do throws(Failure) {
-      try begin(device)
-    } catch {
-      _ = sys_close(ends.0)
-      throw error
-    }
-    return (device, Descriptor(owning: ends.0))
+    return File(owning: ends.0)
   }
 
   /// Makes a device that listens on a socket, or connects to one: for one front-end at a time, and after it for the
   /// next.
   package static func serve(_ path: Text, _ options: WireOptions) throws(Failure) -> Cell<Device> {
-    let device = try options.device.isClient ? caller(path, options) : listener(path, options)
-    try begin(device)
-    return device
+    var device = try options.device.isClient ? makeClient(path, options) : makeListener(path, options)
+    return try start(&device)
   }
 
   @inline(never)
-  private static func caller(_ path: Text, _ options: WireOptions) throws(Failure) -> Cell<Device> {
+  private static func makeClient(_ path: Text, _ options: WireOptions) throws(Failure) -> Owned<Device> {
     let name = try ListeningSocket.name(path)
-    return try make(try Device(options, listening: nil, calling: name))
+    return try make(try Device(options, listening: nil, frontEndPath: name))
   }
 
   @inline(never)
-  private static func listener(_ path: Text, _ options: WireOptions) throws(Failure) -> Cell<Device> {
-    let device = try make(try Device(options, listening: try ListeningSocket(path), calling: Name()))
-    if !device.value.poller.add(device.value.listener, .listener) {
-      device.destroy()
+  private static func makeListener(_ path: Text, _ options: WireOptions) throws(Failure) -> Owned<Device> {
+    let device = try make(try Device(options, listening: try ListeningSocket(path), frontEndPath: Name()))
+    if !device.cell.value.poller.add(device.cell.value.listener, .listener) {
       throw Failure(ENOMEM, "socket ").quoting(path).text(" cannot be waited for")
     }
     return device
@@ -70,26 +66,24 @@ package enum SoftDevice {
   /// The counters, from any thread.
   package static func statistics(_ device: Cell<Device>) -> DeviceStatistics { device.value.statistics }
 
-  private static func make(_ device: consuming Device) throws(Failure) -> Cell<Device> {
-    guard let cell = Cell.make(device) else { throw Failure(ENOMEM, "no memory for a soft device") }
-    return cell
+  private static func make(_ device: consuming Device) throws(Failure) -> Owned<Device> {
+    try Owned(device, for: "a soft device")
   }
 
-  /// Starts the thread; without it there is no device.
-  private static func begin(_ device: Cell<Device>) throws(Failure) {
-    if let bell = device.value.wire.bell { _ = device.value.poller.add(bell, .wire) }
+  /// Starts the thread, which has the device from then on.
+  // Safety: the thread is joined before the device is destroyed.
+  private static func start(_ device: inout Owned<Device>) throws(Failure) -> Cell<Device> {
+    let cell = device.cell
+    if let bell = cell.value.wire.bell { _ = cell.value.poller.add(bell, .wire) }
     var thread = pthread_t()
-    var result = device.value.poller.add(device.value.stop.number, .stop) ? Int32(0) : -ENOMEM
-    if result == 0 {
-      result = unsafe sys_thread_start(&thread, "vionet-soft", body, device.raw)
-    }
-    if result < 0 {
-      device.destroy()
-      throw Failure(-result, "cannot start a thread for a soft device: ").reason(-result)
-    }
-    device.value.thread = thread
+    var result = cell.value.poller.add(cell.value.stop.number, .stop) ? Int32(0) : -ENOMEM
+    if result == 0 { result = unsafe sys_thread_start(&thread, "vionet-soft", body, cell.raw) }
+    _ = try check(result) { Failure($0, "cannot start a thread for a soft device: ").reason($0) }
+    cell.value.thread = thread
+    return device.take()
   }
 
+  // Safety: the argument is the cell's own pointer, from start().
   private static let body: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { argument in
     if let argument = unsafe argument { unsafe Cell<Device>(raw: argument).value.run() }
     return nil

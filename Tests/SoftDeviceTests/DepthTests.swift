@@ -28,11 +28,9 @@ extension FrontEnd {
   static func called(at path: String) throws -> FrontEnd {
     var address = sockaddr_un()
     unsafe _ = sys_unix_address(&address, path)
-    var file = sys_unix_file()
-    let listener = unsafe sys_unix_listen(&address, 1, &file)
-    if listener < 0 { throw TestError("cannot listen") }
+    let (listener, file) = try SocketFile.listen(at: address, backlog: 1) { Failure($0, "cannot listen") }
     defer {
-      unsafe sys_unix_remove(&address, &file)
+      file.remove()
       _ = sys_close(listener)
     }
     let deadline = Deadline(milliseconds: 3000)

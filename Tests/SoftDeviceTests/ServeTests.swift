@@ -100,8 +100,8 @@ extension SoftDeviceTests {
         let left = folder + "/left"
         var address = sockaddr_un()
         unsafe _ = sys_unix_address(&address, left)
-        var file = sys_unix_file()
-        _ = sys_close(unsafe sys_unix_listen(&address, 1, &file))
+        let (socket, _) = try SocketFile.listen(at: address, backlog: 1) { Failure($0, "cannot listen") }
+        _ = sys_close(socket)
         #expect(exists(left))
         SoftDevice.stop(try serve(left, "sink"))
         #expect(!exists(left))

@@ -2,9 +2,18 @@
 /*
  * CLinux: what Swift cannot import by itself.
  *
- * Kernel headers, whose structs and constants both the driver and the device model use; one-line wrappers of system
- * calls, which return a result or -errno so that errno is read at once; and accessors of shared memory. All of it is
- * static inline: no function of this header may survive in the library (a test looks).
+ *   - Kernel headers, with their structs and constants.
+ *   - System calls that return a result or -errno: Swift may run code between a call and a read of errno. Some are
+ *     variadic (open, fcntl, ioctl, syscall), which Swift does not import; some take constants that are casts or sizeof
+ *     expressions, or structs with flexible arrays or macros for their parts (SCM_RIGHTS, VFIO_DEVICE_SET_IRQS).
+ *   - Accessors of shared memory (shared_memory.h): Swift ignores volatile.
+ *   - The processor: pause, prefetch, the thread's own address.
+ *   - sentence.c, log.c: text for each thread, since Embedded Swift has no thread-local storage, and the environment.
+ *   - static_storage.c: tables at fixed addresses, and what is done when the library is unloaded.
+ *   - membarrier.c: what is done when the library is loaded.
+ *   - thread.c, directory.c: signal sets are macros, and struct dirent ends in an array of unknown length.
+ *
+ * What is marked SHIM is always inlined: no such function survives in the library (a test looks).
  */
 #ifndef CLINUX_H
 #define CLINUX_H
@@ -83,6 +92,7 @@ SHIM int sys_set_blocking(int fd) { return RESULT(fcntl(fd, F_SETFL, fcntl(fd, F
 SHIM int sys_dup(int fd) { return RESULT(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
 SHIM ssize_t sys_read(int fd, void *buffer, size_t length) { return RESULT(read(fd, buffer, length)); }
 SHIM ssize_t sys_write(int fd, const void *buffer, size_t length) { return RESULT(write(fd, buffer, length)); }
+SHIM int sys_change_mode(int fd, unsigned int mode) { return RESULT(fchmod(fd, (mode_t)mode)); }
 SHIM int sys_ftruncate(int fd, int64_t length) { return RESULT(ftruncate(fd, length)); }
 SHIM int64_t sys_file_size(int fd)
 {
@@ -104,12 +114,6 @@ SHIM void *_Nullable sys_map(void *_Nullable hint, size_t length, int protection
 	void *p = mmap(hint, length, protection, flags, fd, offset);
 	return p == MAP_FAILED ? NULL : p;
 }
-/*
- * Maps a file below 256 GiB if there is room, since an IOMMU may be only 39 bits wide and our addresses are the
- * device's; between `first` and `last` if these leave something of that out; anywhere if there is no room. NULL if it
- * cannot be mapped at all.
- */
-void *_Nullable sys_map_low(size_t length, size_t alignment, int fd, uint64_t first, uint64_t last);
 SHIM int sys_unmap(void *p, size_t length) { return RESULT(munmap(p, length)); }
 SHIM int sys_advise(void *p, size_t length, int advice) { return RESULT(madvise(p, length, advice)); }
 SHIM int sys_eventfd(unsigned int value) { return RESULT(eventfd(value, EFD_CLOEXEC | EFD_NONBLOCK)); }

@@ -20,6 +20,7 @@ static const unsigned long SYS_VFIO_GROUP_SET_CONTAINER = VFIO_GROUP_SET_CONTAIN
 static const unsigned long SYS_VFIO_GROUP_GET_DEVICE_FD = VFIO_GROUP_GET_DEVICE_FD;
 static const unsigned long SYS_VFIO_DEVICE_GET_REGION_INFO = VFIO_DEVICE_GET_REGION_INFO;
 static const unsigned long SYS_VFIO_DEVICE_RESET = VFIO_DEVICE_RESET;
+static const unsigned long SYS_VFIO_IOMMU_GET_INFO = VFIO_IOMMU_GET_INFO;
 static const unsigned long SYS_VFIO_IOMMU_MAP_DMA = VFIO_IOMMU_MAP_DMA;
 static const unsigned long SYS_VFIO_IOMMU_UNMAP_DMA = VFIO_IOMMU_UNMAP_DMA;
 
@@ -41,6 +42,7 @@ SHIM uint64_t sys_lock_limit(void)
 }
 /* The file is this process's for as long as it is open; -EWOULDBLOCK if it is another's. */
 SHIM int sys_claim(int fd) { return RESULT(flock(fd, LOCK_EX | LOCK_NB)); }
+SHIM int sys_release(int fd) { return RESULT(flock(fd, LOCK_UN)); }
 
 /*
  * VFIO_DEVICE_SET_IRQS for `count` interrupts from the first on, of MSI-X or INTx, each signalling one descriptor; count
@@ -71,15 +73,6 @@ SHIM int vfio_unmask_line(int device)
 	                           .index = VFIO_PCI_INTX_IRQ_INDEX, .count = 1};
 	return RESULT(ioctl(device, VFIO_DEVICE_SET_IRQS, &set));
 }
-
-/*
- * 1 if a device of this container can be given all addresses from first to last, or if the kernel does not say; 0 if
- * not, and then *end is the highest that it can be given.
- */
-int vfio_reaches(int container, uint64_t first, uint64_t last, uint64_t *end);
-
-/* Where a byte of a page that is in memory lies physically; -EPERM without CAP_SYS_ADMIN, -ENOENT if it is not there. */
-int64_t sys_physical_address(const void *p);
 
 /* The names in a directory but the two dots, in no order. 0 or -errno; NULL after the last. */
 int directory_open(const char *path, void *_Nullable *_Nonnull directory);

@@ -17,24 +17,16 @@ SHIM int sys_unix_connect(int fd, const struct sockaddr_un *address)
 {
 	return RESULT(connect(fd, (const struct sockaddr *)address, sizeof(*address)));
 }
-/*
- * A socket that listens; its file is made here. One that a killed program left behind is replaced, one that somebody
- * answers, or a file that is no socket, is left alone (-EADDRINUSE). Of several that begin at the same time one has it.
- */
-struct sys_unix_file {
-	uint64_t device, inode; /* both 0: unknown */
-};
-int sys_unix_listen(const struct sockaddr_un *address, int backlog, struct sys_unix_file *file);
-/* The same with a mode for the socket's file, whatever the umask is. */
-int sys_unix_listen_with_mode(const struct sockaddr_un *address, int backlog, int mode, struct sys_unix_file *file);
-/*
- * Removes that file, unless another program has taken the path meanwhile. While the socket is open the inode is not
- * given to another file, so this comes before its close.
- */
-void sys_unix_remove(const struct sockaddr_un *address, const struct sys_unix_file *file);
+SHIM int sys_bind(int fd, const void *address, unsigned int length)
+{
+	return RESULT(bind(fd, (const struct sockaddr *)address, length));
+}
+SHIM int sys_listen(int fd, int backlog) { return RESULT(listen(fd, backlog)); }
+/* What is there now, without waiting. */
+SHIM ssize_t sys_receive_now(int fd, void *bytes, size_t length) { return RESULT(recv(fd, bytes, length, MSG_DONTWAIT)); }
+SHIM int sys_accept(int fd) { return RESULT(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)); }
 /* What could be received without waiting, which stays there to be received. Bytes (0: the other side closed) or -errno. */
 SHIM ssize_t sys_peek(int fd, void *bytes, size_t length) { return RESULT(recv(fd, bytes, length, MSG_PEEK | MSG_DONTWAIT)); }
-SHIM int sys_accept(int fd) { return RESULT(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)); }
 
 /* One sendmsg with up to 8 file descriptors; never SIGPIPE. Bytes sent or -errno. */
 SHIM ssize_t sys_send(int socket, const void *bytes, size_t length, const int *_Nullable fds, unsigned int fd_count)

@@ -45,10 +45,10 @@ enum { TUN_USO = 0x20 | 0x40 };
 /* Whether there is an interface of that name, whatever it is. */
 SHIM int sys_has_interface(const char *name) { return if_nametoindex(name) != 0; }
 
-/* Readable when any interface comes, goes or changes, also in namespaces to which one was moved from here; or -errno. */
-int sys_link_news(void);
-/* Takes what is there to be read; nonzero if there was anything. */
-int sys_link_news_drain(int fd);
+SHIM int sys_link_socket(void)
+{
+	return RESULT(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
+}
 
 /* One VHOST_GET_CONFIG of up to 64 bytes; 0 or -errno. */
 SHIM int vdpa_read_config(int fd, uint32_t offset, void *target, uint32_t count)

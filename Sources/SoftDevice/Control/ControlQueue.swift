@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // The control queue (virtio 1.4, 5.1.9.5): requests of class, command and data, each answered with one byte. QEMU and
-// DPDK keep it to themselves and tell a vhost-user back-end nothing of it; this library's own driver passes it on, as
-// the queue behind the last pair.
+// DPDK serve it themselves; this library's own driver passes it on to the back-end, as the queue behind the last pair.
 //
-// What is not negotiated, not known or not of the right length is answered with ERR and changes nothing.
+// A request that is unknown, not negotiated or of the wrong length is answered with ERR and changes nothing.
 
 import CLinux
 import Linux
@@ -102,7 +101,7 @@ extension Device {
     return true
   }
 
-  /// Two lists, each a count and so many addresses.
+  /// Two lists, of unicast and multicast addresses, each behind its count.
   private mutating func setTable(_ request: Request64) -> Bool {
     if !session.has(Feature.controlReceive) || request.count < 10 { return false }
     let unicast = Int(request.number(2, 4))

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Which frames the driver wants, as it says through the control queue (virtio 1.4, 5.1.9.5.1 to 5.1.9.5.3). After a
-// reset it gets all of them, until it switches promiscuous mode off.
+// Which frames the driver accepts, set through the control queue (virtio 1.4, 5.1.9.5.1 to 5.1.9.5.3). After a reset it
+// gets all frames, until it switches promiscuous mode off.
 
 import CLinux
 import Linux
 import Virtio
 
 struct Filter {
-  /// Addresses of one kind that are kept; a longer table is as good as "all of that kind".
+  /// Addresses of one kind in the table. If the driver gives more, all of that kind are accepted.
   static let most = 64
   static let room = 2 * 8 * most + 512
 
@@ -21,7 +21,7 @@ struct Filter {
 
   init(_ table: Bytes) { self.table = table }
 
-  /// As after a reset; `vlans`: tags are looked at.
+  /// Lets all frames through again. `vlans`: frames are filtered by their VLAN tags.
   mutating func reset(vlans: Bool) {
     unicast = 0
     multicast = 0
@@ -32,7 +32,7 @@ struct Filter {
 
   private func has(_ mode: ReceiveMode) -> Bool { modes >> mode.rawValue & 1 != 0 }
 
-  /// There is anything to look at.
+  /// Frames are filtered.
   var isActive: Bool { !has(.promiscuous) }
 
   mutating func set(_ mode: ReceiveMode, _ on: Bool) {

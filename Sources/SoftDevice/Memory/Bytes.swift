@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A run of bytes: a piece of the front-end's memory that was checked to lie inside one mapped region, or memory of our
-// own. What is copied is cut to what both sides have, so that no arithmetic elsewhere can reach past the end.
+// A piece of memory: of the front-end's, checked to lie inside one mapped region, or of the device's own. What is copied is cut to what both sides have, so that no arithmetic elsewhere can reach past the end.
 //
-// Frame contents are plain data: they may change under us while they are copied, which harms only the frame.
+// Frame contents are plain data: they may change while they are copied, which harms only the frame.
 
 import CLinux
 import Linux
 
+// Safety: the maker gives `count` bytes that stay mapped; every method cuts what it does to those.
 @safe
 struct Bytes: @unchecked Sendable {
   let base: UnsafeMutableRawPointer
@@ -21,7 +21,7 @@ struct Bytes: @unchecked Sendable {
 
   @inline(__always) var shared: Shared { unsafe Shared(base) }
 
-  /// All but the first `bytes`.
+  /// What is behind the first `bytes`.
   @inline(__always)
   func dropping(_ bytes: Int) -> Bytes {
     let step = min(max(bytes, 0), count)
@@ -64,7 +64,8 @@ struct Bytes: @unchecked Sendable {
   func clear() { unsafe _ = memset(base, 0, count) }
 }
 
-/// One block of zeroed memory, of which a device's tables are parts. A large one takes memory only where it is used.
+/// A block of zeroed memory, of which a device's tables are parts. A large block takes memory only where it is used.
+// Safety: `raw` is `count` bytes of this block's own, freed by deinit alone; parts of it are used by the device that has it.
 @safe
 struct Block: ~Copyable {
   private static let large = 16384

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The front-end's memory as SET_MEM_TABLE gave it, up to eight mapped files at once, or ADD_MEM_REG, one by one. Guest
+// The front-end's memory, mapped: SET_MEM_TABLE gives up to eight files at once, ADD_MEM_REG one more. Guest
 // addresses stand in descriptors, user addresses in SET_VRING_ADDR; both are translated with start and length checked
 // inside one region.
 //
@@ -21,6 +21,8 @@ struct Region {
   let mapping: Bytes
 }
 
+// Safety: a region's mapping is what mmap() gave and is unmapped once, when it leaves the table; no ring or translation
+// that could still use it outlives that, since both are looked up anew after each change.
 struct MemoryMap {
   /// Regions at one time.
   static let limit = 128
@@ -42,7 +44,7 @@ struct MemoryMap {
     return true
   }
 
-  /// The beginning of a file, which must have so much.
+  /// Maps the first `length` bytes of a file; nil if the file is shorter.
   static func map(_ file: Int32, _ length: UInt64) -> Bytes? {
     var status = stat()
     if unsafe fstat(file, &status) < 0 || status.st_size < 0 || UInt64(status.st_size) < length { return nil }
@@ -103,6 +105,8 @@ struct MemoryMap {
 }
 
 /// Translation for the length of one batch: remembers the region of the last address.
+// Safety: `base` is the start of `size` mapped bytes of one region; the map's owner makes a new translation whenever a
+// region goes.
 @safe
 struct Translation {
   private let map: MemoryMap

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Keys of every soft device, whatever its wire: how many queue pairs it has, its address and MTU, and what it is not to
-// offer though it could. Their names are DPDK's where they mean the same.
+// Keys of every soft device, whatever its wire: its queue pairs, its address and MTU, and features that it shall not
+// offer. Keys that mean the same as DPDK's have DPDK's names.
 
 import CLinux
 import Linux
@@ -15,7 +15,7 @@ struct DeviceOptions {
   private(set) var mac: UInt64?
   /// Features that are not offered.
   private(set) var without: UInt64 = 0
-  /// A served device connects to a front-end that listens, and again when that has gone.
+  /// A served device connects to a front-end that listens, and anew each time that it has gone.
   private(set) var isClient = false
 
   /// Sets one key; false if it is not one of these.
@@ -29,7 +29,7 @@ struct DeviceOptions {
       mac = try Self.address(value)
     } else if key.equals("features_off") {
       guard let mask = value.mask else {
-        throw Failure(EINVAL, "features_off=").quoting(value).text(": wanted is a number, 0x for hexadecimal")
+        throw Failure(EINVAL, "features_off=").quoting(value).text(" is no number: decimal, or hexadecimal behind 0x")
       }
       without |= mask
     } else if key.equals("client") {
@@ -42,8 +42,8 @@ struct DeviceOptions {
     return true
   }
 
-  /// What a device with these options offers on a wire. A queue's number has eight bits on vhost-user, which leaves the
-  /// control queue none behind 128 pairs.
+  /// Features that a device with these options offers on a wire. vhost-user gives a queue's number eight bits, so that
+  /// behind 128 pairs there is none left for the control queue.
   func offer(of wire: borrowing Wire) -> UInt64 {
     var features = Feature.served & ~without & ~wire.lacks
     if pairs == 1 { features &= ~Feature.multiqueue }
@@ -58,7 +58,7 @@ struct DeviceOptions {
     return nil
   }
 
-  /// Of one station and not all zeroes.
+  /// The address of one station, not all zeroes.
   private static func address(_ text: Text) throws(Failure) -> UInt64 {
     guard let address = text.ethernetAddress, address != 0, address >> 40 & 1 == 0 else {
       throw Failure(EINVAL, "mac=").quoting(text.slice(0, 64)).text(" is not a unicast address like 02:00:00:00:00:01")
@@ -68,7 +68,7 @@ struct DeviceOptions {
 
   static func number(_ key: Text, _ value: Text, _ low: UInt64, _ high: UInt64) throws(Failure) -> UInt64 {
     guard let number = value.unsignedNumber, number >= low, number <= high else {
-      throw Failure(EINVAL, "").plain(key).text("=").quoting(value).text(": wanted is a number from ").number(low)
+      throw Failure(EINVAL, "").plain(key).text("=").quoting(value).text(" is no number from ").number(low)
         .text(" to ").number(high)
     }
     return number

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A short text of our own: a path, an interface, a pipe. Text is a view of the caller's memory and ends with the call;
-// what a device must remember is copied into one of these.
+// A short text that a device remembers: a path, an interface, a pipe. Text is a view of the caller's memory and ends with
+// the call.
 
 import CLinux
 import Linux
 
+// Safety: `storage` has a zero behind its `count` bytes, and outlives each call that it is given to.
 struct Name {
   static let room = 256
   private var storage = InlineArray<256, CChar>(repeating: 0)
@@ -32,6 +33,11 @@ struct Name {
     }
   }
 
+  /// The address of the socket at this path; nil if the path is longer than 107 bytes.
+  var socketAddress: sockaddr_un? {
+    unsafe withCString { string in SocketFile.address(unsafe Text(start: string, count: count)) }
+  }
+
   func equals(_ other: borrowing Name) -> Bool {
     if count != other.count { return false }
     var index = 0
@@ -44,6 +50,7 @@ struct Name {
 }
 
 extension Failure {
+  // Safety: the text ends with the C string it is a view of.
   /// Puts a name in quotation marks.
   func quoting(_ name: Name) -> Failure {
     unsafe name.withCString { string in

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What stands after "soft:": the wire, and the keys that belong to it. Everything is checked here, so that opening the
-// wire can fail only for what the system says.
+// The address of a soft device behind "soft:": its wire, and the keys that belong to it. All is checked here, so that
+// opening the wire fails only for reasons of the system.
 
 import CLinux
 import Linux
 
-/// What stands after "soft:": the wire and its keys.
+/// A wire and its keys.
 package struct WireOptions {
   enum Kind { case loopback, generate, sink, tap, capture, pipe }
 
@@ -117,7 +117,7 @@ extension WireOptions {
     if value.equals("complete") { return .complete }
     if value.equals("partial") { return .partial }
     if value.equals("valid") { return .valid }
-    throw Failure(EINVAL, "checksum=").quoting(value).text(": wanted is complete, partial or valid")
+    throw Failure(EINVAL, "checksum=").quoting(value).text(" is none of complete, partial and valid")
   }
 
   /// A whole wire, "wire,key=value,...".

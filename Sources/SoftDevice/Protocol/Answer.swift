@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Which handler serves a request, with the size and the number of file descriptors each must have, and how it is
-// answered. A request that cannot be met is answered with 1 if the front-end asked for an answer (REPLY_ACK), and ends
-// the connection if it did not, since it would go on as if all were well. A malformed one always ends it.
+// Which function serves a request, its size and its number of file descriptors, and how it is answered. A request that
+// cannot be met is answered with 1 if the front-end asked for an answer (REPLY_ACK). Otherwise it ends the connection,
+// since the front-end would go on as if all were well. A malformed request always ends it.
 
 import CLinux
 import Linux
@@ -13,7 +13,7 @@ enum Answer {
   case value(UInt64)
   /// The first bytes of the payload, filled in.
   case payload(Int)
-  /// The same with a file that goes along.
+  /// The first bytes of the payload, and a file that goes with them.
   case file(Int, Int32)
   case refused(StaticString)
   case broken(StaticString)

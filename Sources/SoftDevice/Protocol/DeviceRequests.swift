@@ -38,7 +38,7 @@ extension Device {
     return .done
   }
 
-  /// Answers with as many bytes of the configuration as were asked for (vhost-user: the same size as the request).
+  /// Answers with the bytes of the configuration that were asked for (vhost-user, "Virtio device config space").
   func getConfig(_ message: Message) -> Answer {
     let offset = Int(message.word(0))
     let size = Int(message.word(4))
@@ -50,7 +50,7 @@ extension Device {
     return .payload(message.size)
   }
 
-  /// SEND_RARP: says for a driver that cannot which address is here now, after it moved.
+  /// SEND_RARP: sends an announcement for a driver that cannot, after it was moved to this host.
   func announce(_ message: Message) -> Answer {
     let address = UInt64(bigEndian: message.double(0)) >> 16
     scratch.clear()
@@ -74,15 +74,16 @@ extension Device {
     return .done
   }
 
-  /// The driver can be told of changes of the configuration.
-  private var canTell: Bool { backend >= 0 && session.protocolFeatures & ProtocolFeature.config != 0 }
+  /// The driver can be notified of changes of the configuration.
+  private var canNotify: Bool { backend >= 0 && session.protocolFeatures & ProtocolFeature.config != 0 }
 
-  /// As the driver is to know it: one that would not hear of its coming up believes the link to be up.
-  private var isLinkUp: Bool { linkIsUp || !canTell }
+  /// The link's state as the driver sees it: up, if the driver could not be notified when the link comes up.
+  private var isLinkUp: Bool { linkIsUp || !canNotify }
 
-  /// Tells the front-end that the configuration has changed. One that does not read its messages is not waited for.
+  /// Tells the front-end that the configuration has changed, unless it does not read its messages.
+  // Safety: the message lies in `scratch`, which has 64 bytes.
   func notifyConfigChange() {
-    if !canTell { return }
+    if !canNotify { return }
     scratch.store(VhostMessage.requestOffset, VhostBackendRequest.configChange)
     scratch.store(VhostMessage.flagsOffset, VhostMessage.version)
     scratch.store(VhostMessage.sizeOffset, UInt32(0))
@@ -98,7 +99,7 @@ extension Device {
     return .done
   }
 
-  /// As after power-on, but for memory and eventfds, which belong to the connection.
+  /// Resets the device. Memory and eventfds stay, since they belong to the connection.
   mutating func reset() -> Answer {
     _ = stopRings()
     session.reset()

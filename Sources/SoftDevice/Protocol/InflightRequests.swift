@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// GET_INFLIGHT_FD makes the buffer that outlives this back-end, SET_INFLIGHT_FD brings one of a predecessor's back.
+// GET_INFLIGHT_FD makes the buffer that outlives this back-end; SET_INFLIGHT_FD brings back that of a predecessor.
 
 import CLinux
 import Linux
@@ -28,10 +28,11 @@ extension Device {
       ? .done : .refused("an inflight buffer that cannot be mapped")
   }
 
+  // Safety: the name is a constant string.
   private mutating func makeInflight(_ message: Message, _ length: Int, _ each: Int) -> Answer {
     let file = unsafe sys_memfd("vionet-inflight", UInt32(MFD_CLOEXEC | MFD_ALLOW_SEALING))
     if file < 0 { return .refused("no memory for an inflight buffer") }
-    // The message closes it.
+    // The message closes the file.
     self.message.keep(file)
     if sys_ftruncate(file, Int64(length)) < 0 || sys_seal(file) < 0 || !map(file, 0, length, each) {
       return .refused("no memory for an inflight buffer")
@@ -53,6 +54,7 @@ extension Device {
     return true
   }
 
+  // Safety: no queue has a part of the mapping any more when it goes.
   mutating func forgetInflight() {
     for index in 0..<queues.count { queues[index].inflight = nil }
     if let mapping = inflight { unsafe _ = sys_unmap(mapping.base, mapping.count) }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // One vhost-user message: a header of 12 bytes (request, flags, size), a payload, and up to eight file descriptors.
-// It is read piece by piece from a socket that never blocks; so a front-end that sends half a message delays nobody
-// but itself. Whatever file descriptors nobody took are closed with the message.
+// It is read piece by piece from a socket that never blocks, so that a front-end which sends half a message delays only
+// itself. File descriptors that were not taken over are closed with the message.
 
 import CLinux
 import Linux
@@ -39,7 +39,7 @@ struct Message {
     return file
   }
 
-  /// Takes a file over, to be closed with the message's own.
+  /// Takes over a file, which is closed with the message's own.
   mutating func keep(_ file: Int32) {
     files[fileCount] = file
     fileCount += 1
@@ -77,6 +77,7 @@ struct Message {
     }
   }
 
+  // Safety: the table has `room` places behind its first `fileCount`, and `target` its `count` bytes.
   private mutating func receive(_ socket: Int32, _ target: Bytes) -> Int {
     var count: UInt32 = 0
     let room = files.count - fileCount
@@ -90,7 +91,8 @@ struct Message {
       && size <= Self.largestPayload
   }
 
-  /// Answers with the first `size` bytes of the payload, and perhaps a file; false if the front-end does not take them.
+  /// Answers with the first `size` bytes of the payload and a file, if there is one. False if the front-end takes no more.
+  // Safety: header and payload lie in `bytes`, which has room for both; one file is sent, or none.
   func answer(_ socket: Int32, size: Int, file: Int32 = -1) -> Bool {
     bytes.store(VhostMessage.flagsOffset, VhostMessage.version | VhostMessage.replyFlag)
     bytes.store(VhostMessage.sizeOffset, UInt32(size))

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Requests that concern one ring. They come in any order, SET_VRING_CALL often first of all, and some while the ring
-// runs. A ring is started by SET_VRING_KICK, as DPDK and QEMU's libvhost-user have it, rather than by the first kick
-// itself, which a front-end that found kicks unwanted may never send; GET_VRING_BASE stops it and
-// SET_VRING_ENABLE switches it without stopping it.
+// Requests that concern one ring. They come in any order, SET_VRING_CALL often first, and some while the ring runs.
+// SET_VRING_KICK starts a ring, as in DPDK and QEMU's libvhost-user. The first kick itself would not do: a front-end that
+// finds kicks suppressed may never send one. GET_VRING_BASE stops a ring; SET_VRING_ENABLE switches it on and off without
+// stopping it.
 
 import CLinux
 import Linux

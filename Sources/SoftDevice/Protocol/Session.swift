@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What was agreed with the front-end that is connected, and what the device is for all of them.
+// What was agreed with the connected front-end, and the configuration, which is the same for every front-end.
 
 import CLinux
 import Linux
@@ -11,7 +11,7 @@ struct Session {
   var protocolFeatures: UInt64 = 0
   var status: UInt8 = 0
   var featuresAreSet = false
-  /// NET_SET_MTU's; 0 before it.
+  /// The MTU of NET_SET_MTU; 0 before that.
   var mtu: UInt16 = 0
   /// What the driver has said through the control queue: pairs in use (1 after a reset), offloads in use, its address.
   var pairs = 1
@@ -36,7 +36,7 @@ struct Session {
       isInOrder: has(Feature.inOrder))
   }
 
-  /// Pairs that may receive. Without a control queue of the device's own, that is for the rings' switches to say.
+  /// Pairs that may receive. Without a control queue, SET_VRING_ENABLE alone decides.
   func receivingPairs(_ config: NetConfig) -> Int {
     has(Feature.controlQueue) ? has(Feature.multiqueue) ? pairs : 1 : config.pairs
   }
@@ -49,14 +49,14 @@ struct Session {
       guest: features & offloads, filters: filter.isActive)
   }
 
-  /// As after a reset of the device; what concerns the connection stays.
+  /// Resets the device's part of the session. What concerns the connection stays.
   mutating func reset() {
     status = 0
     begin(0)
     featuresAreSet = false
   }
 
-  /// Features are agreed on; all that they bring is as after a reset.
+  /// Begins with new features; settings made through them are as after a reset.
   mutating func begin(_ agreed: UInt64) {
     features = agreed
     featuresAreSet = true
@@ -65,7 +65,7 @@ struct Session {
   }
 }
 
-/// What the device is, for as long as it is: the fields of virtio_net_config (virtio 1.4, 5.1.4).
+/// The fields of struct virtio_net_config that never change (virtio 1.4, 5.1.4).
 struct NetConfig {
   static let size = 256
   let pairs: Int
@@ -79,7 +79,7 @@ struct NetConfig {
     mac = options.mac ?? Self.randomAddress()
   }
 
-  /// A random address of our own, as told by its second bit.
+  /// A random address, marked by its second bit as locally administered.
   private static func randomAddress() -> UInt64 { 0x025e << 32 | UInt64(arc4random()) }
 
   /// One byte of the configuration space; 0 behind its last field.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Chains of descriptors as the device works with them: an id to give back and the memory they name, already translated
-// and checked. Chains are taken from a ring in batches, worked on, and given back or put back in order. Nearly every
-// chain has one segment, which stands in `only`; the segments of others are listed in the batch. Nothing is assumed
-// about how a header and a frame are spread over them (virtio 1.4, 2.7.4.1).
+// A chain of descriptors: the id to give back, and the memory that the descriptors name, translated and checked. The
+// device takes chains from a ring in batches, works on them, and gives them back or puts them back in order. Nearly every
+// chain has one segment, which stands in `only`; the batch lists the segments of others. Header and frame may be spread
+// over them in any way (virtio 1.4, 2.7.4.1).
 
 import Linux
 
@@ -73,7 +73,7 @@ struct Batch {
     readable = 0
   }
 
-  /// One more segment; false if there are too many. Empty ones leave no trace.
+  /// Adds a segment, unless it is empty. False if there are too many.
   mutating func append(_ bytes: Bytes, isReadable: Bool) -> Bool {
     if bytes.count == 0 { return true }
     let total = UInt64(chains[count].total) &+ UInt64(bytes.count)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// One descriptor, loaded; and what a chain may be made of, whichever ring it stands in.
+// A descriptor as it was loaded, and what a chain may be made of in either kind of ring.
 
 import CLinux
 import Linux
@@ -14,7 +14,7 @@ struct BufferDescriptor {
   let address: UInt64
   let length: UInt32
   private(set) var flags: UInt16
-  /// Split: the next one's place. Packed: the buffer's id.
+  /// Split: the next descriptor's place. Packed: the buffer's id.
   let extra: UInt16
 
   /// A descriptor of a split ring or table.
@@ -27,7 +27,7 @@ struct BufferDescriptor {
     extra = UInt16(truncatingIfNeeded: word >> 48)
   }
 
-  /// One of a packed ring or table.
+  /// A descriptor of a packed ring or table.
   @inline(__always)
   init(packed table: Shared, _ index: Int) {
     address = table.load64(index &* RingFormat.descriptorBytes)
@@ -37,7 +37,7 @@ struct BufferDescriptor {
     flags = UInt16(truncatingIfNeeded: word >> 48)
   }
 
-  /// The same for reading.
+  /// This descriptor as one that the device reads.
   var readable: BufferDescriptor {
     var other = self
     other.flags &= ~DescriptorFlag.write

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What a front-end keeps for us in case we die (vhost-user, "Inflight I/O tracking"): a buffer that we write and it
-// hands to the back-end that comes next, with a part for each queue.
+// A record for the next back-end, should this one die (vhost-user, "Inflight I/O tracking"): a buffer that the device
+// writes and the front-end hands to the successor, with a part for each queue.
 //
 // This device gives chains back in the order it took them, so nothing is in flight between two batches, and a split
 // ring's own used index says where to go on. A packed ring has no such index: the part says where the next used
@@ -54,18 +54,18 @@ struct Inflight {
   @inline(__always)
   private static func entry(_ number: UInt16) -> Int { 32 &+ 32 &* Int(number) }
 
-  /// As if no ring had been there.
+  /// Forgets what was recorded.
   func clear() { part.clear() }
 
-  /// Called when a ring begins to run: notes where it stands, or finds where a predecessor stood, and returns that.
-  /// Nil: the buffer is of another ring, or has chains in flight that another back-end took out of their order.
+  /// Called when a ring begins to run: records the ring's position, or finds that of a predecessor, and returns it. Nil
+  /// if the buffer is of another ring, or has chains in flight that another back-end took out of order.
   func begin(_ queue: borrowing Queue, _ rings: Rings) -> Position? {
     let size = queue.size
     if part.load(Self.versionAt, as: UInt16.self) != Self.version {
       part.clear()
       part.store(Self.versionAt, Self.version)
       part.store(Self.sizeAt, size)
-      if isPacked { settle(queue.used) } else { part.store(Self.splitUsed, queue.used.index) }
+      if isPacked { record(queue.used) } else { part.store(Self.splitUsed, queue.used.index) }
       return queue.used
     }
     if part.load(Self.sizeAt, as: UInt16.self) != size { return nil }
@@ -78,11 +78,11 @@ struct Inflight {
     let isDone = before == after || !PackedRing.hasBuffers(rings, before)
     if !isDone { putBack(from: before, to: after, size, rings) }
     let stand = isDone ? after : before
-    settle(stand)
+    record(stand)
     return stand
   }
 
-  /// What was kept of the places behind `first`, which is as it was, up to `end`: less than a ring of them.
+  /// Restores the descriptors behind `first`, which is as it was, up to `end`: less than a ring of them.
   private func putBack(from first: Position, to end: Position, _ size: UInt16, _ rings: Rings) {
     var place = first
     var number: UInt16 = 1
@@ -96,20 +96,20 @@ struct Inflight {
     }
   }
 
-  /// No chain is marked as being in flight: we never do that.
+  /// True if no chain is marked as in flight. This device never marks one.
   private func isIdle(_ size: UInt16) -> Bool {
     for place in 0..<size where part[isPacked ? Self.entry(place) : 16 + 16 * Int(place)] != 0 { return false }
     return true
   }
 
-  private func settle(_ position: Position) {
+  private func record(_ position: Position) {
     store(position, Self.newIndex, Self.newWrap)
     store(position, Self.oldIndex, Self.oldWrap)
   }
 
-  /// Keeps a packed ring's descriptor that a batch is about to overwrite, the so manieth of it.
+  /// Records a packed ring's descriptor that a batch is about to overwrite, as entry `number` of the batch.
   @inline(__always)
-  func keep(_ place: UInt16, as number: UInt16, _ rings: Rings) {
+  func save(_ place: UInt16, as number: UInt16, _ rings: Rings) {
     part.store(
       Self.entry(number) &+ 8,
       rings.descriptors.load64(Int(place) &* RingFormat.descriptorBytes &+ RingFormat.wordOffset))

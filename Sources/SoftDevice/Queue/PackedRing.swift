@@ -2,7 +2,7 @@
 //
 // The packed ring (virtio 1.4, 2.8) from the device's side: one table that both sides write. A descriptor is the
 // driver's to give when its AVAIL bit equals the ring's wrap counter and its USED bit does not. Flags are loaded first,
-// in order, and then length, id and flags in one 64-bit load, of which only the kind of descriptor is believed.
+// in order, and then length, id and flags in one 64-bit load, of which the second reading of the flags gives only the kind of descriptor.
 
 import CLinux
 import Linux
@@ -25,8 +25,8 @@ enum PackedRing {
       RingFormat.eventFlagsOffset, !wanted ? EventFlag.disable : byPosition ? EventFlag.atDescriptor : EventFlag.enable)
   }
 
-  /// The lines of the descriptors that are likely to follow, which a driver writes in bursts; they are to be ours, since
-  /// used descriptors go into the same places.
+  /// Fetches the lines of the descriptors that are likely to follow, for writing: a driver writes them in bursts, and used
+  /// descriptors go into the same places.
   @inline(__always)
   private static func prefetch(_ rings: Rings, _ position: Position, _ size: UInt16) {
     let first = Int(position.index) &* RingFormat.descriptorBytes
@@ -109,7 +109,8 @@ enum PackedRing {
   }
 
   /// Gives back the chains that are done. The first one's flags are written last, so that the driver sees all or none
-  /// (2.8.9). Of a transmit queue in order, one descriptor with the last id stands for all (2.8.8).
+  /// (virtio 1.4, 2.8.9). With IN_ORDER, one descriptor with the last id covers a whole batch of a transmit queue (2.8.8).
+  // Safety: the position is inside the ring, whose `size` descriptors resolve() has found inside the memory.
   @_optimize(speed)
   static func give(_ queue: inout Queue, _ rings: Rings, _ batch: borrowing Batch) {
     let size = queue.size
@@ -135,8 +136,8 @@ enum PackedRing {
     queue.next = next
   }
 
-  /// Keeps what a batch overwrites before its first descriptor says that it is done, and then how far it goes. Places
-  /// inside of chains are kept with it, though they stay as they are: so all between two positions are.
+  /// Saves what a batch overwrites before its first descriptor shows the batch as used, and then how far the batch goes.
+  /// Places inside chains are saved too, though they stay as they are, so that all between two positions are there.
   @inline(never)
   @_optimize(speed)
   private static func journal(
@@ -148,7 +149,7 @@ enum PackedRing {
     while index < batch.done {
       var left = batch.chains[index].slots
       while left > 0 {
-        if keeping { inflight.keep(position.index, as: number, rings) }
+        if keeping { inflight.save(position.index, as: number, rings) }
         position.step(1, size: size)
         number &+= 1
         left &-= 1
@@ -171,7 +172,7 @@ enum PackedRing {
     return UInt64(chain.written) | UInt64(chain.id) << 32 | UInt64(flags) << 48
   }
 
-  /// Whether the driver wants to hear of what was given back since `old` (2.8.10). The flags must be visible first.
+  /// Whether the driver wants an interrupt for what was given back since `old` (2.8.10). Call when the flags are visible.
   @inline(__always)
   static func wantsInterrupt(_ queue: borrowing Queue, _ rings: Rings, since old: Position) -> Bool {
     let word = rings.driver.load32(0)

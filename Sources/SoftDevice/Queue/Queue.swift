@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// One virtqueue as the device keeps it between batches: what the front-end said about it (size, addresses, eventfds,
-// started, enabled) and how far it was worked off. Queue 2n is the driver's receive queue n, queue 2n+1 its transmit
-// queue n.
+// A virtqueue between batches: its size, addresses and eventfds, whether it is started and enabled, and the positions
+// that the device has reached. Queue 2n is the driver's receive queue n, queue 2n+1 its transmit queue n.
 //
 // Chains are given back in the order they were taken, so at rest nothing is in flight, and the position that
 // GET_VRING_BASE returns is the whole state of a ring.
@@ -11,7 +10,7 @@ import CLinux
 import Linux
 import Virtio
 
-/// Where the three parts of a ring lie in our own address space. Split: descriptors, available ring, used ring. Packed:
+/// Where the three parts of a ring lie in this process. Split: descriptors, available ring, used ring. Packed:
 /// descriptors, driver event suppression, device event suppression (virtio 1.4, 2.8).
 struct Rings {
   let descriptors: Shared
@@ -24,7 +23,7 @@ struct Position: Equatable {
   var index: UInt16 = 0
   var wrap = true
 
-  /// As vhost-user passes it on for packed rings.
+  /// The position in 16 bits, in which vhost-user passes on those of packed rings.
   var packed: UInt32 { UInt32(index) | (wrap ? UInt32(RingFormat.wrapBit) : 0) }
 
   init() {}
@@ -74,7 +73,7 @@ struct Queue {
   var deviceAddress: UInt64 = 0
   var addressed = false
   var rings: Rings?
-  /// What a successor will need to know, if the front-end keeps it.
+  /// The record for a successor, if the front-end keeps one.
   var inflight: Inflight?
 
   var kick: Int32 = -1
@@ -122,7 +121,7 @@ struct Queue {
     }
   }
 
-  /// As before the first SET_VRING_BASE.
+  /// Puts the ring back to its beginning.
   mutating func rewind() {
     next = Position()
     used = next
@@ -130,7 +129,7 @@ struct Queue {
 
   var base: UInt32 { agreement.isPacked ? next.packed | used.packed << 16 : UInt32(next.index) }
 
-  /// It runs without a kick: its front-end wants it looked at instead.
+  /// The queue runs without a kick: its front-end wants it polled.
   var isKickless: Bool { running && kick < 0 }
 
   /// The driver has made buffers available that were not taken yet.
@@ -158,7 +157,7 @@ struct Queue {
   }
 }
 
-/// What the features say of rings.
+/// What the negotiated features say of rings.
 struct RingAgreement {
   var isPacked = false
   var hasIndirect = false

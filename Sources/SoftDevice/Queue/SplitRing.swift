@@ -16,7 +16,7 @@ enum SplitRing {
 
   static func wantKicks(_ wanted: Bool, _ rings: Rings, _ next: Position, size: UInt16, byPosition: Bool) {
     if byPosition {
-      // Where it stands meanwhile it asks for one kick in 65536 buffers.
+      // Left alone, the index asks for one kick in 65536 buffers.
       if wanted {
         rings.device.store16(RingFormat.elementsOffset + RingFormat.usedElementBytes * Int(size), next.index)
       }
@@ -88,8 +88,8 @@ enum SplitRing {
     }
   }
 
-  /// Gives back the chains that are done and shows them to the driver. Of a transmit queue in order, one entry with
-  /// the last head stands for all (2.7.9).
+  /// Gives back the chains that are done and shows them to the driver. With IN_ORDER, one entry with the last head covers
+  /// a whole batch of a transmit queue (virtio 1.4, 2.7.9).
   @_optimize(speed)
   static func give(_ queue: inout Queue, _ rings: Rings, _ batch: borrowing Batch) {
     let mask = queue.size &- 1
@@ -111,7 +111,7 @@ enum SplitRing {
     queue.next.index &+= UInt16(truncatingIfNeeded: done)
   }
 
-  /// Whether the driver wants to hear of what was given back since `old` (2.7.7.2). The index must be visible first.
+  /// Whether the driver wants an interrupt for what was given back since `old` (2.7.7.2). Call when the index is visible.
   @inline(__always)
   static func wantsInterrupt(_ queue: borrowing Queue, _ rings: Rings, since old: Position) -> Bool {
     if !queue.agreement.hasEventIndex {

@@ -10,17 +10,17 @@ import CLinux
 import Linux
 
 extension Device {
-  /// How long it polls in vain, and how long at most between two looks at the control files, in nanoseconds.
-  private static let patience: UInt64 = 50_000
+  /// Nanoseconds of polling without a frame before the device sleeps, and at most between two looks at its files.
+  private static let idleTime: UInt64 = 50_000
   private static let control: UInt64 = 1_000_000
-  /// How long until it looks for a front-end again, in milliseconds.
-  private static let recall: Int32 = 50
-  /// Passes in vain before it offers the processor to others.
-  private static let stubbornness = 8
+  /// Milliseconds between two tries to connect to a front-end.
+  private static let retryInterval: Int32 = 50
+  /// Passes without a frame before the thread yields the processor.
+  private static let passesBeforeYield = 8
 
   mutating func run() {
     while !isStopping {
-      call()
+      connectAsClient()
       checkLink()
       if poll() {
         handle(poller.wait(0))
@@ -36,7 +36,7 @@ extension Device {
     if !isRunning { return false }
     let start = sys_nanoseconds()
     var found = start
-    var vain = 0
+    var idlePasses = 0
     while true {
       let moved = pass()
       if fault >= 0 { return endFaulty() }
@@ -44,11 +44,11 @@ extension Device {
       if now &- start > Self.control { return true }
       if moved > 0 {
         found = now
-        vain = 0
+        idlePasses = 0
       } else {
-        if now &- found > Self.patience { return false }
-        vain &+= 1
-        if vain > Self.stubbornness { _ = sched_yield() } else { cpu_pause() }
+        if now &- found > Self.idleTime { return false }
+        idlePasses &+= 1
+        if idlePasses > Self.passesBeforeYield { _ = sched_yield() } else { cpu_pause() }
       }
     }
   }
@@ -68,7 +68,7 @@ extension Device {
     if pass() > 0 || fault >= 0 {
       if fault >= 0 { _ = endFaulty() }
     } else {
-      // A wire that is readable while nobody has room for its frames would wake us for nothing.
+      // A wire that is readable while no queue has room for its frames would wake the thread for nothing.
       watchWire(true)
       events = poller.wait(timeout())
       watchWire(false)
@@ -101,20 +101,20 @@ extension Device {
     shared_fence()
   }
 
-  /// Milliseconds to sleep at most; -1: for ever.
+  /// Milliseconds to sleep at most; -1 for no limit.
   private func timeout() -> Int32 {
-    if socketNumber < 0 { return calling.isEmpty ? -1 : Self.recall }
+    if socketNumber < 0 { return frontEndPath.isEmpty ? -1 : Self.retryInterval }
     if isReceiving, let wait = wire.wait(sys_nanoseconds()) {
       return Int32(clamping: max(wait / 1_000_000, 1))
     }
-    // A front-end that gave no kick wants its rings looked at without one.
+    // A front-end that gave no kick wants its rings polled.
     for index in 0..<2 * pairsInUse where queues[index].isKickless { return 1 }
     return -1
   }
 
   private mutating func handle(_ events: Int) {
     for index in 0..<events {
-      switch poller.tag(index) {
+      switch poller.token(index) {
       case .stop: isStopping = true
       case .listener: accept()
       case .frontEnd: if socketNumber >= 0 { readMessages() }

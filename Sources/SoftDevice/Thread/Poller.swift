@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What the device's thread sleeps on: an epoll instance. Kicks are watched edge-triggered and never read: their
-// eventfds are the front-end's, and reading one that somebody else has just emptied could block for ever.
+// The epoll instance on which the device's thread sleeps. Kicks are watched edge-triggered and never read: their eventfds
+// are the front-end's, and reading one that another process has just emptied could block for ever.
 
 import CLinux
 import Linux
 
+// Safety: `events` is the block's memory, room for as many events as epoll is told of.
 @safe
 struct Poller: ~Copyable {
-  enum Tag: UInt64 {
+  enum Token: UInt64 {
     case stop
     case listener
     case frontEnd
@@ -32,9 +33,9 @@ struct Poller: ~Copyable {
   }
 
   /// False if the file is nothing that can be waited for.
-  func add(_ file: Int32, _ tag: Tag, edge: Bool = false) -> Bool {
+  func add(_ file: Int32, _ token: Token, edge: Bool = false) -> Bool {
     let events = EPOLLIN.rawValue | (edge ? EPOLLET.rawValue : 0)
-    return sys_epoll_add(epoll.number, file, events, tag.rawValue) >= 0
+    return sys_epoll_add(epoll.number, file, events, token.rawValue) >= 0
   }
 
   func remove(_ file: Int32) { _ = sys_epoll_remove(epoll.number, file) }
@@ -45,5 +46,5 @@ struct Poller: ~Copyable {
     return max(Int(count), 0)
   }
 
-  func tag(_ index: Int) -> Tag? { unsafe Tag(rawValue: epoll_tag(events + index)) }
+  func token(_ index: Int) -> Token? { unsafe Token(rawValue: epoll_tag(events + index)) }
 }

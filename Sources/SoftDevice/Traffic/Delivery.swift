@@ -7,7 +7,7 @@ import CLinux
 import Linux
 import Virtio
 
-/// What the device keeps to with the driver that is there, worked out when anything of it changes.
+/// What was agreed with the connected driver, worked out when anything of it changes.
 struct Terms {
   /// Bytes of net header before each frame: 12, or 10 for a driver without VERSION_1 and MRG_RXBUF (5.1.9).
   var header = NetHeaderLayout.bytes
@@ -18,7 +18,7 @@ struct Terms {
   var readsHeaders = false
   /// Features whose offloads the driver takes at the moment.
   var guest: UInt64 = 0
-  /// The driver does not want all frames.
+  /// The driver filters frames.
   var filters = false
 }
 

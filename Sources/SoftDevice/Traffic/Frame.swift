@@ -6,6 +6,7 @@ import CLinux
 import Linux
 import Virtio
 
+// Safety: an empty table may begin anywhere, since it has no element.
 struct Frame {
   static let shortest = 14
   /// Longest frame of any kind: what one segmentation offload can hold.
@@ -18,7 +19,7 @@ struct Frame {
   let count: Int
   var header: NetHeader
 
-  /// One that lies in one piece.
+  /// A frame that lies in one piece.
   @inline(__always)
   init(_ bytes: Bytes, _ header: NetHeader = NetHeader()) {
     head = bytes
@@ -27,7 +28,7 @@ struct Frame {
     self.header = header
   }
 
-  /// One in several pieces, of which there is at least one.
+  /// A frame in several pieces, at least one.
   init(_ pieces: Table<Bytes>) {
     head = pieces[0]
     rest = Table(from: pieces, at: 1, count: pieces.count &- 1)
@@ -120,6 +121,7 @@ struct Frame {
   }
 }
 
+// Safety: the part lies inside the table, whose elements outlive it.
 extension Table {
   /// A part of a table, which has it.
   @inline(__always)

@@ -13,7 +13,7 @@ struct NetHeader {
   /// Checksum offset.
   var second: UInt16 = 0
 
-  /// Nothing to be done.
+  /// A header that leaves nothing to do.
   @inline(__always) init() {}
 
   /// What stands at the beginning of `bytes`.
@@ -63,7 +63,7 @@ struct NetHeader {
     case impossible
   }
 
-  /// Leaves of the header of a frame of `length` bytes what a driver with these features may be told (5.1.9.4.1).
+  /// Leaves in the header of a frame of `length` bytes only what a driver with these features may see (5.1.9.4.1).
   mutating func fit(_ features: UInt64, length: Int) -> Fit {
     let wantsChecksum = flags & NetHeaderFlag.needsChecksum != 0
     if wantsChecksum && checksumEnd > length { return .impossible }

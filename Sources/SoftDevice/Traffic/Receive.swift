@@ -68,7 +68,7 @@ extension Device {
 }
 
 extension Frame {
-  /// The same number for all frames of a connection in one direction.
+  /// A number that all frames of a connection in one direction share.
   func flowHash(scratch: Bytes) -> UInt32 {
     var at = 12
     while at < 20, word(at, scratch: scratch) >> 48 == 0x8100 { at &+= 4 }

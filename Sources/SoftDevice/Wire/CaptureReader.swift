@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Reads a capture file in the format of libpcap: either byte order, microseconds or nanoseconds, Ethernet. Nothing in
-// the file is believed: a record longer than the format's own limit ends the replay. The file is read piece by piece,
-// as mapping it would end the process if it were cut meanwhile.
+// Reads a capture file in the format of libpcap: either byte order, microseconds or nanoseconds, Ethernet. A record longer
+// than the format's own limit ends the replay. The file is read piece by piece: a mapping would end the process if
+// another program cut the file.
 
 import CLinux
 import Linux
@@ -20,6 +20,7 @@ enum CaptureFormat {
   static let snapLength = 65535
 }
 
+// Safety: bytes are read and moved inside `block`, between `start`, `end` and its size.
 struct CaptureReader: ~Copyable {
   private static let room = 2 * (CaptureFormat.longest + CaptureFormat.record)
 

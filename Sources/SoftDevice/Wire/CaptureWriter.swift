@@ -6,6 +6,7 @@
 import CLinux
 import Linux
 
+// Safety: what is written lies inside `block`; the name and the time outlive the calls that use them.
 struct CaptureWriter: ~Copyable {
   private static let room = 4 * 65536
 
@@ -58,6 +59,7 @@ struct CaptureWriter: ~Copyable {
   }
 }
 
+// Safety: the time lives longer than the call that fills it.
 extension CaptureWriter {
   mutating func write(_ frame: Frame) -> Bool {
     let kept = min(frame.count, CaptureFormat.snapLength)

@@ -7,6 +7,8 @@
 import CLinux
 import Linux
 
+// Safety: `ring` is `room` mapped bytes, unmapped by deinit alone; the cursors lie inside `block`, each written by one
+// thread.
 @safe
 struct Lane: ~Copyable {
   static let room = 2 << 20
@@ -67,6 +69,7 @@ struct Lane: ~Copyable {
 // The writer's side, and the reader's. Each has the cursor of its own batch, on the cache line that it writes anyway;
 // the other side sees what was done when the batch is published.
 
+// Safety: the cursors' offsets lie inside the block.
 extension Lane {
   private var room: UInt64 { UInt64(Self.room) }
 

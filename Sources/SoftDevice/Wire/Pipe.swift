@@ -15,40 +15,29 @@ struct PipeSide: ~Copyable {
   init() throws(Failure) { lane = try Lane() }
 }
 
-/// A pipe; each side is a cell of its own.
+/// A pipe with its two sides.
 struct Pipe: ~Copyable {
   let name: Name
-  let first: Cell<PipeSide>
-  let second: Cell<PipeSide>
+  private let firstSide: Owned<PipeSide>
+  private let secondSide: Owned<PipeSide>
   var next: Cell<Pipe>?
 
+  static let purpose: StaticString = "a pipe between soft devices"
+
   init(_ name: Name) throws(Failure) {
+    let first = try Owned(try PipeSide(), for: Pipe.purpose)
+    let second = try Owned(try PipeSide(), for: Pipe.purpose)
     self.name = name
-    guard let first = Cell.make(try PipeSide()) else { throw Self.noMemory() }
-    let second: Cell<PipeSide>?
-    do throws(Failure) {
-      second = Cell.make(try PipeSide())
-    } catch {
-      first.destroy()
-      throw error
-    }
-    guard let second else {
-      first.destroy()
-      throw Self.noMemory()
-    }
-    self.first = first
-    self.second = second
+    firstSide = first
+    secondSide = second
   }
 
-  deinit {
-    first.destroy()
-    second.destroy()
-  }
-
-  static func noMemory() -> Failure { Failure(ENOMEM, "no memory for a pipe between soft devices") }
+  var first: Cell<PipeSide> { firstSide.cell }
+  var second: Cell<PipeSide> { secondSide.cell }
 }
 
-/// One device's hold on a pipe.
+/// One device's end of a pipe.
+// Safety: the list of pipes is read and changed with `lock` held.
 struct PipeEnd {
   private let pipe: Cell<Pipe>
   /// Frames for this device's driver.
@@ -82,7 +71,8 @@ struct PipeEnd {
       if pipe.value.name.equals(name) { return pipe }
       each = pipe.value.next
     }
-    guard let made = Cell.make(try Pipe(name)) else { throw Pipe.noMemory() }
+    var owned = try Owned(try Pipe(name), for: Pipe.purpose)
+    let made = owned.take()
     made.value.next = unsafe all
     unsafe all = made
     return made

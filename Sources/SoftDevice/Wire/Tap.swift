@@ -13,11 +13,12 @@ import CLinux
 import Linux
 import Virtio
 
+// Safety: a frame is read into `room` bytes of the block and written from as many; requests outlive the calls.
 struct Tap: ~Copyable {
   private static let header = NetHeaderLayout.bytes
   private static let room = header + Frame.longest
-  /// Of TUNSETOFFLOAD, in newer headers than ours.
-  private static let segmentsUDP: UInt = 0x20 | 0x40
+  /// TUN_F_USO4 and TUN_F_USO6 of TUNSETOFFLOAD, which headers before Linux 6.2 do not have.
+  private static let segmentsUDP = UInt(TUN_USO)
 
   /// One of the interface's queues.
   private struct Line {
@@ -68,17 +69,17 @@ struct Tap: ~Copyable {
 
   /// One more queue of the interface, which the first one makes.
   private static func open(_ name: Name, isMultiqueue: Bool) throws(Failure) -> Int32 {
-    let file = try check(unsafe sys_open("/dev/net/tun", O_RDWR | O_NONBLOCK, 0)) { code in
-      Failure(code, "tap ").quoting(name).text(": /dev/net/tun: ").reason(code)
-    }
-    var result = attach(file, name, isMultiqueue ? IFF_MULTI_QUEUE : 0)
+    var file = File(
+      owning: try check(unsafe sys_open("/dev/net/tun", O_RDWR | O_NONBLOCK, 0)) { code in
+        Failure(code, "tap ").quoting(name).text(": /dev/net/tun: ").reason(code)
+      })
+    var result = attach(file.number, name, isMultiqueue ? IFF_MULTI_QUEUE : 0)
     // One that somebody made with several queues takes no other kind.
-    if result == -EINVAL && !isMultiqueue { result = attach(file, name, IFF_MULTI_QUEUE) }
+    if result == -EINVAL && !isMultiqueue { result = attach(file.number, name, IFF_MULTI_QUEUE) }
     var header = Int32(header)
-    if result >= 0 { result = unsafe sys_ioctl(file, SYS_TUNSETVNETHDRSZ, &header) }
-    if result < 0 { _ = sys_close(file) }
+    if result >= 0 { result = unsafe sys_ioctl(file.number, SYS_TUNSETVNETHDRSZ, &header) }
     _ = try check(result) { explain(name, $0) }
-    return file
+    return file.take()
   }
 
   private static func attach(_ file: Int32, _ name: Name, _ more: Int32) -> Int32 {

@@ -22,47 +22,38 @@ struct Wire: ~Copyable {
 
   init(_ options: WireOptions) throws(Failure) { kind = try Self.open(options) }
 
+  private static let purpose: StaticString = "the wire of a soft device"
+
   private static func open(_ options: WireOptions) throws(Failure) -> Kind {
     switch options.kind {
     case .loopback: return .loopback
     case .sink: return .sink
     case .generate:
-      if let cell = Cell.make(try Generator(options)) { return .generate(cell) }
+      var generator = try Owned(try Generator(options), for: purpose)
+      return .generate(generator.take())
     case .tap:
-      if let cell = Cell.make(try Tap(options.target, pairs: options.device.pairs)) { return .tap(cell) }
+      var tap = try Owned(try Tap(options.target, pairs: options.device.pairs), for: purpose)
+      return .tap(tap.take())
     case .capture:
       return try openCapture(options)
     case .pipe:
       return .pipe(try PipeEnd.join(options.target))
     }
-    throw noMemory()
   }
-
-  private static func noMemory() -> Failure { Failure(ENOMEM, "no memory for the wire of a soft device") }
 
   private static func openCapture(_ options: WireOptions) throws(Failure) -> Kind {
     if options.target.isEmpty && options.output.isEmpty {
       throw Failure(EINVAL, "wire \"pcap\" has neither a file to replay (pcap=IN) nor one to record (out=OUT)")
     }
-    let reader = try openReader(options.target)
-    do throws(Failure) {
-      return .capture(reader, try openWriter(options.output))
-    } catch {
-      reader?.destroy()
-      throw error
-    }
+    if options.target.isEmpty { return .capture(nil, try openWriter(options.output)) }
+    var reader = try Owned(try CaptureReader(options.target), for: purpose)
+    let writer = options.output.isEmpty ? nil : try openWriter(options.output)
+    return .capture(reader.take(), writer)
   }
 
-  private static func openReader(_ name: Name) throws(Failure) -> Cell<CaptureReader>? {
-    if name.isEmpty { return nil }
-    guard let cell = Cell.make(try CaptureReader(name)) else { throw noMemory() }
-    return cell
-  }
-
-  private static func openWriter(_ name: Name) throws(Failure) -> Cell<CaptureWriter>? {
-    if name.isEmpty { return nil }
-    guard let cell = Cell.make(try CaptureWriter(name)) else { throw noMemory() }
-    return cell
+  private static func openWriter(_ name: Name) throws(Failure) -> Cell<CaptureWriter> {
+    var writer = try Owned(try CaptureWriter(name), for: purpose)
+    return writer.take()
   }
 
   deinit {

@@ -245,8 +245,7 @@ extension VFIOGroup {
 
   /// Fails if the IOMMU cannot map the range: it may have as few as 39 address bits, and has gaps.
   private func checkReach(_ address: UInt64, _ length: UInt64) throws(Failure) {
-    var end: UInt64 = 0
-    if unsafe vfio_reaches(container.number, address, address + length - 1, &end) != 0 { return }
+    guard let end = IOMMURanges(container.number).end(ifOutside: address, address + length - 1) else { return }
     throw Failure(ERANGE, "").number(length).text(" bytes at ").hex(address)
       .text(" are out of reach of this IOMMU, whose addresses end at ").hex(end)
       .text(": map them lower, by a first argument of mmap()")

@@ -97,7 +97,8 @@ struct VhostNetTransport: Transport, ~Copyable {
     _ = pairs[0].value.tap.setOffloads(0)
     pairs[0].value.tap.setCarrier(false)
     for pair in 1..<max(count, 1) { try pairs[pair].value.tap.attach(false) }
-    linkChanges = File(owning: try check(sys_link_news()) { Failure($0, "cannot watch interfaces: ").reason($0) })
+    linkChanges = File(
+      owning: try check(InterfaceEvents.open()) { Failure($0, "cannot watch interfaces: ").reason($0) })
     traits.offered = offered | VhostNetTransport.ofFrames | (knowsDatagrams ? VhostNetTransport.ofDatagrams : 0)
     traits.offered |= Feature.status | (count > 1 ? Feature.multiqueue : 0)
     traits.maximumQueuePairs = UInt16(count)
@@ -216,7 +217,7 @@ struct VhostNetTransport: Transport, ~Copyable {
 
   func takeSignals() -> BusSignals {
     BusSignals(
-      configurationChanged: sys_link_news_drain(linkChanges.number) != 0,
+      configurationChanged: InterfaceEvents.drain(linkChanges.number),
       ringFailed: errors.isOpen && sys_eventfd_drain(errors.number) != 0)
   }
 }

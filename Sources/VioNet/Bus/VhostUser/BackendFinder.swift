@@ -122,35 +122,26 @@ struct BackendFinder: ~Copyable {
 }
 
 /// A listening socket, or none. It makes its file in the file system, and removes that file if it is still there.
-// Safety: the C side reads the address and identifies the file by local copies.
 private struct Listener: ~Copyable {
+  private let file: SocketFile?
   private let socket: File
-  private let address: sockaddr_un
-  private let file: sys_unix_file
 
-  private init(_ socket: consuming File, _ address: sockaddr_un, _ file: sys_unix_file) {
+  private init(_ socket: consuming File, _ file: SocketFile?) {
     self.socket = socket
-    self.address = address
     self.file = file
   }
 
-  static var none: Listener { Listener(.none, sockaddr_un(), sys_unix_file()) }
+  static var none: Listener { Listener(.none, nil) }
 
   init(_ address: sockaddr_un, _ path: Text) throws(Failure) {
-    var address = address
-    var file = sys_unix_file()
-    let socket = File(
-      owning: try check(unsafe sys_unix_listen(&address, 8, &file)) {
-        Failure($0, "socket ").quoting(path).text(": ").reason($0)
-      })
-    self.init(socket, address, file)
+    let (socket, file) = try SocketFile.listen(at: address, backlog: 8) {
+      Failure($0, "socket ").quoting(path).text(": ").reason($0)
+    }
+    self.init(File(owning: socket), file)
   }
 
   var number: Int32 { socket.number }
 
-  deinit {
-    if !socket.isOpen { return }
-    var (address, file) = (address, file)
-    unsafe sys_unix_remove(&address, &file)
-  }
+  // The file goes before the socket, which closes itself behind this.
+  deinit { file?.remove() }
 }

@@ -28,10 +28,30 @@ extension Region {
   }
 
   private func physicalAddress(_ offset: Int) throws(Failure) -> UInt64 {
-    let address = try check(unsafe sys_physical_address(base + offset)) {
+    let address = try check(unsafe Pagemap.physicalAddress(UInt64(UInt(bitPattern: base + offset)))) {
       let failure = Failure($0, "cannot find the physical address of shared memory: ").reason($0)
       return $0 == EPERM ? failure.text("; a port through uio_pci_generic needs CAP_SYS_ADMIN") : failure
     }
     return UInt64(address)
+  }
+}
+
+/// /proc/self/pagemap, which has eight bytes for each page: the frame's number in bits 0 to 54, and bit 63 if the page is
+/// in memory (Linux, Documentation/admin-guide/mm/pagemap.rst).
+private enum Pagemap {
+  /// Where a byte lies physically, or a negative errno: EPERM without CAP_SYS_ADMIN, ENOENT if its page is not in memory.
+  // Safety: eight bytes are read into an eight-byte number.
+  static func physicalAddress(_ address: UInt64) -> Int64 {
+    let page = UInt64(sys_page_size())
+    let file = Path("/proc/self/pagemap").open(O_RDONLY)
+    if file < 0 { return Int64(file) }
+    var entry: UInt64 = 0
+    let got = unsafe sys_pread(file, &entry, 8, address / page * 8)
+    _ = sys_close(file)
+    if got != 8 { return -Int64(EIO) }
+    if entry >> 63 == 0 { return -Int64(ENOENT) }
+    let frame = entry & ((1 << 55) - 1)
+    // The number that a process without CAP_SYS_ADMIN is shown is zero.
+    return frame == 0 ? -Int64(EPERM) : Int64(frame * page + address % page)
   }
 }

@@ -79,7 +79,7 @@ struct Region {
         Failure($0, "no memory for ").number(length).text(" bytes shared with the device: ").reason($0)
       }
       _ = try check(sys_seal(file)) { Failure($0, "cannot seal a memfd: ").reason($0) }
-      guard let base = unsafe sys_map_low(length, page, file, reach.first, reach.last) else {
+      guard let base = unsafe LowMapping.map(length, alignment: page, file, from: reach.first, to: reach.last) else {
         throw Failure(ENOMEM, "cannot map ").number(length).text(" bytes shared with the device")
       }
       return unsafe Region(

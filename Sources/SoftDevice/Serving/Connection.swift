@@ -26,20 +26,17 @@ extension Device {
     if accepted >= 0 { connect(File(owning: accepted)) }
   }
 
-  /// Looks for a front-end that listens, if that is this device's part.
-  mutating func call() {
-    if socketNumber >= 0 || calling.isEmpty { return }
-    var address = sockaddr_un()
+  /// Connects to a front-end that listens, if this device is a client.
+  // Safety: the address lives longer than the call that reads it.
+  mutating func connectAsClient() {
+    if socketNumber >= 0 || frontEndPath.isEmpty { return }
     let file = File(owning: sys_unix_socket())
-    if file.number >= 0, ListeningSocket.fill(&address, calling),
-      unsafe sys_unix_connect(file.number, &address) >= 0
-    {
-      connect(file)
-    }
+    guard file.number >= 0, var address = frontEndPath.socketAddress else { return }
+    if unsafe sys_unix_connect(file.number, &address) >= 0 { connect(file) }
   }
 
-  /// Tells the driver when what is at the other end of the wire comes or goes, if it can be told. After a while without
-  /// it, others may have forgotten where the driver is.
+  /// Notifies the driver when the other end of the wire comes or goes. When it comes, the driver is asked to announce
+  /// itself too, since others may have forgotten where it is.
   mutating func checkLink() {
     if linkIsUp == wire.isUp { return }
     linkIsUp = !linkIsUp
@@ -47,7 +44,7 @@ extension Device {
     notifyConfigChange()
   }
 
-  /// Reads what the front-end sent, a few messages at a time so that frames keep flowing.
+  /// Serves a few messages of the front-end's, so that frames keep flowing.
   mutating func readMessages() {
     var left = 16
     while left > 0, socketNumber >= 0 {
@@ -84,7 +81,7 @@ extension Device {
     if listener >= 0 { _ = poller.add(listener, .listener) }
   }
 
-  /// A driver broke the rules of virtio: the front-end is told through the error eventfd, then left.
+  /// Signals the error eventfd and disconnects, because the driver broke the rules of virtio.
   mutating func fail(_ index: Int) {
     if queues[index].error >= 0 { _ = sys_eventfd_signal(queues[index].error) }
     if Log.wanted(.debug) { Log.line("soft device: rules broken on ring").number(index).send(.debug) }
@@ -113,7 +110,7 @@ extension Device {
     translation = Translation(memory)
   }
 
-  /// Sets each ring running or not, after anything that decides it has changed.
+  /// Decides anew which rings run, after a change.
   mutating func refresh() {
     let wasReceiving = isReceiving
     terms = session.terms(config, filter)
@@ -136,13 +133,13 @@ extension Device {
     if wasReceiving != isReceiving { counters.addReceive(Tally(dropped: wire.setReceiving(isReceiving))) }
   }
 
-  /// Lets a ring go on where a predecessor stood, if the front-end has kept that for us; false if it cannot.
-  private mutating func goOn(_ index: Int, _ rings: Rings) -> Bool {
+  /// Lets a ring go on where a predecessor stood, if the front-end has its record. False if that cannot be.
+  private mutating func resume(_ index: Int, _ rings: Rings) -> Bool {
     guard let inflight = queues[index].inflight else { return true }
     guard let stand = inflight.begin(queues[index], rings) else {
       queues[index].running = false
       if queues[index].error >= 0 { _ = sys_eventfd_signal(queues[index].error) }
-      if Log.wanted(.debug) { Log.line("soft device: nothing can be made of the chains in flight").send(.debug) }
+      if Log.wanted(.debug) { Log.line("soft device: the record of chains in flight is of no use").send(.debug) }
       return false
     }
     if queues[index].agreement.isPacked {
@@ -156,7 +153,7 @@ extension Device {
     queues[index].running = running
     if running, let rings = queues[index].rings {
       if !queues[index].agreement.isPacked { queues[index].used.index = rings.device.load16(2) }
-      if !goOn(index, rings) { return }
+      if !resume(index, rings) { return }
       queues[index].putBack()
     }
     queues[index].wantKicks(false)

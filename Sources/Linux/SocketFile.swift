@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// The file of a listening unix socket. A file that a killed program left behind is replaced. One that somebody answers,
+// or that is no socket, is left alone (EADDRINUSE). Of several programs that begin at the same time, one gets it.
+
+import CLinux
+
+package struct SocketFile {
+  private let address: sockaddr_un
+  private let identity: Identity
+
+  /// Device and inode of a file; zero if there is none.
+  private struct Identity: Equatable {
+    var device: UInt64 = 0
+    var inode: UInt64 = 0
+  }
+
+  /// The address of a path; nil if the path is longer than 107 bytes or has a zero inside.
+  // Safety: the address lives longer than the call that fills it.
+  package static func address(_ path: Text) -> sockaddr_un? {
+    var address = sockaddr_un()
+    let result = unsafe path.withCString { name in unsafe sys_unix_address(&address, name) }
+    return result == 0 ? address : nil
+  }
+
+  /// A socket that listens, which the caller closes, and its file, which the caller removes before. The file has `mode`
+  /// from its first moment, or what the umask leaves if that is negative.
+  package static func listen(
+    at address: sockaddr_un, backlog: Int32, mode: Int32 = -1, _ explain: (Int32) -> Failure
+  ) throws(Failure) -> (socket: Int32, file: SocketFile) {
+    let socket = try check(sys_unix_socket(), explain)
+    let lock = FolderLock(folder(of: address))
+    defer { lock.release() }
+    do throws(Failure) {
+      // The file gets the mode that the socket has when it is bound.
+      if mode >= 0 { _ = try check(sys_change_mode(socket, UInt32(mode)), explain) }
+      _ = try check(bind(socket, to: address), explain)
+      let file = SocketFile(address: address, identity: identity(at: address))
+      let result = sys_listen(socket, backlog)
+      if result < 0 { file.removeIfOwn() }
+      _ = try check(result, explain)
+      return (socket, file)
+    } catch {
+      _ = sys_close(socket)
+      throw error
+    }
+  }
+
+  /// Removes the file, unless another program has taken the path since. This comes before the socket's close: while
+  /// the socket is open, no other file gets its inode.
+  package func remove() {
+    let lock = FolderLock(SocketFile.folder(of: address))
+    removeIfOwn()
+    lock.release()
+  }
+
+  private func removeIfOwn() {
+    if identity != Identity() && SocketFile.identity(at: address) == identity { SocketFile.unlink(address) }
+  }
+
+  private static func bind(_ socket: Int32, to address: sockaddr_un) -> Int32 {
+    let result = bindOnce(socket, to: address)
+    if result != -EADDRINUSE || !isAbandoned(address) { return result }
+    unlink(address)
+    return bindOnce(socket, to: address)
+  }
+
+  // Safety: the address is a copy that lives longer than the call that reads it.
+  private static func bindOnce(_ socket: Int32, to address: sockaddr_un) -> Int32 {
+    var address = address
+    return unsafe sys_bind(socket, &address, UInt32(MemoryLayout<sockaddr_un>.size))
+  }
+
+  /// True for a socket on which nobody listens.
+  // Safety: as in bindOnce().
+  private static func isAbandoned(_ address: sockaddr_un) -> Bool {
+    if unsafe withPath(address, { path in unsafe sys_is_socket(path) }) != 1 { return false }
+    let probe = sys_unix_socket()
+    if probe < 0 { return false }
+    var address = address
+    let result = unsafe sys_unix_connect(probe, &address)
+    _ = sys_close(probe)
+    return result == -ECONNREFUSED
+  }
+
+  // Safety: the status lives longer than the call that fills it.
+  private static func identity(at address: sockaddr_un) -> Identity {
+    var status = stat()
+    let result = unsafe withPath(address) { path in unsafe lstat(path, &status) }
+    return result != 0 ? Identity() : Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+  }
+
+  // Safety: withPath() gives a zero-terminated path.
+  private static func unlink(_ address: sockaddr_un) {
+    unsafe withPath(address) { path in unsafe _ = CLinux.unlink(path) }
+  }
+
+  /// The folder that has the file.
+  // Safety: withPath() gives a zero-terminated path, which the text does not outlive.
+  private static func folder(of address: sockaddr_un) -> Path {
+    unsafe withPath(address) { string in
+      guard let path = unsafe Text(string, limit: 108) else { return Path(".") }
+      var end = path.count
+      while end > 0 && path[end - 1] != UInt8(ascii: "/") { end -= 1 }
+      return end == 0 ? Path(".") : Path("").adding(path.slice(0, max(end - 1, 1)))
+    }
+  }
+
+  // Safety: an address made from a path has a zero behind it in sun_path.
+  private static func withPath<Result>(_ address: sockaddr_un, _ body: (UnsafePointer<CChar>) -> Result) -> Result {
+    unsafe withUnsafeBytes(of: address.sun_path) { bytes in
+      unsafe body(bytes.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: CChar.self))
+    }
+  }
+}
+
+/// The lock of a folder, for whoever makes or removes a socket's file in it. Between bind() and listen() a socket looks
+/// like one that a killed program left, so that of two programs which begin at the same time one would remove the
+/// other's file.
+private struct FolderLock {
+  /// The folder's descriptor; -1 if it cannot be read, or another program has held the lock for half a second. Then the
+  /// file is made without.
+  private var number: Int32
+
+  private static let mostTries = 500
+
+  init(_ folder: Path) {
+    number = folder.open(O_RDONLY | O_DIRECTORY)
+    var tries = 0
+    while number >= 0 && sys_claim(number) != 0 {
+      if tries == FolderLock.mostTries {
+        _ = sys_close(number)
+        number = -1
+        return
+      }
+      sys_sleep_microseconds(1000)
+      tries += 1
+    }
+  }
+
+  func release() {
+    if number < 0 { return }
+    // A child that has inherited the descriptor would keep the lock.
+    _ = sys_release(number)
+    _ = sys_close(number)
+  }
+}
