@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// A file's name, put together piece by piece in a fixed room. A name that does not fit is cut, and then names no file.
+// A file's name or another short one, put together piece by piece in a fixed room or copied from a caller's text. A name
+// that does not fit is cut, and then names no file.
 
 import CLinux
 
@@ -11,6 +12,22 @@ package struct Path {
   private var count = 0
 
   package init(_ text: StaticString) { append(Text(text)) }
+
+  package init() {}
+
+  /// Nil if the text is longer than 255 bytes or has a zero inside.
+  package init?(exactly text: Text) {
+    if text.count > 255 || text.firstIndex(of: 0) != nil { return nil }
+    append(text)
+  }
+
+  package var isEmpty: Bool { count == 0 }
+
+  package func equals(_ other: borrowing Path) -> Bool {
+    if count != other.count { return false }
+    for place in 0..<count where bytes[place] != other.bytes[place] { return false }
+    return true
+  }
 
   package func adding(_ text: StaticString) -> Path { adding(Text(text)) }
 
@@ -84,10 +101,26 @@ extension Path {
   package func mayUse() -> Int32 { unsafe withCString { name in unsafe sys_may_use(name) } }
 }
 
+extension Path {
+  /// The address of the socket at this path; nil if the path is longer than 107 bytes.
+  // Safety: the text ends with the C string it is a view of.
+  package var socketAddress: sockaddr_un? {
+    unsafe withCString { name in SocketFile.address(unsafe Text(start: name, count: count)) }
+  }
+
+  // Safety: as in socketAddress.
+  fileprivate func add(to failure: Failure, isQuoted: Bool) -> Failure {
+    unsafe withCString { name in
+      let text = unsafe Text(start: name, count: count)
+      return isQuoted ? failure.quoting(text) : failure.plain(text)
+    }
+  }
+}
+
 extension Failure {
   /// Adds the name of a file.
-  // Safety: the text ends with the C string it is a view of.
-  package func plain(_ path: Path) -> Failure {
-    unsafe path.withCString { name in plain(unsafe Text(name, limit: 255) ?? Text("")) }
-  }
+  package func plain(_ path: Path) -> Failure { path.add(to: self, isQuoted: false) }
+
+  /// Adds a name in quotation marks.
+  package func quoting(_ path: Path) -> Failure { path.add(to: self, isQuoted: true) }
 }

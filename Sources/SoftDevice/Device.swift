@@ -23,7 +23,7 @@ package struct Device: ~Copyable {
   /// The listening socket's number; -1 if there is none.
   let listener: Int32
   /// The front-end's socket that the device connects to; empty unless it is a client.
-  let frontEndPath: Name
+  let frontEndPath: Path
 
   private let block: Block
   let queues: Table<Queue>
@@ -58,7 +58,7 @@ package struct Device: ~Copyable {
   var fault = -1
   var thread = pthread_t()
 
-  init(_ options: WireOptions, listening: consuming ListeningSocket?, frontEndPath: Name) throws(Failure) {
+  init(_ options: WireOptions, listening: consuming ListeningSocket?, frontEndPath: Path) throws(Failure) {
     let poller = try Poller()
     let stop = try File.event()
     let layout = Layout(pairs: options.device.pairs)

@@ -16,7 +16,7 @@ package enum SoftDevice {
     if options.device.isClient {
       throw Failure(EINVAL, "client=1 is for served devices: a soft: device has its driver from the beginning")
     }
-    var device = try make(try Device(options, listening: nil, frontEndPath: Name()))
+    var device = try make(try Device(options, listening: nil, frontEndPath: Path()))
     var socket = try connect(device.cell)
     return (try start(&device), Descriptor(owning: socket.take()))
   }
@@ -49,7 +49,7 @@ package enum SoftDevice {
 
   @inline(never)
   private static func makeListener(_ path: Text, _ options: WireOptions) throws(Failure) -> Owned<Device> {
-    let device = try make(try Device(options, listening: try ListeningSocket(path), frontEndPath: Name()))
+    let device = try make(try Device(options, listening: try ListeningSocket(path), frontEndPath: Path()))
     if !device.cell.value.poller.add(device.cell.value.listener, .listener) {
       throw Failure(ENOMEM, "socket ").quoting(path).text(" cannot be waited for")
     }

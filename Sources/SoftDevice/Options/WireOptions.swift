@@ -17,9 +17,9 @@ package struct WireOptions {
 
   let kind: Kind
   /// The interface, the capture to replay, or the pipe.
-  let target: Name
+  let target: Path
   /// The capture to record.
-  private(set) var output = Name()
+  private(set) var output = Path()
   private(set) var length = shortestFrame
   /// Frames per second; 0: as many as the driver takes.
   private(set) var rate: UInt64 = 0
@@ -35,7 +35,7 @@ package struct WireOptions {
     switch kind {
     case .loopback, .generate, .sink:
       if let parts { throw Failure(EINVAL, "wire ").quoting(head).text(" takes no value, not ").quoting(parts.tail) }
-      target = Name()
+      target = Path()
     case .tap:
       target = try Self.interface(parts?.tail ?? Text(""))
     case .capture:
@@ -57,15 +57,15 @@ package struct WireOptions {
       .text(" of a soft device: loopback, generate, sink, tap=NAME, pcap=IN or pipe=NAME")
   }
 
-  private static func name(_ text: Text, _ key: Text) throws(Failure) -> Name {
-    guard let name = Name(text) else {
+  private static func name(_ text: Text, _ key: Text) throws(Failure) -> Path {
+    guard let name = Path(exactly: text) else {
       throw Failure(EINVAL, "value of ").quoting(key).text(" is longer than 255 bytes or has a zero inside")
     }
     return name
   }
 
   /// An interface name as the kernel takes it, and no pattern for it to fill in.
-  private static func interface(_ text: Text) throws(Failure) -> Name {
+  private static func interface(_ text: Text) throws(Failure) -> Path {
     var good = text.count >= 1 && text.count <= 15 && !text.equals(".") && !text.equals("..")
     var index = 0
     while index < text.count {
@@ -73,7 +73,7 @@ package struct WireOptions {
       if byte <= 0x20 || byte >= 0x7f || byte == 0x2f || byte == 0x3a || byte == 0x25 { good = false }
       index += 1
     }
-    guard good, let name = Name(text) else {
+    guard good, let name = Path(exactly: text) else {
       throw Failure(EINVAL, "tap=").quoting(text.slice(0, 64))
         .text(": an interface name has 1 to 15 characters, no blank and none of \"/:%\"")
     }

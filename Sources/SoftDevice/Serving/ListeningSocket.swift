@@ -22,8 +22,8 @@ struct ListeningSocket: ~Copyable {
   private let socket: File
 
   /// A path that a socket can have.
-  static func name(_ path: Text) throws(Failure) -> Name {
-    guard let name = Name(path), !name.isEmpty else {
+  static func name(_ path: Text) throws(Failure) -> Path {
+    guard let name = Path(exactly: path), !name.isEmpty else {
       throw Failure(EINVAL, "socket path is empty, has a zero inside or is longer than 255 bytes")
     }
     _ = try address(path)

@@ -34,7 +34,7 @@ struct CaptureReader: ~Copyable {
   private var frame: Bytes?
   private var isFinished = false
 
-  init(_ name: Name) throws(Failure) {
+  init(_ name: Path) throws(Failure) {
     let file = File(
       owning: try check(unsafe name.withCString { unsafe sys_open($0, O_RDONLY | O_NONBLOCK, 0) }) { code in
         Failure(code, "capture ").quoting(name).text(": ").reason(code)
@@ -49,7 +49,7 @@ struct CaptureReader: ~Copyable {
   }
 
   /// Whether the file's numbers are in the other byte order.
-  private static func readHeader(_ bytes: Bytes, _ name: Name) throws(Failure) -> Bool {
+  private static func readHeader(_ bytes: Bytes, _ name: Path) throws(Failure) -> Bool {
     let magic = bytes.load(0, as: UInt32.self)
     if magic == CaptureFormat.nextGeneration {
       throw Failure(EINVAL, "capture ").quoting(name).text(" is in pcapng format; only pcap is read")

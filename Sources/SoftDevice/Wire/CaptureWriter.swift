@@ -16,7 +16,7 @@ struct CaptureWriter: ~Copyable {
   /// The file cannot be written any more.
   private var isBroken = false
 
-  init(_ name: Name) throws(Failure) {
+  init(_ name: Path) throws(Failure) {
     let flags = O_WRONLY | O_CREAT | O_TRUNC
     let file = File(
       owning: try check(unsafe name.withCString { unsafe sys_open($0, flags, 0o644) }) { code in

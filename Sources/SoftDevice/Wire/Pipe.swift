@@ -17,14 +17,14 @@ struct PipeSide: ~Copyable {
 
 /// A pipe with its two sides.
 struct Pipe: ~Copyable {
-  let name: Name
+  let name: Path
   private let firstSide: Owned<PipeSide>
   private let secondSide: Owned<PipeSide>
   var next: Cell<Pipe>?
 
   static let purpose: StaticString = "a pipe between soft devices"
 
-  init(_ name: Name) throws(Failure) {
+  init(_ name: Path) throws(Failure) {
     let first = try Owned(try PipeSide(), for: Pipe.purpose)
     let second = try Owned(try PipeSide(), for: Pipe.purpose)
     self.name = name
@@ -49,7 +49,7 @@ struct PipeEnd {
   private nonisolated(unsafe) static var all: Cell<Pipe>?
 
   /// Joins the pipe of that name, which is made if there is none.
-  static func join(_ name: Name) throws(Failure) -> PipeEnd {
+  static func join(_ name: Path) throws(Failure) -> PipeEnd {
     unsafe lock.lock()
     defer { unsafe lock.unlock() }
     let pipe = try find(name)
@@ -65,7 +65,7 @@ struct PipeEnd {
     return end
   }
 
-  private static func find(_ name: Name) throws(Failure) -> Cell<Pipe> {
+  private static func find(_ name: Path) throws(Failure) -> Cell<Pipe> {
     var each = unsafe all
     while let pipe = each {
       if pipe.value.name.equals(name) { return pipe }

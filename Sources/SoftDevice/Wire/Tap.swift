@@ -38,7 +38,7 @@ struct Tap: ~Copyable {
   /// The interface was taken away.
   private(set) var isDead = false
 
-  init(_ name: Name, pairs: Int) throws(Failure) {
+  init(_ name: Path, pairs: Int) throws(Failure) {
     let head = (pairs * MemoryLayout<Line>.stride + 63) & ~63
     let block = try Block(head + (pairs + 1) * (Self.room + 64))
     let lines = block.table(Line.self, at: 0, count: pairs)
@@ -68,7 +68,7 @@ struct Tap: ~Copyable {
   }
 
   /// One more queue of the interface, which the first one makes.
-  private static func open(_ name: Name, isMultiqueue: Bool) throws(Failure) -> Int32 {
+  private static func open(_ name: Path, isMultiqueue: Bool) throws(Failure) -> Int32 {
     var file = File(
       owning: try check(unsafe sys_open("/dev/net/tun", O_RDWR | O_NONBLOCK, 0)) { code in
         Failure(code, "tap ").quoting(name).text(": /dev/net/tun: ").reason(code)
@@ -82,7 +82,7 @@ struct Tap: ~Copyable {
     return file.take()
   }
 
-  private static func attach(_ file: Int32, _ name: Name, _ more: Int32) -> Int32 {
+  private static func attach(_ file: Int32, _ name: Path, _ more: Int32) -> Int32 {
     var request = unsafe ifreq()
     unsafe name.withCString { string in
       unsafe tap_request(&request, string, Int16(truncatingIfNeeded: IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | more))
@@ -90,7 +90,7 @@ struct Tap: ~Copyable {
     return unsafe sys_ioctl(file, SYS_TUNSETIFF, &request)
   }
 
-  private static func explain(_ name: Name, _ code: Int32) -> Failure {
+  private static func explain(_ name: Path, _ code: Int32) -> Failure {
     let failure = Failure(code, "tap ").quoting(name).text(": ").reason(code)
     switch code {
     case EPERM: return failure.text(" (making an interface needs CAP_NET_ADMIN)")

@@ -51,7 +51,7 @@ struct Wire: ~Copyable {
     return .capture(reader.take(), writer)
   }
 
-  private static func openWriter(_ name: Name) throws(Failure) -> Cell<CaptureWriter> {
+  private static func openWriter(_ name: Path) throws(Failure) -> Cell<CaptureWriter> {
     var writer = try Owned(try CaptureWriter(name), for: purpose)
     return writer.take()
   }
