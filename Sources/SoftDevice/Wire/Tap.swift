@@ -55,8 +55,8 @@ struct Tap: ~Copyable {
     }
     outgoing = block.part(at: head, count: Self.room)
     let known = UInt(TUN_F_CSUM) | Self.segmentsUDP
-    knowsUDP = sys_ioctl_value(lines[0].file, SYS_TUNSETOFFLOAD, known) >= 0
-    _ = sys_ioctl_value(lines[0].file, SYS_TUNSETOFFLOAD, 0)
+    knowsUDP = TapFile.setOffloads(lines[0].file, known) >= 0
+    _ = TapFile.setOffloads(lines[0].file, 0)
     self.block = block
     self.lines = lines
   }
@@ -70,24 +70,15 @@ struct Tap: ~Copyable {
   /// One more queue of the interface, which the first one makes.
   private static func open(_ name: Path, isMultiqueue: Bool) throws(Failure) -> Int32 {
     var file = File(
-      owning: try check(unsafe sys_open("/dev/net/tun", O_RDWR | O_NONBLOCK, 0)) { code in
+      owning: try check(TapFile.open()) { code in
         Failure(code, "tap ").quoting(name).text(": /dev/net/tun: ").reason(code)
       })
-    var result = attach(file.number, name, isMultiqueue ? IFF_MULTI_QUEUE : 0)
+    var result = TapFile.attach(file.number, to: name, isMany: isMultiqueue)
     // One that somebody made with several queues takes no other kind.
-    if result == -EINVAL && !isMultiqueue { result = attach(file.number, name, IFF_MULTI_QUEUE) }
-    var header = Int32(header)
-    if result >= 0 { result = unsafe sys_ioctl(file.number, SYS_TUNSETVNETHDRSZ, &header) }
+    if result == -EINVAL && !isMultiqueue { result = TapFile.attach(file.number, to: name, isMany: true) }
+    if result >= 0 { result = TapFile.setHeaderBytes(file.number, header) }
     _ = try check(result) { explain(name, $0) }
     return file.take()
-  }
-
-  private static func attach(_ file: Int32, _ name: Path, _ more: Int32) -> Int32 {
-    var request = unsafe ifreq()
-    unsafe name.withCString { string in
-      unsafe tap_request(&request, string, Int16(truncatingIfNeeded: IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | more))
-    }
-    return unsafe sys_ioctl(file, SYS_TUNSETIFF, &request)
   }
 
   private static func explain(_ name: Path, _ code: Int32) -> Failure {
@@ -112,15 +103,13 @@ struct Tap: ~Copyable {
     if features & Feature.guestECN != 0 { wanted |= UInt(TUN_F_TSO_ECN) }
     let both = Feature.guestUSO4 | Feature.guestUSO6
     if knowsUDP && features & both == both { wanted |= Self.segmentsUDP }
-    if wanted != offloads && sys_ioctl_value(lines[0].file, SYS_TUNSETOFFLOAD, wanted) >= 0 { offloads = wanted }
+    if wanted != offloads && TapFile.setOffloads(lines[0].file, wanted) >= 0 { offloads = wanted }
   }
 
   /// Gives a pair's queue frames or not. The first one always has them, so that none is lost while the driver starts.
   func attach(_ pair: Int, _ attached: Bool) {
     if lines.count == 1 || pair == 0 || lines[pair].isAttached == attached { return }
-    var request = unsafe ifreq()
-    unsafe tap_request(&request, "", Int16(truncatingIfNeeded: attached ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE))
-    _ = unsafe sys_ioctl(lines[pair].file, SYS_TUNSETQUEUE, &request)
+    _ = TapFile.setAttached(lines[pair].file, attached)
     lines[pair].isAttached = attached
     lines[pair].waiting = 0
   }

@@ -6,6 +6,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 // Safety: ioctls and poll() get local values of the size that the request implies; strings end with a zero.
 struct TapQueue: ~Copyable {
@@ -27,7 +28,7 @@ struct TapQueue: ~Copyable {
   }
 
   init() throws(Failure) {
-    let opened = try check(unsafe sys_open("/dev/net/tun", O_RDWR | O_NONBLOCK, 0)) {
+    let opened = try check(TapFile.open()) {
       Failure($0, "cannot open /dev/net/tun: ").reason($0).text($0 == ENOENT || $0 == ENODEV ? "; modprobe tun" : "")
     }
     file = File(owning: opened)
@@ -38,8 +39,7 @@ struct TapQueue: ~Copyable {
   func take(_ name: Text, isMany: Bool) throws(Failure) {
     try join(name, isMany)
     // The header of virtio 1.0 has 12 bytes, with merged buffers and without (virtio 1.4, 5.1.9).
-    var header: Int32 = 12
-    _ = try check(unsafe sys_ioctl(file.number, SYS_TUNSETVNETHDRSZ, &header)) {
+    _ = try check(TapFile.setHeaderBytes(file.number, NetHeaderLayout.bytes)) {
       Failure($0, "tap ").quoting(name).text(" takes no header of 12 bytes: ").reason($0)
     }
     // Our rings limit what waits for the interface already.
@@ -48,18 +48,16 @@ struct TapQueue: ~Copyable {
   }
 
   private func join(_ name: Text, _ isMany: Bool) throws(Failure) {
-    var result = request(SYS_TUNSETIFF, name, TapQueue.kind | (isMany ? IFF_MULTI_QUEUE : 0))
+    var result = TapFile.attach(file.number, to: name, isMany: isMany)
     if result != -EINVAL { return try TapQueue.explain(name, result) }
     // The interface is of the other kind. One made for several queues can serve with one, but not the other way round.
-    result = request(SYS_TUNSETIFF, name, TapQueue.kind | (isMany ? 0 : IFF_MULTI_QUEUE))
+    result = TapFile.attach(file.number, to: name, isMany: !isMany)
     if result < 0 { throw Failure(EINVAL, "interface ").quoting(name).text(" exists and is no tap") }
     if isMany {
       throw Failure(EINVAL, "tap ").quoting(name).text(" has one queue; as root: ip tuntap del ").plain(name)
         .text(" mode tap; ip tuntap add ").plain(name).text(" mode tap multi_queue")
     }
   }
-
-  private static let kind = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR
 
   private static func explain(_ name: Text, _ result: Int32) throws(Failure) {
     _ = try check(result) { code in
@@ -72,12 +70,6 @@ struct TapQueue: ~Copyable {
       default: failure
       }
     }
-  }
-
-  private func request(_ number: UInt, _ name: Text, _ flags: Int32) -> Int32 {
-    var request = unsafe ifreq()
-    unsafe _ = name.withCString { string in unsafe tap_request(&request, string, Int16(truncatingIfNeeded: flags)) }
-    return unsafe sys_ioctl(file.number, number, &request)
   }
 
   mutating func close() { file.close() }
@@ -97,7 +89,7 @@ struct TapQueue: ~Copyable {
   }
 
   /// Sets the offloads that the kernel may use in frames for us; false if it does not know one of them.
-  func setOffloads(_ offloads: UInt) -> Bool { sys_ioctl_value(file.number, SYS_TUNSETOFFLOAD, offloads) >= 0 }
+  func setOffloads(_ offloads: UInt) -> Bool { TapFile.setOffloads(file.number, offloads) >= 0 }
 
   /// Sets whether the interface has a carrier.
   func setCarrier(_ on: Bool) {
@@ -108,7 +100,7 @@ struct TapQueue: ~Copyable {
   /// Switches the queue's share of the frames on or off.
   mutating func attach(_ on: Bool) throws(Failure) {
     if isAttached == on { return }
-    _ = try check(request(SYS_TUNSETQUEUE, Text(""), on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE)) {
+    _ = try check(TapFile.setAttached(file.number, on)) {
       Failure($0, "a queue of the tap cannot be switched: ").reason($0)
     }
     isAttached = on

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// What is asked of a descriptor of /dev/net/tun, for the driver's end of a TAP interface and for a soft device's. Each
+// call returns a negative errno on failure. The caller owns the descriptor.
+
+import CLinux
+
+// Safety: each request or number lives longer than the call that reads it; names are zero-terminated.
+package enum TapFile {
+  private static var kind: Int32 { IFF_TAP | IFF_NO_PI | IFF_VNET_HDR }
+
+  /// A descriptor that is no queue of any interface yet.
+  package static func open() -> Int32 { unsafe sys_open("/dev/net/tun", O_RDWR | O_NONBLOCK, 0) }
+
+  /// Makes the descriptor a queue of the interface of that name, the first or one more, of an interface with one queue or,
+  /// `isMany`, several. Frames carry a virtio-net header.
+  package static func attach(_ file: Int32, to name: Text, isMany: Bool) -> Int32 {
+    unsafe name.withCString { string in unsafe attach(file, string, isMany) } ?? -ENAMETOOLONG
+  }
+
+  package static func attach(_ file: Int32, to name: Path, isMany: Bool) -> Int32 {
+    unsafe name.withCString { string in unsafe attach(file, string, isMany) }
+  }
+
+  private static func attach(_ file: Int32, _ name: UnsafePointer<CChar>, _ isMany: Bool) -> Int32 {
+    var request = unsafe ifreq()
+    unsafe tap_request(&request, name, Int16(truncatingIfNeeded: kind | (isMany ? IFF_MULTI_QUEUE : 0)))
+    return unsafe sys_ioctl(file, SYS_TUNSETIFF, &request)
+  }
+
+  /// How many bytes the header before each frame has.
+  package static func setHeaderBytes(_ file: Int32, _ bytes: Int) -> Int32 {
+    var bytes = Int32(bytes)
+    return unsafe sys_ioctl(file, SYS_TUNSETVNETHDRSZ, &bytes)
+  }
+
+  /// What the kernel may leave undone in the frames that it gives (TUN_F_*).
+  package static func setOffloads(_ file: Int32, _ offloads: UInt) -> Int32 {
+    sys_ioctl_value(file, SYS_TUNSETOFFLOAD, offloads)
+  }
+
+  /// Gives a queue its share of the frames, or none.
+  package static func setAttached(_ file: Int32, _ isAttached: Bool) -> Int32 {
+    var request = unsafe ifreq()
+    unsafe tap_request(&request, "", Int16(truncatingIfNeeded: isAttached ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE))
+    return unsafe sys_ioctl(file, SYS_TUNSETQUEUE, &request)
+  }
+}
