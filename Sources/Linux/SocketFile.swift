@@ -16,11 +16,16 @@ package struct SocketFile {
   }
 
   /// The address of a path; nil if the path is longer than 107 bytes or has a zero inside.
-  // Safety: the address lives longer than the call that fills it.
+  // Safety: copy() writes no further than the path's field.
   package static func address(_ path: Text) -> sockaddr_un? {
+    if path.firstIndex(of: 0) != nil { return nil }
     var address = sockaddr_un()
-    let result = unsafe path.withCString { name in unsafe sys_unix_address(&address, name) }
-    return result == 0 ? address : nil
+    address.sun_family = UInt16(AF_UNIX)
+    let fits = unsafe withUnsafeMutableBytes(of: &address.sun_path) { room in
+      let start = unsafe room.baseAddress.unsafelyUnwrapped.assumingMemoryBound(to: CChar.self)
+      return unsafe path.copy(to: start, room: room.count)
+    }
+    return fits ? address : nil
   }
 
   /// A socket that listens, which the caller closes, and its file, which the caller removes before. The file has `mode`
