@@ -17,6 +17,7 @@ package struct SocketFile {
 
   /// The address of a path; nil if the path is longer than 107 bytes or has a zero inside.
   // Safety: copy() writes no further than the path's field.
+  @inline(never)
   package static func address(_ path: Text) -> sockaddr_un? {
     if path.firstIndex(of: 0) != nil { return nil }
     var address = sockaddr_un()
@@ -28,41 +29,45 @@ package struct SocketFile {
     return fits ? address : nil
   }
 
-  /// A socket that listens, which the caller closes, and its file, which the caller removes before. The file has `mode`
-  /// from its first moment, or what the umask leaves if that is negative.
-  package static func listen(
-    at address: sockaddr_un, backlog: Int32, mode: Int32 = -1, _ explain: (Int32) -> Failure
-  ) throws(Failure) -> (socket: Int32, file: SocketFile) {
-    let socket = try check(sys_unix_socket(), explain)
+  /// A socket that listens, which the caller closes, or a negative errno; and its file, which the caller removes before.
+  /// The file has `mode` from its first moment, or what the umask leaves if that is negative.
+  @inline(never)
+  package static func listen(at address: sockaddr_un, backlog: Int32, mode: Int32 = -1) -> (
+    socket: Int32, file: SocketFile
+  ) {
+    var file = SocketFile(address: address, identity: Identity())
+    let socket = sys_unix_socket()
+    if socket < 0 { return (socket, file) }
     let lock = FolderLock(folder(of: address))
-    defer { lock.release() }
-    do throws(Failure) {
-      // The file gets the mode that the socket has when it is bound.
-      if mode >= 0 { _ = try check(sys_change_mode(socket, UInt32(mode)), explain) }
-      _ = try check(bind(socket, to: address), explain)
-      let file = SocketFile(address: address, identity: identity(at: address))
-      let result = sys_listen(socket, backlog)
+    // The file gets the mode that the socket has when it is bound.
+    var result = mode < 0 ? 0 : sys_change_mode(socket, UInt32(mode))
+    if result >= 0 { result = bind(socket, to: address) }
+    if result >= 0 {
+      file = SocketFile(address: address, identity: identity(at: address))
+      result = sys_listen(socket, backlog)
       if result < 0 { file.removeIfOwn() }
-      _ = try check(result, explain)
-      return (socket, file)
-    } catch {
-      _ = sys_close(socket)
-      throw error
     }
+    lock.release()
+    if result >= 0 { return (socket, file) }
+    _ = sys_close(socket)
+    return (result, file)
   }
 
   /// Removes the file, unless another program has taken the path since. This comes before the socket's close: while
   /// the socket is open, no other file gets its inode.
+  @inline(never)
   package func remove() {
     let lock = FolderLock(SocketFile.folder(of: address))
     removeIfOwn()
     lock.release()
   }
 
+  @inline(never)
   private func removeIfOwn() {
     if identity != Identity() && SocketFile.identity(at: address) == identity { SocketFile.unlink(address) }
   }
 
+  @inline(never)
   private static func bind(_ socket: Int32, to address: sockaddr_un) -> Int32 {
     let result = bindOnce(socket, to: address)
     if result != -EADDRINUSE || !isAbandoned(address) { return result }
@@ -78,6 +83,7 @@ package struct SocketFile {
 
   /// True for a socket on which nobody listens.
   // Safety: as in bindOnce().
+  @inline(never)
   private static func isAbandoned(_ address: sockaddr_un) -> Bool {
     if unsafe withPath(address, { path in unsafe sys_is_socket(path) }) != 1 { return false }
     let probe = sys_unix_socket()
@@ -89,6 +95,7 @@ package struct SocketFile {
   }
 
   // Safety: the status lives longer than the call that fills it.
+  @inline(never)
   private static func identity(at address: sockaddr_un) -> Identity {
     var status = stat()
     let result = unsafe withPath(address) { path in unsafe lstat(path, &status) }
@@ -96,12 +103,14 @@ package struct SocketFile {
   }
 
   // Safety: withPath() gives a zero-terminated path.
+  @inline(never)
   private static func unlink(_ address: sockaddr_un) {
     unsafe withPath(address) { path in unsafe _ = CLinux.unlink(path) }
   }
 
   /// The folder that has the file.
   // Safety: withPath() gives a zero-terminated path, which the text does not outlive.
+  @inline(never)
   private static func folder(of address: sockaddr_un) -> Path {
     unsafe withPath(address) { string in
       guard let path = unsafe Text(string, limit: 108) else { return Path(".") }
@@ -129,6 +138,7 @@ private struct FolderLock {
 
   private static let mostTries = 500
 
+  @inline(never)
   init(_ folder: Path) {
     number = folder.open(O_RDONLY | O_DIRECTORY)
     var tries = 0
@@ -143,6 +153,7 @@ private struct FolderLock {
     }
   }
 
+  @inline(never)
   func release() {
     if number < 0 { return }
     // A child that has inherited the descriptor would keep the lock.

@@ -16,8 +16,8 @@ struct ListeningSocket: ~Copyable {
 
   init(_ path: Text, _ explain: (Int32) -> Failure) throws(Failure) {
     guard let address = SocketFile.address(path) else { throw explain(ENAMETOOLONG) }
-    let (socket, file) = try SocketFile.listen(at: address, backlog: Self.backlog, mode: Self.mode, explain)
-    self.socket = File(owning: socket)
+    let (socket, file) = SocketFile.listen(at: address, backlog: Self.backlog, mode: Self.mode)
+    self.socket = File(owning: try check(socket, explain))
     self.file = file
   }
 

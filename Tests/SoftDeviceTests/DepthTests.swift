@@ -28,7 +28,8 @@ extension FrontEnd {
   static func called(at path: String) throws -> FrontEnd {
     var address = sockaddr_un()
     unsafe _ = sys_unix_address(&address, path)
-    let (listener, file) = try SocketFile.listen(at: address, backlog: 1) { Failure($0, "cannot listen") }
+    let (listener, file) = SocketFile.listen(at: address, backlog: 1)
+    if listener < 0 { throw TestError("cannot listen") }
     defer {
       file.remove()
       _ = sys_close(listener)

@@ -100,7 +100,7 @@ extension SoftDeviceTests {
         let left = folder + "/left"
         var address = sockaddr_un()
         unsafe _ = sys_unix_address(&address, left)
-        let (socket, _) = try SocketFile.listen(at: address, backlog: 1) { Failure($0, "cannot listen") }
+        let (socket, _) = SocketFile.listen(at: address, backlog: 1)
         _ = sys_close(socket)
         #expect(exists(left))
         SoftDevice.stop(try serve(left, "sink"))

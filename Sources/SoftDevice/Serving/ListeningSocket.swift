@@ -40,10 +40,8 @@ struct ListeningSocket: ~Copyable {
   init(_ path: Text) throws(Failure) {
     _ = try Self.name(path)
     let address = try Self.address(path)
-    let (socket, file) = try SocketFile.listen(at: address, backlog: Self.backlog) { code in
-      Failure(code, "socket ").quoting(path).text(": ").reason(code)
-    }
-    self.socket = File(owning: socket)
+    let (socket, file) = SocketFile.listen(at: address, backlog: Self.backlog)
+    self.socket = File(owning: try check(socket) { Failure($0, "socket ").quoting(path).text(": ").reason($0) })
     self.file = file
   }
 

@@ -134,10 +134,8 @@ private struct Listener: ~Copyable {
   static var none: Listener { Listener(.none, nil) }
 
   init(_ address: sockaddr_un, _ path: Text) throws(Failure) {
-    let (socket, file) = try SocketFile.listen(at: address, backlog: 8) {
-      Failure($0, "socket ").quoting(path).text(": ").reason($0)
-    }
-    self.init(File(owning: socket), file)
+    let (socket, file) = SocketFile.listen(at: address, backlog: 8)
+    self.init(File(owning: try check(socket) { Failure($0, "socket ").quoting(path).text(": ").reason($0) }), file)
   }
 
   var number: Int32 { socket.number }
