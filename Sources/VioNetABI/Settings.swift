@@ -83,11 +83,15 @@ public func vionet_tx_queue_restart(_ port: UInt16, _ queue: UInt16, _ descripto
 }
 
 @implementation @c(vionet_rx_coalesce_set)
-public func vionet_rx_coalesce_set(_ port: UInt16, _ queue: UInt16, _ packets: UInt32, _ microseconds: UInt32) -> Int32 {
+public func vionet_rx_coalesce_set(
+  _ port: UInt16, _ queue: UInt16, _ packets: UInt32, _ microseconds: UInt32
+) -> Int32 {
   set(port, .coalescing(queue: queue, transmit: false, UInt64(packets) | UInt64(microseconds) << 32))
 }
 
 @implementation @c(vionet_tx_coalesce_set)
-public func vionet_tx_coalesce_set(_ port: UInt16, _ queue: UInt16, _ packets: UInt32, _ microseconds: UInt32) -> Int32 {
+public func vionet_tx_coalesce_set(
+  _ port: UInt16, _ queue: UInt16, _ packets: UInt32, _ microseconds: UInt32
+) -> Int32 {
   set(port, .coalescing(queue: queue, transmit: true, UInt64(packets) | UInt64(microseconds) << 32))
 }

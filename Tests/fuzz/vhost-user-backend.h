@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A vhost-user back-end for simulated_kernel.h, at the other end of a real socket pair. It runs when the library has sent
- * something: it obeys like the back-end of peer.h and then answers as the input says, correctly or not.
+ * A vhost-user back-end for simulated_kernel.h, on a real socket pair. It runs when the library has sent something: it
+ * obeys like the back-end of peer.h and then answers as the input says, correctly or not.
  */
 #ifndef VHOST_USER_BACKEND_H
 #define VHOST_USER_BACKEND_H
@@ -9,7 +9,6 @@
 #include "fuzz.h"
 #include "../support/simulated_kernel.h"
 #include "../support/device.h"
-
 #define BACKEND "vhost-user:/fuzz/socket"
 enum { ANSWER_SECONDS = 5 }; /* vionet_probe() waits for an answer at most that long */
 

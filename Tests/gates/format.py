@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Form: swift format has no complaint, no file is longer than 300 lines, no function than 60, no example than 150."""
+"""Form: swift format has no complaint, no file is longer than 300 lines, no function than 60, and vionet-fwd.c, which people
+copy first, not than 150."""
 # deadline: 900
 import pathlib
 import re
@@ -63,8 +64,7 @@ def main():
     for folder in ("Sources", "Tests", "examples", "Tools", "bench"):
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix in (".swift", ".c", ".h", ".cpp") and ".build" not in path.parts:
-                # What the examples share is a header; a program is what a reader reads.
-                example = folder == "examples" and path.suffix == ".c"
+                example = path.name == "vionet-fwd.c"
                 faults += faults_of(path.relative_to(ROOT), path.read_text(), example)
                 count += 1
     print(f"{count} files")
