@@ -2,8 +2,8 @@
 //
 // The phases of a port: which leads to which, compared with the tables of docs/architecture.md, and what each shows.
 
+import CLinux
 import CVionet
-import Foundation
 import Testing
 
 @testable import VioNet
@@ -15,16 +15,28 @@ import Testing
     ("quarantined", .quarantined(isInitialised: false)),
   ]
 
-  /// The rows of the table of architecture.md whose first column has this title.
+  /// The lines of docs/architecture.md under the heading "A port's phases".
+  private func chapter() throws -> [Substring] {
+    let root = #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+    let file = unsafe sys_open("/\(root)/docs/architecture.md", O_RDONLY, 0)
+    try #require(file >= 0)
+    defer { _ = sys_close(file) }
+    var bytes = [UInt8](repeating: 0, count: 1 << 17)
+    let count = unsafe bytes.withUnsafeMutableBytes { room in
+      unsafe sys_read(file, room.baseAddress.unsafelyUnwrapped, room.count)
+    }
+    let lines = String(decoding: bytes.prefix(max(0, Int(count))), as: UTF8.self)
+      .split(separator: "\n", omittingEmptySubsequences: false)
+    let begin = try #require(lines.firstIndex(of: "## A port's phases")) + 1
+    return Array(lines[begin...].prefix { !$0.hasPrefix("## ") })
+  }
+
+  /// The rows of the table whose first column has this title.
   private func table(_ title: String) throws -> [[String]] {
-    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
-      "../../docs/architecture.md")
-    let text = try String(contentsOf: file, encoding: .utf8)
-    let chapter = try #require(text.components(separatedBy: "## A port's phases\n").dropFirst().first)
-    let lines = chapter.components(separatedBy: "\n## ")[0].components(separatedBy: "\n")
+    let lines = try chapter()
     let begin = try #require(lines.firstIndex { $0.hasPrefix("| \(title) |") })
     return lines[(begin + 2)...].prefix { $0.hasPrefix("|") }.map { line in
-      line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+      line.split(separator: "|").map { cell in String(cell.dropFirst().dropLast()) }
     }
   }
 
@@ -33,14 +45,16 @@ import Testing
     for row in try table("from") {
       let from =
         row[0] == "any but probing"
-        ? Self.all.map(\.name).filter { $0 != "probing" && $0 != "quarantined" } : row[0].components(separatedBy: ", ")
+        ? Self.all.map(\.name).filter { $0 != "probing" && $0 != "quarantined" } : words(row[0])
       // "stopped, or probed if the port was not initialised" names two.
-      let to = Self.all.map(\.name).filter { name in
-        row[1].components(separatedBy: CharacterSet(charactersIn: ", ")).contains(name)
-      }
+      let to = Self.all.map(\.name).filter { name in words(row[1].split(separator: " if")[0]).contains(name) }
       for a in from { for b in to { edges.insert("\(a) to \(b)") } }
     }
     return edges
+  }
+
+  private func words(_ text: some StringProtocol) -> [String] {
+    String(text).split(whereSeparator: { $0 == " " || $0 == "," }).map { String($0) }
   }
 
   @Test func edgesAreThoseOfTheDocument() throws {
