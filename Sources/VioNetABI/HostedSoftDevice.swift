@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // vionet_probe() of any address. A soft: device is started here, the one place that knows both driver and device model.
+//
+// Safety: pointers are the caller's. Their lengths and lifetimes are what vionet.h asks for, and NULL is refused first.
 
 import CLinux
 import CVionet

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // vionet.h, chapter "Packets": and their pools.
+//
+// Safety: pointers are the caller's. Their lengths and lifetimes are what vionet.h asks for, and NULL is refused first.
 
 import CLinux
 import CVionet

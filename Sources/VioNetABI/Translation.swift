@@ -24,6 +24,7 @@ func number(_ body: () throws(Failure) -> Int32) -> Int32 {
   do throws(Failure) { return try body() } catch { return 0 - error.code }
 }
 
+// Safety: the pointer is compared, not followed.
 func required<Pointee>(
   _ pointer: UnsafeMutablePointer<Pointee>?, _ name: StaticString
 ) throws(Failure) -> UnsafeMutablePointer<Pointee> {

@@ -23,7 +23,7 @@ struct ControlSocket: ~Copyable {
   private let listener: ListeningSocket
   private let follower: EventFollower
   private var connections = InlineArray<16, Connection?> { _ in ControlSocket.none }
-  /// Not inlined: else the array above would be filled by 16 copies of this.
+  /// Is not inlined: else the array above would be filled by 16 copies of this.
   @inline(never)
   private static var none: Connection? { nil }
 

@@ -175,5 +175,7 @@ private func logEvent(_ port: UInt16, _ kind: Int32, _ user: UnsafeMutableRawPoi
   EventLog.locked { $0.add(event) }
 }
 
+// Safety: a lock is made to be used by several threads.
 nonisolated(unsafe) private var eventLock = SpinLock()
+// Safety: used only while eventLock is held.
 nonisolated(unsafe) private var eventLog = EventLog()

@@ -55,7 +55,7 @@ extension SoftDeviceTests {
       #expect(got.header == header())
     }
 
-    /// The same where frame and buffers are in pieces that begin and end at odd places.
+    /// Frame and buffers are in pieces that begin and end anywhere.
     @Test func partialChecksumInPieces() throws {
       for parts in 2...6 {
         let extra = parts % 2 == 0 ? Feature.mergeable : 0

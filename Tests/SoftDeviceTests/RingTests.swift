@@ -156,7 +156,7 @@ extension SoftDeviceTests {
       #expect(sys_eventfd_drain(front.calls[0]) == 1)
     }
 
-    /// With positions, an interrupt comes when the one asked for is passed, and not before.
+    /// EVENT_IDX: an interrupt comes when the one asked for is passed, and not before.
     @Test(arguments: [Feature.packed, 0])
     func interruptAtAPosition(_ packed: UInt64) throws {
       let size = packed == 0 ? 16 : 13

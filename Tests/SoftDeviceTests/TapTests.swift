@@ -205,7 +205,7 @@ extension SoftDeviceTests {
       }
     }
 
-    /// And what the driver leaves to the kernel.
+    /// Checksums that the driver leaves to the kernel.
     @Test
     func theDriverLeavesWorkToTheKernel() throws {
       try inNetworkSpace {

@@ -58,7 +58,7 @@ class TestRing {
   var asksForNext: Bool { wantsKick }
   var freeSlots: Int { size - outstanding.reduce(0) { $0 + $1.slots } }
 
-  /// The same ring, as far as it has come, in a copy of its memory.
+  /// A copy of the ring and its memory, as far as it has come.
   func moved(to base: UnsafeMutableRawPointer, kick: Int32) -> TestRing {
     let copy = unsafe Self.make(base, size, features, kick)
     copy.used = used

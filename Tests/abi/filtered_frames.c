@@ -5,12 +5,12 @@
 static uint16_t port;
 
 static const uint8_t own[6] = {2, 0, 0, 0, 0, 0x10}, broadcast[6] = {255, 255, 255, 255, 255, 255}, other[6] = {2, 7},
-                     station[6] = {2, 0, 0, 0, 1, 1}, group[6] = {1, 0, 0x5e, 0, 0, 1}, stranger[6] = {3, 9};
+                     station[6] = {2, 0, 0, 0, 1, 1}, group[6] = {1, 0, 0x5e, 0, 0, 1}, unlisted[6] = {3, 9};
 enum { OWN = 1, BROADCAST = 2, OTHER = 4, STATION = 8, GROUP = 16, STRANGER = 32, VLAN_5 = 64, VLAN_6 = 128 };
 
 static struct vionet_packet *made(int number)
 {
-	static const uint8_t *const target[] = {own, broadcast, other, station, group, stranger, broadcast, broadcast};
+	static const uint8_t *const target[] = {own, broadcast, other, station, group, unlisted, broadcast, broadcast};
 	struct vionet_packet *packet = vionet_packet_alloc(0);
 	yes(packet != NULL && vionet_packet_append(packet, 64) != NULL);
 	uint8_t *frame = packet->data;

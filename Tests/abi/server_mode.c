@@ -149,7 +149,7 @@ static int connection(void)
 	return s;
 }
 
-static void strangers(void)
+static void useless_connections(void)
 {
 	struct peer p;
 	char noise[100];
@@ -269,5 +269,5 @@ AFTER_EACH { ok(vionet_event_remove(count, NULL)); }
 
 CASE("a port that listens waits for back-ends without holding up its caller") { leaves_nothing(waits); }
 CASE("a back-end may come and go before or after each step of the port") { leaves_nothing(any_order); }
-CASE("connections that say nothing, nothing valid or too much make way for the next") { leaves_nothing(strangers); }
+CASE("connections that say nothing, nothing valid or too much make way for the next") { leaves_nothing(useless_connections); }
 CASE("the socket's file is made, replaced and removed, other files are left alone") { leaves_nothing(files); }

@@ -126,13 +126,13 @@ static size_t hear(struct client *c, size_t most)
 	return c->length - before;
 }
 
-/* An answer to each request is there only when all is settled. */
-static void leave(struct client *c, int is_settled)
+/* An answer to each request is there only when all is complete. */
+static void leave(struct client *c, int is_complete)
 {
 	if (c->file < 0)
 		return;
-	c->exact &= is_settled;
-	c->is_http &= is_settled;
+	c->exact &= is_complete;
+	c->is_http &= is_complete;
 	check_client(c);
 	syscall(SYS_close, c->file);
 	c->file = -1;

@@ -62,7 +62,7 @@ static uint32_t number(const char *text, uint32_t most)
 	return (uint32_t)value;
 }
 
-static void stranger(const char *path)
+static void foreign_peer(const char *path)
 {
 	if (setting.peers == MAX_PORTS || strlen(path) >= sizeof(setting.options.path[0]))
 		errx(1, "--socket %s: too many, or too long", path);
@@ -90,7 +90,7 @@ static void parse_options(int argc, char **argv)
 		case 'm': setting.milliseconds = number(optarg, 1000000); break;
 		case 'g': setting.fixed_groups = number(optarg, 20000); break;
 		case 'n': setting.quiet_crowd = atof(optarg); break;
-		case 's': stranger(optarg); break;
+		case 's': foreign_peer(optarg); break;
 		default: exit(1);
 		}
 }

@@ -27,6 +27,7 @@ extension Port {
   /// A device that goes may come again, so that there is something to save.
   var mayReturn: Bool { options.recovers || bus.connector != nil }
 
+  // Safety: the slot has the address of a table that lives until dropBacklog() clears it.
   mutating func makeBacklog() throws(Failure) {
     if queues.backlog != nil || !mayReturn { return }
     guard let pairs = Table<PairBacklog>.make(count: Int(options.queuePairs)) else {
@@ -137,6 +138,7 @@ extension Port {
 
   /// Gives the device once more what the one before did not show as sent. They fit into the fresh ring, unless the device
   /// takes more descriptors for a packet than before.
+  // Safety: bursts are disabled, so that this call alone uses the queue.
   func sendBacklog(_ pair: UInt16) {
     guard let backlog = queues.backlog, let table = backlog[pair].unsent else { return }
     let transmit = transmitQueue(pair)
@@ -163,6 +165,7 @@ extension Port {
   }
 
   /// The burst function for one pair's receive queue: the one that hands out the backlog first, if there is any.
+  // Safety: the function pointer is kept as a number and becomes itself again in fetchBacklog().
   func receiveBurst(_ pair: UInt16, _ burst: @escaping Virtqueue.Burst) -> Virtqueue.Burst {
     guard let backlog = queues.backlog, backlog[pair].hasReceived else { return unsafe burst }
     backlog[pair].following = unsafe UInt64(UInt(bitPattern: unsafeBitCast(burst, to: UnsafeRawPointer.self)))

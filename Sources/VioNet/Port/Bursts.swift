@@ -21,6 +21,7 @@ extension Port {
   }
 
   /// Lets bursts in: to the queues there are or, while there are none, to the backlog of the last ones.
+  // Safety: a burst function is C code that checks its queue; the blocks it is put into are never freed.
   mutating func enableBursts() {
     if queues.pairs != 0 {
       queues.pairsWithBursts = queues.pairs
@@ -40,6 +41,7 @@ extension Port {
   }
 
   /// Keeps bursts out and waits until none is inside. If one stays, all is as before.
+  // Safety: as enableBursts().
   mutating func disableBursts() throws(Failure) {
     PortSlots.all[number].receiveCount = 0
     PortSlots.all[number].transmitCount = 0

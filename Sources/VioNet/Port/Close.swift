@@ -30,6 +30,7 @@ extension Port {
 }
 
 extension Ports {
+  // Safety: the slot has the address of a live port, and this thread holds both of its locks.
   package static func close(_ number: UInt16) {
     guard number < UInt16(VIONET_MAX_PORTS), beginClosing(number) else { return }
     EventCallbacks.raise(number, VIONET_EVENT_CLOSED)
@@ -48,6 +49,7 @@ extension Ports {
   }
 
   /// True for the one call that closes the port. False inside its own VIONET_EVENT_NEW, and for a second call.
+  // Safety: as close().
   private static func beginClosing(_ number: UInt16) -> Bool {
     PortSlots.all[number].callLock.lock()
     PortSlots.all[number].lock.lock()

@@ -97,7 +97,7 @@ struct PortWatch {
 /// How long the way to a started port took, for vionet_info().
 struct PortTiming {
   var probeNanoseconds: UInt64 = 0
-  /// With vionet_probe(), and without what the program did in between.
+  /// From vionet_probe() to the last vionet_start(), without what the program did in between.
   var startNanoseconds: UInt64 = 0
 
   mutating func restart() { startNanoseconds = probeNanoseconds }

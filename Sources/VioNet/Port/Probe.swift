@@ -43,6 +43,7 @@ extension Port {
   }
 
   /// Puts the port into its slot and tells of it. The event comes before the port may be used.
+  // Safety: the slot gets the address of a port that lives until close() clears it.
   private static func publish(_ port: consuming Port) throws(Failure) {
     let (number, bus, hosted) = (port.number, port.bus, port.hosted)
     guard let cell = Cell.make(port) else {

@@ -9,10 +9,12 @@ import Linux
 import Virtio
 
 extension Port {
+  // Safety: as block().
   func receiveQueue(_ pair: UInt16) -> Cell<ReceiveQueue> {
     unsafe Port.block(PortSlots.all[number].receiveQueues, pair)
   }
 
+  // Safety: as block().
   func transmitQueue(_ pair: UInt16) -> Cell<TransmitQueue> {
     unsafe Port.block(PortSlots.all[number].transmitQueues, pair)
   }
@@ -24,6 +26,7 @@ extension Port {
     unsafe Cell(raw: blocks.unsafelyUnwrapped[Int(pair)].unsafelyUnwrapped)
   }
 
+  // Safety: the region has the ring's bytes at `offset`, and makeBlock() made room for the queue.
   func makeReceiveQueue(
     _ pair: UInt16, _ layout: RingLayout, _ region: Region, _ offset: Int
   ) throws(Failure) {
@@ -50,6 +53,7 @@ extension Port {
     unsafe Port.place(queue, &PortSlots.all[number].receiveQueues, pair)
   }
 
+  // Safety: as makeReceiveQueue().
   func makeTransmitQueue(
     _ pair: UInt16, _ layout: RingLayout, _ region: Region, _ offset: Int
   ) throws(Failure) {
@@ -96,6 +100,7 @@ extension Port {
   }
 
   /// Where the tables behind a ring lie: our view of them, and the address that the device knows.
+  // Safety: the layout counts the tables among the ring's bytes.
   private func tables(
     _ layout: RingLayout, _ region: Region, _ offset: Int
   ) throws(Failure) -> (Shared, UInt64) {

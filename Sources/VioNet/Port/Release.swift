@@ -50,6 +50,7 @@ extension Port {
 
   /// Leaves rings, tables and control blocks to a thread that does not come out of a burst, or to a device that does not
   /// release them. The next port in this slot makes new blocks.
+  // Safety: the table of blocks is never freed; only its entries are cleared.
   mutating func abandonQueues() {
     for pair in 0..<queues.pairs {
       unsafe PortSlots.all[number].receiveQueues?[Int(pair)] = nil

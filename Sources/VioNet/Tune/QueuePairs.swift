@@ -72,6 +72,7 @@ extension Port {
 
   // MARK: Transmit bursts
 
+  // Safety: a burst function is C code that checks its queue; the blocks it is put into are never freed.
   private func enableTransmit(_ pairs: UInt16) {
     if !phase.isStarted || queues.pairs == 0 { return }
     let burst = unsafe transmitPath.burst
@@ -81,6 +82,7 @@ extension Port {
 
   /// Keeps transmit bursts out before the device is told (virtio 1.4, 5.1.9.5.6.1), and gives the device up to 100 ms to send
   /// what it has.
+  // Safety: as enableTransmit().
   private func disableTransmit(_ pairs: Range<UInt16>) throws(Failure) {
     if !phase.isStarted { return }
     PortSlots.all[number].transmitCount = pairs.lowerBound

@@ -36,6 +36,7 @@ extension Port {
   }
 
   /// Keeps bursts out of one queue and waits until none is inside. If one stays, all is as before.
+  // Safety: the function is put back as it was.
   private func disableBurst(_ queue: Cell<Virtqueue>) throws(Failure) {
     let burst = unsafe queue.value.burst
     unsafe queue.value.burst = Virtqueue.idleBurst

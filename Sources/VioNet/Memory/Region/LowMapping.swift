@@ -16,6 +16,7 @@ enum LowMapping {
   private static let mostTries = 64
 
   /// Where the last mapping ended: places below are seldom free.
+  // Safety: a hint only. A torn or stale value costs a longer search.
   private nonisolated(unsafe) static var next: UInt64 = 0
 
   /// Maps `length` bytes of a file, at a multiple of `alignment`; nil if they cannot be mapped at all.
@@ -63,6 +64,7 @@ enum LowMapping {
 
   /// Tries places from the end down, since a heap grows from below. The steps lead through all of the range, since what
   /// is in the way may be much larger than the mapping.
+  // Safety: a fresh anonymous mapping, which nobody else has yet.
   private static func mapBetween(
     _ first: UInt, _ last: UInt, _ length: UInt, _ alignment: UInt, _ file: Int32
   ) -> UnsafeMutableRawPointer? {

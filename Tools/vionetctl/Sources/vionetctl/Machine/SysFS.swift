@@ -25,7 +25,7 @@ struct Write {
   let line: String
   let path: String
 
-  /// The same write as a shell command.
+  /// A write as a shell command.
   var command: String { line.isEmpty ? "echo > \(path)" : "echo \(line) > \(path)" }
 
   func make() throws {
