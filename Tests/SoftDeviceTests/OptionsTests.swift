@@ -23,7 +23,7 @@ extension SoftDeviceTests {
 
     @Test(arguments: [
       ("", "unknown wire \"\""), ("loop", "unknown wire \"loop\""), ("loopback=1", "takes no value"),
-      ("sink,length=64", "unknown key \"length\""), ("generate,length=63", "length=\"63\": wanted is a number from 64"),
+      ("sink,length=64", "unknown key \"length\""), ("generate,length=63", "length=\"63\" is not a number from 64"),
       ("generate,length=9001", "9000"), ("generate,length=", "length="), ("generate,rate=x", "rate="),
       ("generate,flows=0", "flows="), ("generate,flows=65537", "65536"), ("generate,mac=1", "mac="),
       ("sink,mac=01:00:00:00:00:01", "unicast"),

@@ -68,7 +68,7 @@ struct DeviceOptions {
 
   static func number(_ key: Text, _ value: Text, _ low: UInt64, _ high: UInt64) throws(Failure) -> UInt64 {
     guard let number = value.unsignedNumber, number >= low, number <= high else {
-      throw Failure(EINVAL, "").plain(key).text("=").quoting(value).text(" is no number from ").number(low)
+      throw Failure(EINVAL, "").plain(key).text("=").quoting(value).text(" is not a number from ").number(low)
         .text(" to ").number(high)
     }
     return number
