@@ -8,7 +8,7 @@ import CVionet
 import Linux
 import Virtio
 
-package struct Port {
+package struct Port: ~Copyable {
   let number: UInt16
   var phase = Phase.probing
   /// The address as the user wrote it, with a final zero.
@@ -83,11 +83,11 @@ struct QueueSet {
 }
 
 /// What a program may sleep on, and what it was told already.
-struct PortWatch {
+struct PortWatch: ~Copyable {
   /// An epoll descriptor that is readable when vionet_event_handle() has something to do; while started.
-  var events = Descriptor.none
+  var events = File.none
   /// An eventfd in it, signalled by a burst that finds its queue broken; while probed.
-  var signal = Descriptor.none
+  var signal = File.none
   /// VIONET_EVENT_GONE was raised and the device has not come back.
   var isGoneReported = false
   /// VIONET_EVENT_NEEDS_RESET was raised and the device has not been reset.

@@ -151,9 +151,9 @@ extension Port {
   mutating func stopWatching() {
     for pair in 0..<queues.pairs { saveWake(pair) }
     let descriptors = bus.descriptors()
-    watch.events.unwatch(descriptors.ringError)
-    watch.events.unwatch(descriptors.change)
-    watch.events.unwatch(descriptors.end)
+    watch.events.borrowed.unwatch(descriptors.ringError)
+    watch.events.borrowed.unwatch(descriptors.change)
+    watch.events.borrowed.unwatch(descriptors.end)
   }
 
   private func saveWake(_ pair: UInt16) {

@@ -119,13 +119,9 @@ extension Virtqueue {
   }
 
   private static func events() throws(Failure) -> (Int32, Int32) {
-    var kick = try Descriptor.event()
-    do throws(Failure) {
-      return (kick.number, try Descriptor.event().number)
-    } catch {
-      kick.close()
-      throw error
-    }
+    var kick = try File.event()
+    var call = try File.event()
+    return (kick.take(), call.take())
   }
 
   /// Frees what init made. The packets in the slots were taken out before.

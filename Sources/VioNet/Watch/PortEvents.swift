@@ -24,23 +24,23 @@ extension Port {
   /// Makes one descriptor readable for changes of the configuration, the end of the connection, and queues that break. It
   /// lasts from the start of the port to its stop. `forBackend`: the back-end is away, and only its return counts.
   mutating func watchEvents(forBackend: Bool = false) throws(Failure) {
-    if !watch.signal.isOpen { watch.signal = try Descriptor.event() }
+    if !watch.signal.isOpen { watch.signal = try File.event() }
     for pair in 0..<queues.pairs {
       receiveQueue(pair).value.core.faultEvent = watch.signal.number
       transmitQueue(pair).value.core.faultEvent = watch.signal.number
     }
     if !watch.events.isOpen {
-      watch.events = try Descriptor.watcher()
-      try watch.events.watch(watch.signal.number)
+      watch.events = try File.watcher()
+      try watch.events.borrowed.watch(watch.signal.number)
     }
     if let connector = bus.connector {
-      watch.events.unwatch(connector.descriptor)
-      if forBackend { return try watch.events.watch(connector.descriptor) }
+      watch.events.borrowed.unwatch(connector.descriptor)
+      if forBackend { return try watch.events.borrowed.watch(connector.descriptor) }
     }
     let descriptors = bus.descriptors()
-    try watch.events.watch(descriptors.ringError)
-    try watch.events.watch(descriptors.change)
-    try watch.events.watch(descriptors.end)
+    try watch.events.borrowed.watch(descriptors.ringError)
+    try watch.events.borrowed.watch(descriptors.change)
+    try watch.events.borrowed.watch(descriptors.end)
   }
 
   mutating func takeChanges() throws(Failure) -> PortChanges {
