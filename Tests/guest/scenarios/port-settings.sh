@@ -94,7 +94,7 @@ vlans() {
 written_address() {
   launch_tuner old || return
   shows old "main-mac=$(own old)" && obeys mac "$other" && shows old "main-mac=$other" && obeys promiscuous 0 &&
-    passes old "1=$(own old) 2=$other" "2:5" && denies VIRTIO_F_RING_RESET cycle 1 && obeys restart && shows old "main-mac=$other" promiscuous=false
+    passes old "1=$(own old) 2=$other" "2:5" && denies VIRTIO_F_RING_RESET restart-queues 1 && obeys restart && shows old "main-mac=$other" promiscuous=false
 }
 
 # hashed PAIR COUNTS QUEUES: 200 flows of TCP and UDP come with these counts of the tuner, on so many queues.
