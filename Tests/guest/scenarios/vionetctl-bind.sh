@@ -62,7 +62,7 @@ failures() {
   local probe=/sys/bus/pci/drivers_probe way="it has no driver now: vionetctl bind kernel $d"
   guest "mkdir -p /etc && echo somebody:x:1000:1000::/tmp:/bin/sh >/etc/passwd"
   prints 1 "start-stop-daemon -S -c somebody -x /vionet/bin/vionetctl -- unbind $d" <<END || return
-Error: cannot do "echo $d > $bus/$d/driver/unbind": Permission denied; this wants root
+Error: cannot do "echo $d > $bus/$d/driver/unbind": Permission denied; run this as root
 END
   guest "touch /tmp/nothing && mount --bind /tmp/nothing $probe"
   prints 1 "vionetctl bind vfio-pci $d" <<END || return
