@@ -12,8 +12,25 @@ DESTDIR ?=
 
 SWIFTC ?= swiftc
 SWIFT ?= $(SWIFTC:%swiftc=%swift)
-CLANG ?= $(shell dirname $$(readlink -f $$(command -v $(SWIFTC))))/clang
 CFLAGS ?= -O2 -g -Wall -Wextra
+# The tools of the C compiler, which may be one for another kind of processor.
+LD = $(shell $(CC) -print-prog-name=ld)
+AR = $(shell $(CC) -print-prog-name=ar)
+OBJCOPY = $(shell $(CC) -print-prog-name=objcopy)
+PKG_CONFIG ?= pkg-config
+# Empty for packages: debug information is taken out later, and programs look for the libraries where the system does.
+STRIP ?= -s
+RPATH ?= -Wl,-rpath,'$$ORIGIN/..' -Wl,-rpath,'$$ORIGIN/../lib'
+
+# What the Swift modules are made from: "swift", or "assembly", which is the compiler's output for this kind of processor in
+# a release's sources (make dist). From that any clang makes the same library where there is no Swift.
+MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+ASSEMBLY ?= assembly/$(MACHINE)
+FROM := $(if $(shell command -v $(SWIFTC)),swift,$(if $(wildcard $(ASSEMBLY)),assembly,swift))
+CLANG ?= $(if $(filter swift,$(FROM)),$(shell dirname $$(readlink -f $$(command -v $(SWIFTC))))/)clang
+ifeq ($(FROM),assembly)
+TARGET := --target=$(shell $(CC) -dumpmachine)
+endif
 
 B := build
 O := $(B)/objects
@@ -44,7 +61,7 @@ OBJECTS_vionet := $(patsubst %,$(O)/%.o,Linux Virtio SoftDevice VioNet VioNetABI
 GLOBAL_vionet := vionet_*
 LIBS_vionet := -lbsd
 # It has a copy of its own of what it uses of Linux and CLinux. Without the rest it needs neither more of CLinux nor libbsd.
-OBJECTS_vionet-control := $(patsubst %,$(O)/%.o,VioNetControl Linux sentence)
+OBJECTS_vionet-control := $(patsubst %,$(O)/%.o,VioNetControl Linux sentence forked)
 PRUNE_vionet-control := --gc-sections $(patsubst %,-u vionet_control_%,open fd process close error)
 GLOBAL_vionet-control := vionet_control_*
 NEEDS_vionet-control := vionet
@@ -73,7 +90,8 @@ endif
 FORCE:
 
 # Targets that install what they need first. NEEDED: what there is to install before the first compiler runs.
-PURPOSES := demo test test-plans test-restarts test-killed test-ovs test-wakeups test-soak test-guest fuzz bench bench-guest
+PURPOSES := demo test test-plans test-restarts test-killed test-ovs test-wakeups test-soak test-failures test-models test-guest test-packages \
+	deb dist fuzz hostile bench bench-guest
 NEEDED := $(patsubst %,needed-for-%,$(filter $(PURPOSES),$(MAKECMDGOALS)))
 $(PURPOSES:%=needed-for-%): needed-for-%:
 	@Tools/install-deps.sh $* $(if $(filter demo,$*),|| Tools/install-deps.sh build)
@@ -81,6 +99,7 @@ $(PURPOSES:%=needed-for-%): needed-for-%:
 ##@ Build, in build/
 all: $(SHARED) $(STATIC) $(EXAMPLES) ## the libraries and the examples; what `make` alone does
 vionetctl: $(TOOL) ## the command line tool, build/bin/vionetctl
+httpd: $(B)/examples/vionet-httpd ## a web server on lwIP, whose sources it fetches: build/examples/vionet-httpd
 clean: ## removes all that was built
 	$(Q)rm -rf $(B) .build .build-*
 help: ## this list
@@ -91,18 +110,19 @@ help: ## this list
 
 # What compilers need, looked for once; and after what a command below installs.
 $(O)/ground: | $(NEEDED)
-	@version=$$($(SWIFTC) --version 2>&1 | sed -n 's/.*Swift version \([0-9.]*\).*/\1/p'); \
+	@[ $(FROM) = assembly ] || { version=$$($(SWIFTC) --version 2>&1 | sed -n 's/.*Swift version \([0-9.]*\).*/\1/p'); \
 	printf '6.3\n%s\n' "$$version" | sort -CV || { \
 		echo "Swift 6.3 or later is needed and $(SWIFTC) is $${version:-not there}: get it from https://swift.org/install" >&2; \
-		echo "and put it into PATH, or call make SWIFTC=/where/it/is/usr/bin/swiftc" >&2; exit 1; }
-	@for tool in $(CC) $(LD) $(AR) objcopy pkg-config; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
-	pkg-config --exists libbsd 2>/dev/null || missing="$$missing libbsd"; \
+		echo "and put it into PATH, or call make SWIFTC=/where/it/is/usr/bin/swiftc. The sources of a release (make dist)" >&2; \
+		echo "need clang instead" >&2; exit 1; }; }
+	@for tool in $(CC) $(CLANG) $(LD) $(AR) $(OBJCOPY) $(PKG_CONFIG) python3; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
+	$(PKG_CONFIG) --exists libbsd 2>/dev/null || missing="$$missing libbsd"; \
 	[ -z "$$missing" ] || { echo "missing:$$missing. On Debian, Tools/install-deps.sh build installs it" >&2; exit 1; }
 	@mkdir -p $(O) && touch $@
 
 SWIFTFLAGS := -O -g -wmo -Xfrontend -function-sections -parse-as-library -swift-version 6 -package-name vionet \
 	-enable-experimental-feature Embedded -strict-memory-safety -warnings-as-errors \
-	-Xcc -fno-omit-frame-pointer -I include -I Sources/CLinux/include -I $(O)
+	-Xcc -fno-omit-frame-pointer -I include -I Sources/CLinux/include
 C_FLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -ffunction-sections -fno-omit-frame-pointer \
 	-ISources/CLinux/include
 
@@ -119,20 +139,45 @@ $(O)/%.flags: FORCE
 	@echo '$(SWIFTFLAGS) $(SWIFTFLAGS_$*) $(call sources,$*)' >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
+ifeq ($(FROM),assembly)
+$(MODULES:%=$(O)/%.o): $(O)/%.o: $(ASSEMBLY)/%.s | $(O)/ground
+	$(call say,clang $*)
+	$(Q)$(CLANG) $(TARGET) -c $< -o $@
+else
 # swiftc 6.3 leaves a folder in TMPDIR, and leaves an object alone that would not change.
 define module
 $(O)/$(1).o: $(call sources,$(1)) $(HEADERS) $(O)/$(1).flags $(IMPORTS_$(1):%=$(O)/%.o) | $(O)/ground
 	$$(call say,swiftc $(1))
 	@rm -rf $(O)/$(1).tmp && mkdir $(O)/$(1).tmp
-	$(Q)TMPDIR=$(abspath $(O)/$(1).tmp) $(SWIFTC) $(SWIFTFLAGS) $(SWIFTFLAGS_$(1)) -module-name $(1) -emit-module \
+	$(Q)TMPDIR=$(abspath $(O)/$(1).tmp) $(SWIFTC) $(SWIFTFLAGS) $(SWIFTFLAGS_$(1)) -I $(O) -module-name $(1) -emit-module \
 		-emit-module-path $(O)/$(1).swiftmodule -c $(call sources,$(1)) -o $$@
 	@rm -r $(O)/$(1).tmp && touch $$@
 endef
 $(foreach m,$(MODULES),$(eval $(call module,$(m))))
+endif
+
+# What a release has of them, for machines without Swift: sources are named as seen from the tree. With less debug information
+# (-gline-tables-only) the compiler makes other code. TARGET_x: how the kind of processor x is compiled for on another; libbsd's headers are the same on all.
+MACHINES ?= x86_64 aarch64
+CROSS := $(B)/assembly/include
+TARGET_aarch64 := -target aarch64-none-none-elf -Xcc -fPIC $(patsubst %,-Xcc -isystem -Xcc %,/usr/aarch64-linux-gnu/include $(CROSS))
+define assembly
+$(B)/assembly/$(2)/$(1).s: $(call sources,$(1)) $(HEADERS) $(IMPORTS_$(1):%=$(B)/assembly/$(2)/%.s) | $(O)/ground $(CROSS)
+	$$(call say,swiftc -emit-assembly $(1) for $(2))
+	@mkdir -p $$(@:.s=.tmp)
+	$(Q)TMPDIR=$$(abspath $$(@:.s=.tmp)) $(SWIFTC) $(SWIFTFLAGS) $(SWIFTFLAGS_$(1)) \
+		$(if $(filter $(2),$(MACHINE)),,$(TARGET_$(2))) -file-prefix-map $(CURDIR)=. -I $$(@D) -module-name $(1) \
+		-emit-module -emit-module-path $$(@:.s=.swiftmodule) -emit-assembly $(call sources,$(1)) -o $$@
+	@rm -r $$(@:.s=.tmp)
+endef
+$(foreach a,$(MACHINES),$(foreach m,$(MODULES),$(eval $(call assembly,$(m),$(a)))))
+$(CROSS):
+	@mkdir -p $@ && ln -s /usr/include/bsd $@/bsd
+assembly: $(foreach a,$(MACHINES),$(MODULES:%=$(B)/assembly/$(a)/%.s))
 
 $(O)/%.o: Sources/CLinux/%.c $(HEADERS) | $(O)/ground
 	$(call say,clang CLinux/$*)
-	$(Q)$(CLANG) $(C_FLAGS) -c $< -o $@
+	$(Q)$(CLANG) $(TARGET) $(C_FLAGS) -c $< -o $@
 
 objects: $(sort $(foreach l,$(LIBRARIES),$(OBJECTS_$(l))))
 
@@ -145,9 +190,9 @@ link_names = ln -sf $(notdir $(1)).$(VERSION) $(1).$(SOVERSION) && ln -sf $(notd
 define shared_library
 $(B)/lib$(1).so.$(VERSION): $(OBJECTS_$(1)) $(1).map $(NEEDS_$(1):%=$(B)/lib%.so.$(VERSION))
 	$$(call say,ld $$(@F))
-	$(Q)$(CC) -shared -o $$@ $(OBJECTS_$(1)) -Wl,-soname,lib$(1).so.$(SOVERSION) -Wl,--version-script=$(1).map \
+	$(Q)$(CC) -shared $(LDFLAGS) -o $$@ $(OBJECTS_$(1)) -Wl,-soname,lib$(1).so.$(SOVERSION) -Wl,--version-script=$(1).map \
 		-Wl,--gc-sections -Wl,-z,defs -Wl,-z,relro,-z,now -Wl,--as-needed $(LIBS_$(1))
-	$(Q)objcopy --remove-section .debug_names $$@
+	$(Q)$(OBJCOPY) --remove-section .debug_names $$@
 	$(Q)$(call link_names,$(B)/lib$(1).so)
 endef
 $(foreach l,$(LIBRARIES),$(eval $(call shared_library,$(l))))
@@ -158,14 +203,15 @@ define static_library
 $(B)/lib$(1).a: $(OBJECTS_$(1))
 	$$(call say,ar $$(@F))
 	$(Q)$(LD) -r $(PRUNE_$(1)) -o $(O)/$(1).whole $(OBJECTS_$(1))
-	$(Q)objcopy --wildcard --keep-global-symbol='$(GLOBAL_$(1))' --remove-section .debug_names $(O)/$(1).whole $(O)/$(1).ro
+	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='$(GLOBAL_$(1))' --remove-section .debug_names $(O)/$(1).whole $(O)/$(1).ro
 	$(Q)rm -f $$@ && $(AR) rcs $$@ $(O)/$(1).ro
 endef
 $(foreach l,$(LIBRARIES),$(eval $(call static_library,$(l))))
 
 # ---- install ---------------------------------------------------------------------------------------------------------
 
-# $(call place,DESTDIR,PREFIX,LIBDIR,INCLUDEDIR): everything that a program is built with.
+# $(call place,DESTDIR,PREFIX,LIBDIR,INCLUDEDIR): everything that a program is built with. What the archive needs of libbsd
+# is written out: with Requires.private, pkg-config --cflags would fail wherever libbsd's own file is missing.
 define place
 $(Q)install -d $(1)$(3)/pkgconfig $(1)$(4)
 $(Q)install -m644 $(LIBRARIES:%=include/%.h) $(1)$(4)
@@ -173,25 +219,52 @@ $(Q)install -m644 $(STATIC) $(1)$(3)
 $(Q)install -m755 $(SHARED) $(1)$(3)
 $(Q)for x in $(LIBRARIES); do \
 		$(call link_names,$(1)$(3)/lib$$x.so) && \
-		sed 's|@PREFIX@|$(2)|;s|@LIBDIR@|$(3)|;s|@INCLUDEDIR@|$(4)|;s|@VERSION@|$(VERSION)|' pkgconfig/$$x.pc.in \
-			>$(1)$(3)/pkgconfig/$$x.pc || exit 1; done
+		install -D -m644 pkgconfig/$$x-config.cmake $(1)$(3)/cmake/$$x/$$x-config.cmake && \
+		sed "s|@PREFIX@|$(2)|;s|@LIBDIR@|$(3)|;s|@INCLUDEDIR@|$(4)|;s|@VERSION@|$(VERSION)|;\
+			s|@LIBS_PRIVATE@|$$($(PKG_CONFIG) --static --libs-only-l libbsd)|" \
+			pkgconfig/$$x.pc.in >$(1)$(3)/pkgconfig/$$x.pc || exit 1; done
 endef
 
 ##@ Install; PREFIX, LIBDIR, INCLUDEDIR, BINDIR, SHAREDIR and DESTDIR are honoured
-install: all install-files ## the libraries, headers and pkg-config files
+install: all install-files install-examples install-man ## the libraries, headers, pkg-config files, the manual and the examples as programs
 
-install-files: $(SHARED) $(STATIC) ## the same, without building the examples
+install-files: $(SHARED) $(STATIC) ## the libraries, headers and pkg-config files alone
 	$(call say,install $(DESTDIR)$(PREFIX))
 	$(call place,$(DESTDIR),$(PREFIX),$(LIBDIR),$(INCLUDEDIR))
 
-uninstall: ## removes what install installed
+install-examples: $(EXAMPLES) ## the examples in C, as programs
+	$(Q)install -d $(DESTDIR)$(BINDIR)
+	$(Q)install -m755 $(STRIP) $(EXAMPLES) $(DESTDIR)$(BINDIR)
+
+install-man: man ## the pages of the manual
+	$(Q)for x in man1 man3 man7; do \
+		install -d $(SHARE)/man/$$x && find $(MAN)/$$x -type f -exec install -m644 -t $(SHARE)/man/$$x {} + && \
+		find $(MAN)/$$x -type l -exec cp -P -t $(SHARE)/man/$$x {} + || exit 1; done
+
+uninstall: man ## removes what install installed
+	$(Q)cd $(MAN) && for x in man[137]/*; do rm -f "$(SHARE)/man/$$x"; done
+	$(Q)rm -f $(patsubst $(B)/examples/%,$(DESTDIR)$(BINDIR)/%,$(EXAMPLES))
 	$(Q)cd $(DESTDIR)$(LIBDIR) && rm -f $(foreach l,$(LIBRARIES),lib$(l).a lib$(l).so lib$(l).so.$(SOVERSION) \
-		lib$(l).so.$(VERSION) pkgconfig/$(l).pc)
+		lib$(l).so.$(VERSION) pkgconfig/$(l).pc cmake/$(l)/$(l)-config.cmake)
 	$(Q)rm -f $(LIBRARIES:%=$(DESTDIR)$(INCLUDEDIR)/%.h)
+
+# ---- the manual: written from the headers, docs/addresses.md and the examples -----------------------------------------------
+
+MAN := $(B)/man
+MANUAL := $(wildcard Tools/manual/*.py include/*.h examples/*.c) docs/addresses.md README.md
+$(MAN)/written: $(MANUAL)
+	$(call say,write the manual)
+	$(Q)rm -rf $(MAN) && python3 -B Tools/manual/write.py $(MAN) && touch $@
+man: $(MAN)/written ## the manual, build/man: man -M build/man vionet
+man-html: man ## the same as HTML, with mandoc: build/man/html/vionet.3.html
+	$(Q)rm -rf $(MAN)/html && mkdir $(MAN)/html && cp Tools/vionetctl/man/vionetctl.1 $(MAN)/html
+	$(Q)cd $(MAN)/html && for x in ../man[137]/* vionetctl.1; do \
+		if [ -L "$$x" ]; then ln -s "$$(readlink "$$x").html" "$${x##*/}.html"; \
+		else mandoc -Thtml -O toc,man=%N.%S.html "$$x" >"$${x##*/}.html"; fi || exit 1; done; rm vionetctl.1
 
 # The same in build/stage, for what is built here as a user builds it: with pkg-config. One of its files tells its age.
 STAGED := $(STAGE)/lib/pkgconfig/vionet.pc
-PKG_CONFIG := PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig pkg-config
+STAGED_CONFIG := PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig $(PKG_CONFIG)
 $(STAGED): $(SHARED) $(STATIC) $(wildcard include/*.h pkgconfig/*)
 	$(call say,install $(B)/stage)
 	$(call place,,$(STAGE),$(STAGE)/lib,$(STAGE)/include)
@@ -199,15 +272,32 @@ $(STAGED): $(SHARED) $(STATIC) $(wildcard include/*.h pkgconfig/*)
 
 # ---- examples --------------------------------------------------------------------------------------------------------
 
-# PACKAGE and LINKED may differ for one of them: the program that loads the library has it neither linked nor inside.
+# They look for the library beside themselves, built or installed, then wherever the system does. PACKAGE and LINKED may
+# differ for one of them: the program that loads the library has it neither linked nor inside.
 PACKAGE := vionet
-LINKED = $$($(PKG_CONFIG) --libs $(PACKAGE)) -Wl,-rpath,'$$ORIGIN/..'
+LINKED = $$($(STAGED_CONFIG) --libs $(PACKAGE)) $(RPATH)
 $(B)/examples/vionet-fwd-control: PACKAGE := vionet-control
 $(B)/examples/vionet-fwd-dlopen: LINKED := -ldl
 $(B)/examples/%: examples/%.c $(STAGED)
 	$(call say,cc $*)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $$($(PKG_CONFIG) --cflags $(PACKAGE)) $< -o $@ $(LINKED)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $$($(STAGED_CONFIG) --cflags $(PACKAGE)) $< -o $@ $(LINKED)
+
+# A web server with lwIP, whose sources come from Debian: they are built with settings of its own.
+LWIP := $(B)/lwip
+HTTPD_FLAGS = -std=gnu11 -D_GNU_SOURCE -O2 -g -Iexamples/httpd -I$(LWIP)/src/include $$($(STAGED_CONFIG) --cflags vionet)
+$(LWIP)/src/core/tcp.c: Tools/fetch-lwip.sh
+	$(call say,fetch lwIP)
+	$(Q)Tools/fetch-lwip.sh $(LWIP) && touch $@
+$(B)/liblwip.a: $(LWIP)/src/core/tcp.c $(wildcard examples/httpd/*.h examples/httpd/arch/*.h) $(STAGED)
+	$(call say,cc lwIP)
+	$(Q)rm -rf $@ $(LWIP)/objects && mkdir $(LWIP)/objects
+	$(Q)for x in $$(cd $(LWIP)/src && ls core/*.c core/ipv4/*.c netif/ethernet.c apps/http/httpd.c apps/http/fs.c); do \
+		$(CC) $(HTTPD_FLAGS) -c $(LWIP)/src/$$x -o $(LWIP)/objects/$$(basename $$x .c).o || exit 1; done
+	$(Q)$(AR) rcs $@ $(LWIP)/objects/*.o
+$(B)/examples/vionet-httpd: $(wildcard examples/httpd/*.c) $(B)/liblwip.a
+	$(call say,cc vionet-httpd)
+	$(Q)$(CC) -Wall -Wextra -Werror $(HTTPD_FLAGS) examples/httpd/*.c -o $@ $(B)/liblwip.a $(LINKED)
 
 # ---- bench: measuring programs, for each front-end from the same loops ---------------------------------------------------
 
@@ -216,11 +306,14 @@ FLAGS_vionet := -Iinclude
 LIBS_vionet_front = -L$(B) -lvionet -Wl,-rpath,'$$ORIGIN/../..'
 FLAGS_dpdk = $$(pkg-config --cflags libdpdk)
 LIBS_dpdk_front := -lrte_ethdev -lrte_mbuf -lrte_mempool -lrte_eal
+# Both in one process, for offloads in software.
+FLAGS_both = $(FLAGS_vionet) $(FLAGS_dpdk)
+LIBS_both_front = $(LIBS_vionet_front) -lrte_gso -lrte_net $(LIBS_dpdk_front)
 
 # $(call bench_program,NAME,FRONT-END if any,FILES of bench/harness,OPTIMISATION)
 define bench_program
 bench-programs: $(BENCH)/$(1)
-$(BENCH)/$(1): $(wildcard bench/harness/*) $(if $(filter vionet,$(2)),include/vionet.h $(B)/libvionet.so.$(VERSION))
+$(BENCH)/$(1): $(wildcard bench/harness/*) $(if $(filter vionet both,$(2)),include/vionet.h $(B)/libvionet.so.$(VERSION))
 	$$(call say,cc $(1))
 	@mkdir -p $(BENCH)
 	$(Q)$(CC) -std=gnu11 $(4) -g -Wall -Wextra -pthread $$(FLAGS_$(2)) $(3:%=bench/harness/%.c) -o $$@ $$(LIBS_$(2)_front)
@@ -232,6 +325,7 @@ $(foreach f,vionet dpdk,\
 	$(eval $(call bench_program,waiting-$(f),$(f),waiting paced worker backend $(f),-O3 -march=native)))
 $(eval $(call bench_program,serve,,backend worker serve,-O3 -march=native))
 $(eval $(call bench_program,afpacket,,backend worker afpacket,-O3 -march=native))
+$(eval $(call bench_program,software,both,software,-O3 -march=native))
 $(eval $(call bench_program,device,vionet,worker backend device,-O3 -march=native))
 
 # ---- vionetctl: a package of its own, built against build/stage as by a user ------------------------------------------------
@@ -244,15 +338,16 @@ $(TOOL): $(shell find Tools/vionetctl -name .build -prune -o -type f ! -name Pac
 	$(call say,swift build vionetctl)
 	@mkdir -p $(@D) $(B)/vionetctl.tmp
 	$(Q)TMPDIR=$(abspath $(B)/vionetctl.tmp) $(SWIFT_BUILD) --product vionetctl --static-swift-stdlib --disable-local-rpath \
-		-Xlinker -rpath -Xlinker '$$ORIGIN/../lib' -Xlinker -rpath -Xlinker '$$ORIGIN/..' $(call hush,$(B)/vionetctl.log)
+		$(if $(RPATH),-Xlinker -rpath -Xlinker '$$ORIGIN/../lib' -Xlinker -rpath -Xlinker '$$ORIGIN/..') $(call hush,$(B)/vionetctl.log)
 	@rm -r $(B)/vionetctl.tmp
-	$(Q)install -m755 -s $(B)/vionetctl/release/vionetctl $@
+	$(Q)install -m755 $(STRIP) $(B)/vionetctl/release/vionetctl $@
 
 # Kept in the tree, since what writes it, a part of the argument parser, takes minutes to build.
 vionetctl-manual: $(TOOL) ## writes vionetctl's page of the manual anew
 	$(call say,swift build generate-manual)
 	$(Q)$(SWIFT_BUILD) --product generate-manual $(call hush,$(B)/vionetctl-manual.log)
 	$(Q)$(B)/vionetctl/release/generate-manual $(TOOL) --section 1 --date $$(date +%F) -o Tools/vionetctl/man
+	$(Q)Tools/vionetctl/tidy-manual.py Tools/vionetctl/man/vionetctl.1
 
 # Where each shell looks for completions.
 SHARE := $(DESTDIR)$(SHAREDIR)
@@ -268,6 +363,25 @@ install-vionetctl: vionetctl ## the tool, its page of the manual and its complet
 uninstall-vionetctl: ## removes them
 	$(Q)rm -f $(DESTDIR)$(BINDIR)/vionetctl $(SHARE)/man/man1/vionetctl.1 $(foreach x,$(COMPLETIONS),$(lastword $(subst :, ,$(x))))
 
+# ---- a release: sources with the compiler's assembly, and Debian packages from them -------------------------------------------
+
+RELEASE := vionet-$(VERSION)
+##@ Release
+dist: $(B)/$(RELEASE).tar.xz ## sources of a release, from which a machine without Swift builds the same libraries
+$(B)/$(RELEASE).tar.xz: assembly FORCE
+	$(call say,tar $(@F))
+	$(Q)git ls-files | tar --create --xz --file $@ --sort=name --owner=0 --group=0 --numeric-owner \
+		--mtime=@$$(git log -1 --format=%ct) --transform 's|^$(B)/assembly/|assembly/|;s|^|$(RELEASE)/|' \
+		--files-from=- $(foreach a,$(MACHINES),$(MODULES:%=$(B)/assembly/$(a)/%.s))
+deb: dist ## Debian packages, build/deb; vionetctl's only where there is Swift
+	$(Q)rm -rf $(B)/deb && mkdir $(B)/deb && cp $(B)/$(RELEASE).tar.xz $(B)/deb/vionet_$(VERSION).orig.tar.xz
+	$(Q)tar -C $(B)/deb -xf $(B)/$(RELEASE).tar.xz
+	$(call say,dpkg-buildpackage)
+	$(Q)cd $(B)/deb/$(RELEASE) && dpkg-buildpackage -us -uc -Ppkg.vionet.swift $(call hush,../log)
+	$(Q)lintian --fail-on error,warning --suppress-tags initial-upload-closes-no-bugs $(B)/deb/*.changes
+abi: ## writes abi/, what a release promises (docs/abi.md), anew
+	$(Q)Tests/gates/abi.py --write
+
 # ---- demo, tests, bench: each installs what it needs and cleans up after itself ---------------------------------------------
 
 ##@ Try and check; each installs what it needs
@@ -275,7 +389,7 @@ demo: all ## kernel TCP through a C program that drives two virtio-net devices
 	@Tools/demo/demo.sh
 test: all vionetctl ## everything that is checked
 	@Tests/run.sh
-test-guest: all vionetctl ## PCI devices alone, in QEMU guests
+test-guest: all vionetctl ## PCI devices alone, in QEMU guests, in full length
 	@Tests/guest/run-guest.sh
 test-plans: all ## DPDK's test plans for virtio-user in full length, as a table of paths and tests
 	@Tests/wire/dpdk-test-plans.sh full
@@ -285,12 +399,22 @@ test-killed: all ## front-ends killed and started again under traffic, 1000 time
 	@Tests/wire/front-end-restarts.sh 1000 && Tests/wire/dpdk-front-end-restarts.sh 1000
 test-ovs: all ## two programs on a bridge of Open vSwitch: 10 million frames, and 20 times it is killed
 	@Tests/wire/dpdk-ovs.sh 10000000 20
-test-wakeups: all ## a million frames, each of which wakes a sleeper, on split and on packed rings
+test-wakeups: all ## a million frames, each of which wakes a sleeper, and a million sleeps of senders, on every kind of ring
 	@Tests/support/wakeups.sh 1000000
 test-soak: all ## 1000 flaps of a link, 200 resets of queues, 100 recoveries under traffic, on each kind of ring
 	@Tests/support/soak.sh 1000 200 100
+test-models: all ## Spin's models of what threads, driver and device do to each other, with more packets and threads
+	@VIONET_MODELS=large Tests/models/models.sh
+conformance: ## how many of the specifications' rules are tested, by area; fails if one has no verdict
+	@Tests/gates/conformance.py --counts
+test-packages: all dist ## the packages built in a Debian without Swift, and used in another as a new user would
+	@Tests/support/packages.sh
+test-failures: all ## every call of the library's fails or is interrupted once; 10 rounds with slow and silent back-ends
+	@Tests/support/failures.sh 10
 fuzz: all ## invented devices for FUZZ_SECONDS (600), guided by what they reach in the library
 	@Tests/fuzz/guided.sh $${FUZZ_SECONDS:-600}
+hostile: all ## what it withstands, in figures: fuzz targets for FUZZ_SECONDS (600), and each marked check left out
+	@Tests/support/hostile.sh $${FUZZ_SECONDS:-600}
 
 ##@ Measure
 bench: all ## packets per second, beside DPDK's own front-end
@@ -299,4 +423,4 @@ bench-guest: all ## the same in a QEMU guest, beside DPDK's testpmd
 	@Tests/guest/run-guest.sh bench-forward bench-vhost-net
 bench-programs: ## the measuring programs, which bench builds too
 
-.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*##.*/\1/p' Makefile) objects $(PURPOSES:%=needed-for-%) FORCE
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*##.*/\1/p' Makefile) objects assembly $(PURPOSES:%=needed-for-%) FORCE

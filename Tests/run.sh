@@ -8,6 +8,9 @@
 # is a pass, 77 a skip whose reason is the last line, anything else a failure. A skip that Tests/skips.txt does not list
 # is a failure, too. A line with the word "deadline:" and a number of seconds in the test's file changes the limit, which
 # is 300 s: for a script as a whole, for a C program with cases.h for each case.
+#
+# Where there are two processors the guests run beside all other tests: a guest emulates its processor on one of ours, and
+# together they would take twice as long one after the other.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 # shellcheck source-path=SCRIPTDIR source=support/compile.sh
@@ -27,7 +30,7 @@ logs=$build/test-logs
 accepted_skips=${VIONET_TEST_SKIPS:-Tests/skips.txt}
 unset VIONET_LOG VIONET_LIBRARY
 export VIONET_TEST_TAG=vt$$
-passed=0 failed=0 skipped=0 running=
+passed=0 failed=0 skipped=0 running='' lanes=()
 
 # ---- the list: "name file", in order --------------------------------------------------------------------------------
 
@@ -48,7 +51,9 @@ all_tests() {
   echo "unit-debug Tests/support/unit.sh"
   echo "unit-asan Tests/support/unit.sh"
   tests_of abi- Tests/abi/*.c Tests/abi/*.cpp Tests/abi/*.sh
+  tests_of "" Tests/models/*.sh
   tests_of fuzz- Tests/fuzz/*.c Tests/fuzz/*.sh
+  tests_of mutation- Tests/mutation/*.sh
   tests_of tool- Tests/tool/*.sh
   tests_of "" Tests/wire/example-*.sh
   for file in Tests/wire/*.sh; do
@@ -93,12 +98,11 @@ remove_forgotten() {
 
 interrupted() {
   trap '' INT TERM
-  if [ -n "$running" ]; then
-    kill -TERM "$running" 2>/dev/null
-    wait "$running"
-  fi
+  local process
+  for process in $running "${lanes[@]}"; do kill -TERM "$process" 2>/dev/null; done
+  for process in $running "${lanes[@]}"; do wait "$process"; done
   remove_forgotten
-  echo "interrupted"
+  [ "$BASHPID" -ne $$ ] || echo "interrupted"
   exit 130
 }
 trap interrupted INT TERM
@@ -152,7 +156,9 @@ take_results() {
   [ "$left_out" -eq 0 ] || [ "$good" -gt 0 ] || word=skip
   [ "$bad" -eq 0 ] || word=FAIL
   printf '%s  %-30s %6s s  %s\n%s' "$word" "$name" "$seconds" "$((good + bad + left_out)) cases" "$text"
-  [ "$bad" -eq 0 ] || echo "    whole log: ${logs#"$root"/}/$name.log"
+  [ "$bad" -gt 0 ] || return 0
+  echo "    whole log: ${logs#"$root"/}/$name.log"
+  grep '^  not ok: ' <<<"$text" | sed "s/^ */$name: /" >>"$logs/failures.$$"
 }
 
 run() { # name file
@@ -186,6 +192,39 @@ run() { # name file
 
 # ---- all of them ----------------------------------------------------------------------------------------------------
 
+run_all() { # reads "name file" lines
+  local name file
+  while read -r name file; do run "$name" "$file"; done
+}
+
+# In a process of its own, which leaves its counts in a file.
+run_lane() { # tag of its namespaces, lines
+  export VIONET_TEST_TAG=$1
+  lanes=()
+  trap interrupted TERM
+  run_all <<<"$2"
+  echo "$passed $failed $skipped" >"$logs/$1.counts"
+}
+
+run_lanes() { # lines of the guests, lines of the others
+  local tag counts
+  run_lane "$VIONET_TEST_TAG-g" "$1" &
+  lanes=($!)
+  run_lane "$VIONET_TEST_TAG-o" "$2" &
+  lanes+=($!)
+  wait "${lanes[@]}"
+  lanes=()
+  for tag in "$VIONET_TEST_TAG-g" "$VIONET_TEST_TAG-o"; do
+    if read -r -a counts <"$logs/$tag.counts"; then
+      passed=$((passed + counts[0])) failed=$((failed + counts[1])) skipped=$((skipped + counts[2]))
+    else
+      echo "one of the two halves did not come to its end"
+      failed=$((failed + 1))
+    fi
+    rm -f "$logs/$tag.counts"
+  done
+}
+
 if [ "${#files[@]}" -gt 0 ]; then chosen=$(tests_of "" "${files[@]}"); else chosen=$(all_tests); fi
 chosen=$(grep -E -- "^[^ ]*($only)" <<<"$chosen") || { echo "no test matches $only" >&2; exit 2; }
 if [ "$list" -eq 1 ]; then
@@ -197,9 +236,17 @@ if [ ! -e "$stage/lib/libvionet.so" ]; then
   exit 2
 fi
 mkdir -p "$logs" "$build/test-bin"
+: >"$logs/failures.$$"
 export root build stage
-while read -r name file; do
-  run "$name" "$file"
-done <<<"$chosen"
+guests=$(grep "^guest-" <<<"$chosen")
+others=$(grep -v "^guest-" <<<"$chosen")
+if [ -n "$guests" ] && [ -n "$others" ] && [ "$(nproc)" -gt 1 ]; then
+  run_lanes "$guests" "$others"
+else
+  run_all <<<"$chosen"
+fi
+# Whoever sees only the last lines of a long run sees what failed.
+cat "$logs/failures.$$"
+rm -f "$logs/failures.$$"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

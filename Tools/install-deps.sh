@@ -5,8 +5,8 @@
 # Swift, from swift.org.
 set -eu
 
-purposes='build vionetctl demo test test-guest test-plans test-restarts test-killed test-ovs test-wakeups test-soak fuzz
-bench bench-guest'
+purposes='build vionetctl demo test test-guest test-plans test-restarts test-killed test-ovs test-wakeups test-soak
+test-models test-failures test-packages deb dist fuzz hostile bench bench-guest'
 
 # What is used         Debian package             for which purposes
 table='
@@ -16,9 +16,9 @@ ld                     binutils                   all
 pkg-config             pkg-config                 all
 libc.a                 libc6-dev                  all
 libbsd                 libbsd-dev                 all
-g++                    g++                        vionetctl test test-guest fuzz bench-guest
-git                    git                        vionetctl test test-guest bench-guest
-HTTPS                  ca-certificates            vionetctl test test-guest bench-guest
+g++                    g++                        vionetctl test test-guest deb fuzz hostile bench-guest
+git                    git                        vionetctl test test-guest bench-guest deb dist test-packages
+HTTPS                  ca-certificates            vionetctl test test-guest deb bench-guest
 ip                     iproute2                   demo test test-guest test-ovs bench-guest
 ping                   iputils-ping               demo test test-guest bench-guest
 iperf3                 iperf3                     demo test test-guest bench-guest
@@ -31,12 +31,28 @@ qemu-system-x86_64     qemu-system-x86            test test-guest bench-guest
 busybox                busybox-static             test test-guest bench-guest
 cpio                   cpio                       test test-guest bench-guest
 modinfo                kmod                       test test-guest bench-guest
-xz                     xz-utils                   test test-guest bench-guest
-python3                python3                    test test-guest test-ovs bench bench-guest
+xz                     xz-utils                   test test-guest bench-guest deb dist test-packages
+python3                python3                    all
 prometheus_client      python3-prometheus-client  test
 matplotlib             python3-matplotlib         bench
 libmd.a                libmd-dev                  test
+mandoc                 mandoc                     test deb
+abidiff                abigail-tools              test
+dpkg-buildpackage      dpkg-dev                   deb
+dh                     debhelper                  deb
+fakeroot               fakeroot                   deb
+lintian                lintian                    deb
+clang                  clang                      deb
+debootstrap            debootstrap                test-packages
+arm64-headers          libc6-dev-arm64-cross      deb dist test-packages
+tcpdump                tcpdump                    test
+capinfos               wireshark-common           test
+curl                   curl                       test
+libuv                  libuv1-dev                 test
+libevent               libevent-dev               test
+rustc                  rustc                      test
 shellcheck             shellcheck                 test
+spin                   spin                       test test-models
 valgrind               valgrind                   test bench
 '
 

@@ -12,6 +12,7 @@ import machine
 import nocopy
 import programs
 import rows
+import software
 import waiting
 
 HEADLINE_RING = rows.HEADLINE["ring"]
@@ -187,7 +188,18 @@ def footprint_section(options):
 
 
 # In this order. Those of the second list run without hugepages.
+def software_section(options):
+    """Checksums and segments in software."""
+    if options.quick or options.filtered:
+        return None
+    found, findings = software.run(options.rounds)
+    for one in found:
+        print(f"{one['row']:<16}" + "   ".join(f"{front} {figures.formatted(spread):>24}"
+                                               for front, spread in one["fronts"].items()) + f"   ratio {one['ratio']:.2f}")
+    return {"unit": "ns", "rows": found, "findings": findings}
+
+
 WITH_HUGEPAGES = {"nocopy": nocopy_section, "forward": forward_section, "growth": growth_section,
                   "net_vhost": net_vhost_section, "devices": devices_section, "programs": programs_section,
                   "waiting": waiting_section}
-WITHOUT = {"instructions": instructions_section, "footprint": footprint_section}
+WITHOUT = {"instructions": instructions_section, "footprint": footprint_section, "software": software_section}

@@ -2,7 +2,8 @@
 /*
  * vionet-fwd-wait - forward packets between two devices: poll while they come, sleep while none do
  *
- * Everything that is not a packet is a descriptor to poll: a timer, what happens to each port, and each receive queue.
+ * Everything that is not a packet is a descriptor to poll: a timer, what happens to each port, and for each queue packets
+ * that come, or room for those that the other port had none for.
  *
  *     cc vionet-fwd-wait.c $(pkg-config --cflags --libs vionet) -o vionet-fwd-wait
  *     vionet-fwd-wait vhost-user:/run/a.sock,recover=auto soft:tap=tap0
@@ -16,6 +17,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,14 +33,22 @@ static const char usage[] =
 	"  -q  no line each second\n"
 	"  -t  stop after this time, not only at SIGINT or SIGTERM";
 
+/* What one receive queue gave and the other port has yet to take: packets from sent to count. */
+struct batch {
+	struct vionet_packet *packets[BURST];
+	uint16_t sent, count;
+};
+
 static struct side {
 	uint16_t port;
 	struct vionet_info info;
-	uint64_t refused;                    /* packets dropped because its ring was full */
+	struct batch batches[VIONET_MAX_QUEUE_PAIRS];
+	struct pollfd *watched;              /* of the first queue */
+	uint64_t refused;                    /* packets dropped because it is gone and its ring is full */
 	uint64_t shown_packets, shown_drops; /* as of the last line */
 } sides[2] = {{.port = VIONET_PORT_NONE}, {.port = VIONET_PORT_NONE}};
 
-/* The timer, the two ports' events, and all receive queues. Only before a sleep are all of them looked at. */
+/* The timer, the two ports' events, and all queues. Only before a sleep are all of them looked at. */
 static struct pollfd watched[3 + 2 * VIONET_MAX_QUEUE_PAIRS];
 static nfds_t watched_count = 3;
 
@@ -58,17 +68,19 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* Forwards one burst. What the other port refuses twice is dropped. */
-static bool forward(const struct side *in, struct side *out, uint16_t queue)
+/* Forwards one burst. The other port takes all of it before the queue is asked for the next one. */
+static bool forward(struct side *in, const struct side *out, uint16_t queue)
 {
-	struct vionet_packet *packets[BURST];
-	uint16_t received = vionet_rx_burst(in->port, queue, packets, BURST), sent = 0;
-	for (int attempt = 0; attempt < 2 && sent < received; attempt++)
-		sent += vionet_tx_burst(out->port, queue % out->info.queue_pairs, packets + sent, received - sent);
-	if (sent < received)
-		vionet_packet_free_bulk(packets + sent, received - sent);
-	out->refused += received - sent;
-	return received > 0;
+	struct batch *b = &in->batches[queue];
+	if (b->sent == b->count) {
+		b->sent = 0;
+		b->count = vionet_rx_burst(in->port, queue, b->packets, BURST);
+	}
+	if (b->sent == b->count)
+		return false;
+	uint16_t sent = vionet_tx_burst(out->port, queue % out->info.queue_pairs, b->packets + b->sent, b->count - b->sent);
+	b->sent += sent;
+	return sent > 0;
 }
 
 static bool forward_all(void)
@@ -118,6 +130,19 @@ static void report(const struct side *in, struct side *out, bool live)
 	out->shown_drops = drops;
 }
 
+/* Says what the device of a soft: port lost, by the reason, and why its wire carries no more frames. */
+static void report_device(struct side *s)
+{
+	uint64_t values[64];
+	char name[VIONET_XSTAT_NAME];
+	int count = vionet_xstats(s->port, values, 64);
+	for (int id = 0; id < count && id < 64; id++)
+		if (values[id] != 0 && vionet_xstat_name(s->port, id, name, sizeof(name)) == 0 && strstr(name, "x_device_drop_"))
+			printf("  %s, %s: %" PRIu64 "\n", s->info.device, name, values[id]);
+	if (vionet_info(s->port, &s->info) == 0 && s->info.reason[0] != 0)
+		printf("  %s: %s\n", s->info.device, s->info.reason);
+}
+
 /* Each second. On a terminal the line stays where it is. */
 static void report_live(void)
 {
@@ -129,9 +154,32 @@ static void report_live(void)
 	fflush(stdout);
 }
 
+static void drop(struct batch *b)
+{
+	vionet_packet_free_bulk(b->packets + b->sent, b->count - b->sent);
+	b->sent = b->count;
+}
+
 /*
- * Asks each receive queue for a signal; false if packets already wait. Returns sent packets to their pool, too, since no
- * transmit burst does that during a sleep, and receive rings may need them.
+ * Asks for a signal when packets come or, while a burst waits for the other port's ring, when that has room. False if that
+ * is so already. What waits for a port that is gone is dropped.
+ */
+static bool prepare_queue(struct side *in, struct side *out, uint16_t queue)
+{
+	struct batch *b = &in->batches[queue];
+	uint16_t out_queue = queue % out->info.queue_pairs;
+	int room = b->sent < b->count ? vionet_tx_arm(out->port, out_queue) : -1;
+	in->watched[queue].fd = room == 0 ? vionet_tx_fd(out->port, out_queue) : vionet_rx_fd(in->port, queue);
+	if (room >= 0)
+		return room == 0;
+	out->refused += b->count - b->sent;
+	drop(b);
+	return vionet_rx_arm(in->port, queue) <= 0;
+}
+
+/*
+ * Prepares all queues for a sleep. Returns sent packets to their pool, too, since no transmit burst does that meanwhile, and
+ * receive rings may need them.
  */
 static bool prepare_to_sleep(void)
 {
@@ -139,7 +187,7 @@ static bool prepare_to_sleep(void)
 	for (int i = 0; i < 2; i++)
 		for (uint16_t queue = 0; queue < sides[i].info.queue_pairs; queue++) {
 			vionet_tx_done(sides[i].port, queue);
-			idle = vionet_rx_arm(sides[i].port, queue) <= 0 && idle;
+			idle = prepare_queue(&sides[i], &sides[1 - i], queue) && idle;
 		}
 	return idle;
 }
@@ -191,6 +239,7 @@ static bool open_side(int i, const char *device)
 	if (vionet_open(device, &s->port) != 0 || vionet_info(s->port, &s->info) != 0)
 		return false;
 	watched[1 + i] = (struct pollfd){.fd = vionet_event_fd(s->port), .events = POLLIN};
+	s->watched = watched + watched_count;
 	for (uint16_t queue = 0; queue < s->info.queue_pairs; queue++) {
 		int fd = vionet_rx_fd(s->port, queue);
 		if (fd < 0)
@@ -228,10 +277,15 @@ int main(int argc, char **argv)
 		well = run(patience / 1e6, (uint64_t)limit);
 		report(&sides[0], &sides[1], false);
 		report(&sides[1], &sides[0], false);
+		report_device(&sides[0]);
+		report_device(&sides[1]);
 	} else {
 		warnx("%s", vionet_error());
 	}
-	for (int i = 0; i < 2; i++) /* also what was not opened: any number may be closed */
-		vionet_close(sides[i].port);
+	for (int i = 0; i < 2; i++) {
+		for (uint16_t queue = 0; queue < VIONET_MAX_QUEUE_PAIRS; queue++)
+			drop(&sides[i].batches[queue]);
+		vionet_close(sides[i].port); /* also what was not opened: any number may be closed */
+	}
 	return well ? 0 : 1;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vionet-fwd - forward packets between two devices, or send those of one device back into it
- *
+ * vionet-fwd - forward packets between two devices, or send those of one device back into it:
  *     cc vionet-fwd.c $(pkg-config --cflags --libs vionet) -o vionet-fwd
  *     vionet-fwd -m macswap vhost-user:/run/a.sock soft:tap=tap0
  */
@@ -37,10 +36,7 @@ static bool swap, own_source;
 static int burst = 32;
 static volatile sig_atomic_t stopped;
 
-static void stop(int signal)
-{
-	stopped = signal;
-}
+static void stop(int signal) { stopped = signal; }
 
 static void rewrite(uint8_t *header, const uint8_t *mac)
 {
@@ -83,9 +79,11 @@ static bool look_after(struct side *s)
 	return s->info.state != VIONET_STATE_BROKEN;
 }
 
-/* Says what went from one side to the other, and in which queues it came if there are several. */
-static void report(const struct side *in, const struct side *out)
+/* Says what went from one side to the other, by queue if there are several; and what a soft: device lost, and why. */
+static void report(struct side *in, const struct side *out)
 {
+	char name[VIONET_XSTAT_NAME];
+	uint64_t values[64] = {0};
 	struct vionet_stats from = VIONET_SIZED(struct vionet_stats), to = from;
 	struct vionet_queue_stats rx = VIONET_SIZED(struct vionet_queue_stats);
 	vionet_stats(in->port, &from);
@@ -95,6 +93,11 @@ static void report(const struct side *in, const struct side *out)
 		drops += from.rx.dropped[reason] + to.tx.dropped[reason];
 	for (uint16_t queue = 0; in->info.queue_pairs > 1 && vionet_rx_queue_stats(in->port, queue, &rx) == 0; queue++)
 		printf("  %s, queue %u: %" PRIu64 " received\n", in->info.device, queue, rx.packets);
+	for (int id = 0, known = vionet_xstats(in->port, values, 64); id < known && id < 64; id++)
+		if (values[id] != 0 && vionet_xstat_name(in->port, (uint32_t)id, name, sizeof(name)) == 0 && strstr(name, "x_device_drop_"))
+			printf("  %s, %s: %" PRIu64 "\n", in->info.device, name, values[id]);
+	if (vionet_info(in->port, &in->info) == 0 && in->info.reason[0] != 0)
+		printf("  %s: %s\n", in->info.device, in->info.reason);
 	printf("%s -> %s: %" PRIu64 " packets, %" PRIu64 " bytes, %" PRIu64 " drops\n", in->info.device, out->info.device,
 	       to.tx.packets, to.tx.bytes, drops);
 }
@@ -102,7 +105,7 @@ static void report(const struct side *in, const struct side *out)
 int main(int argc, char **argv)
 {
 	static const struct option long_options[] = {{"help", no_argument, NULL, 'h'}, {0}};
-	struct side sides[2];
+	struct side sides[2] = {{.info = VIONET_SIZED(struct vionet_info)}, {.info = VIONET_SIZED(struct vionet_info)}};
 	const char *mode = "io";
 	int seconds = INT32_MAX;
 	bool well = true;
@@ -121,11 +124,9 @@ int main(int argc, char **argv)
 	if (count < 1 || count > 2 || burst < 1 || burst > MAX_BURST || seconds < 1 ||
 	    (!swap && !own_source && strcmp(mode, "io") != 0))
 		errx(2, "%s", usage);
-	for (int i = 0; i < count; i++) {
-		sides[i] = (struct side){.info = VIONET_SIZED(struct vionet_info)};
+	for (int i = 0; i < count; i++)
 		if (vionet_open(argv[optind + i], &sides[i].port) != 0 || vionet_info(sides[i].port, &sides[i].info) != 0)
 			errx(1, "%s", vionet_error());
-	}
 	signal(SIGINT, stop);
 	signal(SIGTERM, stop);
 	signal(SIGALRM, stop);
@@ -136,8 +137,7 @@ int main(int argc, char **argv)
 		for (int i = 0; i < count; i++)
 			for (uint16_t queue = 0; queue < sides[i].info.queue_pairs; queue++)
 				moved |= forward(&sides[i], &sides[count - 1 - i], queue);
-		idle = moved ? 0 : idle + 1;
-		if (idle >= 16)
+		if ((idle = moved ? 0 : idle + 1) >= 16)
 			sched_yield(); /* the thread of a soft: device may need this core */
 		for (int i = 0; turn % 64 == 0 && i < count; i++)
 			well = look_after(&sides[i]) && well;

@@ -46,6 +46,9 @@
  * "error" is followed by the number of the errno and a sentence. A request has at most 4095 bytes.
  * At most 16 connections may be open. A connection is closed if it sends no request, or does not
  * read an answer, for 5 s; one that follows events may stay silent.
+ *
+ * A socket belongs to the process that made it. In a forked child vionet_control_fd() and
+ * vionet_control_process() return -EPERM, and vionet_control_close() does nothing.
  */
 #ifndef VIONET_CONTROL_H
 #define VIONET_CONTROL_H
@@ -64,9 +67,9 @@ extern "C" {
 struct vionet_control; /* one socket */
 
 /*
- * Makes the socket. If the file is a socket of a program that has ended, it is replaced. A socket
- * that another program serves, and a file that is no socket, stay as they are. The socket shows
- * all ports of this process. The first socket of a process takes one place of vionet_event_add().
+ * Makes a control socket, which shows all ports of this process. If the file is a socket of a
+ * program that has ended, it is replaced. A socket that another program serves, and a file that is
+ * no socket, stay as they are. The first socket of a process takes one place of vionet_event_add().
  * Any thread. Since 0.1. Errors:
  *   -EINVAL        an argument is NULL, or the path is empty
  *   -ENAMETOOLONG  the path has more than 107 bytes
@@ -81,8 +84,8 @@ int vionet_control_open(const char *VIONET_NULLABLE path,
                         struct vionet_control *VIONET_NULLABLE *VIONET_NULLABLE control);
 
 /*
- * A descriptor for poll or epoll, which is readable when vionet_control_process() has something to
- * do. It belongs to the library. Since 0.1.
+ * Returns a descriptor for poll or epoll, which is readable when vionet_control_process() has
+ * something to do. It belongs to the library. Any thread. Since 0.1.
  */
 int vionet_control_fd(const struct vionet_control *VIONET_NONNULL control);
 
@@ -94,12 +97,15 @@ int vionet_control_fd(const struct vionet_control *VIONET_NONNULL control);
  */
 int vionet_control_process(struct vionet_control *VIONET_NONNULL control);
 
-/* Closes all connections and removes the socket. NULL is ignored. Since 0.1. */
+/*
+ * Closes all connections and removes the socket. NULL is ignored. No other thread may use the
+ * socket meanwhile or later. Since 0.1.
+ */
 void vionet_control_close(struct vionet_control *VIONET_NULLABLE control);
 
 /*
- * What was wrong in this thread's last vionet_control_open() that failed; "" if none has. Since
- * 0.1.
+ * Returns what was wrong in this thread's last vionet_control_open() that failed, or in its last
+ * call in a forked child; "" if none has. Any thread. Since 0.1.
  */
 const char *VIONET_NONNULL vionet_control_error(void);
 

@@ -13,23 +13,56 @@
  *
  * vionet_open() does the first three with default settings.
  *
- * The chapters of this file: Library, Devices, Life, Information, Packets, Bursts, Sleeping,
- * Settings, Events, Statistics, SoftDevices.
+ * The chapters of this file: Library, Devices, Life, Information, Packets, Bursts, Buffering,
+ * Sleeping, Settings, Events, Statistics, SoftDevices.
  *
  * Errors. A call that returns int returns 0 or more on success and a negative errno on failure.
  * After a failure vionet_error() holds a sentence that names what is wrong. The comment of each
  * function lists its errors. Bursts return counts only; they count what they drop, by reason
- * (vionet_queue_stats). The library never prints, never aborts and installs no signal handler. It
- * starts a thread only for a soft device.
+ * (vionet_queue_stats). The library never prints, never aborts and installs no signal handler but
+ * one for SIGBUS, which vionet_soft_serve() and a pool in hugepages that a back-end shares may
+ * need. It starts a thread only for a soft device, and stays loaded as long as that runs.
+ *
+ * Time. A call waits for devices no longer than this, all of its waits together: vionet_probe(),
+ * vionet_init(), vionet_start(), vionet_open(), vionet_open_config() and vionet_event_handle() for
+ * 5 s, every other call but those of the chapter Sleeping for 3.5 s. After a failure the last half
+ * second is for taking the device back. The time begins when the call has its turn, since calls on
+ * one port wait for each other; callbacks have time of their own. A back-end that has not answered
+ * by then is disconnected.
  *
  * Threads. One thread at a time may use a queue in one direction. Different queues need no lock,
- * and neither do the receive and the transmit side of one queue pair. "Any thread" in a comment
- * means that the call takes the locks it needs. A call that changes a port returns -EBUSY from
- * inside the port's own VIONET_EVENT_NEW.
+ * and neither do the receive and the transmit side of one queue pair. "Any thread", said of a
+ * function, means that the call takes the locks it needs. A call that changes a port returns
+ * -EBUSY from inside the port's own VIONET_EVENT_NEW. Two threads in bursts of one queue spoil it:
+ * packets are lost until the last port of the pool is closed, and the queue may count as broken.
+ * The key check_threads=1 finds them.
+ *
+ * Memory. A packet is the caller's from vionet_rx_burst() or vionet_packet_alloc() on, and the
+ * library's once vionet_tx_burst() has taken it; vionet_packet_free() gives it back to its pool.
+ * All else that a call is given stays the caller's, and is used during the call only, but for user
+ * pointers and a pool's own memory. Strings and descriptors that a call returns are the library's.
+ * A device sees rings and the data of the pools that its port uses, and no other memory of the
+ * process.
+ *
+ * Processes. Ports, pools, packets and served devices belong to the process that made them. A
+ * child made by fork() may exit or exec; to it the library is as newly loaded, but for the log
+ * callback. The library's descriptors are closed there, and the data of packets, which is not
+ * mapped there, must not be touched. Bursts on a port of the parent's return 0, vionet_close() and
+ * vionet_soft_stop() forget the number and do nothing else, and other calls that name something of
+ * the parent's return -EPERM. The child may open ports of its own: call daemon() first and open
+ * ports then, or open them anew. A child made in another way (vfork, posix_spawn, clone) may exec
+ * only.
  *
  * Options. A struct that starts with size is set up with VIONET_SIZED(struct type); a field that
  * stays zero means the default. A longer struct of a newer header is accepted while the part that
  * this library does not know is zero, and refused with -E2BIG otherwise.
+ *
+ * C++. vionet_info, vionet_pool_info, vionet_soft_stats, vionet_stats and vionet_tx_buffer_stats
+ * are functions and structs. Such a struct is named with the word struct in C++ too:
+ * struct vionet_info info.
+ *
+ * Other languages. Every function is a symbol of the library, and every struct has C's layout.
+ * examples/python/vionet.py and examples/rust/vionet.rs declare all of vionet.h.
  */
 #ifndef VIONET_H
 #define VIONET_H
@@ -59,11 +92,28 @@ extern "C" {
 #define VIONET_NONNULL
 #endif
 
-/* A zeroed options struct with its size set: struct vionet_config c = VIONET_SIZED(...); */
+/*
+ * A zeroed options struct with its size set. VIONET_SIZED is a value, to initialise a variable of a
+ * function or to assign; VIONET_SIZED_INIT initialises any object, a static one too, which in C
+ * takes constants alone.
+ *
+ *     struct vionet_config config = VIONET_SIZED(struct vionet_config);
+ *     static struct vionet_config config = VIONET_SIZED_INIT(struct vionet_config);
+ */
 #ifdef __cplusplus
 #define VIONET_SIZED(type) []{ type value_ = {}; value_.size = sizeof(type); return value_; }()
+#define VIONET_SIZED_INIT(type) VIONET_SIZED(type)
 #else
 #define VIONET_SIZED(type) ((type){.size = sizeof(type)})
+#define VIONET_SIZED_INIT(type) {.size = sizeof(type)}
+#endif
+
+/*
+ * What stands before a function whose body is in this file. The library exports each of them too,
+ * for languages that cannot read C.
+ */
+#ifndef VIONET_INLINE
+#define VIONET_INLINE static inline
 #endif
 
 #define VIONET_MAX_PORTS 256       /* ports open at one time */
@@ -85,7 +135,8 @@ uint32_t vionet_version_number(void);
 
 /*
  * Returns the sentence of this thread's last failed call, or "" before the first. The string stays
- * valid until the same thread's next failing call. Bursts do not change it. Since 0.1.
+ * valid until the same thread's next failing call. Bursts do not change it. Any
+ * thread. Since 0.1.
  */
 const char *VIONET_NONNULL vionet_error(void);
 
@@ -123,7 +174,7 @@ enum vionet_device_kind {
 struct vionet_device {
 	size_t size;
 	uint32_t kind;       /* enum vionet_device_kind */
-	int32_t iommu_group; /* -1: in no group */
+	int32_t iommu_group; /* -1: in no group, or without an IOMMU */
 	uint8_t ready;       /* 1: nothing seen from outside keeps vionet_probe() away */
 	uint8_t reserved[7];
 	char address[32];    /* for vionet_probe(): "pci:0000:00:05.0" */
@@ -162,26 +213,27 @@ int vionet_devices(struct vionet_device *VIONET_NULLABLE list, size_t count);
  * Device addresses have the form "scheme:target,key=value,...". docs/addresses.md explains every
  * target and key, with the values that a key takes and its default.
  *
- *     pci:0000:00:05.0             a PCI function that is bound to vfio-pci or uio_pci_generic
- *     vhost-user:/run/x.sock       a vhost-user back-end that listens on this socket
- *     vhost-net:NAME               a kernel TAP interface, through /dev/vhost-net
- *     vhost-vdpa:/dev/vhost-vdpa-0 a vDPA device
- *     soft:loopback                a device in this process that returns every frame
- *     soft:generate                a device in this process that makes frames
- *     soft:sink                    a device in this process that counts frames and drops them
- *     soft:tap=NAME                a device in this process on a kernel TAP interface
- *     soft:pcap=IN                 a device in this process that replays a capture file
- *     soft:pipe=NAME               a device in this process, joined to the other pipe of that name
+ *     pci:0000:00:05.0              a PCI function that is bound to vfio-pci or uio_pci_generic
+ *     vhost-user:/run/x.sock        a vhost-user back-end that listens on this socket
+ *     vhost-net:NAME                a kernel TAP interface, through /dev/vhost-net
+ *     vhost-vdpa:/dev/vhost-vdpa-0  a vDPA device
+ *     soft:loopback                 a device in this process that returns every frame
+ *     soft:generate                 a device in this process that makes frames
+ *     soft:sink                     a device in this process that counts frames and drops them
+ *     soft:tap=NAME                 a device in this process on a kernel TAP interface
+ *     soft:pcap=IN                  a device in this process that replays a capture file
+ *     soft:pipe=NAME                a device in this process, joined to the other pipe of that name
  *
  * Keys:
  *
  *     every scheme   mac queue_size queues packed_vq in_order event_idx mrg_rxbuf rx_csum lro
- *                    vlan_strip vlan_filter rss rx_hash cq size_stats recover speed
+ *                    vlan_strip vlan_filter rss rx_hash tx_software cq size_stats recover speed
+ *                    pool_packets check_threads
  *     vhost-user:    server
- *     pci:           vdpa
+ *     pci:           vdpa iova vf_token
  *     soft:          mtu features_off
  *     soft:generate  length rate flows checksum
- *     soft:pcap      out
+ *     soft:pcap      out format snaplen follow
  *
  * A key that is unknown, or whose value is out of range, is an error that names the key.
  */
@@ -189,7 +241,7 @@ int vionet_devices(struct vionet_device *VIONET_NULLABLE list, size_t count);
 /*
  * Finds the device, connects to it or maps it, and reads what it offers. On success *port is the
  * number of the new port, the callbacks have received VIONET_EVENT_NEW, and the port is attached.
- * Each answer of a back-end may take up to 5 s.
+ * All answers of a back-end together may take up to 5 s.
  *
  * VIONET_SKIPPED means that the address has vdpa=1: the device exists and was left alone. *port is
  * VIONET_PORT_NONE then.
@@ -219,12 +271,16 @@ int vionet_probe(const char *VIONET_NULLABLE device, uint16_t *VIONET_NULLABLE p
 struct vionet_config {
 	size_t size;
 	uint16_t queue_pairs;    /* 0: as the address says, else 1 */
-	uint16_t rx_descriptors; /* 2 to 32768, a power of two unless packed; 0: as queue_size */
-	uint16_t tx_descriptors; /* likewise; queue_size is a key of the address, else 256 */
+	/*
+	 * 2 to 32768, a power of two unless packed, whatever the address says. 0: as its key
+	 * queue_size, else 256, but 2048 to send to a TAP interface.
+	 */
+	uint16_t rx_descriptors;
+	uint16_t tx_descriptors;
 	uint16_t pool;           /* of the receive buffers; 0: the one that all ports share */
 	uint64_t features_off;   /* feature bits 0 to 63 not to accept; a required one is -EINVAL */
-	uint32_t rx_offloads;    /* enum vionet_rx_offload: added to those of the address */
-	uint32_t reserved32;     /* zero */
+	uint32_t rx_offloads;    /* enum vionet_rx_offload: to be had, or vionet_init() fails */
+	uint32_t tx_offloads;    /* enum vionet_tx_offload: likewise */
 	uint64_t reserved[3];    /* zero */
 };
 
@@ -238,18 +294,39 @@ enum vionet_rx_offload {
 	VIONET_RX_HASH = 32,       /* that hash in vionet_packet.hash */
 };
 
+/* What packets to be sent may ask of a port. */
+enum vionet_tx_offload {
+	/*
+	 * vionet_tx_burst() finishes checksums and cuts packets into segments where the device does
+	 * not do what their flags ask for, so that whatever was received with LRO can be sent. The
+	 * headers of segments are in packets of the pool that the packet came from; the payload is
+	 * not copied. A packet is sent whole: if the ring has no room for all its segments, it is
+	 * given back unchanged. With this bit the others are always to be had.
+	 */
+	VIONET_TX_SOFTWARE = 1,
+	VIONET_TX_CHECKSUM = 2, /* VIONET_PACKET_CHECKSUM_PARTIAL */
+	VIONET_TX_TCP4 = 4,     /* VIONET_PACKET_TCP4 */
+	VIONET_TX_TCP6 = 8,     /* VIONET_PACKET_TCP6 */
+	VIONET_TX_UDP = 16,     /* VIONET_PACKET_UDP */
+	VIONET_TX_ECN = 32,     /* VIONET_PACKET_ECN */
+};
+
 /*
  * Resets the device, negotiates features and builds the queues. NULL for config means defaults. A
  * stopped port may be initialised again, with other settings. After any failure but -EBUSY the
  * port is as vionet_probe() left it.
  *
  * Errors:
- *   -EINVAL     config is wrong, or the device refused the negotiated features
+ *   -EINVAL     config is wrong, the device has fewer queue pairs than were asked for or, for
+ *               several, does not offer VIRTIO_NET_F_MQ, or it refused the negotiated features
  *   -E2BIG      config is longer than this library knows, and the rest is not zero
- *   -ENOTSUP    the device lacks a required feature, which the sentence names
+ *   -ENOTSUP    the device lacks a required feature, or one that rx_offloads asks for, which the
+ *               sentence names
  *   -EBUSY      the port is started, or the device refuses an interrupt vector
  *   -ENOBUFS    the pool is too small for the rings of all ports that use it
- *   -ENOMEM     no memory, or the limit of locked memory is reached
+ *   -ENOMEM     no memory on the machine or in the process's memory cgroup, or the limit of locked
+ *               memory is reached
+ *   -EFBIG      the limit of ulimit -f forbids that much shared memory
  *   -ERANGE     memory lies outside the range that the IOMMU maps
  *   -EBADF      there is no such pool
  *   -ENOSPC     more pools are shared than the back-end can map
@@ -311,14 +388,24 @@ void vionet_close(uint16_t port);
 int vionet_open(const char *VIONET_NULLABLE device, uint16_t *VIONET_NULLABLE port);
 
 /*
+ * Does what vionet_open() does, with settings: a pool of the program's own, offloads, ring sizes.
+ * NULL for config means defaults. After a failure no port is left. Errors and VIONET_SKIPPED are
+ * those of vionet_probe(), vionet_init() and vionet_start(). Any thread. Since 0.1.
+ */
+int vionet_open_config(const char *VIONET_NULLABLE device,
+                       const struct vionet_config *VIONET_NULLABLE config,
+                       uint16_t *VIONET_NULLABLE port);
+
+/* Goes through the open ports: VIONET_FOREACH_PORT(port) vionet_stop(port); */
+#define VIONET_FOREACH_PORT(p) \
+	for (uint16_t p = vionet_port_next(0); p != VIONET_PORT_NONE; \
+	     p = vionet_port_next((uint16_t)(p + 1)))
+
+/*
  * Returns the first open port whose number is from or above, VIONET_PORT_NONE if there is none.
  * Any thread. Since 0.1.
  */
 uint16_t vionet_port_next(uint16_t from);
-
-#define VIONET_FOREACH_PORT(p) \
-	for (uint16_t p = vionet_port_next(0); p != VIONET_PORT_NONE; \
-	     p = vionet_port_next((uint16_t)(p + 1)))
 
 /* ---- Information: about a port -------------------------------------------------------------- */
 
@@ -343,6 +430,74 @@ enum vionet_duplex {
 	VIONET_DUPLEX_FULL = 2,
 };
 
+/*
+ * Numbers of feature bits, under their names in virtio 1.4, 5.1.3 and 6: VIONET_F_CSUM is
+ * VIRTIO_NET_F_CSUM, VIONET_F_VERSION_1 is VIRTIO_F_VERSION_1.
+ */
+enum vionet_feature {
+	VIONET_F_CSUM = 0,
+	VIONET_F_GUEST_CSUM = 1,
+	VIONET_F_CTRL_GUEST_OFFLOADS = 2,
+	VIONET_F_MTU = 3,
+	VIONET_F_MAC = 5,
+	VIONET_F_GSO = 6,
+	VIONET_F_GUEST_TSO4 = 7,
+	VIONET_F_GUEST_TSO6 = 8,
+	VIONET_F_GUEST_ECN = 9,
+	VIONET_F_GUEST_UFO = 10,
+	VIONET_F_HOST_TSO4 = 11,
+	VIONET_F_HOST_TSO6 = 12,
+	VIONET_F_HOST_ECN = 13,
+	VIONET_F_HOST_UFO = 14,
+	VIONET_F_MRG_RXBUF = 15,
+	VIONET_F_STATUS = 16,
+	VIONET_F_CTRL_VQ = 17,
+	VIONET_F_CTRL_RX = 18,
+	VIONET_F_CTRL_VLAN = 19,
+	VIONET_F_CTRL_RX_EXTRA = 20,
+	VIONET_F_GUEST_ANNOUNCE = 21,
+	VIONET_F_MQ = 22,
+	VIONET_F_CTRL_MAC_ADDR = 23,
+	VIONET_F_NOTIFY_ON_EMPTY = 24,
+	VIONET_F_ANY_LAYOUT = 27,
+	VIONET_F_INDIRECT_DESC = 28,
+	VIONET_F_EVENT_IDX = 29,
+	VIONET_F_VERSION_1 = 32,
+	VIONET_F_ACCESS_PLATFORM = 33,
+	VIONET_F_RING_PACKED = 34,
+	VIONET_F_IN_ORDER = 35,
+	VIONET_F_ORDER_PLATFORM = 36,
+	VIONET_F_SR_IOV = 37,
+	VIONET_F_NOTIFICATION_DATA = 38,
+	VIONET_F_NOTIF_CONFIG_DATA = 39,
+	VIONET_F_RING_RESET = 40,
+	VIONET_F_ADMIN_VQ = 41,
+	VIONET_F_SUSPEND = 43,
+	VIONET_F_DEVICE_STATS = 50,
+	VIONET_F_HASH_TUNNEL = 51,
+	VIONET_F_VQ_NOTF_COAL = 52,
+	VIONET_F_NOTF_COAL = 53,
+	VIONET_F_GUEST_USO4 = 54,
+	VIONET_F_GUEST_USO6 = 55,
+	VIONET_F_HOST_USO = 56,
+	VIONET_F_HASH_REPORT = 57,
+	VIONET_F_GUEST_HDRLEN = 59,
+	VIONET_F_RSS = 60,
+	VIONET_F_RSC_EXT = 61,
+	VIONET_F_STANDBY = 62,
+	VIONET_F_SPEED_DUPLEX = 63,
+	VIONET_F_RSS_CONTEXT = 64,
+	VIONET_F_GUEST_UDP_TUNNEL_GSO = 65,
+	VIONET_F_GUEST_UDP_TUNNEL_GSO_CSUM = 66,
+	VIONET_F_HOST_UDP_TUNNEL_GSO = 67,
+	VIONET_F_HOST_UDP_TUNNEL_GSO_CSUM = 68,
+	VIONET_F_OUT_NET_HEADER = 69,
+	VIONET_F_IPSEC = 70,
+};
+
+/* Whether feature bit `bit` is in the two words of vionet_info.offered or negotiated. */
+#define VIONET_HAS(words, bit) ((int)((words)[(bit) / 64] >> ((bit) % 64) & 1))
+
 struct vionet_info {
 	size_t size;
 	uint64_t offered[2];    /* feature bits that the device offers, bit n in word n / 64 */
@@ -366,11 +521,21 @@ struct vionet_info {
 	char rx_path[32]; /* receive path, "rx-split-plain"; "" before vionet_start() */
 	char tx_path[32]; /* transmit path */
 	uint32_t speed;   /* Mbit/s; 0: neither the device nor the address says */
-	uint32_t reserved32;
+	uint32_t rx_offloads; /* enum vionet_rx_offload: in use; before vionet_init(): offered */
+	uint32_t tx_offloads; /* enum vionet_tx_offload: likewise, and SOFTWARE if asked for */
+	/* Most that rings may have, with PCI and vDPA those in use; 0 before vionet_init(). */
+	uint16_t max_rx_descriptors;
+	uint16_t max_tx_descriptors;
+	/*
+	 * soft: why the device's wire carries no frames, or no more: the interface is down, the
+	 * disk is full, the capture has ended or is damaged. "" while it carries frames.
+	 */
+	char reason[256];
 };
 
 /*
- * Fills *info. The caller sets its size; only that many bytes are written.
+ * Fills *info with what a port is, what its device offers and what was negotiated. The caller sets
+ * its size; only that many bytes are written.
  *
  * Errors:
  *   -ENODEV   there is no such port
@@ -390,9 +555,10 @@ const char *VIONET_NULLABLE vionet_feature_name(unsigned int bit);
 
 /*
  * Bits of vionet_packet.flags. A received packet can be sent as it is if the other port's device
- * offers the same offloads, so a forwarder need not look at them. Bits 8 to 15 are one number: the
- * kind of packet to be cut into segments, or that was joined, with VIONET_PACKET_ECN beside it.
- * Bits 24 to 31 are the hash report type (virtio 1.4, 5.1.9.4.5).
+ * offers the same offloads or that port has VIONET_TX_SOFTWARE, so a forwarder need not look at
+ * them. Bits 8 to 15 are one number: the kind of packet to be cut into segments, or that was
+ * joined, with VIONET_PACKET_ECN beside it. Bits 24 to 31 are the hash report type (virtio 1.4,
+ * 5.1.9.4.5).
  */
 enum vionet_packet_flag {
 	/*
@@ -471,11 +637,19 @@ struct vionet_pool_config {
 	void *VIONET_NULLABLE memory;
 	size_t memory_length;   /* bytes; the caller keeps it mapped until the pool is destroyed */
 	uint64_t memory_offset; /* where it starts in the file */
-	uint64_t reserved[2];   /* zero */
+	uint32_t private_size;  /* bytes of each packet for the program, 0 to 65536 */
+	uint32_t reserved32;    /* zero */
+	uint64_t reserved;      /* zero */
 };
 
 enum vionet_pool_flag {
 	VIONET_POOL_NO_HUGEPAGES = 1, /* plain pages even if hugepages are free */
+	/*
+	 * memory is for vionet_packet_attach() only: the pool has no packets, and packets,
+	 * data_size and private_size are 0. The devices of all ports that it is shared with see
+	 * all of the memory.
+	 */
+	VIONET_POOL_REGION = 2,
 };
 
 /*
@@ -513,10 +687,13 @@ struct vionet_pool_info {
 	uint32_t hugepages; /* bytes of one page of its memory; 0 if that is a plain page */
 	uint64_t refused;   /* frees refused: double, foreign, or of a packet in a ring */
 	uint64_t memory;    /* bytes of shared memory */
+	uint32_t private_size; /* bytes of each packet for the program, rounded up to 16 */
+	uint32_t attached;     /* packets on memory of this pool: vionet_packet_attach() */
 };
 
 /*
- * Fills *info. The caller sets its size. Pool 0 is the one that ports share by default.
+ * Fills *info, whose size the caller sets, with the sizes and counters of a pool. Pool 0 is the one
+ * that ports share by default.
  *
  * Errors:
  *   -EBADF    there is no such pool
@@ -539,6 +716,24 @@ int vionet_pool_info(uint16_t pool, struct vionet_pool_info *VIONET_NULLABLE inf
  * Any thread. Since 0.1.
  */
 int vionet_pool_share(uint16_t pool, uint16_t port);
+
+/*
+ * Lets the buffers of one receive queue come from a pool of their own, from the next vionet_init()
+ * or vionet_start() on; pool 0 means that of vionet_config again. Its buffers must not be smaller
+ * than those of the port's pool. The pool is shared with the port as vionet_pool_share() does.
+ * Legal while the port is not started. vionet_init() keeps the choice.
+ *
+ * Errors:
+ *   -ENODEV   there is no such port
+ *   -EINVAL   queue is VIONET_MAX_QUEUE_PAIRS or more
+ *   -EBADF    there is no such pool
+ *   -EBUSY    the port is started
+ *   -ENOSPC   the back-end can map no more pools
+ *   -ENOMEM
+ *
+ * Any thread. Since 0.1.
+ */
+int vionet_rx_pool_set(uint16_t port, uint16_t queue, uint16_t pool);
 
 /*
  * Returns one packet with VIONET_HEADROOM and no data, which is the caller's; NULL if the pool is
@@ -578,15 +773,134 @@ void vionet_packet_free_bulk(struct vionet_packet *VIONET_NULLABLE *VIONET_NULLA
  */
 int vionet_packet_reference(struct vionet_packet *VIONET_NULLABLE packet);
 
-/* Returns the free bytes behind the data of one segment. Since 0.1. */
-static inline uint32_t vionet_packet_tailroom(const struct vionet_packet *VIONET_NONNULL packet)
+/*
+ * Returns the program's own bytes of a packet, as many as vionet_pool_config.private_size; NULL if
+ * its pool has none or there is no such packet. They are zero at first, and the library never
+ * reads or writes them: a packet that was freed and allocated again has what was there. They are
+ * aligned to 16 and in private memory. Any thread. Since 0.1.
+ */
+void *VIONET_NULLABLE vionet_packet_private(const struct vionet_packet *VIONET_NULLABLE packet);
+
+/*
+ * Returns a packet that shows length bytes of another packet, from byte offset on, without copying
+ * them; NULL on failure, of which vionet_error() tells. The view comes from the pool of what it
+ * shows, with a segment for each segment that it shows a part of, and holds one reference of each:
+ * the original may be freed first. The bytes must not change while there are views of them.
+ *
+ * A view asks for no offloads and has no headroom: headers of its own are a packet in front
+ * (vionet_packet_alloc() and vionet_packet_chain()). As the first segment it takes one descriptor
+ * more, for the virtio-net header.
+ *
+ * Errors:
+ *   -EINVAL     packet is not the caller's, or has no such bytes
+ *   -ENOBUFS    the pool has no free packet
+ *   -EOVERFLOW  the packet has 65535 references
+ *
+ * Any thread. Since 0.1.
+ */
+struct vionet_packet *VIONET_NULLABLE vionet_packet_view(
+	struct vionet_packet *VIONET_NULLABLE packet, uint32_t offset, uint32_t length);
+
+/*
+ * Receives back memory that was attached: no device and no packet uses it any more. It runs on the
+ * thread that drops the last reference, often inside a burst, vionet_stop() or vionet_close(). It
+ * may call no function of the library but those of packets.
+ */
+typedef void (*vionet_attached_callback)(void *VIONET_NULLABLE data, void *VIONET_NULLABLE user);
+
+/*
+ * Returns a packet of pool whose data is length bytes of the program's memory, not copied; NULL on
+ * failure, of which vionet_error() tells. The memory lies in a pool made of the caller's memory,
+ * best one with VIONET_POOL_REGION, which is shared with every port that is to send the packet.
+ * The bytes must stay as they are until done has been called, once, with data and user; done may
+ * be NULL. The packet is like a view: no headroom, and one descriptor more as a first segment.
+ * Without an IOMMU a device can be given only what lies within one page.
+ *
+ * Errors:
+ *   -EINVAL   data is NULL or length is 0
+ *   -EFAULT   the memory is in no pool
+ *   -EBADF    there is no such pool
+ *   -ENOBUFS  the pool has no free packet
+ *
+ * Any thread. Since 0.1.
+ */
+struct vionet_packet *VIONET_NULLABLE vionet_packet_attach(
+	uint16_t pool, void *VIONET_NULLABLE data, uint32_t length,
+	vionet_attached_callback VIONET_NULLABLE done, void *VIONET_NULLABLE user);
+
+/*
+ * Returns a packet of pool with the same bytes, flags, offloads, hash, tag and port, in as few
+ * buffers as hold them; NULL on failure.
+ *
+ * Errors:
+ *   -EINVAL    packet is not the caller's, or its lengths are wrong
+ *   -EBADF     there is no such pool
+ *   -EMSGSIZE  it takes more than VIONET_MAX_SEGMENTS buffers
+ *   -ENOBUFS   the pool has too few free packets
+ *
+ * Any thread. Since 0.1.
+ */
+struct vionet_packet *VIONET_NULLABLE vionet_packet_copy(
+	struct vionet_packet *VIONET_NULLABLE packet, uint16_t pool);
+
+/*
+ * Makes a packet one segment, in a buffer of its own, by copying what is elsewhere. A packet that
+ * is so already stays as it is.
+ *
+ * Errors:
+ *   -EINVAL    packet is not the caller's, or its lengths are wrong
+ *   -EBUSY     it has more than one reference
+ *   -EMSGSIZE  it is longer than a buffer
+ *
+ * Any thread. Since 0.1.
+ */
+int vionet_packet_linearise(struct vionet_packet *VIONET_NULLABLE packet);
+
+/*
+ * Cuts a packet in two without copying: it keeps the bytes before offset, and the packet returned
+ * has the rest, without offloads; NULL on failure, which changes nothing. If the cut is inside a
+ * segment, the rest begins with a view of it. Both parts have one byte or more, and each segment
+ * has the references that it had.
+ *
+ * Errors:
+ *   -EINVAL     packet is not the caller's, its lengths are wrong, or there is no such byte
+ *   -ENOBUFS    the pool has no free packet
+ *   -EOVERFLOW  the packet has 65535 references
+ *
+ * Any thread. Since 0.1.
+ */
+struct vionet_packet *VIONET_NULLABLE vionet_packet_split(
+	struct vionet_packet *VIONET_NULLABLE packet, uint32_t offset);
+
+/*
+ * Makes packets that ask for nothing of one that asks for segments, a checksum or a VLAN tag, for a
+ * device that does none of it. Returns how many there are: 1 if the packet is not to be cut. Each
+ * begins with a packet of its own that has a copy of the headers, and goes on with views of the
+ * payload. They come from the pool of the packet and are the caller's. So is the packet, which may
+ * be freed at once. On a port with VIONET_TX_SOFTWARE vionet_tx_burst() does the same.
+ *
+ * Errors:
+ *   -EINVAL   packet is not the caller's, or its flags or offload fields do not fit its headers
+ *   -ENOSPC   there are more than room; the sentence says how many
+ *   -ENOBUFS  the pool has too few packets
+ *   -ENOMEM
+ *
+ * Any thread. Since 0.1.
+ */
+int vionet_packet_segment(struct vionet_packet *VIONET_NULLABLE packet,
+                          struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE segments,
+                          uint16_t room);
+
+/* Returns the free bytes behind the data of one segment. The thread that has the packet.
+ * Since 0.1. */
+VIONET_INLINE uint32_t vionet_packet_tailroom(const struct vionet_packet *VIONET_NONNULL packet)
 {
 	return packet->size - packet->headroom - packet->length;
 }
 
 /* Moves the start of the data back by n bytes and returns it; NULL if there is no such headroom.
- * Since 0.1. */
-static inline void *VIONET_NULLABLE
+ * The thread that has the packet. Since 0.1. */
+VIONET_INLINE void *VIONET_NULLABLE
 vionet_packet_prepend(struct vionet_packet *VIONET_NONNULL packet, uint16_t n)
 {
 	if (n > packet->headroom)
@@ -599,8 +913,8 @@ vionet_packet_prepend(struct vionet_packet *VIONET_NONNULL packet, uint16_t n)
 }
 
 /* Cuts n bytes off the first segment's start and returns the new start; NULL if it has fewer.
- * Since 0.1. */
-static inline void *VIONET_NULLABLE
+ * The thread that has the packet. Since 0.1. */
+VIONET_INLINE void *VIONET_NULLABLE
 vionet_packet_adjust(struct vionet_packet *VIONET_NONNULL packet, uint16_t n)
 {
 	if (n > packet->length || (uint32_t)packet->headroom + n > 0xffff)
@@ -613,8 +927,8 @@ vionet_packet_adjust(struct vionet_packet *VIONET_NONNULL packet, uint16_t n)
 }
 
 /* Adds n bytes to a packet of one segment and returns where they start; NULL if there is no room.
- * Since 0.1. */
-static inline void *VIONET_NULLABLE
+ * The thread that has the packet. Since 0.1. */
+VIONET_INLINE void *VIONET_NULLABLE
 vionet_packet_append(struct vionet_packet *VIONET_NONNULL packet, uint32_t n)
 {
 	char *tail = (char *)packet->data + packet->length;
@@ -626,8 +940,8 @@ vionet_packet_append(struct vionet_packet *VIONET_NONNULL packet, uint32_t n)
 }
 
 /* Takes n bytes off the end of a packet of one segment. Returns 0, or -1 if it has fewer.
- * Since 0.1. */
-static inline int vionet_packet_trim(struct vionet_packet *VIONET_NONNULL packet, uint32_t n)
+ * The thread that has the packet. Since 0.1. */
+VIONET_INLINE int vionet_packet_trim(struct vionet_packet *VIONET_NONNULL packet, uint32_t n)
 {
 	if (packet->next != NULL || n > packet->length)
 		return -1;
@@ -637,8 +951,8 @@ static inline int vionet_packet_trim(struct vionet_packet *VIONET_NONNULL packet
 }
 
 /* Appends the packet tail to the packet head, which owns it then. Returns 0, or -1 if the packet
- * would have more than VIONET_MAX_SEGMENTS. Since 0.1. */
-static inline int vionet_packet_chain(struct vionet_packet *VIONET_NONNULL head,
+ * would have more than VIONET_MAX_SEGMENTS. The thread that has both packets. Since 0.1. */
+VIONET_INLINE int vionet_packet_chain(struct vionet_packet *VIONET_NONNULL head,
                                       struct vionet_packet *VIONET_NONNULL tail)
 {
 	struct vionet_packet *last = head;
@@ -656,9 +970,10 @@ static inline int vionet_packet_chain(struct vionet_packet *VIONET_NONNULL head,
 
 /*
  * Takes up to count received packets, which are the caller's from then on, and gives the device
- * fresh buffers. Returns how many packets it took, which is 0 for a closed or stopped port and for
- * a broken queue. A burst does not ask whether the device is still there: it returns what a device
- * had received before it went. One thread per queue. Since 0.1.
+ * fresh buffers. Returns how many packets it took, which is 0 for a closed or stopped port, for a
+ * broken queue, and for a queue that the port does not have: the log tells of the first such burst
+ * in either direction, as an error. A burst does not ask whether the device is still there: it
+ * returns what a device had received before it went. One thread per queue. Since 0.1.
  */
 uint16_t vionet_rx_burst(uint16_t port, uint16_t queue,
                          struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets,
@@ -666,7 +981,7 @@ uint16_t vionet_rx_burst(uint16_t port, uint16_t queue,
 
 /*
  * Hands packets to the device, in order, and returns how many it took. Those are the library's; the
- * rest stay the caller's.
+ * rest stay the caller's. vionet_tx_wait() sleeps until there is room for more.
  *
  * The library frees sent packets in later bursts on the same queue. Up to 128 of them may stay in
  * the ring until then. A burst with count 0, for which packets may be NULL, frees those too. A
@@ -679,12 +994,18 @@ uint16_t vionet_tx_burst(uint16_t port, uint16_t queue,
                          uint16_t count);
 
 /*
- * Prepares packets for the offloads that their flags ask for: finds checksum_start and
- * checksum_offset where they are 0, stores the sum of the pseudo-header, finds header_length. Only
- * packets that ask for offloads and were not received that way need it before vionet_tx_burst().
- * Returns how many packets, from the first on, can be sent. If it is not all of them,
- * vionet_error() says what is wrong with the next. The packets stay the caller's. One thread per
- * queue. Since 0.1.
+ * Checks packets as vionet_tx_burst() does, so that what passes is not dropped there, and prepares
+ * them for the offloads that their flags ask for: finds checksum_start and
+ * checksum_offset where they are 0, stores the sum of the pseudo-header, finds header_length. If
+ * the device has no VIRTIO_NET_F_CSUM, it writes the whole checksum instead and takes
+ * VIONET_PACKET_CHECKSUM_PARTIAL away. It cuts nothing: packets to be cut into segments, which the
+ * device does not do, are left for vionet_tx_burst() with VIONET_TX_SOFTWARE, and cannot be sent
+ * without.
+ *
+ * Only packets that ask for offloads and were not received that way need it before
+ * vionet_tx_burst(). Returns how many packets, from the first on, can be sent. If it is not all of
+ * them, vionet_error() says what is wrong with the next. The packets stay the caller's. One thread
+ * per queue, also with a transmit buffer. Since 0.1.
  */
 uint16_t vionet_tx_prepare(uint16_t port, uint16_t queue,
                            struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets,
@@ -697,7 +1018,119 @@ uint16_t vionet_tx_prepare(uint16_t port, uint16_t queue,
  */
 uint16_t vionet_tx_done(uint16_t port, uint16_t queue);
 
-/* ---- Sleeping: until packets come ----------------------------------------------------------- */
+/* ---- Buffering: many threads, one transmit queue --------------------------------------------- */
+
+/*
+ * A transmit buffer collects packets of any number of threads and hands them to one transmit queue,
+ * many at once. There is no thread behind it: packets are sent inside a call that finds a reason,
+ * which is that there are enough of them, that one of them has waited too long, or a flush. The
+ * call of one thread at a time sends, for all; the others put their packets in and return. No call
+ * waits for another thread.
+ *
+ * While there is a transmit buffer for a queue, no thread may call vionet_tx_burst(),
+ * vionet_tx_done(), vionet_tx_arm() or vionet_tx_wait() on that queue, and there is no second
+ * buffer for it. The port may be stopped, started, wait or be closed at any time. What it does not
+ * take stays in the buffer, in order, until it does or the buffer is destroyed. A closed port takes
+ * nothing any more, and a later port of the same number gets nothing from this buffer.
+ */
+struct vionet_tx_buffer;
+
+struct vionet_tx_buffer_config {
+	size_t size;
+	uint16_t port;
+	uint16_t queue;
+	uint32_t room;        /* packets that it holds, a power of two, 2 to 32768; 0: 512 */
+	uint32_t burst;       /* packets that are worth sending, 1 to room; 0: 32, or room */
+	uint32_t deadline;    /* microseconds that a packet may wait, up to 60000000; 0: no limit */
+	uint64_t reserved[2]; /* zero */
+};
+
+/*
+ * Makes a transmit buffer for a queue of a port and sets *buffer. The port need not be started, nor
+ * have the queue already.
+ *
+ * Errors:
+ *   -EINVAL   buffer or config is NULL, or a setting is wrong; the sentence names it
+ *   -E2BIG    config is longer than this library knows, and the rest is not zero
+ *   -ENODEV   there is no such port
+ *   -ENOMEM
+ *
+ * Any thread. Since 0.1.
+ */
+int vionet_tx_buffer_create(const struct vionet_tx_buffer_config *VIONET_NULLABLE config,
+                            struct vionet_tx_buffer *VIONET_NULLABLE *VIONET_NULLABLE buffer);
+
+/*
+ * Puts packets into the buffer, in order, and returns how many it took. Those are the library's;
+ * the rest, for which there is no room, stay the caller's. Packets of one thread are sent in the
+ * order in which it put them in.
+ *
+ * Sends if the buffer has burst packets then, or one that is older than the deadline. Some thread
+ * notices in every case that there are burst packets: when all calls have returned there are fewer,
+ * unless the port did not take them. Then a call tries again after each burst packets more, and
+ * when the buffer is full. The deadline is looked at in calls only, and with a deadline each reads
+ * the clock. A call with count 0, for which packets may be NULL, does only that and tries again.
+ *
+ * A call sends about as many packets as the buffer holds, then leaves the rest to the next thread
+ * that comes. The callback for the event of a broken queue, and those of vionet_packet_attach(),
+ * run on the thread that sends. Any thread. Since 0.1.
+ */
+uint16_t vionet_tx_buffer_put(struct vionet_tx_buffer *VIONET_NULLABLE buffer,
+                              struct vionet_packet *VIONET_NULLABLE *VIONET_NULLABLE packets,
+                              uint16_t count);
+
+/*
+ * Sends what is in the buffer, however little. If another thread is sending, that one sends these
+ * packets too, perhaps after this call has returned. Returns how many packets are left. A call with
+ * an empty buffer does what vionet_tx_done() does. Any thread. Since 0.1.
+ */
+uint32_t vionet_tx_buffer_flush(struct vionet_tx_buffer *VIONET_NULLABLE buffer);
+
+/*
+ * Returns for how many microseconds a program may sleep before it has to call
+ * vionet_tx_buffer_flush() or vionet_tx_buffer_put(): until a packet's deadline, 0 if that has
+ * come, and -1 if nothing is in the buffer or there is no deadline. After the port has not taken
+ * all packets it is the deadline, or 1000 without one, to try again then.
+ *
+ *     int due = vionet_tx_buffer_due(buffer);
+ *     poll(fds, count, due < 0 ? -1 : (due + 999) / 1000);
+ *     if (vionet_tx_buffer_due(buffer) == 0)
+ *             vionet_tx_buffer_flush(buffer);
+ *
+ * Any thread. Since 0.1.
+ */
+int vionet_tx_buffer_due(struct vionet_tx_buffer *VIONET_NULLABLE buffer);
+
+struct vionet_tx_buffer_stats {
+	size_t size;
+	uint64_t put;         /* packets taken from callers: sent and buffered ones */
+	uint64_t sent;        /* packets that the port took: see vionet_tx_queue_stats() */
+	uint64_t buffered;    /* packets that are in the buffer now */
+	uint64_t refused;     /* packets without room; one that is offered again counts again */
+	uint64_t by_burst;    /* how often packets were sent because there were burst of them */
+	uint64_t by_deadline; /* because one had waited too long */
+	uint64_t by_flush;    /* for vionet_tx_buffer_flush() */
+};
+
+/*
+ * Fills *stats, whose size the caller sets, with the counters of a transmit buffer.
+ *
+ * Errors:
+ *   -EINVAL   buffer or stats is NULL, or its size is wrong
+ *
+ * Any thread. Since 0.1.
+ */
+int vionet_tx_buffer_stats(struct vionet_tx_buffer *VIONET_NULLABLE buffer,
+                           struct vionet_tx_buffer_stats *VIONET_NULLABLE stats);
+
+/*
+ * Destroys a transmit buffer. Frees the packets that are in it, without sending them, and returns
+ * how many. NULL is ignored. No other thread may be inside a call with the buffer, nor make one
+ * later. Since 0.1.
+ */
+uint32_t vionet_tx_buffer_destroy(struct vionet_tx_buffer *VIONET_NULLABLE buffer);
+
+/* ---- Sleeping: until packets come, or there is room ----------------------------------------- */
 
 /*
  * Returns a file descriptor for poll() or epoll. It becomes readable when packets arrive on an
@@ -740,13 +1173,102 @@ int vionet_rx_arm(uint16_t port, uint16_t queue);
  */
 int vionet_rx_wait(uint16_t port, uint16_t queue, int milliseconds);
 
+/*
+ * Returns a file descriptor for poll() or epoll. It becomes readable when an armed transmit queue
+ * has room, and when the back-end goes away. The library makes it at the first call that needs it,
+ * and owns it. It stays the same until vionet_stop().
+ *
+ * Errors:
+ *   -ENODEV   there is no such port
+ *   -EINVAL   the port is not started, or has no such queue
+ *   -ENOTSUP  the device signals no interrupts
+ *   -EMFILE   the process may open no more files
+ *
+ * Any thread. Since 0.1.
+ */
+int vionet_tx_fd(uint16_t port, uint16_t queue);
+
+/*
+ * Asks for one wake-up through vionet_tx_fd() when there is room in a transmit queue whose ring was
+ * full, and clears that descriptor. Frees sent packets first, as vionet_tx_done() does. Returns 0
+ * when the queue is armed, 1 when there is room already: call vionet_tx_burst() then and do not
+ * sleep. A burst disarms the queue.
+ *
+ * There is room when a quarter of the ring's descriptors are free, so that a sender wakes once for
+ * many packets, and early enough to keep the device busy. If vionet_tx_burst() gave back a packet
+ * of several segments that needs more, as many. With VIRTIO_F_EVENT_IDX the device signals once, at
+ * about that place. Without it the device signals whenever it has sent something, and
+ * vionet_tx_wait() goes on sleeping until there is room. The queue's sending thread only.
+ *
+ * Errors:
+ *   -ENODEV    there is no such port, or its PCI function is gone
+ *   -EINVAL    the port is not started, or has no such queue, or the queue is not in use
+ *   -ENOTSUP   the device signals no interrupts
+ *   -ENOTCONN  nothing more is sent: the back-end is gone and there is no room, or the queue is
+ *              broken. vionet_start() brings the queue back, or vionet_event_handle() with
+ *              recover=auto or server=1.
+ *   -EMFILE    the process may open no more files
+ *
+ * Since 0.1.
+ */
+int vionet_tx_arm(uint16_t port, uint16_t queue);
+
+/*
+ * Sleeps until there is room in the queue, for at most the given milliseconds, or for ever if they
+ * are negative. It is vionet_tx_arm() and poll() in one call. Returns 1 when there is room or
+ * something else woke it twice, 0 when the time is over or a signal came. The queue's sending
+ * thread only. Errors are those of vionet_tx_arm(), including what happened during the sleep.
+ * Since 0.1.
+ */
+int vionet_tx_wait(uint16_t port, uint16_t queue, int milliseconds);
+
+enum vionet_wait_direction {
+	VIONET_WAIT_RX = 1,    /* until packets wait in a receive queue, as vionet_rx_wait() */
+	VIONET_WAIT_TX = 2,    /* until there is room in a transmit queue, as vionet_tx_wait() */
+	VIONET_WAIT_EVENT = 3, /* until vionet_event_fd() is readable; queue is not used */
+};
+
+struct vionet_wait_queue {
+	uint16_t port; /* VIONET_PORT_NONE: this element is left out */
+	uint16_t queue;
+	uint16_t direction; /* enum vionet_wait_direction */
+	uint16_t reserved;  /* zero */
+	int32_t ready;      /* out: 1: ready; 0: not; -errno: this cannot be waited for */
+};
+
+/*
+ * Sleeps until one of several queues is ready, of any ports and in both directions, for at most the
+ * given milliseconds, or for ever if they are negative. Fills in ready of each element, and returns
+ * for how many it is not 0. 0 means that the time is over or a signal came. An element in error
+ * counts and ends the call at once, so leave it out of the next: what it says is what
+ * vionet_rx_arm(), vionet_tx_arm() or vionet_event_fd() returned for it.
+ *
+ * A program that forwards from port a to port b waits for packets on a while it holds none, and for
+ * room on b while it holds packets that b gave back:
+ *
+ *     struct vionet_wait_queue list[] = {{.port = a, .direction = VIONET_WAIT_RX},
+ *                                        {.port = b, .direction = VIONET_WAIT_EVENT}};
+ *     if (held > 0)
+ *             list[0] = (struct vionet_wait_queue){.port = b, .direction = VIONET_WAIT_TX};
+ *     vionet_wait(list, 2, -1);
+ *
+ * Errors:
+ *   -EINVAL   queues is NULL, count is not 1 to 65536, a direction is wrong, or all elements are
+ *             left out and milliseconds is negative
+ *   -ENOMEM
+ *
+ * The thread of each queue in the list. Since 0.1.
+ */
+int vionet_wait(struct vionet_wait_queue *VIONET_NULLABLE queues, size_t count, int milliseconds);
+
 /* ---- Settings: of a running port ------------------------------------------------------------ */
 
 /*
- * Each setting is one command on the device's control queue, and waits at most 3 s for its answer.
+ * A setting is a command on the device's control queue, or several, and waits at most 3 s for the
+ * answers.
  * Settings may change while packets flow. While the device takes its time to answer, bursts go on,
- * and so do vionet_rx_fd(), vionet_rx_arm(), vionet_rx_wait(), vionet_event_fd(), vionet_info() and
- * the statistics that do not ask the device (all but vionet_xstats(), vionet_xstat_name() and
+ * and so do the calls of the chapter Sleeping, vionet_event_fd(), vionet_info() and the statistics
+ * that do not ask the device (all but vionet_xstats(), vionet_xstat_name() and
  * vionet_xstat_id()). All other calls on the port wait.
  *
  * Settings are legal from vionet_init() on. On a stopped port a setting is noted for the next
@@ -760,7 +1282,9 @@ int vionet_rx_wait(uint16_t port, uint16_t queue, int milliseconds);
  *   -ENOTSUP    a feature is missing, which the sentence names: the device does not offer it, or it
  *               was not asked for
  *   -EIO        the device refused the command
- *   -ETIMEDOUT  the device does not answer; it gets no more commands before the next vionet_start()
+ *   -ETIMEDOUT  the device has not answered yet, or not an earlier command; it may still do what it
+ *               was asked for. It gets no other command before it has answered or the port was
+ *               started again: settings fail at once until then
  *   -ENOTCONN   the back-end is gone
  *
  * Any thread; calls on one port wait for each other.
@@ -892,13 +1416,11 @@ int vionet_rss_get(uint16_t port, struct vionet_rss *VIONET_NULLABLE rss);
  */
 int vionet_rx_offloads_set(uint16_t port, uint32_t offloads);
 
-#define VIONET_ALL_QUEUES 0xffff
-
 /*
  * Takes one queue from the device, empties it and gives it back with the given number of
  * descriptors: 2 to what vionet_init() gave it, a power of two unless the rings are packed, 0 for
  * as many as it has. The other queues run on. What the queue held is freed and counted as
- * VIONET_DROP_STOPPED. A broken queue works again. The descriptor of vionet_rx_fd() stays valid.
+ * VIONET_DROP_STOPPED. A broken queue works again. The descriptor to sleep on stays valid.
  * The size lasts until vionet_stop(). On PCI it needs VIRTIO_F_RING_RESET.
  *
  * Errors:
@@ -912,6 +1434,8 @@ int vionet_rx_queue_restart(uint16_t port, uint16_t queue, uint16_t descriptors)
 
 /* Does for a transmit queue what vionet_rx_queue_restart() does for a receive queue. Since 0.1. */
 int vionet_tx_queue_restart(uint16_t port, uint16_t queue, uint16_t descriptors);
+
+#define VIONET_ALL_QUEUES 0xffff /* every queue of that direction */
 
 /*
  * Lets the device delay interrupts of receive queues until the given number of packets have come or
@@ -933,7 +1457,8 @@ enum vionet_event {
 	VIONET_EVENT_GONE = 3,   /* the back-end closed the connection, or the device left */
 	VIONET_EVENT_CLOSED = 4, /* the port is about to be forgotten */
 	/* Only vionet_event_handle() notices and delivers the following. */
-	VIONET_EVENT_LINK = 5,        /* the link went up or down: vionet_info.link_up */
+	/* The link went up or down: vionet_info.link_up; why a soft: port has none: its reason. */
+	VIONET_EVENT_LINK = 5,
 	VIONET_EVENT_ANNOUNCE = 6,    /* the network should learn our address: vionet_announce() */
 	VIONET_EVENT_NEEDS_RESET = 7, /* the device cannot go on: stop the port and start it */
 	VIONET_EVENT_RECOVERED = 8,   /* recover=auto has done that */
@@ -983,8 +1508,12 @@ int vionet_event_fd(uint16_t port);
 /*
  * Finds out what happened to a started port and delivers it to the callbacks, on this thread.
  * Returns how many events there were. Some devices cannot signal changes; call it now and then for
- * those. A request for an announcement is acknowledged after the callbacks. The call never waits
- * for a back-end that does not listen or does not answer.
+ * those. A request for an announcement is acknowledged after the callbacks.
+ *
+ * The call waits for no back-end that is silent. One that listens to nobody costs nothing. One that
+ * was asked how it is and has not answered within 100 ms is asked no more: vionet_event_fd() tells
+ * when its answer is there, and a later call takes it. After 5 s it counts as gone. Only one that
+ * has just answered is stopped or started again, and may take up to 5 s for all of that.
  *
  * With recover=auto a broken queue, or a device that needs a reset, is stopped and started again.
  * Bursts on other threads return 0 meanwhile.
@@ -992,8 +1521,8 @@ int vionet_event_fd(uint16_t port);
  * With recover=auto or server=1 a port whose back-end is gone delivers VIONET_EVENT_GONE and waits
  * for the next back-end in VIONET_STATE_WAITING. vionet_event_fd() says when to look for it, and
  * VIONET_EVENT_CONNECTED says that it is there. Meanwhile vionet_rx_burst() returns what had been
- * received, then 0, and vionet_tx_burst() returns 0. The descriptors of vionet_event_fd() and
- * vionet_rx_fd() stay the same.
+ * received, then 0, and vionet_tx_burst() returns 0. The descriptors of vionet_event_fd(),
+ * vionet_rx_fd() and vionet_tx_fd() stay the same.
  *
  * Every restart keeps the packets that were in the rings. Received packets are fetched once. Those
  * that the device had not reported as sent go to the next device, in order; a device that sent one
@@ -1008,9 +1537,11 @@ int vionet_event_fd(uint16_t port);
  * Errors:
  *   -ENODEV     there is no such port, or its PCI function was known to be gone
  *   -EINVAL     the port is not started
- *   -ETIMEDOUT  the device does not answer, or a thread stayed inside a burst for 3 s
+ *   -ETIMEDOUT  a device that is started again does not answer, or a thread stayed inside a burst
+ *               for 3 s
  *   -EPROTO     the device came back without a feature that the port uses; the sentence names it. A
  *               waiting port goes on waiting for a back-end that has the feature.
+ *   -EMFILE     a back-end connects, and there is no descriptor for it; the port goes on waiting
  *   or as vionet_start()
  *
  * Any thread. Since 0.1.
@@ -1025,7 +1556,7 @@ int vionet_event_handle(uint16_t port);
  * link came up or the address changed. A newly connected back-end needs no call: the library sends
  * it a message instead.
  *
- * The frames go through the given transmit queue: call it on the queue's sending thread only.
+ * The frames go through the given transmit queue. The queue's sending thread only.
  *
  * Errors:
  *   -ENODEV    there is no such port
@@ -1041,14 +1572,15 @@ int vionet_announce(uint16_t port, uint16_t queue, const uint8_t *VIONET_NULLABL
 /* ---- Statistics ----------------------------------------------------------------------------- */
 
 enum vionet_drop {
-	VIONET_DROP_SHORT = 0,    /* rx: shorter than the two headers, virtio-net and Ethernet */
-	VIONET_DROP_LONG = 1,     /* rx: longer than the buffer; tx: than the MTU, or outside it */
-	VIONET_DROP_SEGMENTS = 2, /* tx: too many segments, or their number is wrong */
-	VIONET_DROP_FOREIGN = 3,  /* tx: not the caller's packet, or of a pool that is not shared */
-	VIONET_DROP_EMPTY = 4,    /* tx: shorter than an Ethernet header, or an empty segment */
-	VIONET_DROP_OFFLOAD = 5,  /* tx: an offload not negotiated; rx: an invalid header */
-	VIONET_DROP_STOPPED = 6,  /* at a stop; rx: not fetched; tx: perhaps not sent */
-	VIONET_DROP_REASONS = 8,
+	VIONET_DROP_SHORT = 0,     /* rx: shorter than the two headers, virtio-net and Ethernet */
+	VIONET_DROP_LONG = 1,      /* rx: longer than the buffer; tx: than the MTU, or outside it */
+	VIONET_DROP_SEGMENTS = 2,  /* tx: too many segments, or their number is wrong */
+	VIONET_DROP_FOREIGN = 3,   /* tx: not the caller's packet, or of a pool not shared */
+	VIONET_DROP_EMPTY = 4,     /* tx: shorter than an Ethernet header, or an empty segment */
+	VIONET_DROP_OFFLOAD = 5,   /* tx: an offload not negotiated; rx: an invalid header */
+	VIONET_DROP_STOPPED = 6,   /* at a stop; rx: not fetched; tx: perhaps not sent */
+	VIONET_DROP_NO_BUFFER = 7, /* tx: the pool had too few packets for headers and segments */
+	VIONET_DROP_REASONS = 16,  /* room in the struct; further reasons may come */
 };
 
 struct vionet_queue_stats {
@@ -1057,9 +1589,14 @@ struct vionet_queue_stats {
 	uint64_t bytes; /* of frames, without virtio-net headers */
 	uint64_t dropped[VIONET_DROP_REASONS];
 	uint64_t no_buffer; /* rx: how often the pool was empty when a buffer was to be replaced */
-	uint64_t ring_full; /* tx: packets given back to the caller because the ring was full */
+	uint64_t ring_full; /* tx: packets given back because the ring was full; see below */
 	uint64_t kicks;     /* notifications sent to the device */
 	uint64_t broken;    /* 1: the device broke the rules on this queue */
+	/*
+	 * ring_full counts a packet once, however often it is offered again: if a burst begins with
+	 * the packet that the burst before it gave back first, it is taken to offer all of those
+	 * again, in order. A packet that was dropped instead, or is never sent, counts as well.
+	 */
 };
 
 struct vionet_stats {
@@ -1095,6 +1632,8 @@ int vionet_rx_queue_stats(uint16_t port, uint16_t queue,
 int vionet_tx_queue_stats(uint16_t port, uint16_t queue,
                           struct vionet_queue_stats *VIONET_NULLABLE stats);
 
+#define VIONET_XSTAT_NAME 48 /* bytes of the longest name, its final zero included */
+
 /*
  * Extended statistics have a number, counted from 0, and a name. Both stay the same from one
  * vionet_init() to the next. There are
@@ -1103,6 +1642,14 @@ int vionet_tx_queue_stats(uint16_t port, uint16_t queue,
  *     of each queue   tx_q0_ring_full, rx_q1_drop_short (enum vionet_drop), rx_q0_interrupts,
  *                     rx_q0_wakeups and others
  *     of the device   rx_q0_device_drops and others, with VIRTIO_NET_F_DEVICE_STATS
+ *     of the device of a soft: port, what it did with frames:
+ *                     rx_device_packets (delivered), rx_device_drop_short (less than a header),
+ *                     rx_device_drop_long (more than the MTU), rx_device_drop_offload,
+ *                     rx_device_drop_no_buffer, rx_device_drop_stopped (the port was not
+ *                     started), rx_device_drop_record (of a capture), rx_device_filtered,
+ *                     tx_device_packets (taken, lost ones included), tx_device_drop_short,
+ *                     tx_device_drop_long, tx_device_drop_wire (interface down, disk full, no
+ *                     reader), tx_device_drop_stopped
  *     with size_stats=1 in the address, of each queue, under the names that DPDK gives them:
  *                     undersize_packets (less than 64 bytes), size_64_packets,
  *                     size_65_127_packets, size_128_255_packets, size_256_511_packets,
@@ -1112,12 +1659,11 @@ int vionet_tx_queue_stats(uint16_t port, uint16_t queue,
  * Interrupts and wake-ups are counted by the next vionet_rx_arm(), and by a vionet_rx_wait() that
  * sleeps. Interrupts between two such calls count as one.
  */
-#define VIONET_XSTAT_NAME 48 /* bytes of the longest name, its final zero included */
 
 /*
  * Writes the values of the first count statistics and returns how many there are. values may be
- * NULL if count is 0. The device's own counters are fetched by one command per queue. They are 0
- * while there is no device to ask, and vionet_stats_reset() does not reset them.
+ * NULL if count is 0. The counters of VIRTIO_NET_F_DEVICE_STATS are fetched by one command per
+ * queue. They are 0 while there is no device to ask, and vionet_stats_reset() does not reset them.
  *
  * Errors:
  *   -ENODEV     there is no such port
@@ -1177,12 +1723,19 @@ const char *VIONET_NULLABLE vionet_drop_name(unsigned int reason);
  * DPDK, QEMU). wire is what follows "soft:" in a device address, with its keys. These keys apply
  * to a served device; docs/addresses.md explains them:
  *
- *     every wire   queues mac mtu packed_vq in_order mrg_rxbuf features_off client
+ *     every wire   queues mac mtu packed_vq in_order mrg_rxbuf features_off client sealed
  *     generate     length rate flows checksum
- *     pcap         out
+ *     pcap         out format snaplen follow
  *
  * *device becomes the number of the device, for vionet_soft_stop(). The library makes the socket's
  * file and vionet_soft_stop() removes it.
+ *
+ * A front-end can take away memory that it has given: it shortens a file, or the file has no room
+ * for its pages. The device then ends that session, with a line in the log. For this the library
+ * installs a handler for SIGBUS when a front-end first gives a file that is not sealed with
+ * F_SEAL_SHRINK, or is on hugepages. What concerns no such file goes to the handler that was there
+ * before. A program that sets one of its own later passes on what it does not know. With sealed=1
+ * the device takes sealed files only, and needs the handler only for hugepages.
  *
  * Errors:
  *   -EINVAL      wire, a key or a value is wrong, or the path is too long

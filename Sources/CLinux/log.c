@@ -15,7 +15,9 @@ static void to_standard_error(int level, const char *line, void *user)
 {
 	(void)user;
 	static const char *const names[] = {"off", "error", "info", "debug"};
-	dprintf(STDERR_FILENO, "vionet %s: %s\n", names[level & 3], line);
+	char whole[600];
+	int length = snprintf(whole, sizeof(whole), "vionet %s: %s\n", names[level & 3], line);
+	(void)sys_write_quietly(STDERR_FILENO, whole, (size_t)length < sizeof(whole) ? (size_t)length : sizeof(whole) - 1);
 }
 
 static void ask_environment(void)

@@ -32,7 +32,13 @@ __attribute__((destructor)) static void unload(void)
 	key_made = 0;
 }
 
-/* This thread's buffers, or NULL when there is no memory for them: then sentences are lost, never calls. */
+/* Another thread of the parent may have held the lock. */
+void sentence_in_child(void)
+{
+	lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+}
+
+/* This thread's buffers, or NULL when there is no memory for them: then one sentence serves for all. */
 static struct sentences *mine(void)
 {
 	pthread_mutex_lock(&lock);
@@ -94,7 +100,7 @@ void sentence_errno(int which, int error)
 const char *sentence_get(int which)
 {
 	struct sentences *s = mine();
-	return s == NULL ? "" : s->text[which];
+	return s == NULL ? "no memory is left, not even for the sentence of an error" : s->text[which];
 }
 
 void sentence_hold(int on)

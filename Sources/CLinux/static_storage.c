@@ -22,8 +22,15 @@ static struct retained *all;
 static int (*in_use)(void);
 static void (*release)(void);
 
+/* Another thread of the parent may have held the lock. */
+static void in_child(void)
+{
+	lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+}
+
 void *storage_retain(size_t bytes)
 {
+	fork_leaves(FORK_STORAGE, in_child);
 	struct retained *made = aligned_alloc(64, sizeof(*made) + ((bytes + 63) & ~(size_t)63));
 	if (made == NULL)
 		return NULL;

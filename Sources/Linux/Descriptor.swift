@@ -52,11 +52,12 @@ extension Descriptor {
     _ = try check(sys_epoll_add(number, file, EPOLLIN.rawValue, 0)) { Failure($0, "epoll: ").reason($0) }
   }
 
-  /// Watches a file under a token of its own, for marks(). `once`: each signal shows once, and need not be read.
+  /// Watches a file under a token of its own, for marks(). `once`: each signal shows once, and need not be read. `endOnly`:
+  /// only the end of a connection shows.
   @inline(never)
-  package func watch(_ file: Int32, mark: Int32, once: Bool = false) throws(Failure) {
+  package func watch(_ file: Int32, mark: Int32, once: Bool = false, endOnly: Bool = false) throws(Failure) {
     if file < 0 { return }
-    let events = EPOLLIN.rawValue | (once ? EPOLLET.rawValue : 0)
+    let events = endOnly ? EPOLLRDHUP.rawValue : EPOLLIN.rawValue | (once ? EPOLLET.rawValue : 0)
     _ = try check(sys_epoll_add(number, file, events, UInt64(mark))) { Failure($0, "epoll: ").reason($0) }
   }
 
@@ -82,7 +83,22 @@ extension Descriptor {
 package struct Deadline: Sendable {
   let nanoseconds: UInt64
 
+  private init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
+
   package init(milliseconds: Int) { nanoseconds = sys_nanoseconds() &+ UInt64(milliseconds) &* 1_000_000 }
+
+  /// So many milliseconds from now, or the other moment if that comes first.
+  @inline(never)
+  package init(milliseconds: Int, within other: Deadline) {
+    nanoseconds = min(Deadline(milliseconds: milliseconds).nanoseconds, other.nanoseconds)
+  }
+
+  package static var never: Deadline { Deadline(nanoseconds: .max / 2) }
+
+  package func earlier(by milliseconds: Int) -> Deadline {
+    let time = UInt64(milliseconds) &* 1_000_000
+    return Deadline(nanoseconds: nanoseconds > time ? nanoseconds &- time : 0)
+  }
 
   package var hasPassed: Bool { sys_nanoseconds() >= nanoseconds }
 

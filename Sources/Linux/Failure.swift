@@ -62,6 +62,12 @@ package struct Failure: Error, Sendable {
 }
 
 extension Failure {
+  /// What a call in a forked child says of a thing that is its parent's.
+  package static func isOfParent(_ thing: StaticString, _ number: UInt16) -> Failure {
+    Failure(EPERM, thing).text(" ").number(number)
+      .text(" is of the process from which this one was forked: open it anew here, after fork() or daemon()")
+  }
+
   /// Runs code of the program's, whose own failures must not replace this thread's sentence.
   // Safety: the sentence is saved to and restored from a variable that lives as long as both calls.
   package static func keepingSentence(_ body: () -> Void) {

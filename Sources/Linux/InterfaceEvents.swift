@@ -12,18 +12,15 @@ package enum InterfaceEvents {
     var links = sockaddr_nl()
     links.nl_family = UInt16(AF_NETLINK)
     links.nl_groups = UInt32(RTMGRP_LINK)
-    let socket = sys_link_socket()
-    if socket < 0 { return socket }
-    let result = unsafe sys_bind(socket, &links, UInt32(MemoryLayout<sockaddr_nl>.size))
-    if result < 0 {
-      _ = sys_close(socket)
-      return result
-    }
+    let socket = File(owning: sys_link_socket())
+    if !socket.isOpen { return socket.number }
+    let result = unsafe sys_bind(socket.number, &links, UInt32(MemoryLayout<sockaddr_nl>.size))
+    if result < 0 { return result }
     // An interface that is moved gives its new namespace a number here. Without CAP_NET_BROADCAST the kernel says no
     // more of it.
     var on: Int32 = 1
-    unsafe _ = setsockopt(socket, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, &on, 4)
-    return socket
+    unsafe _ = setsockopt(socket.number, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, &on, 4)
+    return socket.take()
   }
 
   /// Takes what is there to be read; true if there was anything. Events lost for want of room (ENOBUFS) count too.

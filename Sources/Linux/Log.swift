@@ -35,6 +35,13 @@ package struct Log {
     return self
   }
 
+  /// Adds the system's words for an errno value.
+  package func reason(_ code: Int32) -> Log {
+    Sentence.append(Sentence.log, " ")
+    sentence_errno(Sentence.log, code)
+    return self
+  }
+
   package func number(_ value: some FixedWidthInteger) -> Log {
     Sentence.append(Sentence.log, " ")
     sentence_signed(Sentence.log, Int64(truncatingIfNeeded: value))

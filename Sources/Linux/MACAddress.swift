@@ -21,9 +21,16 @@ package struct MACAddress {
   }
 
   /// A random address of the locally administered kind (virtio 1.4, 5.1.4.2).
-  package static func random() -> MACAddress {
-    let number = UInt64(arc4random()) << 16 ^ UInt64(arc4random())
-    return MACAddress(bigEndian: number & 0xfcff_ffff_ffff | 0x0200_0000_0000)
+  package static func random() throws(Failure) -> MACAddress {
+    MACAddress(bigEndian: try randomNumber() & 0xfcff_ffff_ffff | 0x0200_0000_0000)
+  }
+
+  /// A random number of which addresses are made.
+  // Safety: eight bytes are filled of a number of eight.
+  package static func randomNumber() throws(Failure) -> UInt64 {
+    var number: UInt64 = 0
+    _ = try check(unsafe sys_random(&number, 8)) { Failure($0, "no random number for an address: ").reason($0) }
+    return number
   }
 
   /// The bytes as they lie in memory, in the lower six of a number.

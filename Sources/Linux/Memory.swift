@@ -127,6 +127,14 @@ package struct Shared: @unchecked Sendable {
   @inline(__always) package func store16Release(_ at: Int, _ v: UInt16) { unsafe shared_store16_release(base + at, v) }
   @inline(__always) package func store64Release(_ at: Int, _ v: UInt64) { unsafe shared_store64_release(base + at, v) }
   @inline(__always) package func store32Release(_ at: Int, _ v: UInt32) { unsafe shared_store32_release(base + at, v) }
+  @inline(__always) package func exchange32Acquire(_ at: Int, _ v: UInt32) -> UInt32 {
+    unsafe shared_exchange32_acquire(base + at, v)
+  }
+  /// Stores `v` if there is `old`; true if it did.
+  @inline(__always) package func replace64(_ at: Int, _ old: UInt64, _ v: UInt64) -> Bool {
+    unsafe shared_replace64(base + at, old, v)
+  }
+  @inline(__always) package func add64(_ at: Int, _ v: UInt64) { unsafe shared_add64(base + at, v) }
   @inline(__always) package func prefetch(_ at: Int) { unsafe cpu_prefetch(base + at) }
   @inline(__always) package func prefetchForWriting(_ at: Int) { unsafe cpu_prefetch_write(base + at) }
 }

@@ -64,6 +64,18 @@ package struct Path {
     }
   }
 
+  /// Cuts the last part of a path off, with the slash before it; false if nothing is left to cut.
+  package mutating func dropLast() -> Bool {
+    if count == 0 { return false }
+    while count > 0 {
+      count -= 1
+      let isSlash = bytes[count] == 0x2f
+      bytes[count] = 0
+      if isSlash { break }
+    }
+    return true
+  }
+
   /// At least `width` lower-case digits.
   @inline(never)
   package mutating func append(number: UInt32, base: UInt32, width: Int) {

@@ -36,21 +36,19 @@ package struct SocketFile {
     socket: Int32, file: SocketFile
   ) {
     var file = SocketFile(address: address, identity: Identity())
-    let socket = sys_unix_socket()
-    if socket < 0 { return (socket, file) }
+    let socket = File(owning: sys_unix_socket())
+    if !socket.isOpen { return (socket.number, file) }
     let lock = FolderLock(folder(of: address))
     // The file gets the mode that the socket has when it is bound.
-    var result = mode < 0 ? 0 : sys_change_mode(socket, UInt32(mode))
-    if result >= 0 { result = bind(socket, to: address) }
+    var result = mode < 0 ? 0 : sys_change_mode(socket.number, UInt32(mode))
+    if result >= 0 { result = bind(socket.number, to: address) }
     if result >= 0 {
       file = SocketFile(address: address, identity: identity(at: address))
-      result = sys_listen(socket, backlog)
+      result = sys_listen(socket.number, backlog)
       if result < 0 { file.removeIfOwn() }
     }
     lock.release()
-    if result >= 0 { return (socket, file) }
-    _ = sys_close(socket)
-    return (result, file)
+    return (result < 0 ? result : socket.take(), file)
   }
 
   /// Removes the file, unless another program has taken the path since. This comes before the socket's close: while
@@ -86,12 +84,10 @@ package struct SocketFile {
   @inline(never)
   private static func isAbandoned(_ address: sockaddr_un) -> Bool {
     if unsafe withPath(address, { path in unsafe sys_is_socket(path) }) != 1 { return false }
-    let probe = sys_unix_socket()
-    if probe < 0 { return false }
+    let probe = File(owning: sys_unix_socket())
+    if !probe.isOpen { return false }
     var address = address
-    let result = unsafe sys_unix_connect(probe, &address)
-    _ = sys_close(probe)
-    return result == -ECONNREFUSED
+    return unsafe sys_unix_connect(probe.number, &address) == -ECONNREFUSED
   }
 
   // Safety: the status lives longer than the call that fills it.
@@ -131,21 +127,20 @@ package struct SocketFile {
 /// The lock of a folder, for whoever makes or removes a socket's file in it. Between bind() and listen() a socket looks
 /// like one that a killed program left, so that of two programs which begin at the same time one would remove the
 /// other's file.
-private struct FolderLock {
-  /// The folder's descriptor; -1 if it cannot be read, or another program has held the lock for half a second. Then the
-  /// file is made without.
-  private var number: Int32
+private struct FolderLock: ~Copyable {
+  /// The folder; none if it cannot be read, or another program has held the lock for a fifth of a second. Then the file
+  /// is made without.
+  private var file: File
 
-  private static let mostTries = 500
+  private static let mostTries = 200
 
   @inline(never)
   init(_ folder: Path) {
-    number = folder.open(O_RDONLY | O_DIRECTORY)
+    file = File(owning: folder.open(O_RDONLY | O_DIRECTORY))
     var tries = 0
-    while number >= 0 && sys_claim(number) != 0 {
+    while file.isOpen && sys_claim(file.number) != 0 {
       if tries == FolderLock.mostTries {
-        _ = sys_close(number)
-        number = -1
+        file.close()
         return
       }
       sys_sleep_microseconds(1000)
@@ -154,10 +149,8 @@ private struct FolderLock {
   }
 
   @inline(never)
-  func release() {
-    if number < 0 { return }
+  consuming func release() {
     // A child that has inherited the descriptor would keep the lock.
-    _ = sys_release(number)
-    _ = sys_close(number)
+    if file.isOpen { _ = sys_release(file.number) }
   }
 }

@@ -28,6 +28,27 @@ package enum TapFile {
     return unsafe sys_ioctl(file, SYS_TUNSETIFF, &request)
   }
 
+  /// What poll() says of a queue: POLLERR if its interface was deleted, POLLOUT if the interface is up.
+  package static func state(_ file: Int32) -> Int32 {
+    var request = pollfd(fd: file, events: Int16(POLLOUT), revents: 0)
+    unsafe _ = sys_poll(&request, 1, 0)
+    return Int32(request.revents)
+  }
+
+  /// What the interface of a queue was set to: header size and offloads.
+  package static func settings(_ file: Int32) -> tap_settings {
+    var kept = tap_settings()
+    unsafe tap_keep(file, &kept)
+    return kept
+  }
+
+  /// Sets the interface as it was. It may live on, and the next program that opens it expects no header of ours, nor frames
+  /// without checksums.
+  package static func giveBack(_ file: Int32, _ kept: tap_settings) {
+    var kept = kept
+    unsafe tap_give_back(file, &kept)
+  }
+
   /// How many bytes the header before each frame has.
   package static func setHeaderBytes(_ file: Int32, _ bytes: Int) -> Int32 {
     var bytes = Int32(bytes)

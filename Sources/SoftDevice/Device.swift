@@ -16,6 +16,7 @@ package struct Device: ~Copyable {
   /// The features this device offers.
   let offered: UInt64
   let counters: Counters
+  let reason: Reason
   let poller: Poller
   let stop: File
   /// Where front-ends connect; nil in a device that has one from the beginning.
@@ -24,6 +25,8 @@ package struct Device: ~Copyable {
   let listener: Int32
   /// The front-end's socket that the device connects to; empty unless it is a client.
   let frontEndPath: Path
+  /// Its one front-end is in this process and was there from the beginning.
+  var isHosted: Bool { listener < 0 && frontEndPath.isEmpty }
 
   private let block: Block
   let queues: Table<Queue>
@@ -46,6 +49,8 @@ package struct Device: ~Copyable {
   var backend: Int32 = -1
   /// The number of `socket`; -1 while no front-end is connected.
   var socketNumber: Int32 = -1
+  /// Before the next connection, if the device connects by itself.
+  var pause = ConnectionPause()
   /// Pairs whose receive queue works.
   var receivers: Receivers
   /// Pairs up to the last one of which some queue runs.
@@ -54,8 +59,15 @@ package struct Device: ~Copyable {
   var hasControl = false
   var isStopping = false
   var linkIsUp = true
+  var wireState = WireState.up
+  /// No front-end is accepted before that time, because descriptors had run out; 0: none is kept waiting.
+  var acceptsAgainAt: UInt64 = 0
+  /// That was logged, and no front-end was accepted since.
+  var isShortageLogged = false
   /// The queue on which the driver broke the rules; -1 if none.
   var fault = -1
+  /// A frame waits for more buffers, and the driver was not asked to kick for those yet.
+  var isShort = false
   var thread = pthread_t()
 
   init(_ options: WireOptions, listening: consuming ListeningSocket?, frontEndPath: Path) throws(Failure) {
@@ -63,14 +75,22 @@ package struct Device: ~Copyable {
     let stop = try File.event()
     let layout = Layout(pairs: options.device.pairs)
     let block = try Block(layout.size)
-    wire = try Wire(options)
-    config = NetConfig(options.device, longest: options.length)
+    let counters = Counters(block.part(at: Layout.counters, count: Counters.size))
+    let reason = Reason(block.cell(Reason.State.self, at: Layout.reason))
+    let config = try NetConfig(options.device, longest: options.length)
+    wire = try Wire(options, WireReport(counters: counters, reason: reason))
+    self.counters = counters
+    self.reason = reason
+    self.config = config
     offered = options.device.offer(of: wire)
-    counters = Counters(block.part(at: Layout.counters, count: Counters.size))
     scratch = block.part(at: Layout.scratch, count: 64)
     queues = block.table(Queue.self, at: Layout.queues, count: 2 * options.device.pairs + 1)
     for index in 0..<queues.count { queues[index] = Queue(Queue.direction(index)) }
-    memory = MemoryMap(block.table(Region.self, at: layout.regions, count: MemoryMap.limit))
+    let isServed = listening.number >= 0 || !frontEndPath.isEmpty
+    let room = block.part(at: layout.memoryGuard, count: MemoryGuard.bytes)
+    memory = MemoryMap(
+      block.table(Region.self, at: layout.regions, count: MemoryMap.limit),
+      isServed ? MemoryGuard(room, wantsSeals: options.device.wantsSeals) : nil, counters)
     translation = Translation(memory)
     message = Message(
       block.part(at: Layout.message, count: Layout.messageSize),
@@ -110,15 +130,17 @@ struct Receivers {
 /// Where a device's tables lie in its block.
 private struct Layout {
   static let counters = 0
-  static let scratch = 64
-  static let files = 128
-  static let receivers = 192
-  static let message = 320
+  static let scratch = 128
+  static let files = 192
+  static let receivers = 256
+  static let message = 384
   static let messageSize = 576
-  static let queues = 960
+  static let reason = 960
+  static let queues = 1408
   static let batchSize = Batch.room * 32 + Batch.segmentRoom * 16
 
   let regions: Int
+  let memoryGuard: Int
   let filter: Int
   let incoming: Int
   let outgoing: Int
@@ -126,7 +148,8 @@ private struct Layout {
 
   init(pairs: Int) {
     regions = Self.queues + ((2 * pairs + 1) * MemoryLayout<Queue>.stride + 63) & ~63
-    filter = regions + (MemoryMap.limit * MemoryLayout<Region>.stride + 63) & ~63
+    memoryGuard = regions + (MemoryMap.limit * MemoryLayout<Region>.stride + 63) & ~63
+    filter = memoryGuard + (MemoryGuard.bytes + 63) & ~63
     incoming = filter + (Filter.room + 63) & ~63
     outgoing = incoming + Self.batchSize
     size = outgoing + Self.batchSize

@@ -16,6 +16,9 @@ package enum SoftDevice {
     if options.device.isClient {
       throw Failure(EINVAL, "client=1 is for served devices: a soft: device has its driver from the beginning")
     }
+    if options.device.wantsSeals {
+      throw Failure(EINVAL, "sealed=1 is for served devices: a soft: device has its memory from this process")
+    }
     var device = try make(try Device(options, listening: nil, frontEndPath: Path()))
     var socket = try connect(device.cell)
     return (try start(&device), Descriptor(owning: socket.take()))
@@ -61,10 +64,29 @@ package enum SoftDevice {
     _ = sys_eventfd_signal(device.value.stop.number)
     _ = pthread_join(device.value.thread, nil)
     device.destroy()
+    library_release()
   }
 
   /// The counters, from any thread.
   package static func statistics(_ device: Cell<Device>) -> DeviceStatistics { device.value.statistics }
+
+  /// Counters that a port of this process shows, by place; each can be read from any thread.
+  package static var counters: Int { DeviceCount.connections.rawValue }
+
+  package static func counterName(_ place: Int) -> StaticString { DeviceCount(rawValue: place)?.name ?? "" }
+
+  package static func counter(_ device: Cell<Device>, _ place: Int) -> UInt64 {
+    DeviceCount(rawValue: place).map { device.value.counters[$0] } ?? 0
+  }
+
+  /// Writes why the device's wire carries no more frames, cut to fit; an empty text while it does. From any thread.
+  // Safety: the caller's buffer has `room` bytes.
+  package static func copyReason(_ device: Cell<Device>, to target: UnsafeMutablePointer<CChar>, room: Int) {
+    unsafe device.value.reason.copy(to: target, room: room)
+  }
+
+  /// The errno of what this process lacked when a session ended for that, or 0; from any thread.
+  package static func shortage(_ device: Cell<Device>) -> Int32 { device.value.counters.shortage }
 
   private static func make(_ device: consuming Device) throws(Failure) -> Owned<Device> {
     try Owned(device, for: "a soft device")
@@ -77,8 +99,14 @@ package enum SoftDevice {
     if let bell = cell.value.wire.bell { _ = cell.value.poller.add(bell, .wire) }
     var thread = pthread_t()
     var result = cell.value.poller.add(cell.value.stop.number, .stop) ? Int32(0) : -ENOMEM
-    if result == 0 { result = unsafe sys_thread_start(&thread, "vionet-soft", body, cell.raw) }
-    _ = try check(result) { Failure($0, "cannot start a thread for a soft device: ").reason($0) }
+    if result == 0 {
+      library_keep()
+      result = unsafe sys_thread_start(&thread, "vionet-soft", body, cell.raw)
+      if result != 0 { library_release() }
+    }
+    _ = try check(result) {
+      Failure($0, "cannot start a thread for a soft device: ").reason($0).namingThreadLimit()
+    }
     cell.value.thread = thread
     return device.take()
   }

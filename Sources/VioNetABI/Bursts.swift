@@ -35,9 +35,11 @@ public func vionet_tx_prepare(
   _ port: UInt16, _ queue: UInt16, _ packets: UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>?,
   _ count: UInt16
 ) -> UInt16 {
-  guard let packets = unsafe packets else { return 0 }
   var done: UInt16 = 0
-  _ = result { () throws(Failure) in try unsafe Ports.prepare(port, queue, packets, count, &done) }
+  _ = result { () throws(Failure) in
+    if unsafe count == 0 && packets == nil { return }
+    try unsafe Ports.prepare(port, queue, try required(packets, "packets"), count, &done)
+  }
   return done
 }
 

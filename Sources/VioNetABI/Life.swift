@@ -13,7 +13,8 @@ import VioNet
 public func vionet_probe(_ device: UnsafePointer<CChar>?, _ port: UnsafeMutablePointer<UInt16>?) -> Int32 {
   number { () throws(Failure) in
     let port = try unsafe required(port, "port")
-    let made = try probe(try unsafe DeviceAddress(device))
+    var budget = Budget.opening
+    let made = try probe(try unsafe DeviceAddress(device), &budget)
     unsafe port.pointee = made ?? UInt16(VIONET_PORT_NONE)
     return made == nil ? VIONET_SKIPPED : 0
   }
@@ -22,20 +23,17 @@ public func vionet_probe(_ device: UnsafePointer<CChar>?, _ port: UnsafeMutableP
 @implementation @c(vionet_init)
 public func vionet_init(_ port: UInt16, _ config: UnsafePointer<vionet_config>?) -> Int32 {
   result { () throws(Failure) in
-    var wanted: vionet_config?
-    if let config = unsafe config {
-      var copy = vionet_config()
-      try unsafe Sized.read(config, &copy)
-      wanted = copy
-    }
-    try Ports.with(port) { (port) throws(Failure) in try port.value.initialise(wanted) }
+    let wanted = try unsafe read(config)
+    var budget = Budget.opening
+    try Ports.with(port, &budget) { (port) throws(Failure) in try port.value.initialise(wanted) }
   }
 }
 
 @implementation @c(vionet_start)
 public func vionet_start(_ port: UInt16) -> Int32 {
   result { () throws(Failure) in
-    try Ports.with(port) { (port) throws(Failure) in try port.value.start() }
+    var budget = Budget.opening
+    try Ports.with(port, &budget) { (port) throws(Failure) in try port.value.start() }
   }
 }
 
@@ -51,19 +49,28 @@ public func vionet_close(_ port: UInt16) { Ports.close(port) }
 
 @implementation @c(vionet_open)
 public func vionet_open(_ device: UnsafePointer<CChar>?, _ port: UnsafeMutablePointer<UInt16>?) -> Int32 {
+  unsafe vionet_open_config(device, nil, port)
+}
+
+@implementation @c(vionet_open_config)
+public func vionet_open_config(
+  _ device: UnsafePointer<CChar>?, _ config: UnsafePointer<vionet_config>?, _ port: UnsafeMutablePointer<UInt16>?
+) -> Int32 {
   number { () throws(Failure) in
     let port = try unsafe required(port, "port")
-    guard let made = try probe(try unsafe DeviceAddress(device)) else {
+    let wanted = try unsafe read(config)
+    var budget = Budget.opening
+    guard let made = try probe(try unsafe DeviceAddress(device), &budget) else {
       unsafe port.pointee = UInt16(VIONET_PORT_NONE)
       return VIONET_SKIPPED
     }
     do throws(Failure) {
-      try Ports.with(made) { (port) throws(Failure) in
-        try port.value.initialise(nil)
+      try Ports.with(made, &budget) { (port) throws(Failure) in
+        try port.value.initialise(wanted)
         try port.value.start()
       }
     } catch {
-      Ports.close(made)
+      Ports.close(made, &budget)
       throw error
     }
     unsafe port.pointee = made
@@ -73,3 +80,12 @@ public func vionet_open(_ device: UnsafePointer<CChar>?, _ port: UnsafeMutablePo
 
 @implementation @c(vionet_port_next)
 public func vionet_port_next(_ from: UInt16) -> UInt16 { Ports.next(from) }
+
+/// The caller's vionet_config; nil for NULL.
+// Safety: as above.
+private func read(_ config: UnsafePointer<vionet_config>?) throws(Failure) -> vionet_config? {
+  guard let config = unsafe config else { return nil }
+  var copy = vionet_config()
+  try unsafe Sized.read(config, &copy)
+  return copy
+}

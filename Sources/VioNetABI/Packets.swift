@@ -20,11 +20,13 @@ public func vionet_pool_create(
     var request = PacketPools.Request()
     unsafe request.packets = wanted.packets
     unsafe request.dataSize = wanted.data_size
+    unsafe request.privateSize = wanted.private_size
     request.hugepages = unsafe wanted.flags & VIONET_POOL_NO_HUGEPAGES.rawValue == 0
-    if unsafe wanted.flags & ~VIONET_POOL_NO_HUGEPAGES.rawValue != 0 {
+    request.isRegion = unsafe wanted.flags & VIONET_POOL_REGION.rawValue != 0
+    if unsafe wanted.flags & ~(VIONET_POOL_NO_HUGEPAGES.rawValue | VIONET_POOL_REGION.rawValue) != 0 {
       throw Failure(EINVAL, "flags: ").hex(unsafe UInt64(wanted.flags)).text(" has bits that are not defined")
     }
-    if unsafe wanted.reserved.0 | wanted.reserved.1 != 0 { throw Failure(EINVAL, "reserved must be zero") }
+    if unsafe wanted.reserved | UInt64(wanted.reserved32) != 0 { throw Failure(EINVAL, "reserved must be zero") }
     if let memory = unsafe wanted.memory {
       unsafe pool.pointee = try PacketPools.create(
         request, in: memory, length: wanted.memory_length, file: wanted.memory_fd, offset: wanted.memory_offset)
@@ -55,6 +57,13 @@ public func vionet_pool_share(_ pool: UInt16, _ port: UInt16) -> Int32 {
   }
 }
 
+@implementation @c(vionet_rx_pool_set)
+public func vionet_rx_pool_set(_ port: UInt16, _ queue: UInt16, _ pool: UInt16) -> Int32 {
+  result { () throws(Failure) in
+    try Ports.with(port) { (port) throws(Failure) in try port.value.setReceivePool(queue, pool) }
+  }
+}
+
 @implementation @c(vionet_packet_alloc)
 public func vionet_packet_alloc(_ pool: UInt16) -> UnsafeMutablePointer<vionet_packet>? {
   var packet: UnsafeMutablePointer<vionet_packet>?
@@ -81,7 +90,59 @@ public func vionet_packet_free_bulk(
   if let packets = unsafe packets { unsafe PacketCalls.free(packets, count) }
 }
 
+@implementation @c(vionet_packet_segment)
+public func vionet_packet_segment(
+  _ packet: UnsafeMutablePointer<vionet_packet>?,
+  _ segments: UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>?, _ room: UInt16
+) -> Int32 {
+  number { () throws(Failure) in
+    Int32(truncatingIfNeeded: try unsafe PacketSegments.cut(try required(packet, "packet"), segments, Int(room)))
+  }
+}
+
 @implementation @c(vionet_packet_reference)
 public func vionet_packet_reference(_ packet: UnsafeMutablePointer<vionet_packet>?) -> Int32 {
   result { () throws(Failure) in try unsafe PacketCalls.reference(try required(packet, "packet")) }
+}
+
+@implementation @c(vionet_packet_private)
+public func vionet_packet_private(_ packet: UnsafePointer<vionet_packet>?) -> UnsafeMutableRawPointer? {
+  unsafe PacketCalls.privateBytes(UInt(bitPattern: packet))
+}
+
+@implementation @c(vionet_packet_view)
+public func vionet_packet_view(
+  _ packet: UnsafeMutablePointer<vionet_packet>?, _ offset: UInt32, _ length: UInt32
+) -> UnsafeMutablePointer<vionet_packet>? {
+  unsafe pointer { () throws(Failure) in unsafe try PacketViews.view(required(packet, "packet"), offset, length) }
+}
+
+@implementation @c(vionet_packet_attach)
+public func vionet_packet_attach(
+  _ pool: UInt16, _ data: UnsafeMutableRawPointer?, _ length: UInt32, _ done: vionet_attached_callback?,
+  _ user: UnsafeMutableRawPointer?
+) -> UnsafeMutablePointer<vionet_packet>? {
+  unsafe pointer { () throws(Failure) in
+    guard let data = unsafe data else { throw Failure(EINVAL, "data is NULL") }
+    return unsafe try PacketViews.attach(pool, data, length, done, user)
+  }
+}
+
+@implementation @c(vionet_packet_copy)
+public func vionet_packet_copy(
+  _ packet: UnsafeMutablePointer<vionet_packet>?, _ pool: UInt16
+) -> UnsafeMutablePointer<vionet_packet>? {
+  unsafe pointer { () throws(Failure) in unsafe try PacketViews.copy(required(packet, "packet"), to: pool) }
+}
+
+@implementation @c(vionet_packet_linearise)
+public func vionet_packet_linearise(_ packet: UnsafeMutablePointer<vionet_packet>?) -> Int32 {
+  result { () throws(Failure) in unsafe try PacketViews.linearise(try required(packet, "packet")) }
+}
+
+@implementation @c(vionet_packet_split)
+public func vionet_packet_split(
+  _ packet: UnsafeMutablePointer<vionet_packet>?, _ offset: UInt32
+) -> UnsafeMutablePointer<vionet_packet>? {
+  unsafe pointer { () throws(Failure) in unsafe try PacketViews.split(required(packet, "packet"), offset) }
 }

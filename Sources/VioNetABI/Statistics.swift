@@ -67,16 +67,7 @@ public func vionet_stats_reset(_ port: UInt16) -> Int32 {
 
 @implementation @c(vionet_drop_name)
 public func vionet_drop_name(_ reason: UInt32) -> UnsafePointer<CChar>? {
-  switch vionet_drop(rawValue: reason) {
-  case VIONET_DROP_SHORT: unsafe characters("short")
-  case VIONET_DROP_LONG: unsafe characters("long")
-  case VIONET_DROP_SEGMENTS: unsafe characters("segments")
-  case VIONET_DROP_FOREIGN: unsafe characters("foreign")
-  case VIONET_DROP_EMPTY: unsafe characters("empty")
-  case VIONET_DROP_OFFLOAD: unsafe characters("offload")
-  case VIONET_DROP_STOPPED: unsafe characters("stopped")
-  default: nil
-  }
+  unsafe DropReason.name(vionet_drop(rawValue: reason)).map { unsafe characters($0) }
 }
 
 private func queueStatistics(

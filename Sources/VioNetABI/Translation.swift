@@ -14,14 +14,32 @@ func result(_ body: () throws(Failure) -> Void) -> Int32 {
     try body()
     return 0
   } catch {
-    return 0 - error.code
+    return code(of: error)
   }
 }
+
+/// The negative errno of a failure, whose sentence names the limit of the process that it may come from.
+@inline(never)
+private func code(of failure: Failure) -> Int32 { 0 - failure.namingLimit().code }
 
 /// The number that a call returns, or the negative errno of what went wrong.
 @inline(__always)
 func number(_ body: () throws(Failure) -> Int32) -> Int32 {
-  do throws(Failure) { return try body() } catch { return 0 - error.code }
+  do throws(Failure) { return try body() } catch { return code(of: error) }
+}
+
+/// The packet that a call returns, or nil; the sentence of what went wrong is in vionet_error() already.
+// Safety: the pointer is passed on.
+@inline(__always)
+func pointer(
+  _ body: () throws(Failure) -> UnsafeMutablePointer<vionet_packet>
+) -> UnsafeMutablePointer<vionet_packet>? {
+  do throws(Failure) {
+    return try unsafe body()
+  } catch {
+    _ = code(of: error)
+    return nil
+  }
 }
 
 // Safety: the pointer is compared, not followed.

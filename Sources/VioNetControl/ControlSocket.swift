@@ -18,6 +18,8 @@ struct ControlSocket: ~Copyable {
     static let count = Int(connection) + connectionLimit
   }
 
+  /// The process that made the socket, among those that were forked from one another.
+  private let maker = fork_generation()
   private let epoll: File
   private let timer: File
   private let listener: ListeningSocket
@@ -52,6 +54,12 @@ struct ControlSocket: ~Copyable {
 
   /// Readable when process() has something to do.
   var descriptor: Int32 { epoll.number }
+
+  /// Throws in a forked child, where the descriptors are closed.
+  func mustBeOwn() throws(Failure) {
+    if maker == fork_generation() { return }
+    throw Failure(EPERM, "the control socket is of the process from which this one was forked: open one here")
+  }
 }
 
 // MARK: What there is to do

@@ -28,12 +28,19 @@ public func vionet_control_open(
 
 @implementation @c(vionet_control_fd)
 public func vionet_control_fd(_ control: OpaquePointer) -> Int32 {
-  // Safety: as in socket().
-  unsafe socket(control).value.descriptor
+  do throws(Failure) {
+    // Safety: as in socket().
+    try unsafe socket(control).value.mustBeOwn()
+    return unsafe socket(control).value.descriptor
+  } catch {
+    return 0 - error.code
+  }
 }
 
 @implementation @c(vionet_control_process)
 public func vionet_control_process(_ control: OpaquePointer) -> Int32 {
+  // Safety: as in socket().
+  do throws(Failure) { try unsafe socket(control).value.mustBeOwn() } catch { return 0 - error.code }
   var requests: Int32 = 0
   // Safety: as in socket(). vionet_control_error() is about vionet_control_open() alone, so what a request says is
   // forgotten when it is answered.
@@ -44,7 +51,10 @@ public func vionet_control_process(_ control: OpaquePointer) -> Int32 {
 @implementation @c(vionet_control_close)
 public func vionet_control_close(_ control: OpaquePointer?) {
   // Safety: as in socket(). The header forbids any use afterwards.
-  if let control = unsafe control { unsafe socket(control).destroy() }
+  guard let control = unsafe control else { return }
+  // The file, too, is that of the process that made it.
+  do throws(Failure) { try unsafe socket(control).value.mustBeOwn() } catch { return }
+  unsafe socket(control).destroy()
 }
 
 @implementation @c(vionet_control_error)

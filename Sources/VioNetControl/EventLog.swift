@@ -135,12 +135,21 @@ extension EventLog {
   // Safety: the callback uses the log alone, which is there for as long as the library. libvionet calls it from no call
   // that is made here, so the lock is free then.
   fileprivate mutating func follow(_ event: Int32) -> Int? {
+    fork_leaves(Int32(FORK_EVENTS)) { EventLog.leaveToParent() }
     for place in 0..<EventLog.followerLimit where !followers[place].isThere {
       if !isFollowed, unsafe vionet_event_add(logEvent, nil) < 0 { return nil }
       followers[place] = Follower(isThere: true, event: event)
       return place
     }
     return nil
+  }
+
+  /// Runs first thing in a forked child, whoever holds the lock: the sockets are the parent's, and libvionet has forgotten
+  /// the callback.
+  // Safety: a forked child has one thread.
+  private static func leaveToParent() {
+    unsafe eventLock = SpinLock()
+    unsafe eventLog = EventLog()
   }
 
   // Safety: as in follow().

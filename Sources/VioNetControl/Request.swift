@@ -112,6 +112,10 @@ extension Request {
     answer.add(string: &information.value.device)
     answer.add(line: "state", information.state)
     answer.add(line: "link", information.value.link_up != 0 ? "up" : "down")
+    if information.value.reason.0 != 0 {
+      answer.add("\nreason ")
+      answer.add(string: &information.value.reason)
+    }
     answer.add("\nmac ")
     answer.add(mac: information.value.mac)
     answer.add(line: "mtu", information.value.mtu)

@@ -28,6 +28,16 @@ func write(_ bytes: [UInt8], to path: String) {
 /// How many file descriptors this process has open.
 func openFiles() -> Int { (0..<1024).count { sys_file_size(Int32($0)) != -Int64(EBADF) } }
 
+/// Waits until that many are open: some are closed by a thread that may be late.
+func untilOpenFiles(are count: Int) -> Bool {
+  let deadline = Deadline(milliseconds: 60_000)
+  while openFiles() != count {
+    if deadline.hasPassed { return false }
+    sys_sleep_microseconds(1000)
+  }
+  return true
+}
+
 /// A folder of its own for a test, of which nothing is left.
 func withFolder(_ body: (String) throws -> Void) throws {
   var template = Array("/tmp/vionet-test-XXXXXX".utf8CString)

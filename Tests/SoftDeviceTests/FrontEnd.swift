@@ -18,6 +18,15 @@ struct TestError: Error, CustomStringConvertible {
 /// The sentence of the last Failure on this thread.
 func sentence() -> String { unsafe String(cString: sentence_get(Int32(SENTENCE_ERROR))) }
 
+/// A front-end of the device that listens there.
+func connect(_ path: String) throws -> FrontEnd {
+  var address = sockaddr_un()
+  unsafe _ = sys_unix_address(&address, path)
+  let socket = sys_unix_socket()
+  if unsafe sys_unix_connect(socket, &address) < 0 { throw TestError("cannot connect") }
+  return FrontEnd(socket: socket)
+}
+
 final class FrontEnd {
   static let guest: UInt64 = 0x1_0000_0000
   static let user: UInt64 = 0x7000_0000_0000

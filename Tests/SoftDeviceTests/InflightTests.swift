@@ -137,6 +137,32 @@ extension SoftDeviceTests {
       #expect(bench.until { $0.fromDriver == (wasDone ? 9 : 12) })
     }
 
+    /// Buffer and rings lie in files of the front-end's, which it may shorten while the rings run.
+    @Test(arguments: [true, false])
+    func aFileThatIsShortenedEndsItsSession(_ isBuffer: Bool) throws {
+      try withFolder { folder in
+        let path = folder + "/s"
+        let device = try SoftDevice.serve(text(path), try WireOptions(parsing: text("loopback")))
+        defer { SoftDevice.stop(device) }
+        let front = try connect(path, FrontEnd.simple | Feature.packed)
+        try front.negotiate()
+        let file = unsafe sys_memfd("inflight", UInt32(MFD_CLOEXEC))
+        defer { _ = sys_close(file) }
+        #expect(sys_ftruncate(file, 1 << 16) == 0)
+        let request = FrontEnd.bytes(UInt64(1 << 16)) + FrontEnd.bytes(UInt64(0)) + Keepsake.shape(front)
+        #expect(try front.confirm(VhostRequest.setInflightFile, request, files: [file]) == 0)
+        for queue in 0..<2 { try front.startRing(queue) }
+        try go(front, 0..<8)
+        if isBuffer { front.fill(1) }
+        #expect(sys_ftruncate(isBuffer ? file : front.memory, 0) == 0)
+        if isBuffer { front.transmit(frame(60)) } else { _ = sys_eventfd_signal(front.kicks[1]) }
+        #expect(front.isClosed)
+        let next = try connect(path, FrontEnd.simple)
+        try next.start()
+        try go(next, 0..<8)
+      }
+    }
+
     @Test func buffersThatDoNotFit() throws {
       try hostile("sink", wish: FrontEnd.simple) { bench in
         let front = bench.front

@@ -35,7 +35,7 @@ extension SoftDeviceTests {
       #expect(front.takeUsed(1) != nil)
       #expect(bench.until { $0.fromDriver == 1 })
       guard let got = front.receiveWhole(wait: 0) else {
-        #expect(bench.statistics.toDriverDrops == 1)
+        #expect(bench.until { $0.toDriverDrops == 1 })
         return nil
       }
       return (got.frame, Array(got.header[..<10]))

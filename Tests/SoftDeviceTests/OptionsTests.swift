@@ -16,6 +16,7 @@ extension SoftDeviceTests {
       "sink,queues=128,mtu=9000,mac=02:00:00:00:00:0A,packed_vq=0,in_order=1,mrg_rxbuf=0",
       "sink,features_off=0xffffffffffffffff,features_off=1",
       "tap=v0", "pcap=", "pcap=a.pcap,out=b.pcap", "pcap,out=b", "pipe=x",
+      "pcap=a,follow=1,out=b,format=pcapng,snaplen=64", "pcap=,out=b,format=pcap-ns,snaplen=262144,follow=0",
     ])
     func good(_ wire: String) throws {
       _ = try WireOptions(parsing: text(wire))
@@ -33,7 +34,8 @@ extension SoftDeviceTests {
       ("generate,rate", "not key=value"), ("tap=", "interface name"), ("tap=a/b", "interface name"),
       ("tap=.", "interface name"), ("tap=..", "interface name"), ("tap=abcdefghijklmnop", "interface name"),
       ("tap=v%d", "interface name"), ("tap", "interface name"), ("pipe=", "needs a name"), ("pipe", "needs a name"),
-      ("pcap=a,in=b", "unknown key \"in\""),
+      ("pcap=a,in=b", "unknown key \"in\""), ("pcap=a,format=erf", "pcapng"), ("pcap=a,snaplen=63", "snaplen="),
+      ("pcap=a,follow=2", "0 to 1"), ("sink,follow=1", "unknown key \"follow\""),
     ])
     func bad(_ wire: String, _ part: String) {
       do {

@@ -132,7 +132,7 @@ extension SoftDeviceTests {
           run("ip link delete vt1")
           bench.front.transmit(frame(60))
           #expect(bench.until { $0.fromDriver == 1 })
-          #expect(bench.statistics.fromDriverDrops == 1)
+          #expect(bench.until { $0.fromDriverDrops == 1 })
           try bench.front.untilAsleep()
         }
         #expect(!run("ip link show vt1"))

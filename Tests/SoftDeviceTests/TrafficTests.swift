@@ -21,8 +21,8 @@ extension SoftDeviceTests {
         for expected in frames { #expect(bench.front.receiveFrame() == expected) }
         for _ in 0..<10 { #expect(bench.front.takeUsed(1)?.length == 0) }
       }
-      #expect(bench.statistics.toDriver == 500)
-      #expect(bench.statistics.fromDriver == 500)
+      #expect(bench.until { $0.toDriver == 500 })
+      #expect(bench.until { $0.fromDriver == 500 })
       #expect(bench.statistics.toDriverDrops == 0 && bench.statistics.fromDriverDrops == 0)
     }
 
@@ -42,7 +42,7 @@ extension SoftDeviceTests {
       bench.front.transmit(frame(89))
       bench.front.transmit(frame(88))
       #expect(bench.front.receiveFrame() == frame(88))
-      #expect(bench.statistics.toDriverDrops == 1)
+      #expect(bench.until { $0.toDriverDrops == 1 })
     }
 
     @Test(arguments: [1, 2, 3, 8])
@@ -154,7 +154,7 @@ extension SoftDeviceTests {
       front.transmit(frame(60))
       #expect(front.takeUsed(1) != nil)
       #expect(front.takeUsed(0, wait: 50) == nil)
-      #expect(bench.statistics.fromDriverDrops == 1)
+      #expect(bench.until { $0.fromDriverDrops == 1 })
     }
 
     @Test func stopAndGoOn() throws {
@@ -196,11 +196,14 @@ extension SoftDeviceTests {
       try bench.front.start()
       bench.front.transmit(frame(60))
       if wire == "generate" { bench.front.fill(64) }
-      sys_sleep_microseconds(50_000)
-      #expect(bench.front.kicksWanted)
-      let before = processorTime(bench.device)
-      sys_sleep_microseconds(100_000)
-      #expect(processorTime(bench.device) == before)
+      // A busy machine may let it come to rest late; once it has, it needs no time at all.
+      var rests = false
+      for _ in 0..<300 where !rests {
+        let before = processorTime(bench.device)
+        sys_sleep_microseconds(100_000)
+        rests = bench.front.kicksWanted && processorTime(bench.device) == before
+      }
+      #expect(rests)
     }
 
     /// Nanoseconds that the device's thread has run.

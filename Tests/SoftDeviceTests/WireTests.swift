@@ -81,92 +81,25 @@ extension SoftDeviceTests {
       let statistics = bench.statistics
       let wanted = Double(sys_nanoseconds() - start) / 1e9 * Double(rate)
       let made = Double(statistics.toDriver + statistics.toDriverDrops)
-      #expect(made > wanted * 0.5 && made < wanted * 1.2 + 2, "\(made) of \(wanted): \(statistics)")
+      // How many it should be at least is for the next test, which has its own time.
+      #expect(made > 0 && made < wanted * 1.2 + 2, "\(made) of \(wanted): \(statistics)")
     }
 
-    // MARK: captures
-
-    private func capture(_ frames: [[UInt8]], swapped: Bool, nanoseconds: Bool) -> [UInt8] {
-      func bytes<T: FixedWidthInteger>(_ value: T) -> [UInt8] { FrontEnd.bytes(swapped ? value.byteSwapped : value) }
-      var file = bytes(nanoseconds ? UInt32(0xa1b2_3c4d) : 0xa1b2_c3d4) + bytes(UInt16(2)) + bytes(UInt16(4))
-      file += bytes(UInt32(0)) + bytes(UInt32(0)) + bytes(UInt32(262144)) + bytes(UInt32(1))
-      for frame in frames {
-        file += bytes(UInt32(1)) + bytes(UInt32(2)) + bytes(UInt32(frame.count)) + bytes(UInt32(frame.count)) + frame
-      }
-      return file
-    }
-
-    @Test(arguments: [(false, false), (true, false), (false, true), (true, true)])
-    func captureIsReplayedOnce(_ swapped: Bool, _ nanoseconds: Bool) throws {
-      try withFolder { folder in
-        let frames = (0..<600).map { frame(14 + $0, seed: $0) }
-        let short = [frame(13), [], frame(60)]
-        write(capture(frames + short, swapped: swapped, nanoseconds: nanoseconds), to: folder + "/in.pcap")
-        let bench = try Bench("pcap=\(folder)/in.pcap")
-        try bench.front.start()
-        bench.front.fill(100)
-        for expected in frames {
-          #expect(bench.front.receiveFrame() == expected)
-          bench.front.fill(1)
+    /// However often it is asked, in five seconds it owes five times the rate: the last frame of each second, too.
+    @Test(arguments: [1, 3, 10, 999, 1_000_000_000] as [UInt64], [7, 100, 333, 1000] as [UInt64])
+    func generateOwesEachFrame(_ rate: UInt64, _ step: UInt64) throws {
+      var generator = try Generator(WireOptions(parsing: text("generate,rate=\(rate)")))
+      generator.restart(1)
+      var made: UInt64 = 0
+      var time: UInt64 = 0
+      while time < 5000 {
+        time += step
+        for _ in 0..<2 {
+          let due = generator.due(1 + time * 1_000_000)
+          generator.account(due)
+          made += UInt64(due)
         }
-        #expect(bench.front.receiveFrame() == frame(60))
-        #expect(bench.front.receiveFrame(wait: 50) == nil)
-        #expect(bench.statistics.toDriver == 601 && bench.statistics.toDriverDrops == 2)
-      }
-    }
-
-    @Test func captureIsRecorded() throws {
-      try withFolder { folder in
-        let frames = (0..<200).map { frame(14 + $0 * 7, seed: $0) }
-        do {
-          let bench = try Bench("pcap=,out=\(folder)/out.pcap")
-          try bench.front.start()
-          frames.forEach { bench.front.transmit($0) }
-          #expect(bench.until { $0.fromDriver == 200 })
-          // Written already when the device falls idle, not only at its end.
-          let whole = 24 + frames.reduce(0) { $0 + 16 + $1.count }
-          #expect(bench.until { _ in bytesOf(folder + "/out.pcap").count == whole })
-          bench.front.transmit(frame(60))
-          #expect(bench.until { $0.fromDriver == 201 })
-        }
-        let bench = try Bench("pcap=\(folder)/out.pcap")
-        try bench.front.start()
-        bench.front.fill(256)
-        for expected in frames + [frame(60)] { #expect(bench.front.receiveFrame() == expected) }
-      }
-    }
-
-    @Test func badCaptures() throws {
-      try withFolder { folder in
-        let good = capture([frame(60)], swapped: false, nanoseconds: false)
-        var other = good
-        other[20] = 101
-        write(other, to: folder + "/raw")
-        write([0x0a, 0x0d, 0x0d, 0x0a] + good, to: folder + "/ng")
-        write(Array(good[..<23]), to: folder + "/short")
-        write([], to: folder + "/empty")
-        let cases = [
-          ("pcap=\(folder)/none", "none\": No such file"), ("pcap=\(folder)/raw", "link type 101"),
-          ("pcap=\(folder)/ng", "pcapng"), ("pcap=\(folder)/short", "not a pcap"),
-          ("pcap=\(folder)/empty", "not a pcap"),
-          ("pcap=\(folder)", "Is a directory"), ("pcap=,out=\(folder)", "Is a directory"), ("pcap=", "neither"),
-        ]
-        let before = openFiles()
-        for (wire, part) in cases {
-          #expect(throws: TestError.self) { try Bench(wire) }
-          #expect(sentence().contains(part), "\(sentence())")
-        }
-        #expect(openFiles() == before)
-        // A record that claims more than a frame can have ends the replay; so does one that is cut off.
-        var huge = good
-        huge[24 + 10] = 0xff
-        for (name, bytes) in [("huge", huge), ("cut", Array(good[..<(good.count - 1)]))] {
-          write(bytes, to: folder + "/" + name)
-          let bench = try Bench("pcap=\(folder)/\(name)")
-          try bench.front.start()
-          bench.front.fill(4)
-          #expect(bench.front.receiveFrame(wait: 50) == nil)
-        }
+        #expect(made == time * rate / 1000, "after \(time) ms")
       }
     }
 
@@ -235,7 +168,7 @@ extension SoftDeviceTests {
         try right.front.stopRing(1)
         unsafe memset(right.front.base, 0, 0x200000)
         #expect(right.until { $0.toDriverDrops == UInt64(35 * round) })
-        #expect(right.statistics.toDriver == UInt64(5 * round))
+        #expect(right.until { $0.toDriver == UInt64(5 * round) })
       }
       #expect(left.statistics.fromDriverDrops == 0)
     }

@@ -59,9 +59,9 @@ private func parse(_ text: String) throws -> PortOptions {
     #expect(Features.required & ~Features.wanted == 0)
   }
 
-  @Test func randomAddressesAreLocalAndDiffer() {
-    let one = MACAddress.random()
-    let other = MACAddress.random()
+  @Test func randomAddressesAreLocalAndDiffer() throws {
+    let one = try MACAddress.random()
+    let other = try MACAddress.random()
     #expect(one.bytes.0 & 3 == 2 && one.isUsable)
     #expect(one.bytes != other.bytes)
   }

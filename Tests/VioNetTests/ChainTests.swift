@@ -141,7 +141,8 @@ import Virtio
       #expect(bench.transmit.value.core.ring.idle.count == 3)
       #expect(chain.owner == Owner.caller && bench.conserved(held: 4))
     }
-    #expect(bench.sent.ringFull == 3)
+    // It is the same packet each time.
+    #expect(bench.sent.ringFull == 1)
     bench.transmitDevice.use(offers[0], length: 0)
     #expect(bench.tx([chain]) == 1)
     #expect(try bench.takeSent().1.count == 12 + 140)
@@ -167,7 +168,7 @@ import Virtio
     let bench = try RingBench(kind, longest: 1514)
     let empty = try bench.chain([20, 0, 20])
     let beyond = try bench.chain([20, 20, 20])
-    beyond.next?.set { packet in unsafe packet.data += 64 }
+    beyond.next?.set { packet in unsafe packet.data += 100_000 }
     let long = try bench.chain([1000, 500, 15])
     let short = try bench.chain([6, 7])
     let freed = try bench.chain([20, 20])

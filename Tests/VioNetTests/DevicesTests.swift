@@ -114,18 +114,23 @@ private func listed() throws -> [vionet_device] {
     tree.function("0000:00:04.1", "8086:10d3", driver: "e1000e", group: 990_002)
     tree.function("0000:00:05.0", "1af4:1041", driver: "vfio-pci", group: 990_003)
     tree.function("0000:00:05.1", "8086:10d3", driver: "pci-stub", group: 990_003)
+    tree.function("0000:00:05.2", "1af4:1041", driver: "vfio-pci", group: 990_004)
+    tree.file("groups/990004/name", "vfio-noiommu\n")
     tree.function("0000:00:06.0", "1af4:1000", driver: "uio_pci_generic")
     tree.function("0000:00:07.0", "1af4:1000", driver: "uio_pci_generic")
     tree.file("devices/0000:00:07.0/config", "")
     for part in ["uio", "uio/uio990"] { tree.folder("devices/0000:00:07.0/\(part)") }
-    let reasons = try listed().map { text($0.reason) }
-    try #require(reasons.count == 6)
+    let all = try listed()
+    let reasons = all.map { text($0.reason) }
+    try #require(reasons.count == 7)
     #expect(reasons[0].contains("in no IOMMU group"))
     #expect(reasons[1].contains("/dev/vfio/"))
     #expect(reasons[2].contains("IOMMU group 990002 has functions with other drivers"))
     #expect(reasons[3].contains("/dev/vfio/"))
-    #expect(reasons[4].contains("0000:00:06.0/config"))
-    #expect(reasons[5].contains("/dev/uio990"))
+    #expect(all.map { $0.iommu_group } == [-1, 990_001, 990_002, 990_003, -1, -1, -1])
+    #expect(reasons[4].contains("echo 1 > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode"))
+    #expect(reasons[5].contains("0000:00:06.0/config"))
+    #expect(reasons[6].contains("/dev/uio990"))
   }
 
   @Test func aListLeavesTheLastSentenceAndTheOpenFilesAlone() throws {

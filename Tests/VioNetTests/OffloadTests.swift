@@ -173,10 +173,14 @@ import Virtio
     let header = HeaderBytes(
       flags: 1, type: 4, headerLength: 60, segmentSize: 300, checksumStart: 54, checksumOffset: 16, buffers: 0)
     #expect(try bench.takeSent().1 == header.bytes(12) + .counting(1060))
-    // Headers that do not end in the first segment are refused.
+    // Headers may end in the second segment, but not beyond the last.
     let cut = try bench.chain([53, 500])
     ask(bench, 0x401, [54, 300, 34, 16], cut)
     #expect(bench.tx([cut]) == 1)
+    #expect(try bench.takeSent().1.count == 12 + 553)
+    let beyond = try bench.chain([53, 500])
+    ask(bench, 0x401, [554, 300, 34, 16], beyond)
+    #expect(bench.tx([beyond]) == 1)
     #expect(bench.sent.dropped(VIONET_DROP_OFFLOAD) == 1)
     #expect(bench.conserved())
   }

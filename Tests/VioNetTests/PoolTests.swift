@@ -37,6 +37,37 @@ import Testing
     try PacketPools.destroy(number)
   }
 
+  /// Packets that queues lost, gave back twice or left in a ring are on the stack once when the last port goes.
+  @Test func lostPacketsComeBackWithTheLastPort() throws {
+    let (number, pool) = try make(64)
+    let cache = try #require(PacketTable(count: 64))
+    defer { cache.destroy() }
+    var list = unsafe [UnsafeMutablePointer<vionet_packet>?](repeating: nil, count: 6)
+    unsafe #expect(PacketCalls.allocate(number, &list, 6))
+    try PacketPools.acquire(pool, 0)
+    try PacketPools.acquire(pool, 0)
+    // Ten are lost, and three of another twenty come back for the rest of them.
+    #expect(pool.value.take(30, to: cache, at: 0) == 30)
+    for _ in 0..<6 { pool.value.give(3, from: cache, at: 10) }
+    pool.value.give(2, from: cache, at: 13)
+    #expect(pool.value.freeCount == 48)
+    // One is in the ring of a queue that is gone, and one there and in the program's hands.
+    unsafe try #require(list[0]).pointee.owner = Owner.ring
+    unsafe try PacketCalls.reference(try #require(list[1]))
+    unsafe try #require(list[1]).pointee.owner = Owner.ring
+    PacketPools.release(pool, 0)
+    #expect(pool.value.freeCount == 48)
+    PacketPools.release(pool, 0)
+    #expect(pool.value.freeCount == 59)
+    unsafe PacketCalls.free(&list[1], 5)
+    #expect(pool.value.freeCount == 64 && pool.value.refused == 0)
+    var all = unsafe [UnsafeMutablePointer<vionet_packet>?](repeating: nil, count: 64)
+    unsafe #expect(PacketCalls.allocate(number, &all, 64))
+    unsafe #expect(Set(all.map { UInt(bitPattern: $0) }).count == 64)
+    unsafe PacketCalls.free(&all, 64)
+    try PacketPools.destroy(number)
+  }
+
   @Test func foreignPointersAreCountedNotTouched() throws {
     let (number, _) = try make(16)
     let before = PoolTable.shared.value.foreignFrees

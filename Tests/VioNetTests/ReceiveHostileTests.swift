@@ -47,6 +47,41 @@ struct WrongID: Sendable {
     bench.free(packets)
   }
 
+  @Test(arguments: [false, true]) func aBufferThatTheDeviceWasNotShownDoesNotComeBack(isOutOfOrder: Bool) throws {
+    let bench = try RingBench(.split)
+    if isOutOfOrder {
+      let offers = try bench.receiveDevice.take(2)
+      for offer in offers.reversed() { bench.receiveDevice.use(offer, length: 72) }
+      bench.free(bench.rx())
+    }
+    let id: UInt32 = isOutOfOrder ? 5 : 0
+    for _ in 0..<3 { bench.receiveDevice.write(id, 72) }
+    // The second and third would be buffers that took the first one's place in the same burst.
+    let packets = bench.rx()
+    #expect(packets.count == 1)
+    #expect(bench.receive.value.core.fault == .notOutstanding)
+    #expect(bench.conserved(held: 1))
+    bench.free(packets)
+    #expect(bench.conserved())
+  }
+
+  @Test func theUsedIndexCountsOnlyWhatTheDeviceWasShown() throws {
+    let bench = try RingBench(.split)
+    var state = bench.transmit.value.core.ring
+    func isAJump() -> Bool { SplitRing<AnyOrder>(state).indexJumped && SplitRing<InOrder>(state).indexJumped }
+    func pending() -> Int { SplitRing<AnyOrder>(state).pending }
+    state.nextAvailable &+= 4
+    state.used.store16Release(2, 1)
+    #expect(isAJump())
+    _ = SplitRing<AnyOrder>.publish(&state)
+    #expect(!isAJump() && pending() == 1)
+    state.nextAvailable &+= 4
+    state.used.store16Release(2, 5)
+    #expect(isAJump())
+    _ = SplitRing<AnyOrder>.expose(&state)
+    #expect(!isAJump() && pending() == 5)
+  }
+
   @Test(arguments: RingKind.inOrder) func anOldIDBreaksAQueueInOrder(kind: RingKind) throws {
     // The pool is empty, so that the device does not have the first buffer again.
     let bench = try RingBench(kind, size: 16, packets: 16)

@@ -13,8 +13,10 @@ import Virtio
 
 @Suite(.serialized) struct ReceiveMergedTests {
   /// 64 bytes of data in the first buffer, 76 in the others.
-  private func bench(_ kind: RingKind, size: UInt16 = 128, packets: UInt32 = 1024) throws -> RingBench {
-    try RingBench(kind, size: size, packets: packets, dataSize: 64, features: [Feature.mergeable])
+  private func bench(
+    _ kind: RingKind, size: UInt16 = 128, packets: UInt32 = 1024, features: [UInt64] = []
+  ) throws -> RingBench {
+    try RingBench(kind, size: size, packets: packets, dataSize: 64, features: features + [Feature.mergeable])
   }
 
   /// Fills the buffers of one frame: all but the last completely, the last with `last` bytes.
@@ -130,6 +132,29 @@ import Virtio
     bench.receiveDevice.use(offers[0], length: 76)
     #expect(bench.rx().isEmpty)
     #expect(bench.receive.value.core.fault == .badCount)
+    #expect(bench.conserved())
+  }
+
+  @Test(arguments: RingKind.allCases, [[], [Feature.eventIndex]] as [[UInt64]])
+  func aPartOfAFrameWakesNobody(kind: RingKind, features: [UInt64]) throws {
+    // An odd size, where there may be one, and enough turns for several laps.
+    let bench = try bench(kind, size: kind.isPacked ? 19 : 16, features: features)
+    for turn in 0..<40 {
+      let offers = try bench.receiveDevice.take(3)
+      let bytes = write(bench, offers, last: 20, first: UInt8(turn))
+      #expect(!bench.arm())
+      for place in 0..<2 {
+        bench.receiveDevice.use(offers[place], length: 76)
+        // A program that looks finds nothing, and may sleep.
+        #expect(bench.rx().isEmpty)
+        #expect(!bench.arm())
+      }
+      bench.receiveDevice.use(offers[2], length: 20)
+      #expect(bench.arm())
+      let packet = try bench.rxOne()
+      #expect(packet.bytes == bytes)
+      bench.free(packet)
+    }
     #expect(bench.conserved())
   }
 

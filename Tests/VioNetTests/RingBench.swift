@@ -228,7 +228,7 @@ extension RingState {
     published = start
     idle.head &+= start
     idle.tail &+= start
-    available.store16(2, start)
+    exposeSplit()
     used.store16(2, start)
     refuseNotifications()
   }

@@ -4,6 +4,7 @@
  * device is told once. And the link speed that a device gives.
  */
 #include "../support/cases.h"
+#include "../support/blocking_calls.h"
 #include "../support/control_queue.h"
 
 enum { F_GUEST_ANNOUNCE = 21, F_SPEED_DUPLEX = 63, ADDRESSES = 2 };
@@ -104,6 +105,50 @@ CASE("a device that asks for an announcement gets it, and is told once that it w
 		same(vionet_event_handle(port), 0);
 		same(waiting(&c.peer, TX), 0);
 	}
+	vionet_close(port);
+}
+
+CASE("a device that does not take the answer to its request delays nobody, and is told later")
+{
+	uint16_t port = started();
+	c.silent = 1;
+	c.peer.config[6] |= 2;
+	waits_at_most(1000, same(vionet_event_handle(port), 1));
+	same(requests, 1);
+	/* The request is still there and was heeded: nothing is announced twice. */
+	for (int i = 0; i < 3; i++)
+		same(vionet_event_handle(port), 0);
+	same(requests, 1);
+	c.silent = 0;
+	same(eventfd_write(c.peer.ring[2].kick, 1), 0);
+	soon(c.count == 1);
+	soon(!(c.peer.config[6] & 2));
+	same(vionet_event_handle(port), 0);
+	ok(vionet_promiscuous_set(port, 1));
+	commands(&c, "03 00\n 00 00 01\n");
+	c.peer.config[6] |= 2;
+	same(vionet_event_handle(port), 1);
+	same(requests, 2);
+	vionet_close(port);
+}
+
+CASE("an announcement is acknowledged once, also if another command has the queue")
+{
+	uint16_t port = started();
+	c.silent = 1;
+	err(vionet_promiscuous_set(port, 1), -ETIMEDOUT);
+	c.peer.config[6] |= 2;
+	same(vionet_event_handle(port), 1);
+	same(vionet_event_handle(port), 0);
+	same(requests, 1);
+	c.silent = 0;
+	same(eventfd_write(c.peer.ring[2].kick, 1), 0);
+	soon(c.count == 1);
+	same(vionet_event_handle(port), 0);
+	soon(!(c.peer.config[6] & 2));
+	same(vionet_event_handle(port), 0);
+	same(requests, 1);
+	commands(&c, "00 00 01\n 03 00\n");
 	vionet_close(port);
 }
 

@@ -72,9 +72,20 @@ CASE("packets flow while a call waits for the device, and the call ends in its t
 	/* Had a round trip waited for the port's lock, only the first would have ended before the call, or none. */
 	yes(trips > 2);
 
-	/* A device that still has a command gets no other one. */
+	/* A device that still has a command gets no other one, and its late answer lets the queue go on. */
 	at_once(err(vionet_all_multicast_set(port, 0), -ETIMEDOUT));
+	says("PROMISC");
 	says("unanswered");
+	c.silent = 0;
+	same(eventfd_write(c.peer.ring[2].kick, 1), 0);
+	soon(vionet_all_multicast_set(port, 0) == 0);
+	ok(vionet_all_multicast_set(port, 1));
+	commands(&c, "00 00 01\n 00 01 00\n 00 01 01\n");
+	round_trip(&c.peer);
+
+	/* One that has not answered when the port stops does not answer for the next start. */
+	c.silent = 1;
+	err(vionet_promiscuous_set(port, 1), -ETIMEDOUT);
 	c.silent = 0;
 	ok(vionet_stop(port));
 	ok(vionet_start(port));

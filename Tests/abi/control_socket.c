@@ -3,6 +3,7 @@
 #include "../support/cases.h"
 #include "../support/device.h"
 #include "../support/control_client.h"
+#include "../support/forked.h"
 
 #include <sys/stat.h>
 
@@ -215,6 +216,34 @@ static void prometheus(void)
 	vionet_control_close(control);
 }
 
+/* A forked child leaves its parent's socket alone, and may make one of its own. */
+static void in_a_child(void)
+{
+	int over;
+	control_made("parent");
+	in_child({
+		same(vionet_control_process(control), -EPERM);
+		yes(strstr(vionet_control_error(), "was forked") != NULL);
+		same(vionet_control_fd(control), -EPERM);
+		vionet_control_close(control);
+		same(access(control_path, F_OK), 0);
+		control_made("child");
+		int fd = caller();
+		tells(fd, "events", "ok\n");
+		vionet_close(opened("soft:sink"));
+		yes(strstr(heard(fd, &over), " port 0 closed\n") != NULL && !over);
+		vionet_control_close(control);
+		same(access(control_path, F_OK), -1);
+	});
+	int fd = caller();
+	tells(fd, "events", "ok\n");
+	vionet_close(opened("soft:sink"));
+	yes(strstr(heard(fd, &over), " port 0 closed\n") != NULL && !over);
+	close(fd);
+	served();
+	vionet_control_close(control);
+}
+
 /* The first round makes what a process makes once; the second must leave nothing behind. */
 static void leaves_nothing(void (*round)(void))
 {
@@ -230,3 +259,4 @@ CASE("requests are answered, and wrong ones refused with a sentence") { leaves_n
 CASE("followers hear events, and are told how many they missed") { leaves_nothing(events); }
 CASE("events of other threads reach followers") { leaves_nothing(events_of_threads); }
 CASE("GET /metrics is answered in Prometheus's format") { leaves_nothing(prometheus); }
+CASE("a forked child leaves its parent's socket alone") { leaves_nothing(in_a_child); }

@@ -6,6 +6,7 @@
 CASE("the header serves C++11, and the library is called through it")
 {
 	struct vionet_config config = VIONET_SIZED(struct vionet_config);
+	static struct vionet_info info = VIONET_SIZED_INIT(struct vionet_info); /* a function has this name, too */
 	struct vionet_packet *packet, *back;
 	uint16_t port = 0;
 
@@ -16,6 +17,8 @@ CASE("the header serves C++11, and the library is called through it")
 	ok(vionet_probe("soft:loopback", &port));
 	ok(vionet_init(port, &config));
 	ok(vionet_start(port));
+	ok(vionet_info(port, &info));
+	same(info.state, VIONET_STATE_STARTED);
 	packet = frame_packet(0, 100, 1);
 	send_all(port, &packet, 1);
 	receive_all(port, &back, 1);

@@ -23,6 +23,9 @@ static uint64_t dropped_in_all(void)
 static void is_dropped(struct vionet_packet *packet, int reason)
 {
 	uint64_t before = dropped(reason), all = dropped_in_all(), sent = stats_of(port).tx.packets;
+	/* What a burst drops vionet_tx_prepare() refuses, and says why. */
+	same(vionet_tx_prepare(port, 0, &packet, 1), 0);
+	yes(vionet_error()[0] != 0);
 	same(vionet_tx_burst(port, 0, &packet, 1), 1);
 	if (dropped(reason) != before + 1)
 		FAILED("not dropped as %s", vionet_drop_name((unsigned int)reason));
@@ -33,6 +36,7 @@ static void is_dropped(struct vionet_packet *packet, int reason)
 static void is_sent(struct vionet_packet *packet)
 {
 	uint64_t all = dropped_in_all(), sent = stats_of(port).tx.packets;
+	same(vionet_tx_prepare(port, 0, &packet, 1), 1);
 	same(vionet_tx_burst(port, 0, &packet, 1), 1);
 	same(dropped_in_all(), all);
 	same(stats_of(port).tx.packets, sent + 1);

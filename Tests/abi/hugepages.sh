@@ -10,7 +10,8 @@ count=/proc/sys/vm/nr_hugepages
 
 free() { awk '/^HugePages_Free/ { print $2 }' /proc/meminfo; }
 old=$(cat "$count")
-trap 'echo "$old" >"$count"; clean_up' EXIT
+keep "$count"
+trap 'give_back; clean_up' EXIT
 echo $((old + 48)) >"$count"
 spare=$(free)
 [ "$spare" -ge 40 ] || skip "this system has no room for 40 hugepages now ($spare free)"
@@ -47,6 +48,52 @@ with_hugepages() { # test
 all_free() { [ "$(free)" -ge "$spare" ]; }
 given_back() { until_true 10 all_free || fail "$(free) hugepages are free, before it were $spare"; }
 
+# A back-end takes hugepages out of the pool's file when the system has no more. In this program it is a thread.
+cat >"$work/holes.c" <<END
+#include "$root/Tests/support/device.h"
+#include <sys/stat.h>
+static int hugepage_file(void)
+{
+	for (int fd = 3; fd < 256; fd++) {
+		struct stat s;
+		if (fcntl(fd, F_GET_SEALS) > 0 && fstat(fd, &s) == 0 && s.st_blksize == 2 << 20)
+			return fd;
+	}
+	FAILED("no hugepages");
+}
+int main(void)
+{
+	struct peer p;
+	struct vionet_packet *packet;
+	peer_start(&p);
+	uint16_t pool = pool_made(4096), port = peer_port(&p, pool, 0, "queue_size=64");
+	int file = hugepage_file();
+	off_t size = lseek(file, 0, SEEK_END);
+	yes((packet = vionet_packet_alloc(pool)) != NULL);
+	memset(packet->data, 1, 60);
+	same(system("echo 0 >/proc/sys/vm/nr_hugepages"), 0);
+	same(fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, size), 0);
+	for (int i = 0; i < 60; i++)
+		same(((volatile unsigned char *)packet->data)[i], 0);
+	memset(packet->data, 2, 60);
+	packet->length = packet->total_length = 60;
+	same(vionet_tx_burst(port, 0, &packet, 1), 1);
+	vionet_close(port);
+	same(pool_of(pool).available, pool_of(pool).packets);
+	same(vionet_pool_destroy(pool), 0);
+	peer_end(&p);
+	return 0;
+}
+END
+# shellcheck disable=SC2046
+gcc -std=gnu11 -Wall -Wextra -Werror -pthread $(pkg-config --cflags vionet) "$work/holes.c" -o "$work/holes" \
+  $(pkg-config --libs vionet) -Wl,-rpath,"$stage/lib" || fail "compiling"
+
+with_holes() {
+  "$work/holes" || fail "hugepages that are taken away"
+  echo $((old + 48)) >"$count"
+}
+
 too_few() {
   echo $((old + 2)) >"$count"
   "$work/pool" few || fail "with two hugepages"
@@ -56,5 +103,6 @@ run_case "a pool uses hugepages" "$work/pool"
 for test in port_states segments soft_serve negotiation pools; do
   run_case "$test with hugepages" with_hugepages "$test"
 done
+run_case "hugepages that a back-end takes out of a pool's file end no process" with_holes
 run_case "all hugepages are given back" given_back
 run_case "a pool that wants more hugepages than there are uses plain pages" too_few

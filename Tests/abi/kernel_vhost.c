@@ -4,6 +4,7 @@
  * is named, and each refusal of the kernel once. Real devices are tested in a guest.
  */
 #include "../support/cases.h"
+#include "../support/forked.h"
 #include "../support/kernel_vhost.h"
 
 static uint16_t pool;
@@ -120,6 +121,16 @@ CASE("what is offered and negotiated, and what cannot be used is named")
 	same(opened_files, 0);
 	as_new();
 
+	struct vionet_config more = {.size = sizeof(more), .pool = pool, .queue_pairs = 3, .rx_descriptors = 64, .tx_descriptors = 64};
+	static const char *const two[] = {"vhost-net:vt-none,queues=2", "vhost-vdpa:/dev/vhost-vdpa-7,queues=2"};
+	for (int i = 0; i < 2; i++) {
+		ok(vionet_probe(two[i], &port));
+		err(vionet_init(port, &more), -EINVAL);
+		says(i == 0 ? "queues: 3 were asked for, and the device has 2" : "queues: 3 were asked for, and the device has 1");
+		vionet_close(port);
+	}
+	as_new();
+
 	net_offers &= ~BIT(VIRTIO_F_VERSION_1);
 	fails_with(tap_device, -ENOTSUP, "VIRTIO_F_VERSION_1");
 	vdpa_kind = 2;
@@ -190,3 +201,56 @@ CASE("each refusal of the kernel in a life on vDPA is an error or harmless")
 	all_refusals(vdpa_device, 50);
 	ok(vionet_pool_destroy(pool));
 }
+
+CASE("a tap gets its header of 12 bytes, and the one it had before when the port is closed")
+{
+	uint16_t port;
+	pool = pool_made(1024);
+	as_new();
+	same(up(tap_device, &port), 0);
+	same(tap_header, 12);
+	vionet_close(port);
+	same(tap_header, 10);
+	same(opened_files, 0);
+	ok(vionet_pool_destroy(pool));
+}
+
+CASE("a tap has its carrier while the port runs, and one that another program serves keeps its own")
+{
+	pool = pool_made(1024);
+	for (int served = 0; served < 2; served++) {
+		uint16_t port;
+		as_new();
+		carrier_calls = 0;
+		tap_carrier = served;
+		same(up("vhost-net:lo,queue_size=64", &port), 0); /* an interface that exists */
+		same(tap_carrier, 1);
+		ok(vionet_stop(port));
+		same(tap_carrier, served);
+		ok(vionet_start(port));
+		vionet_close(port);
+		same(tap_carrier, served);
+		same(carrier_calls > 0, !served);
+		same(opened_files, 0);
+	}
+	ok(vionet_pool_destroy(pool));
+}
+
+static void child_leaves_device(const char *device)
+{
+	uint16_t port;
+	pool = pool_made(1024);
+	int files = entries("/proc/self/fd") - 1; /* the pool's file is the library's */
+	as_new();
+	same(up(device, &port), 0);
+	int steps = asked;
+	child_leaves(port, files);
+	same(asked, steps);
+	same(info_of(port).state, VIONET_STATE_STARTED);
+	vionet_close(port);
+	same(opened_files, 0);
+	ok(vionet_pool_destroy(pool));
+}
+
+CASE("a forked child leaves a port on vhost-net alone") { child_leaves_device(tap_device); }
+CASE("a forked child leaves a port on vDPA alone") { child_leaves_device(vdpa_device); }

@@ -88,3 +88,44 @@ CASE("VIONET_LOG writes to the standard error output, and nothing is written wit
 	yes(written("debug") > 200);
 	yes(written("info") <= written("debug"));
 }
+
+static char last_line[400];
+
+static void keep(int level, const char *line, void *user)
+{
+	(void)user;
+	same(level, VIONET_LOG_ERROR);
+	snprintf(last_line, sizeof(last_line), "%s", line);
+	lines++;
+}
+
+/* Bursts tell nothing themselves, so that a program with the wrong number would look at a 0 for ever. */
+CASE("the first burst on a queue that a port does not have is an error in the log")
+{
+	struct vionet_packet *packet = NULL;
+	uint16_t port;
+	char wanted[100];
+
+	vionet_log_set(VIONET_LOG_ERROR, keep, NULL);
+	same(vionet_rx_burst(0, 5, &packet, 1), 0);
+	for (int life = 0; life < 2; life++) {
+		lines = 0;
+		ok(vionet_probe("soft:loopback,queues=2", &port));
+		ok(vionet_init(port, NULL));
+		same(vionet_rx_burst(port, 2, &packet, 1), 0);
+		ok(vionet_start(port));
+		same(vionet_rx_burst(port, 1, &packet, 1), 0);
+		same(lines, 0);
+		for (int i = 0; i < 5; i++) {
+			same(life == 0 ? vionet_rx_burst(port, 2, &packet, 1) : vionet_tx_burst(port, 7, &packet, 1), 0);
+			same(lines, 1);
+		}
+		snprintf(wanted, sizeof(wanted), "port %u has 2 %s queues: a burst on queue %u does nothing", port,
+			 life == 0 ? "receive" : "transmit", life == 0 ? 2 : 7);
+		yes(strcmp(last_line, wanted) == 0);
+		ok(vionet_stop(port));
+		same(vionet_rx_burst(port, 2, &packet, 1), 0);
+		vionet_close(port);
+	}
+	same(lines, 1);
+}

@@ -77,10 +77,10 @@ static void by_buffers(const char *keys, uint64_t more, uint32_t limit)
 	ok(vionet_probe(address, &port));
 	ok(vionet_init(port, NULL));
 	ok(vionet_start(port));
-	same(info_of(port).mtu, 1966);
+	same(info_of(port).mtu, 1962);
 	if (limit < 65535) {
 		err(vionet_mtu_set(port, (uint16_t)(limit + 1)), -EINVAL);
-		says("1966");
+		says("1962");
 		says("data_size");
 	}
 	ok(vionet_mtu_set(port, (uint16_t)limit));
@@ -91,5 +91,5 @@ static void by_buffers(const char *keys, uint64_t more, uint32_t limit)
 	peer_end(&p);
 }
 
-CASE("without an MTU of the device the size of a buffer is the limit") { by_buffers("", 0, 1966); }
+CASE("without an MTU of the device the size of a buffer is the limit") { by_buffers("", 0, 1962); }
 CASE("without an MTU of the device merged buffers have no limit") { by_buffers(",mrg_rxbuf=1", BIT(F_MRG_RXBUF), 65535); }

@@ -34,12 +34,12 @@ CASE("receive offloads are negotiated as far as they make sense together")
 		{",lro=1", BIT(F_GUEST_CSUM) | BIT(F_GUEST_TSO6) | BIT(F_MRG_RXBUF), VIONET_RX_VLAN_STRIP,
 		 BIT(F_GUEST_CSUM) | BIT(F_GUEST_TSO6) | BIT(F_MRG_RXBUF)},
 		/* Joined packets fit into no buffer of these, and need the checksum. */
-		{"", BIT(F_GUEST_CSUM) | JOINED, VIONET_RX_LRO, BIT(F_GUEST_CSUM)},
-		{",mrg_rxbuf=0", BIT(F_GUEST_CSUM) | JOINED | BIT(F_MRG_RXBUF), VIONET_RX_LRO, BIT(F_GUEST_CSUM)},
+		{",lro=1", BIT(F_GUEST_CSUM) | JOINED, 0, BIT(F_GUEST_CSUM)},
+		{",lro=1,mrg_rxbuf=0", BIT(F_GUEST_CSUM) | JOINED | BIT(F_MRG_RXBUF), 0, BIT(F_GUEST_CSUM)},
 		/* They fit into several, where one entry may be several. */
 		{",mrg_rxbuf=0", BIT(F_GUEST_CSUM) | JOINED | BIT(F_MRG_RXBUF) | BIT(F_INDIRECT), VIONET_RX_LRO,
 		 BIT(F_GUEST_CSUM) | JOINED},
-		{"", JOINED | BIT(F_MRG_RXBUF), VIONET_RX_LRO, 0},
+		{",lro=1", JOINED | BIT(F_MRG_RXBUF), 0, 0},
 	};
 	struct vionet_config config = VIONET_SIZED(struct vionet_config);
 	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -212,7 +212,7 @@ static void prepared_on(const char *options)
 CASE("an offload that was not negotiated is named")
 {
 	static const struct { int bit; uint32_t flags; const char *name; } rows[] = {
-		{F_CSUM, VIONET_PACKET_CHECKSUM_PARTIAL, "VIRTIO_NET_F_CSUM"},
+		{F_CSUM, VIONET_PACKET_TCP4, "VIRTIO_NET_F_CSUM"},
 		{F_HOST_TSO4, VIONET_PACKET_TCP4, "VIRTIO_NET_F_HOST_TSO4"},
 		{F_HOST_TSO6, VIONET_PACKET_TCP6, "VIRTIO_NET_F_HOST_TSO6"},
 		{F_HOST_USO, VIONET_PACKET_UDP, "VIRTIO_NET_F_HOST_USO"},
@@ -247,7 +247,9 @@ CASE("packets that cannot be prepared are refused with the reason")
 	says("TCP or UDP");
 	same(vionet_tx_prepare(port, 0, &none, 1), 0);
 	says("caller holds");
-	same(vionet_tx_prepare(port, 0, NULL, 1), 0);
+	same(vionet_tx_prepare(port, 0, NULL, 5), 0);
+	says("packets is NULL");
+	same(vionet_tx_prepare(port, 0, NULL, 0), 0);
 	same(vionet_tx_prepare(port, 0, &one, 0), 0);
 	same(vionet_tx_prepare(port, 1, &one, 1), 0);
 	says("queue 1");

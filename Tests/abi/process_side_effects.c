@@ -59,16 +59,6 @@ static int threads_that_listen(void)
 	return n;
 }
 
-static void back_and_forth(uint16_t port)
-{
-	struct vionet_packet *packets[8];
-	for (uint32_t i = 0; i < 8; i++)
-		packets[i] = frame_packet(0, 100, i);
-	send_all(port, packets, 8);
-	receive_all(port, packets, 8);
-	vionet_packet_free_bulk(packets, 8);
-}
-
 static void life(void)
 {
 	struct peer p;

@@ -101,6 +101,10 @@ static void no_such_queue(void)
 	same(vionet_tx_done(port, 65535), 0);
 	err(vionet_rx_fd(port, 2), -EINVAL);
 	err(vionet_rx_arm(port, 2), -EINVAL);
+	err(vionet_tx_fd(port, 2), -EINVAL);
+	err(vionet_tx_arm(port, 2), -EINVAL);
+	same(vionet_tx_arm(port, 1), 1);
+	yes(vionet_tx_fd(port, 1) >= 0 && vionet_tx_fd(port, 1) != vionet_tx_fd(port, 0));
 	yes(vionet_rx_fd(port, 1) >= 0 && vionet_rx_fd(port, 1) != vionet_rx_fd(port, 0));
 	vionet_packet_free(packets[0]);
 }
@@ -129,11 +133,12 @@ CASE("more pairs than the device has are refused")
 	char address[160];
 	peer_start(&p);
 	p.pairs = 2;
+	p.features |= BIT(F_MQ);
 	snprintf(address, sizeof(address), "vhost-user:%s,queues=3", p.path);
 	ok(vionet_probe(address, &port));
 	config.pool = pool;
 	err(vionet_init(port, &config), -EINVAL);
-	says("queues: 3");
+	says("queues: 3 were asked for, and the device has 2");
 	config.queue_pairs = 2;
 	ok(vionet_init(port, &config));
 	config.queue_pairs = 129;

@@ -114,6 +114,30 @@ CASE("without a control queue the rings of a pair are enabled and disabled")
 	control_end(&c);
 }
 
+CASE("after a reset, packets of a pair that is not in use any more go out on one that is")
+{
+	struct control c;
+	struct vionet_stats stats = VIONET_SIZED(struct vionet_stats);
+	control_start(&c, BIT(F_MQ), 2);
+	port = control_port(&c, ",cq=1,queues=2,recover=auto");
+	ok(vionet_start(port));
+	for (int i = 0; i < 3; i++)
+		same(takes(1), 1);
+	same(waiting(&c.peer, 3), 3);
+	ok(vionet_queue_pairs_set(port, 1));
+	c.peer.status |= 64; /* DEVICE_NEEDS_RESET */
+	soon(vionet_event_handle(port) > 0);
+	same(info_of(port).state, VIONET_STATE_STARTED);
+	same(waiting(&c.peer, 1), 3);
+	same(waiting(&c.peer, 3), 0);
+	ok(vionet_stats(port, &stats));
+	same(stats.tx.packets, 3);
+	for (int reason = 0; reason < VIONET_DROP_REASONS; reason++)
+		same(stats.tx.dropped[reason], 0);
+	vionet_close(port);
+	control_end(&c);
+}
+
 /* ---- while packets flow ------------------------------------------------------------------------------------------ */
 
 static void *send_on_last(void *unused)

@@ -40,7 +40,7 @@ planted_loss() {
   if "$work/loss" 2>/dev/null; then fail "a planted loss went unseen"; fi
 }
 
-for test in versions wrong_arguments port_states dropped_packets pools segments events negotiation hostile_split_rings; do
+for test in versions wrong_arguments port_states dropped_packets pools segments events negotiation tx_buffer hostile_split_rings; do
   run_case "$test under AddressSanitizer" sanitized "$test"
 done
 for test in control_socket control_socket_settings control_socket_hostile; do

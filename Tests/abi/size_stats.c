@@ -163,10 +163,10 @@ CASE("size_stats=1 adds the counts, and other values are refused")
 {
 	uint16_t port = opened("soft:loopback");
 	err(vionet_xstat_id(port, "rx_q0_size_64_packets"), -ENOENT);
-	same(vionet_xstats(port, NULL, 0), 25);
+	int plain = vionet_xstats(port, NULL, 0);
 	vionet_close(port);
 	port = opened("soft:loopback,size_stats=1");
-	same(vionet_xstats(port, NULL, 0), 45);
+	same(vionet_xstats(port, NULL, 0), plain + 20); /* ten sizes and kinds in each direction */
 	vionet_close(port);
 	err(vionet_probe("soft:loopback,size_stats=2", &port), -EINVAL);
 	says("size_stats");

@@ -76,7 +76,7 @@ CASE("sizes of struct vionet_pool_config")
 	says("size");
 	err(vionet_pool_create(NULL, NULL), -EINVAL);
 	newer.known.size = sizeof(newer.known);
-	newer.known.reserved[1] = 5;
+	newer.known.reserved = 5;
 	err(vionet_pool_create(&newer.known, &pool), -EINVAL);
 }
 

@@ -27,6 +27,10 @@ static void no_such_port(uint16_t port)
 	err(vionet_stats_reset(port), -ENODEV);
 	err(vionet_rx_fd(port, 0), -ENODEV);
 	err(vionet_rx_arm(port, 0), -ENODEV);
+	err(vionet_rx_wait(port, 0, -1), -ENODEV);
+	err(vionet_tx_fd(port, 0), -ENODEV);
+	err(vionet_tx_arm(port, 0), -ENODEV);
+	err(vionet_tx_wait(port, 0, -1), -ENODEV);
 	err(vionet_pool_share(0, port), -ENODEV);
 	same(vionet_rx_burst(port, 0, packets, 4), 0);
 	same(vionet_tx_burst(port, 0, packets, 4), 0);
@@ -48,6 +52,10 @@ static void no_such_queue(uint16_t port)
 		err(vionet_tx_queue_stats(port, queues[i], &queue), -EINVAL);
 		err(vionet_rx_fd(port, queues[i]), -EINVAL);
 		err(vionet_rx_arm(port, queues[i]), -EINVAL);
+		err(vionet_tx_fd(port, queues[i]), -EINVAL);
+		err(vionet_tx_arm(port, queues[i]), -EINVAL);
+		says("transmit queue");
+		err(vionet_tx_wait(port, queues[i], -1), -EINVAL);
 		same(vionet_rx_burst(port, queues[i], out, 1), 0);
 		same(vionet_tx_burst(port, queues[i], &p, 1), 0);
 	}

@@ -46,6 +46,7 @@ static void wrong(void)
 	yes(name[0] == 'r');
 	err(vionet_xstat_id(port, NULL), -EINVAL);
 	err(vionet_xstat_id(port, "rx_q0_good"), -ENOENT);
+	says("no extended statistic \"rx_q0_good\"");
 	err(vionet_xstat_id(port, ""), -ENOENT);
 	err(vionet_xstat_id(port, "rx_q1_good_packets"), -ENOENT);
 }
@@ -109,7 +110,7 @@ CASE("the library's own statistics")
 	control_start(&c, 0, 1);
 	port = control_port(&c, ",cq=1");
 	ok(vionet_start(port));
-	names(25);
+	names(26);
 	wrong();
 	counts(&c.peer);
 	sleeps(&c.peer);
@@ -172,7 +173,7 @@ CASE("statistics that the device keeps")
 	port = control_port(&c, ",cq=1,queues=2");
 	ok(vionet_start(port));
 	control_forget(&c);
-	names(5 + 2 * (20 + 8 + 6));
+	names(5 + 2 * (21 + 8 + 6));
 	same(valued("rx_q0_device_packets"), 1);
 	same(valued("rx_q1_device_drops"), 204);
 	same(valued("rx_q1_device_drop_overruns"), 0);

@@ -152,6 +152,8 @@ static void with_rings(struct input *i)
 			session_free(what);
 		if (what & 128)
 			(void)vionet_rx_arm(session.port, 0);
+		if (what & 32)
+			(void)vionet_tx_arm(session.port, 0);
 		if (session_is_broken() == 0)
 			continue;
 		/* The thread goes on writing while the queues stop, and into rings that are gone. */
@@ -209,6 +211,7 @@ static void with_registers(void)
 			uint16_t sent = vionet_tx_burst(session.port, 0, packets, made);
 			vionet_packet_free_bulk(packets + sent, (uint16_t)(made - sent));
 			CALL(vionet_rx_arm(session.port, 0));
+			CALL(vionet_tx_arm(session.port, 0));
 		}
 		CALL(vionet_stop(session.port));
 	}

@@ -174,7 +174,7 @@ static void act(struct input *i)
 	case DELIVER: deliver_frames(1 + amount % RING, i); break;
 	case FINISH: finish_frames(1 + amount % RING, next8(i)); break;
 	case FREE: session_free(1 + amount % 64); break;
-	case SLEEP: (void)vionet_rx_arm(session.port, 0); break;
+	case SLEEP: (void)(amount & 1 ? vionet_tx_arm(session.port, 0) : vionet_rx_arm(session.port, 0)); break;
 	case INVALID_WRITE: invalid_write(amount & 1, i); break;
 	case RESTART: case STOP_START:
 		if (broken > 0)

@@ -99,7 +99,7 @@ static void spoil_space(struct input *i, struct chance *c)
 		memset(i->bytes + i->size, 0, SPACE_BYTES - i->size);
 		i->size = SPACE_BYTES;
 	}
-	switch (below(c, 18)) {
+	switch (below(c, 19)) {
 	case 0: at[1] = (uint8_t)chance_next(c); break;
 	case 1: at[1] = below(c, 3) == 0 ? here : nexts[below(c, sizeof(nexts))]; break;
 	case 2: at[2] = sizes[below(c, sizeof(sizes))]; break;
@@ -119,6 +119,7 @@ static void spoil_space(struct input *i, struct chance *c)
 		break;
 	case 15: put16(i->bytes + AT_COMMON + below(c, 32) * 2, (uint16_t)edge_number(c)); break;
 	case 16: put16(i->bytes + AT_DEVICE + below(c, 12) * 2, (uint16_t)edge_number(c)); break;
+	case 17: put32(i->bytes, 0xffffffff); break; /* the ids of a virtual function */
 	default:
 		if (here <= 0xec)
 			put_virtio(at, (uint8_t)below(c, 7), places[below(c, sizeof(places))], (uint8_t)below(c, 7),

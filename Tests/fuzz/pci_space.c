@@ -73,14 +73,14 @@ static void check_result(int result, const struct found *f)
 {
 	const char *lacks = missing(f);
 	right_failure("vionet_probe", result, errors);
-	if (get32(function.config) == 0xffffffff) {
+	if (get16(function.config + 6) == 0xffff) { /* the status of no function that is there */
 		same(result, -ENODEV);
 		says("all ones");
 	} else if (lacks == NULL) {
 		same(result, can_be_mapped(f) ? 0 : -ENOMEM);
 		if (result != 0)
 			says("BAR");
-	} else if (get16(function.config + 2) != 0x1000) {
+	} else if (!function.transitional) {
 		same(result, -ENOTSUP);
 		says(lacks);
 	} else {
@@ -135,6 +135,7 @@ static void live(uint16_t port)
 			vionet_packet_free(packets[sent]);
 		vionet_packet_free_bulk(packets, vionet_rx_burst(port, 0, packets, 8));
 		right_failure("vionet_rx_arm", vionet_rx_arm(port, 0) > 0 ? 0 : vionet_rx_arm(port, 0), errors);
+		right_failure("vionet_tx_arm", vionet_tx_arm(port, 0) > 0 ? 0 : vionet_tx_arm(port, 0), errors);
 		right_failure("vionet_stop", vionet_stop(port), errors);
 		right_failure("vionet_start", vionet_start(port), errors);
 	}

@@ -42,7 +42,6 @@ OK_UNUSED static void session_start(void)
 	struct vionet_config config = VIONET_SIZED(struct vionet_config);
 	config.pool = session.pool;
 	config.rx_descriptors = config.tx_descriptors = session.size;
-	config.rx_offloads = VIONET_RX_CHECKSUM | VIONET_RX_LRO;
 	ok(vionet_init(session.port, &config));
 	session.broken_events = 0;
 	ok(vionet_start(session.port));
@@ -62,7 +61,7 @@ OK_UNUSED static void session_open(uint64_t more_features, uint16_t size)
 	}
 	session.opened++;
 	session.size = more_features & BIT(RING_PACKED) ? size : RING;
-	ok(vionet_probe(BACKEND ",packed_vq=1,mrg_rxbuf=1", &session.port));
+	ok(vionet_probe(BACKEND ",packed_vq=1,mrg_rxbuf=1,rx_csum=1,lro=1", &session.port));
 	session_start();
 	same(backend.peer.negotiated & more_features & (BIT(RING_PACKED) | BIT(IN_ORDER) | BIT(MERGED)),
 	     more_features & (BIT(RING_PACKED) | BIT(IN_ORDER) | BIT(MERGED)));

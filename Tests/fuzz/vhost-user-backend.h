@@ -281,7 +281,7 @@ OK_UNUSED static void backend_begin(void)
 OK_UNUSED static void backend_reset(struct input *script)
 {
 	backend_leave();
-	for (int i = 0; i < PEER_RINGS; i++) {
+	for (int i = 0; i < PEER_RINGS && backend.peer.pairs != 0; i++) { /* not at first: a zero is standard input */
 		peer_keep_fd(&backend.peer.ring[i].kick, -1);
 		peer_keep_fd(&backend.peer.ring[i].call, -1);
 	}

@@ -49,6 +49,8 @@ static void traffic(uint16_t port)
 	vionet_packet_free_bulk(packets, vionet_rx_burst(port, 0, packets, RING));
 	CALL(vionet_rx_fd(port, 0));
 	CALL(vionet_rx_arm(port, 0));
+	CALL(vionet_tx_fd(port, 0));
+	CALL(vionet_tx_arm(port, 0));
 	CALL(vionet_stats_reset(port));
 }
 

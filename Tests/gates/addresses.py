@@ -52,6 +52,7 @@ def values(cell):
         wrong = [str(high + 1), "x", ""] + ([str(low - 1)] if low else ["-1"])
         return [str(low), str(high)], wrong + (["3"] if "power of two" in cell else [])
     named = {"MAC address": (["02:00:00:00:00:01"], ["01:00:00:00:00:01", "00:00:00:00:00:00", "02:00:00:00:00"]),
+             "UUID": (["14d63f20-8445-11ea-8900-1f9ce7d5650d"], ["14d63f20", "x" * 36, ""]),
              "feature mask": (["0", "0x8000"], ["0xg", "x"]), "file": (["/dev/null"], ["x" * 256])}
     if cell in named:
         return named[cell]

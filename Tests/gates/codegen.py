@@ -13,15 +13,16 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "build/stage/lib/libvionet.so"
-# The functions of the driver's queues in both directions, plain packets or not, and the two entry points.
+# The functions of the driver's queues in both directions, plain packets or not, those in front of a queue, and the two
+# entry points.
 BURST = re.compile(r"^(?:.*\bVioNet\.(?:(?:Receive|Transmit)(?:Queue|Path)\.|\(?(?:receive|transmit|reclaim)\w*)"
-                   r"|vionet_[rt]x_burst\b)")
-# What a plain packet does not pass may take a pool's lock.
-BESIDE = re.compile(r"\bVioNet\.(?:Receive|Transmit)Queue\.")
+                   r"|.*\bVioNet\.TransmitBuffer\.(?:put|flush|look|\(send)|vionet_[rt]x_burst\b)")
+# What a plain packet does not pass may take a pool's lock. A buffer that many threads put into is made of atomic steps.
+BESIDE = re.compile(r"\bVioNet\.(?:(?:Receive|Transmit)Queue|TransmitBuffer)\.")
 # These fill a list of ids with zeroes, which takes one.
-LISTS = re.compile(r"\b(?:receiveMerged|transmitOne)\b")
-# A queue is made, or destroyed.
-COLD = re.compile(r"Queue\.init\(|\bdestroy\b")
+LISTS = re.compile(r"\b(?:receiveMerged|transmitOne|post)\b")
+# A queue is made, or destroyed; a packet that software is to cut is looked at before a burst.
+COLD = re.compile(r"Queue\.init\(|\bdestroy\b|\bmustCut\b")
 FENCED = re.compile(r"\block\b|\bmfence\b|\bxchg\b.*\(")
 
 
@@ -87,7 +88,7 @@ def main():
     faults += [f"{name} is left as a function" for name in shims_left()]
     for fault in faults:
         print("FAIL:", fault)
-    for needed in ("vionet_rx_burst", "vionet_tx_burst", "VioNet.(receive", "VioNet.(transmit"):
+    for needed in ("vionet_rx_burst", "vionet_tx_burst", "VioNet.(receive", "VioNet.(transmit", "VioNet.TransmitBuffer"):
         if not any(needed in name or needed.replace("(", "") in name for name in burst):
             sys.exit(f"FAIL: no function like {needed} found")
     sys.exit(1 if faults else 0)

@@ -30,6 +30,27 @@ run_case "fails" fail "on purpose"
 run_case "is skipped" skip "there is no moon"
 run_case "passes behind a failure" not_set
 END
+cat >"$work/planted/kept.c" <<END
+#include "$root/Tests/support/cases.h"
+#include "$root/Tests/support/kept.h"
+static const char *const setting = "$work/setting";
+static void change(void) { yes(keep(setting)); yes(setting_write(setting, "other\\n")); }
+CASE("gives back") { change(); give_back(); }
+CASE("fails") { change(); same(1, 2); }
+CASE("crashes") { change(); raise(SIGKILL); }
+END
+cat >"$work/planted/kept.sh" <<END
+#!/usr/bin/env bash
+. "$root/Tests/support/lib.sh"
+keep "$work/setting"
+echo other >"$work/setting"
+case \$1 in
+  end) give_back ;;
+  fail) trap 'give_back; clean_up' EXIT; fail "on purpose" ;;
+  group) kill -KILL 0 ;;
+  *) kill "-\$1" \$\$; sleep 1000 ;;
+esac
+END
 printf '#!/usr/bin/env bash\necho "ok 1 - the only one"\necho 1..2\n' >"$work/planted/short.sh"
 printf '#!/usr/bin/env bash\necho said; exit 4\n' >"$work/planted/plain.sh"
 chmod +x "$work"/planted/*.sh
@@ -87,7 +108,24 @@ cut_short() {
   has_not 'case_'
 }
 
+# Settings of the machine: by a case that ends well, fails, is killed; by a script that is killed alone or with its group.
+has_old() { [ "$(cat "$work/setting")" = old ]; }
+settings() {
+  local how
+  echo old >"$work/setting"
+  : >"$work/skips"
+  harness "$work/planted/kept.c"
+  has '^1 passed, 2 failed, 0 skipped$'
+  until_true 10 has_old || fail "a C test left $(cat "$work/setting")"
+  for how in end fail KILL TERM group; do
+    echo old >"$work/setting"
+    setsid "$work/planted/kept.sh" $how >"$work/said" 2>&1
+    until_true 10 has_old || fail "a script left $(cat "$work/setting") ($how)"
+  done
+}
+
 run_case "a C program's cases are reported one by one" c_cases
 run_case "a script's cases are reported one by one" shell_cases
 run_case "a skip that is not on the list fails the run" skips
 run_case "a test that ends before its plan fails" cut_short
+run_case "settings of the machine are given back, whatever ends a test" settings

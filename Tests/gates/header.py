@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """The form of vionet.h: lines of at most 100 columns; every function has a comment that says since when it is there, and
-lists one error a line; the chapters are those of its first comment, and the files of Sources/VioNetABI follow them.
+lists one error a line; the chapters are those of its first comment, and the files of Sources/VioNetABI follow them. That
+comment also lists the structs that share their name with a function.
 """
 import pathlib
 import re
@@ -11,7 +12,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 COLUMNS = 100
 CHAPTER = re.compile(r"^/\* ---- (\w+)(?:: [^-]*)? -+ \*/$", re.M)
 # A comment, then the first lines of what it stands above, up to the name of a function.
-FUNCTION = re.compile(r"^[a-z][^;{=#]*?\b(vionet_\w+)\(", re.M)
+FUNCTION = re.compile(r"^(?:VIONET_INLINE )?[a-z][^;{=#]*?\b(vionet_\w+)\(", re.M)
+STRUCT = re.compile(r"^struct (vionet_\w+) \{", re.M)
 
 
 def long_lines(name, text):
@@ -47,7 +49,7 @@ def comment_faults(text):
 def chapters(text):
     """Names of the chapters in their order, and the functions that each declares."""
     parts = CHAPTER.split(text)
-    return {name: {match[1] for match in FUNCTION.finditer(body) if "static inline" not in match[0]
+    return {name: {match[1] for match in FUNCTION.finditer(body) if not match[0].startswith("VIONET_INLINE")
                    and not match[0].startswith("typedef")} for name, body in zip(parts[1::2], parts[2::2])}
 
 
@@ -64,6 +66,17 @@ def chapter_faults(text, implemented):
     return faults
 
 
+def both_faults(text):
+    """C++ cannot name a struct without the word struct while a function has its name: the first comment lists these."""
+    both = {match[1] for match in STRUCT.finditer(text)} & {match[1] for match in FUNCTION.finditer(text)}
+    told = re.search(r"C\+\+\. (.*?) are functions and structs", re.sub(r"\n \* ?", " ", text))
+    said = set(re.findall(r"vionet_\w+", told[1])) if told else set()
+    return [f"{name} is a function and a struct, and the first comment (\"C++\") does not say so"
+            for name in sorted(both - said)] + [
+        f"the first comment (\"C++\") says that {name} is a function and a struct, which it is not"
+        for name in sorted(said - both)]
+
+
 def implementations():
     return {path.stem: set(re.findall(r"@c\((vionet_\w+)\)", path.read_text()))
             for path in (ROOT / "Sources/VioNetABI").glob("*.swift")}
@@ -75,6 +88,8 @@ def can_fail(text, implemented):
         text.replace(" * Any thread. Since 0.1.\n */\nint vionet_stop(", " * Any thread.\n */\nint vionet_stop(", 1),
         text.replace(" *   -EALREADY   the port is started\n", " *   -EALREADY, -EINVAL: the port is started\n", 1),
         text.replace("of this file: Library, Devices", "of this file: Devices, Library", 1),
+        text.replace("C++. vionet_info, ", "C++. ", 1),
+        text.replace("C++. vionet_info, ", "C++. vionet_info, vionet_rss, ", 1),
     ]
     moved = {name: functions - {"vionet_stop"} for name, functions in implemented.items()}
     count = len(faults_of(text, implemented))
@@ -83,7 +98,7 @@ def can_fail(text, implemented):
 
 
 def faults_of(text, implemented):
-    return long_lines("vionet.h", text) + comment_faults(text) + chapter_faults(text, implemented)
+    return long_lines("vionet.h", text) + comment_faults(text) + chapter_faults(text, implemented) + both_faults(text)
 
 
 def main():

@@ -161,7 +161,7 @@ def check_speed(readme):
 
 # ---- paths ----------------------------------------------------------------------------------------------------------
 
-TOPS = ("Sources", "Tests", "Tools", "include", "examples", "docs", "bench", "pkgconfig", ".ci")
+TOPS = ("Sources", "Tests", "Tools", "include", "examples", "docs", "bench", "pkgconfig", ".ci", "abi", "debian")
 
 
 def paths(text):
@@ -207,7 +207,8 @@ def known_names():
     """Targets of the Makefile, tests, and what the public headers declare."""
     targets = set(re.findall(r"^([a-z][a-z -]*):", (ROOT / "Makefile").read_text(), re.M))
     tests = run(ROOT / "Tests/run.sh", "--list").stdout.split("\n")
-    headers = "".join(path.read_text() for path in (ROOT / "include").glob("*.h"))
+    headers = "".join(path.read_text() for path in [*(ROOT / "include").glob("*.h"), *ROOT.glob("*.map")])
+    headers += " ".join(path.stem for path in (ROOT / "examples").glob("*.h"))
     return (set(" ".join(targets).split()), {line.split()[0] for line in tests if line},
             set(re.findall(r"\b(?:vionet|VIONET)_\w+", headers)))
 

@@ -7,9 +7,9 @@
 export LC_ALL=C
 newest=2.34
 
-# Names of the functions a header declares: a declaration starts at the margin, and inline functions are static.
+# Names of the functions a header declares: a declaration starts at the margin, or its name does on the next line.
 declared() {
-  grep -E '^[a-z][^;{=]*\bvionet_[a-z_]+\(' "$1" | grep -vE '^(static|typedef|extern)' |
+  grep -E '^(VIONET_INLINE )?([a-z][^;{=]*)?\bvionet_[a-z_]+\(' "$1" | grep -vE '^(typedef|extern)' |
     sed 's/.*\b\(vionet_[a-z_]*\)(.*/\1/' | sort -u
 }
 exported() { nm -D --defined-only "$1" | sed -n 's/.* [TDBRVWi] \([^@]*\).*/\1/p' | grep -v '^VIONET_0$' | sort -u; }
@@ -23,6 +23,8 @@ listed "$root/vionet.map" >"$work/listed"
 diff "$work/declared" "$work/exported" || fail "declared (<) and exported (>) differ"
 diff "$work/listed" "$work/exported" || fail "vionet.map (<) and exported (>) differ"
 echo "$(wc -l <"$work/exported") functions declared, listed and exported"
+grep -nE '^(static|extern|inline) [a-z]' "$stage/include/vionet.h" &&
+  fail "a function with its body in vionet.h starts with VIONET_INLINE, so that it is exported for other languages"
 nm -D --with-symbol-versions --defined-only "$so" | grep ' T ' | grep -v '@@VIONET_0$' &&
   fail "an export without version"
 
@@ -34,8 +36,12 @@ highest=$(grep -oE 'GLIBC_[0-9.]+' "$work/undefined" | sed 's/GLIBC_//' | sort -
 echo "highest glibc version: $highest"
 [ "$(printf '%s\n%s\n' "$highest" "$newest" | sort -V | tail -n 1)" = "$newest" ] ||
   fail "wants glibc $highest: $(grep "GLIBC_$highest" "$work/undefined" | tr '\n' ' ')"
-for forbidden in abort exit printf puts signal sigaction; do
+for forbidden in abort exit printf puts signal; do
   if grep -qE "^$forbidden@" "$work/undefined"; then fail "the library calls $forbidden"; fi
+done
+for object in "$build"/objects/*.o; do
+  case $object in */memory_guard.o) continue ;; esac
+  nm --undefined-only "$object" | grep -qw sigaction && fail "${object##*/} installs a signal handler"
 done
 
 # The archive.
@@ -62,4 +68,6 @@ sort "$work/events" | comm -23 - "$work/named" | grep . && fail "events without 
 # The reading of the header can fail: a declaration taken away is missed.
 sed 's/^int vionet_stop(uint16_t port);//' "$stage/include/vionet.h" >"$work/vionet.h"
 declared "$work/vionet.h" | diff -q - "$work/exported" >/dev/null && fail "a missing declaration was not seen"
+sed 's/^VIONET_INLINE int vionet_packet_trim(/VIONET_INLINE int vionet_packet_cut(/' "$stage/include/vionet.h" >"$work/vionet.h"
+declared "$work/vionet.h" | diff -q - "$work/exported" >/dev/null && fail "an inline function that is not exported was not seen"
 exit 0

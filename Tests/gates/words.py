@@ -37,7 +37,7 @@ REPLACED = {
     r"\bmanieth\b|\bso manieth\b": "number",
     r"\bVHU-\d+\b": "the document's title and section",
 }
-SPARED = {"Tests/gates/words.py"}
+SPARED = {"Tests/gates/words.py", "docs/conformance.md"}  # the latter numbers rules as the list of vhost-user does
 
 
 def leaning(text):

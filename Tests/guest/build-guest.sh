@@ -24,9 +24,10 @@ modules="virtio_pci virtio_net vfio vfio_iommu_type1 vfio-pci uio uio_pci_generi
 # testpmd opens these by name, beside the libraries that it is linked to.
 plugins="librte_bus_pci librte_bus_vdev librte_mempool_ring librte_net_virtio"
 
-# The files of vDPA in the kernel's source.
+# Files of the kernel's source: those of vDPA, and those of VFIO, which Debian builds without VFIO_NOIOMMU.
 vdpa_sources=$(printf 'linux-source-6.1/drivers/%s ' vdpa/vdpa.c vdpa/vdpa_sim/vdpa_sim.{c,h} vdpa/vdpa_sim/vdpa_sim_net.c \
   vdpa/virtio_pci/vp_vdpa.c vhost/vdpa.c vhost/vhost.h vhost/vringh.c)
+vfio_sources=$(printf 'linux-source-6.1/drivers/vfio/%s ' vfio_main.c container.c iova_bitmap.c vfio.h)
 
 # The newest package whose name matches "linux-image-6.1.0-*-amd64".
 newest_kernel() {
@@ -76,11 +77,11 @@ make_kernel() {
   touch "$store/vmlinuz"
 }
 
-# Builds vDPA's modules, in a folder of their own. This downloads some 150 MB and keeps half a megabyte.
-make_vdpa() {
-  local folder=$work/vdpa tree=$work/tree release file
+# Builds vDPA's modules, and VFIO's for functions without an IOMMU. This downloads some 150 MB and keeps half a megabyte.
+make_modules() {
+  local folder=$work/vdpa tree=$work/tree release file name
   release=$(basename "$store"/modules/lib/modules/*)
-  mkdir -p "$tree/vdpa" "$folder/vdpa"
+  mkdir -p "$tree/vdpa" "$folder/vdpa" "$work/noiommu/noiommu"
   (cd "$tree" && apt-get download -qq "linux-headers-$release" "linux-headers-${release%-amd64}-common" linux-kbuild-6.1 \
     linux-source-6.1 >download.out 2>&1) || { cat "$tree/download.out"; skip "the source of the guest's kernel cannot be downloaded"; }
   for file in "$tree"/linux-headers-*.deb "$tree"/linux-kbuild-*.deb; do dpkg -x "$file" "$tree" || fail "unpacking $file"; done
@@ -88,14 +89,21 @@ make_vdpa() {
   # tar ends once it has these files, and the programs that feed it then fail.
   # shellcheck disable=SC2086 # a list
   (cd "$tree" && dpkg-deb --fsys-tarfile linux-source-*.deb 2>/dev/null | tar -xO ./usr/src/linux-source-6.1.tar.xz 2>/dev/null |
-    tar -xJ --occurrence=1 --strip-components=2 $vdpa_sources) || fail "unpacking the kernel's source"
+    tar -xJ --occurrence=1 --strip-components=2 $vdpa_sources $vfio_sources) || fail "unpacking the kernel's source"
   mv "$tree/vhost/vdpa.c" "$tree/vdpa/vhost_vdpa.c"
   find "$tree/vdpa/"* "$tree/vhost" -mindepth 1 -exec mv -t "$tree/vdpa" {} +
   echo "ccflags-y += -DCONFIG_VHOST_IOTLB_MODULE=1
 obj-m += vdpa.o vringh.o vdpa_sim.o vdpa_sim_net.o vp_vdpa.o vhost_vdpa.o" >"$tree/vdpa/Kbuild"
-  make -s -C "$tree/usr/src/linux-headers-$release" M="$tree/vdpa" modules >"$tree/make.out" 2>&1 ||
-    { cat "$tree/make.out"; fail "building vDPA"; }
+  echo "ccflags-y += -DCONFIG_VFIO_NOIOMMU=1
+obj-m += vfio.o
+vfio-y := vfio_main.o container.o iova_bitmap.o" >"$tree/vfio/Kbuild"
+  for name in vdpa vfio; do
+    make -s -C "$tree/usr/src/linux-headers-$release" M="$tree/$name" modules >"$tree/make.out" 2>&1 ||
+      { cat "$tree/make.out"; fail "building $name"; }
+  done
   cp "$tree"/vdpa/*.ko "$folder/vdpa/"
+  cp "$tree"/vfio/vfio.ko "$work/noiommu/noiommu/"
+  pack noiommu
   mkdir -p "$folder/bin"
   cp -L "$(command -v vdpa)" "$folder/bin/vdpa"
   with_libraries "$folder" "$folder/bin/vdpa"
@@ -140,7 +148,7 @@ make_system() {
 make_vionet() {
   local folder=$work/vionet name
   mkdir -p "$folder/vionet/examples" "$folder/vionet/bin"
-  for name in large-frames pci-port transfer tuner vdpa-port vhost-net-port; do
+  for name in large-frames odd-frames pci-port transfer tuner vdpa-port vhost-net-port; do
     # shellcheck disable=SC2016 # $ORIGIN is the loader's
     compile "Tests/guest/programs/$name.c" -I"$root/Tests/support" -Wl,--no-as-needed,-lbsd,-rpath,'$ORIGIN/..' || fail "compiling $name.c"
     cp "$build/test-bin/programs-$name" "$folder/vionet/bin/$name"
@@ -196,14 +204,14 @@ stale() {
   return 1
 }
 
-testpmd=0 vionetctl=0 iperf3=0 vdpa=0
+testpmd=0 vionetctl=0 iperf3=0 modules_too=0
 for argument; do
   case $argument in
     --testpmd) testpmd=1 ;;
     --vionetctl) vionetctl=1 ;;
     --iperf3) iperf3=1 ;;
-    --vdpa) vdpa=1 ;;
-    *) echo "usage: Tests/guest/build-guest.sh [--testpmd] [--vionetctl] [--iperf3] [--vdpa]" >&2; exit 2 ;;
+    --vdpa | --noiommu) modules_too=1 ;;
+    *) echo "usage: Tests/guest/build-guest.sh [--testpmd] [--vionetctl] [--iperf3] [--vdpa] [--noiommu]" >&2; exit 2 ;;
   esac
 done
 need busybox busybox-static
@@ -232,10 +240,10 @@ if [ "$iperf3" -eq 1 ]; then
   need iperf3 iperf3
   stale iperf3 "$0" "$(command -v iperf3)" && make_iperf3
 fi
-if [ "$vdpa" -eq 1 ]; then
+if [ "$modules_too" -eq 1 ]; then
   need vdpa iproute2
   need gcc-12 gcc-12
-  stale vdpa "$store/vmlinuz" "$(command -v vdpa)" && make_vdpa
+  { stale vdpa "$store/vmlinuz" "$(command -v vdpa)" || stale noiommu "$store/vmlinuz"; } && make_modules
 fi
 if [ "$testpmd" -eq 1 ]; then
   need dpdk-testpmd dpdk-dev

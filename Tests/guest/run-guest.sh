@@ -4,7 +4,7 @@
 #
 #   Tests/guest/run-guest.sh [--with ours|testpmd|kernel] [--list] [SCENARIO...]
 #
-# Without a name it runs all but the benchmarks. Each scenario is a script of Tests/guest/scenarios and also runs by itself:
+# Without a name it runs all but the benchmarks, in full length. Each scenario is a script of Tests/guest/scenarios and also runs by itself:
 # exit 0 is a pass, 77 a skip whose reason is its last line, anything else a failure. A line with the word "deadline:" and
 # a number of seconds in its file is its limit. --with names another forwarder in the guest than ours, DPDK's testpmd or a
 # bridge of the guest's kernel, which tests the rig itself.
@@ -26,6 +26,7 @@ interrupted() {
 }
 trap interrupted INT TERM
 
+export VIONET_GUEST_FULL=1
 list=0
 while [ $# -gt 0 ]; do
   case $1 in

@@ -3,7 +3,8 @@
 """Capture files for the shell tests.
 
     capture.py make FILE COUNT [LONGEST]   random frames of 60 to 1514 bytes or more, in libpcap's format
-    capture.py compare IN OUT [HOW [MAC]]  the same frames in the same order; HOW is io, macswap or mac
+    capture.py compare IN OUT [HOW [MAC]]  the same frames in the same order; HOW is io, macswap, mac, or l2fwd,
+                                           which writes port 1 as the destination
 """
 import random
 import struct
@@ -40,6 +41,8 @@ def changed(frame, how, mac):
         return frame[6:12] + frame[0:6] + frame[12:]
     if how == "mac":
         return frame[0:6] + mac + frame[12:]
+    if how == "l2fwd":
+        return bytes((2, 0, 0, 0, 0, 1)) + mac + frame[12:]
     return frame
 
 

@@ -22,6 +22,7 @@ struct control {
 	/* For a device whose answer has more than the status. */
 	uint8_t (*result)(const uint8_t *command, uint32_t length, uint8_t *result, uint32_t room);
 	_Atomic int silent;
+	_Atomic uint32_t wrong_id; /* is added to the id of each answer */
 	_Atomic int count; /* commands so far */
 	struct { uint8_t *bytes; uint32_t length; } seen[COMMANDS];
 	uint16_t next_id; /* in a ring of 64 whose ids come in order */
@@ -71,7 +72,7 @@ static void control_serve(struct peer *p)
 		answer[0] = c->answer ? c->answer(bytes, length) : 0;
 		if (c->result)
 			answer[0] = c->result(bytes, length, answer + 1, last.len - 1);
-		give_back(p, p->served, id, 1);
+		give_back(p, p->served, id + c->wrong_id, 1);
 	}
 }
 

@@ -142,16 +142,20 @@ __attribute__((noreturn)) OK_UNUSED static void echo_for_ever(const char *path, 
 		p.features |= BIT(F_PACKED);
 	p.absent = 0;
 	struct echo_ring rx = {.peer = &p, .index = RX}, tx = {.peer = &p, .index = TX};
-	for (int known = 0;;) {
+	for (int known = 0, runs = 0;;) {
 		if (dials && p.connections > 0 && !known) {
 			known = 1;
 			notes->there = microseconds();
 		}
 		if (!p.ring[RX].enabled || !p.ring[TX].enabled || !p.ring[RX].started || !p.ring[TX].started) {
+			runs = 0;
 			usleep(200);
+			continue;
+		}
+		if (!runs) { /* by now the features are what was negotiated */
+			runs = 1;
 			rx.packed = tx.packed = (p.negotiated & BIT(F_PACKED)) != 0;
 			rx.read = rx.written = tx.read = tx.written = rx.packed ? 0x8000 : 0;
-			continue;
 		}
 		int count = echo_frames(&tx, &rx);
 		notes->echoed += (uint64_t)count;

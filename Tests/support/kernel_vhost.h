@@ -5,7 +5,9 @@
  */
 #include "simulated_kernel.h"
 
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <linux/vhost.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
@@ -31,6 +33,9 @@ static int refuse_at, refusal, asked, is_driver_ok_refused;
 static uint64_t net_offers, vdpa_offers, vdpa_first, vdpa_last, vdpa_backend;
 static uint32_t vdpa_kind;
 static int opened_files;
+static int tap_header; /* bytes, as set last */
+static int tap_carrier; /* what the interface has: set by a test, then by the library */
+static int carrier_calls;
 
 static int made(enum kind kind, int *file)
 {
@@ -75,8 +80,14 @@ static int tap(unsigned long request, void *argument)
 	struct ifreq *interface = argument;
 	if (request == TUNSETIFF && (interface->ifr_flags & 0xff0f & ~IFF_MULTI_QUEUE) != (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR))
 		FAILED("a tap with flags 0x%x", interface->ifr_flags);
+	if (request == TUNGETVNETHDRSZ)
+		*(int *)argument = 10;
 	if (request == TUNSETVNETHDRSZ)
-		same(*(int *)argument, 12);
+		tap_header = *(int *)argument;
+	if (request == TUNSETCARRIER) {
+		tap_carrier = *(int *)argument;
+		carrier_calls++;
+	}
 	if (request == TUNSETOFFLOAD && (uintptr_t)argument & 0x60)
 		return fails(EINVAL); /* a kernel before 6.2 */
 	return 0;
@@ -227,6 +238,11 @@ ssize_t write(int fd, const void *bytes, size_t length)
 
 static int my_control(int fd, unsigned long request, void *argument, int *result)
 {
+	if (request == SIOCETHTOOL && *(uint32_t *)(void *)((struct ifreq *)argument)->ifr_data == ETHTOOL_GLINK) {
+		((struct ethtool_value *)(void *)((struct ifreq *)argument)->ifr_data)->data = (uint32_t)tap_carrier;
+		*result = 0;
+		return 1;
+	}
 	if (fd < 0 || fd >= 64 || files[fd].kind == NONE)
 		return 0;
 	struct file *f = &files[fd];

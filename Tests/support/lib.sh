@@ -52,11 +52,11 @@ need_spaces() {
   unshare --net true 2>/dev/null || skip "this machine makes no network namespaces"
 }
 
-# Ends a process that the test started: asks, waits for 5 s, then kills. The result is its exit status.
+# Ends a process that the test started: asks, waits for 30 s, then kills. The result is its exit status.
 end() {
   local i
   kill -TERM "$1" 2>/dev/null
-  for ((i = 0; i < 50; i++)); do
+  for ((i = 0; i < 300; i++)); do
     kill -0 "$1" 2>/dev/null || break
     sleep 0.1
   done
@@ -85,6 +85,17 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+
+# keep FILE: the script is going to change this setting of the machine. give_back writes the old value, and so does a process
+# in a session of its own when the script has ended without that, by whatever signal.
+keep() {
+  kept_file=$1 kept_value=$(cat "$1") || return
+  # shellcheck disable=SC2016 # variables of the inner shell
+  exec {keeper}> >(exec setsid bash -c 'trap "" HUP INT TERM; : >"$2"; read -r || echo "$1" >"$0"' \
+    "$kept_file" "$kept_value" "$work/kept" >/dev/null 2>&1)
+  until_true 10 test -e "$work/kept"
+}
+give_back() { echo "$kept_value" >"$kept_file" && echo given >&"$keeper" && exec {keeper}>&-; }
 
 # Waits until a command succeeds: until_true SECONDS command... The seconds are those of an idle machine; ten times as long
 # is waited, so that they decide about no test.
@@ -158,6 +169,7 @@ program() {
 background() {
   local name=$1
   shift
+  : >"$work/$name.out" # an earlier process of that name said "ready", too
   "$@" >"$work/$name.out" 2>&1 &
   children+=($!)
   until_true 10 grep -qs '^ready' "$work/$name.out" || { cat "$work/$name.out"; fail "$name did not get ready"; }

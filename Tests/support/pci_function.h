@@ -23,6 +23,7 @@ static struct function {
 	int uio;
 	int transitional; /* the device ID in sysfs is that of a transitional device */
 	int no_vectors, no_mappings; /* VFIO_DEVICE_SET_IRQS, VFIO_IOMMU_MAP_DMA fail */
+	int no_iommu;     /* the function's group is one of VFIO without an IOMMU */
 	int memory;       /* a file with region n, and the configuration space as the 7th, each at its REGION() */
 	uint8_t role[FILES];
 	struct { uint64_t address, length; } mapped[16]; /* for DMA */
@@ -79,6 +80,8 @@ static int function_open(const char *path, int *file)
 		*file = file_of("0x1af4\n", 7);
 	else if (strcmp(leaf, "device") == 0)
 		*file = file_of(function.transitional ? "0x1000\n" : "0x1041\n", 7);
+	else if (strcmp(leaf, "name") == 0)
+		*file = function.no_iommu ? file_of("vfio-noiommu\n", 13) : fails(ENOENT);
 	else if (strcmp(leaf, "config") == 0)
 		*file = file_of((char *)function.config, 256);
 	else if (strcmp(leaf, "resource") == 0)
@@ -180,7 +183,9 @@ static int function_control(int file, unsigned long request, void *argument, int
 	if (file < 0 || file >= FILES || function.role[file] == ROLE_NONE)
 		return 0;
 	switch (request) {
-	case VFIO_CHECK_EXTENSION: *result = 1; return 1;
+	case VFIO_CHECK_EXTENSION:
+		*result = (uintptr_t)argument == (function.no_iommu ? VFIO_NOIOMMU_IOMMU : VFIO_TYPE1v2_IOMMU);
+		return 1;
 	case VFIO_GROUP_GET_STATUS:
 		((struct vfio_group_status *)argument)->flags = VFIO_GROUP_FLAGS_VIABLE;
 		*result = 0;

@@ -60,12 +60,15 @@ struct peer {
 	pthread_t thread;
 	uint64_t features, protocol;
 	uint8_t config[64]; /* struct virtio_net_config */
+	uint8_t config_read[64]; /* 1 for each byte of it that was read */
 	enum mischief mischief;
 	int at;               /* message the mischief happens at, counted over all connections; -1: never */
 	int drop_features_ok; /* the device rejects the features */
+	_Atomic int wrong_ring; /* it says that it stopped another ring */
 	_Atomic int stop, seen_count, connections, gone;
 	_Atomic int handled; /* messages that were read and, where that is due, answered */
 	_Atomic int leave, absent; /* end the connection there is; take none meanwhile */
+	_Atomic int asleep;        /* stopped: it keeps its connection and does nothing; 2 as soon as that is so */
 	int dials;                 /* it connects to a front-end that listens */
 	uint32_t seen[512];
 	uint8_t replied[512];
@@ -82,6 +85,7 @@ struct peer {
 	/* Handles messages that this file does not know, as peer_obey() does; and how many files go with the next reply. */
 	int (*more)(struct peer *p, struct message *m, const int *fds, int fd_count);
 	int reply_files;
+	int file; /* goes with it in place of the connection itself; 0: none */
 };
 
 static void peer_forget_memory(struct peer *p)
@@ -140,9 +144,14 @@ static int peer_obey(struct peer *p, struct message *m, int *fds, int fd_count)
 		return -1;
 	case SET_VRING_CALL: peer_keep_fd(&ring->call, fd_count > 0 ? fcntl(fds[0], F_DUPFD_CLOEXEC, 0) : -1); return -1;
 	case SET_VRING_ENABLE: ring->enabled = m->u.state.number; return -1;
-	case GET_VRING_BASE: m->u.state.number = ring->taken; ring->started = 0; return 8;
+	case GET_VRING_BASE:
+		m->u.state.number = ring->taken;
+		m->u.state.index += (uint32_t)p->wrong_ring;
+		ring->started = 0;
+		return 8;
 	case GET_CONFIG:
 		memcpy(m->u.config.bytes, p->config + (m->u.config.offset & 31), m->u.config.length & 31);
+		memset(p->config_read + (m->u.config.offset & 31), 1, m->u.config.length & 31);
 		return (int)m->size;
 	case SET_STATUS:
 		p->status = (uint32_t)(p->drop_features_ok ? m->u.u64 & ~8ull : m->u.u64);
@@ -175,7 +184,7 @@ static void peer_send(int s, const void *bytes, size_t length, const int *fds, s
 static int peer_reply(struct peer *p, int s, struct message *m, int length, int now)
 {
 	enum mischief mischief = now ? p->mischief : BEHAVE;
-	int files[2] = {s, s};
+	int files[2] = {p->file > 0 ? p->file : s, p->file > 0 ? p->file : s};
 	m->flags = 5;
 	m->size = (uint32_t)length;
 	switch (mischief) {
@@ -192,7 +201,15 @@ static int peer_reply(struct peer *p, int s, struct message *m, int length, int 
 	default: break;
 	}
 	size_t bytes = 12 + (m->size > 500 ? 500 : m->size);
-	peer_send(s, m, bytes, files, mischief == WITH_FILES ? 2 : (size_t)p->reply_files);
+	size_t begun = 0, count = mischief == WITH_FILES ? 2 : (size_t)p->reply_files;
+	if (count > 0 && p->file > 0) { /* the front-end closes it last: it keeps half a reply until the rest is here */
+		begun = 6;
+		peer_send(s, m, begun, files, count);
+		close(p->file);
+		p->file = 0;
+		count = 0;
+	}
+	peer_send(s, (const char *)m + begun, bytes - begun, files, count);
 	p->reply_files = 0;
 	return mischief != CLOSE_AFTER;
 }
@@ -246,6 +263,11 @@ static int peer_turn(struct peer *p, int s)
 	struct pollfd waiting[2] = {{.fd = s, .events = POLLIN}, {.fd = p->serve ? served->kick : -1, .events = POLLIN}};
 	uint64_t kicks;
 
+	if (p->asleep) {
+		p->asleep = 2;
+		usleep(200);
+		return 1;
+	}
 	if (poll(waiting, 2, 2) <= 0)
 		return 1;
 	if (waiting[1].revents & POLLIN && read(served->kick, &kicks, 8) == 8 && served->started && served->enabled)

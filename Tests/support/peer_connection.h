@@ -68,6 +68,7 @@ OK_UNUSED static void peer_start(struct peer *p)
 	static _Atomic int number;
 	peer_prepare(p);
 	snprintf(p->path, sizeof(p->path), "/tmp/vionet-peer-%d-%d.sock", getpid(), number++);
+	unlink(p->path); /* of a process that had this number before and was killed */
 	peer_listen(p);
 	same(pthread_create(&p->thread, NULL, peer_thread, p), 0);
 }

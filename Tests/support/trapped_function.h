@@ -32,9 +32,13 @@ static struct {
 	int goes_after;       /* it goes after that many accesses to its registers; 0: it stays */
 	int wanted_back;      /* the system asks for it, and gives it to no program */
 	int restless;         /* the configuration changes all the time */
+	int halves;           /* a queue takes half of the size that it is given */
 	int refused;          /* this queue's vector is refused; -1: that of the configuration; -2: none */
 	int vectors_left;     /* that the system can connect */
 	void (*serve)(uint32_t queue); /* at each notification */
+	void (*watch)(unsigned int at, int write, unsigned int bytes); /* behind each access */
+	int stirs, lazy;      /* reads of the generation that change it; of queue_reset, until a queue is reset */
+	uint16_t control_size; /* descriptors of the control queue, queue 2; 0: as many as the others have */
 	uint64_t reach;       /* the highest address in the IOMMU; 0: it does not say */
 	/* recorded */
 	int bus_resets, vectors, groups_opened, mapped_at_reset;
@@ -42,18 +46,32 @@ static struct {
 	uint32_t notified, notifications;
 	int request;          /* the eventfd by which the system asks for the function back */
 	uint64_t ring[4][3];  /* by queue: where descriptors, available and used ring are */
+	uint16_t size[4];     /* by queue: descriptors that the driver has written; 0 before that */
 } made;
 
 static uint8_t *trapped_base, *trapped_registers;
 static size_t trapped_length;
 static uint32_t trapped_at;
+static unsigned int trapped_bytes;
 static int trapped_wrote;
+
+/* How many bytes an instruction loads or stores: of those that compilers make of one access to memory. */
+static unsigned int bytes_of(const uint8_t *code)
+{
+	static const uint8_t narrow[] = {0x88, 0x8a, 0xc6, 0x38, 0x3a, 0x80, 0x84, 0xf6, 0};
+	int is_short = *code == 0x66, is_long = 0;
+	code += is_short;
+	if ((*code & 0xf0) == 0x40)
+		is_long = *code++ & 8;
+	if (*code == 0x0f)
+		return code[1] & 1 ? 2 : 1; /* movzx, movsx */
+	return strchr((const char *)narrow, *code) != NULL ? 1 : is_long ? 8 : is_short ? 2 : 4;
+}
 
 static uint64_t trapped_get(unsigned int at, unsigned int bytes)
 {
 	uint64_t value = 0;
-	memcpy(&value, trapped_registers + at, bytes);
-	return value;
+	return memcpy(&value, trapped_registers + at, bytes), value;
 }
 static void trapped_put(unsigned int at, uint64_t value, unsigned int bytes)
 {
@@ -67,6 +85,7 @@ static void made_reset(void)
 	trapped_put(DEVICE_STATUS, 0, 1);
 	trapped_put(CONFIG_VECTOR, 0xffff, 2);
 	trapped_put(QUEUE_VECTOR, 0xffff, 2);
+	memset(made.size, 0, sizeof(made.size));
 	made.slow = 0;
 }
 
@@ -75,8 +94,8 @@ static uint8_t status_before;
 /* Puts the function into its place on the bus, or takes it away. */
 static void made_bus(int answers)
 {
-	static const uint8_t absent[] = {0xff, 0xff, 0xff, 0xff};
-	same(pwrite(function.memory, answers ? function.config : absent, 4, (off_t)REGION(VFIO_PCI_CONFIG_REGION_INDEX)), 4);
+	static const uint8_t absent[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	same(pwrite(function.memory, answers ? function.config : absent, 8, (off_t)REGION(VFIO_PCI_CONFIG_REGION_INDEX)), 8);
 }
 
 static void before_access(unsigned int at, int write)
@@ -91,7 +110,13 @@ static void before_access(unsigned int at, int write)
 		uint64_t select = trapped_get(SELECT, 4);
 		/* Feature words that do not exist read as anything. */
 		trapped_put(OFFERED, select < 4 ? made.offered[select / 2] >> (select % 2 * 32) : 0x5a5a5a5a, 4);
-	} else if (at == GENERATION && made.restless)
+	} else if (at == QUEUE_SIZE && !write) {
+		unsigned int queue = (unsigned int)trapped_get(QUEUE_SELECT, 2) & 3;
+		uint16_t most = queue == 2 && made.control_size != 0 ? made.control_size : 256;
+		trapped_put(QUEUE_SIZE, made.size[queue] != 0 ? made.size[queue] : most, 2);
+	} else if (at == QUEUE_RESET && !write && made.lazy > 0 && --made.lazy == 0)
+		trapped_put(QUEUE_RESET, 0, 2);
+	else if (at == GENERATION && (made.restless || (made.stirs > 0 && made.stirs-- > 0)))
 		trapped_put(GENERATION, trapped_get(GENERATION, 1) + 1, 1);
 	else if (at == DEVICE_STATUS && write)
 		status_before = (uint8_t)trapped_get(DEVICE_STATUS, 1);
@@ -116,10 +141,12 @@ static void after_access(unsigned int at, int write)
 		trapped_put(CONFIG_VECTOR, 0xffff, 2);
 	else if (at == QUEUE_VECTOR && made.refused == (int)trapped_get(QUEUE_SELECT, 2))
 		trapped_put(QUEUE_VECTOR, 0xffff, 2);
+	else if (at == QUEUE_SIZE)
+		made.size[trapped_get(QUEUE_SELECT, 2) & 3] = (uint16_t)(trapped_get(QUEUE_SIZE, 2) >> made.halves);
 	else if (at >= ADDRESSES && at < QUEUE_RESET - 2 && trapped_get(QUEUE_SELECT, 2) < 4)
 		memcpy(made.ring[trapped_get(QUEUE_SELECT, 2)], trapped_registers + ADDRESSES, 24);
 	else if (at == QUEUE_RESET)
-		trapped_put(QUEUE_RESET, 0, 2); /* done at once */
+		trapped_put(QUEUE_RESET, made.lazy > 0, 2); /* done at once, or later */
 	else if (at >= NOTIFY) {
 		made.notified = (uint32_t)trapped_get(at, 4);
 		made.notifications++;
@@ -135,6 +162,8 @@ static void on_access(int signal, siginfo_t *info, void *context)
 	uint8_t *address = info->si_addr;
 	if (signal == SIGTRAP) {
 		c->uc_mcontext.gregs[REG_EFL] &= ~0x100ll;
+		if (made.watch != NULL)
+			made.watch(trapped_at, trapped_wrote, trapped_bytes);
 		after_access(trapped_at, trapped_wrote);
 		mprotect(trapped_base, trapped_length, PROT_NONE);
 		return;
@@ -143,6 +172,7 @@ static void on_access(int signal, siginfo_t *info, void *context)
 		FAILED("an access to %p, which is no register", (void *)address);
 	trapped_at = (uint32_t)(address - trapped_base);
 	trapped_wrote = (c->uc_mcontext.gregs[REG_ERR] & 2) != 0;
+	trapped_bytes = bytes_of((const uint8_t *)(uintptr_t)c->uc_mcontext.gregs[REG_RIP]);
 	before_access(trapped_at, trapped_wrote);
 	mprotect(trapped_base, trapped_length, PROT_READ | PROT_WRITE);
 	c->uc_mcontext.gregs[REG_EFL] |= 0x100;

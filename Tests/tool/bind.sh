@@ -61,6 +61,20 @@ refusals() {
   done
   refuses "PCI function 0000:00:06.0 is in no IOMMU group, which vfio-pci needs: start the kernel with intel_iommu=on (or \
 its like), or bind the function to uio_pci_generic" bind -n vfio-pci 00:04.0 00:06.0
+  # All that is wrong is said at once, and each thing once.
+  refuses "there is no PCI function 0000:00:1f.7
+PCI function 0000:00:06.0 is in no IOMMU group, which vfio-pci needs: start the kernel with intel_iommu=on (or its like), \
+or bind the function to uio_pci_generic
+PCI function 0000:00:08.0 is not a virtio-net device" bind -n vfio-pci 00:1f.7 00:04.0 00:06.0 00:08.0
+  if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+    chmod 711 "$work" "$bus"
+    mkdir -p "$work/for-all/bin" "$work/for-all/lib"
+    cp "$vionetctl" "$work/for-all/bin" && cp -L "$stage"/lib/libvionet.so.0 "$work/for-all/lib"
+    prints 1 "${on_bus[@]}" setpriv --reuid 65534 --regid 65534 --clear-groups "$work/for-all/bin/vionetctl" bind -n \
+      vfio-pci 00:04.0 <<END
+Error: cannot do "echo vfio-pci > $pci/devices/0000:00:04.0/driver_override": Permission denied; run this as root
+END
+  fi
   rmdir "$bus/drivers/uio_pci_generic"
   refuses "the kernel has no driver uio_pci_generic: modprobe uio_pci_generic" bind -n uio_pci_generic 00:04.0
   gives 64 "${dry[@]}" bind -n e1000e 00:04.0
@@ -121,9 +135,24 @@ no_writes() {
   [ ! -e "$bus/drivers_probe" ] || fail "a dry run made drivers_probe"
 }
 
+# A write to unbind does nothing here, so that the function stays where it was.
+given_back() {
+  local place=$bus/devices/0000:00:04.0 before
+  touch "$bus/drivers_probe" "$bus/drivers/virtio-pci/unbind"
+  for before in "(null)" virtio-pci some-driver; do
+    echo "$before" >"$place/driver_override"
+    prints 1 "${on_bus[@]}" "$vionetctl" bind vfio-pci 00:04.0 <<END
+Error: PCI function 0000:00:04.0 is bound to virtio-pci, not to vfio-pci
+END
+    [ "$(cat "$bus/drivers/virtio-pci/unbind")" = 0000:00:04.0 ] || fail "the function was not unbound"
+    [ "$(head -n 1 "$place/driver_override")" = "${before#(null)}" ] || fail "driver_override is $(cat "$place/driver_override")"
+  done
+}
+
 run_case "the writes that bind and unbind a function" writes
 run_case "what cannot be bound is refused with the reason" refusals
 run_case "an interface with an address or the default route is taken with --force only" in_use
 run_case "an interface in a bridge is taken with --force only" in_bridge
 run_case "an interface with an IPv6 address is taken with --force only" in_use_over_ipv6
 run_case "a dry run writes nothing" no_writes
+run_case "a function that its new driver does not take names the one it named before" given_back

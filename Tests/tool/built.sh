@@ -45,12 +45,18 @@ manual() {
 import json, re, sys
 command, page = json.load(open(sys.argv[1]))["command"], open(sys.argv[2]).read()
 said = 0
+def words(text):
+    return " ".join(text.split())
+def plain(page):
+    """The words of a page, without its macros for paragraphs, examples and functions."""
+    page = re.sub(r"^\.(?:Pp|Bd|Ed)\b.*\n", "", page, flags=re.M).replace(r"\&", "")
+    return words(re.sub(r"^\.Fn (\w+) ?(.*)$", lambda match: f"{match[1]}(){match[2].replace(' ', '')}", page, flags=re.M))
 def look(command, page):
     global said
     for name in ("abstract", "discussion"):
-        assert command.get(name, "") in page, command[name]
+        assert words(command.get(name, "").rstrip(".")) in plain(page), command[name]
     for argument in command.get("arguments", []):
-        assert argument.get("abstract", "") in page, argument
+        assert words(argument.get("abstract", "")) in plain(page), argument
         long = [name["name"] for name in argument.get("names", []) if name["kind"] == "long"]
         assert all(f"-{name}" in page for name in long), long
         said += 1
@@ -63,6 +69,14 @@ def look(command, page):
 look(command, page)
 assert said > 30, said
 END
+}
+
+manual_form() {
+  need mandoc mandoc
+  mandoc -T lint Tools/vionetctl/man/vionetctl.1 || fail "mandoc has complaints"
+  cp Tools/vionetctl/man/vionetctl.1 "$work/page"
+  Tools/vionetctl/tidy-manual.py "$work/page" || fail "Tools/vionetctl/tidy-manual.py"
+  diff Tools/vionetctl/man/vionetctl.1 "$work/page" || fail "a tidy page was changed"
 }
 
 installation() {
@@ -88,4 +102,5 @@ run_case "the libraries that it needs" needed_libraries
 run_case "version, help and wrong options" help
 run_case "the completions are scripts" completions
 run_case "the manual is that of the commands" manual
+run_case "the manual is clean" manual_form
 run_case "it is installed and removed" installation

@@ -56,6 +56,41 @@ Error: PCI function 0000:00:05.0 is left to a vDPA driver (vdpa=1)
 END
 }
 
+names() {
+  make_bus
+  add_function 0000:00:05.0 1af4:1041 virtio-pci 12 ens5
+  ip -n "$tag-m" tuntap add tap7 mode tap || fail "cannot make a TAP"
+  # The interface of a function, with keys and without.
+  for name in ens5 ens5,queues=2; do
+    prints 1 "${on_bus[@]}" "$vionetctl" info "$name" <<'END'
+Error: PCI function 0000:00:05.0 belongs to the kernel's driver virtio-pci: vionetctl bind vfio-pci 0000:00:05.0
+END
+  done
+  prints 1 "${on_bus[@]}" "$vionetctl" info ens5,colour=red <<'END'
+Error: unknown option "colour" for device "pci:0000:00:05.0,colour=red"
+END
+  prints 1 "${on_bus[@]}" "$vionetctl" info 00:05.0,colour=red <<'END'
+Error: unknown option "colour" for device "pci:0000:00:05.0,colour=red"
+END
+  # What cannot be taken for an address is told what to write.
+  prints 1 "${on_bus[@]}" "$vionetctl" info tap7 <<'END'
+Error: "tap7" is a TAP interface: write vhost-net:tap7, or soft:tap=NAME for one that is made
+END
+  prints 1 "${on_bus[@]}" "$vionetctl" info lo <<'END'
+Error: "lo" is not the interface of a virtio-net device; vionetctl list shows those
+END
+  prints 1 "${on_bus[@]}" "$vionetctl" info /run/x.sock <<'END'
+Error: "/run/x.sock" is a path: for the vhost-user socket of a back-end, write vhost-user:/run/x.sock
+END
+  prints 1 "${on_bus[@]}" "$vionetctl" info /dev/vhost-vdpa-0 <<'END'
+Error: "/dev/vhost-vdpa-0" is a path: write vhost-vdpa:/dev/vhost-vdpa-0
+END
+  prints 1 "${on_bus[@]}" "$vionetctl" info nothing <<'END'
+Error: "nothing" is neither a device address, such as pci:0000:00:05.0, nor a PCI address or an interface of this machine
+END
+}
+
 run_case "text, JSON and vionet-info agree" agreement
 run_case "a device that cannot be opened is an error with the library's sentence" refusals
 run_case "a PCI function that cannot be used is named with the reason" functions
+run_case "an interface stands for its device, and other names are told what to write" names

@@ -22,7 +22,7 @@ functions = sorted(f for f in os.listdir(bus)
 said = json.load(open(sys.argv[1]))
 assert [d["address"] for d in said] == ["pci:" + f for f in functions], said
 for function, device in zip(functions, said):
-    assert sorted(device) == ["address", "driver", "interface", "iommu_group", "kind", "ready", "reason"], device
+    assert sorted(device) == ["address", "driver", "in_use", "interface", "iommu_group", "kind", "ready", "reason"], device
     assert device["driver"] == link(function, "driver"), device
     group = link(function, "iommu_group")
     assert device["iommu_group"] == (None if group is None else int(group)), device
@@ -61,6 +61,9 @@ END
   {
     "address" : "pci:0000:00:05.0",
     "driver" : "virtio-pci",
+    "in_use" : [
+
+    ],
     "interface" : "ens5",
     "iommu_group" : 12,
     "kind" : "modern",
@@ -70,6 +73,9 @@ END
   {
     "address" : "pci:0000:00:06.0",
     "driver" : null,
+    "in_use" : [
+
+    ],
     "interface" : null,
     "iommu_group" : null,
     "kind" : "transitional",
@@ -82,5 +88,28 @@ END
   prints 1 "${on_bus[@]}" "$vionetctl" list <<<"Error: cannot read /sys/bus/pci/devices: No such file or directory"
 }
 
+interface_in_use() {
+  make_bus
+  add_function 0000:00:05.0 1af4:1041 virtio-pci 12 ens5
+  ip -n "$tag-m" tuntap add ens5 mode tap || fail "cannot make a TAP"
+  ip -n "$tag-m" link set ens5 up
+  gives 0 "${on_bus[@]}" "$vionetctl" list
+  if grep -q Careful "$work/said"; then cat "$work/said"; fail "an unused interface is warned about"; fi
+  ip -n "$tag-m" address add 192.0.2.5/24 dev ens5
+  gives 0 "${on_bus[@]}" "$vionetctl" list
+  [ "$(tail -n 1 "$work/said")" = "Careful: ens5 of 0000:00:05.0 is up and has address 192.0.2.5. Without it this machine \
+loses that; bind takes it with --force only" ] || { cat "$work/said"; fail "no warning about the address"; }
+  ip -n "$tag-m" route add default via 192.0.2.1
+  gives 0 "${on_bus[@]}" "$vionetctl" list
+  [ "$(tail -n 1 "$work/said")" = "Careful: ens5 of 0000:00:05.0 is up and has address 192.0.2.5, the default route. Without \
+it this machine loses that, and may be cut off from its network; bind takes it with --force only" ] ||
+    { cat "$work/said"; fail "no warning about the default route"; }
+  gives 0 "${on_bus[@]}" "$vionetctl" list --json
+  python3 -c 'import json, sys
+assert json.load(open(sys.argv[1]))[0]["in_use"] == ["address 192.0.2.5", "the default route"]' "$work/said" ||
+    { cat "$work/said"; fail "no in_use in JSON"; }
+}
+
 run_case "this machine's functions are those of sysfs" this_machine
 run_case "a simulated bus is listed as table and as JSON" simulated_bus
+run_case "an interface that the machine needs is warned about" interface_in_use

@@ -62,6 +62,9 @@ refusals() {
   gives 64 "$vionetctl" serve
   gives 64 "$vionetctl" serve a
   said 'The socket a has no wire'
+  gives 64 "$vionetctl" serve a sink pcap=/tmp/in.pcap,out=x "$work/b"
+  said "pcap=/tmp/in.pcap,out=x is a wire, and the socket comes first: vionetctl serve $work/b pcap=/tmp/in.pcap,out=x"
+  [ ! -e a ] || fail "swapped arguments left a socket behind"
   gives 64 "$vionetctl" serve --every 0 a sink
   said 'interval'
   gives 1 "$vionetctl" serve a sink b sink,colour=red

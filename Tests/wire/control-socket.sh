@@ -46,8 +46,9 @@ start_forwarder
 began=$EPOCHREALTIME
 "$vionetctl" events fwd.sock >events.out 2>events.err &
 follower=$!
-"$vionetctl" events --json --port 0 fwd.sock >events.json 2>/dev/null &
-children+=("$follower" $!)
+"$vionetctl" events --json --port 0 fwd.sock >events.json 2>json.err &
+interrupted=$!
+children+=("$follower" "$interrupted")
 # The link flaps until both followers have seen it from the beginning.
 for ((flap = 0; flap < 20; flap++)); do
   kill -USR1 "$server"
@@ -144,7 +145,7 @@ for port in json.load(open("stats.json")):
             family = f"vionet_queue_{rest}_total"
         assert samples[(family, *sorted(labels.items()))] == value, (name, value, family, labels)
         found += 1
-assert found == 90, found
+assert found == 92, found
 assert samples[("vionet_port_mtu_bytes", ("device", port["device"]), ("port", "1"))] == 1500
 END
 
@@ -170,7 +171,7 @@ end_last
 # ---- failures --------------------------------------------------------------------------------------------------------------------
 
 prints 1 "$vionetctl" stats nothing.sock <<'END'
-Error: there is no socket "nothing.sock": the program makes it, with vionet_control_open() or its --control option
+Error: there is no socket "nothing.sock": the program makes it, with vionet_control_open()
 END
 prints 1 "$vionetctl" stats fwd.out <<'END'
 Error: "fwd.out" is no socket
@@ -204,12 +205,21 @@ if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
   said "the socket \"$work/fwd.sock\" is another user's"
 fi
 
+# ---- a follower is interrupted ----------------------------------------------------------------------------------------------
+
+kill -INT "$interrupted"
+until_true 60 gone "$interrupted" || fail "SIGINT does not end a follower"
+wait "$interrupted" || fail "the follower ended with $? at SIGINT"
+grep -qx "stopped, after $(wc -l <events.json) events" json.err || { cat json.err; fail "what an interrupted follower says"; }
+
 # ---- the program ends, well or badly ------------------------------------------------------------------------------------------------
 
 kill -9 "$forwarder"
 until_true 60 gone "$follower" || fail "the follower stays"
-wait "$follower" && fail "the follower ends as if all were well"
-grep -qx 'Error: the program behind "fwd.sock" is gone' events.err || { cat events.err; fail "why the follower ended"; }
+wait "$follower" || fail "the follower ended with $?"
+said_events=$(wc -l <events.out)
+grep -qx "the program behind \"fwd.sock\" has ended, after $said_events events" events.err ||
+  { cat events.err; fail "why the follower ended"; }
 prints 1 "$vionetctl" stats fwd.sock <<'END'
 Error: nobody serves the socket "fwd.sock": the program that made it is gone
 END

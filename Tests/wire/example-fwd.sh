@@ -52,7 +52,8 @@ carry() {
   shift 2
   rm -f "$work/out"
   # A ring that holds all frames, so that none is dropped.
-  "$program" "$@" "soft:pcap=$work/in" "soft:pcap=,out=$work/out,mac=02:00:00:00:00:42,queue_size=4096" >"$work/fwd.out" 2>&1 &
+  "$program" "$@" "soft:pcap=$work/in" "soft:pcap=,out=$work/out,mac=02:00:00:00:00:42,queue_size=${ring:-4096}" \
+    >"$work/fwd.out" 2>&1 &
   children+=($!)
   until_true 60 all_there || { cat "$work/fwd.out"; ls -l "$work"; fail "not all frames came out of $program $*"; }
   end_last || { cat "$work/fwd.out"; fail "$program $* ended badly"; }
@@ -145,6 +146,7 @@ run_case "addresses are swapped" carry "$poll" macswap -m macswap -b 64
 run_case "the source address is the port's" carry "$poll" mac -m mac
 run_case "it sleeps when no frame comes" carry "$wait" io
 run_case "it sleeps after a millisecond, and prints no line" carry "$wait" io -q -p 1000
+ring=16 run_case "it sleeps when a small ring has no room, and drops nothing" carry "$wait" io
 run_case "the library is loaded" carry "$load" io
 run_case "one announcement" announces
 run_case "one device" one_device

@@ -61,7 +61,8 @@ static void receive(void)
 {
 	struct vionet_packet *packets[32];
 	uint64_t count = 0, bytes = 0;
-	for (uint16_t n = 1; !stop_asked || n > 0;) {
+	/* When it is asked to end, frames may still be on their way. */
+	for (uint16_t n = 1; !stop_asked || n > 0 || vionet_rx_wait(port, 0, 1000) > 0;) {
 		n = vionet_rx_burst(port, 0, packets, 32);
 		for (uint16_t i = 0; i < n; i++)
 			bytes += packets[i]->length;

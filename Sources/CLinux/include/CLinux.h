@@ -11,7 +11,10 @@
  *   - sentence.c, log.c: text for each thread, since Embedded Swift has no thread-local storage, and the environment.
  *   - static_storage.c: tables at fixed addresses, and what is done when the library is unloaded.
  *   - membarrier.c: what is done when the library is loaded.
- *   - thread.c, directory.c: signal sets are macros, and struct dirent ends in an array of unknown length.
+ *   - forked.c: what a forked child forgets.
+ *   - tap.c: structs that end in arrays.
+ *   - thread.c, signals.c, memory_guard.c, directory.c: signal sets are macros, a handler is C, and struct dirent ends in an
+ *     array of unknown length.
  *
  * What is marked SHIM is always inlined: no such function survives in the library (a test looks).
  */
@@ -36,7 +39,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <bsd/stdlib.h>
 #include <bsd/string.h>
 #include <linux/if_tun.h>
 #include <linux/membarrier.h>
@@ -49,6 +51,8 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -77,23 +81,31 @@
 #define RESULT(call) ({ __typeof__(call) result_ = (call); result_ < 0 ? (__typeof__(call))-errno : result_; })
 
 #include "shared_memory.h"
+#include "forked.h"
+#include "memory.h"
 #include "sockets.h"
 #include "devices.h"
+#include "files.h"
 #include "vhost.h"
+#include "memory_guard.h"
 
 #pragma clang assume_nonnull begin
 
 /* ---- system calls: a result, or -errno ---------------------------------------------------------------------------- */
 
-SHIM int sys_open(const char *path, int flags, unsigned int mode) { return RESULT(open(path, flags | O_CLOEXEC, mode)); }
-SHIM int sys_close(int fd) { return RESULT(close(fd)); }
-SHIM int sys_set_nonblocking(int fd) { return RESULT(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK)); }
+SHIM int sys_open(const char *path, int flags, unsigned int mode) { return OWN(open(path, flags | O_CLOEXEC, mode)); }
+SHIM int sys_close(int fd)
+{
+	descriptor_disown(fd);
+	return RESULT(close(fd));
+}
 SHIM int sys_set_blocking(int fd) { return RESULT(fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK)); }
-SHIM int sys_dup(int fd) { return RESULT(fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
+SHIM int sys_dup(int fd) { return OWN(fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)); }
 SHIM ssize_t sys_read(int fd, void *buffer, size_t length) { return RESULT(read(fd, buffer, length)); }
 SHIM ssize_t sys_write(int fd, const void *buffer, size_t length) { return RESULT(write(fd, buffer, length)); }
 SHIM int sys_change_mode(int fd, unsigned int mode) { return RESULT(fchmod(fd, (mode_t)mode)); }
-SHIM int sys_ftruncate(int fd, int64_t length) { return RESULT(ftruncate(fd, length)); }
+/* A write whose reader may be gone, or which ulimit -f may end: -EPIPE or -EFBIG, and no signal. In signals.c. */
+ssize_t sys_write_quietly(int fd, const void *buffer, size_t length);
 SHIM int64_t sys_file_size(int fd)
 {
 	struct stat s;
@@ -107,16 +119,7 @@ SHIM int sys_is_socket(const char *path)
 }
 /* 0 if this process, by its effective user, may read and write the file, or -errno. */
 SHIM int sys_may_use(const char *path) { return RESULT(faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS)); }
-SHIM int sys_memfd(const char *name, unsigned int flags) { return RESULT(memfd_create(name, flags)); }
-SHIM int sys_seal(int fd) { return RESULT(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)); }
-SHIM void *_Nullable sys_map(void *_Nullable hint, size_t length, int protection, int flags, int fd, int64_t offset)
-{
-	void *p = mmap(hint, length, protection, flags, fd, offset);
-	return p == MAP_FAILED ? NULL : p;
-}
-SHIM int sys_unmap(void *p, size_t length) { return RESULT(munmap(p, length)); }
-SHIM int sys_advise(void *p, size_t length, int advice) { return RESULT(madvise(p, length, advice)); }
-SHIM int sys_eventfd(unsigned int value) { return RESULT(eventfd(value, EFD_CLOEXEC | EFD_NONBLOCK)); }
+SHIM int sys_eventfd(unsigned int value) { return OWN(eventfd(value, EFD_CLOEXEC | EFD_NONBLOCK)); }
 SHIM int sys_eventfd_signal(int fd) { return eventfd_write(fd, 1) < 0 ? -errno : 0; }
 /* The count, 0 when there was none. */
 SHIM uint64_t sys_eventfd_drain(int fd)
@@ -125,7 +128,7 @@ SHIM uint64_t sys_eventfd_drain(int fd)
 	return eventfd_read(fd, &value) < 0 ? 0 : value;
 }
 /* A timer, whose count of expirations is drained as an eventfd's; first 0 stops it, every 0 lets it expire once. */
-SHIM int sys_timer(void) { return RESULT(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)); }
+SHIM int sys_timer(void) { return OWN(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)); }
 SHIM int sys_timer_set(int fd, unsigned int first_ms, unsigned int every_ms)
 {
 	struct itimerspec when = {{every_ms / 1000, (long)(every_ms % 1000) * 1000000},
@@ -133,7 +136,7 @@ SHIM int sys_timer_set(int fd, unsigned int first_ms, unsigned int every_ms)
 	return RESULT(timerfd_settime(fd, 0, &when, NULL));
 }
 SHIM int sys_poll(struct pollfd *fds, unsigned int count, int milliseconds) { return RESULT(poll(fds, count, milliseconds)); }
-SHIM int sys_epoll_create(void) { return RESULT(epoll_create1(EPOLL_CLOEXEC)); }
+SHIM int sys_epoll_create(void) { return OWN(epoll_create1(EPOLL_CLOEXEC)); }
 SHIM int sys_epoll_add(int epoll, int fd, uint32_t events, uint64_t tag)
 {
 	struct epoll_event event = {.events = events, .data.u64 = tag};
@@ -184,7 +187,12 @@ SHIM void sys_sleep_microseconds(uint32_t us)
 	struct timespec t = {us / 1000000, (long)(us % 1000000) * 1000};
 	nanosleep(&t, NULL);
 }
-SHIM size_t sys_page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+/* Fills up to 256 bytes with random ones; 0, or -errno: nothing waits for them, and nothing ends the process. */
+SHIM int sys_random(void *bytes, size_t length)
+{
+	ssize_t result = RESULT(getrandom(bytes, length, GRND_NONBLOCK));
+	return result == (ssize_t)length ? 0 : result < 0 ? (int)result : -EIO;
+}
 
 /*
  * Every thread of the process passes a full barrier before this returns. The kernel must have been told once, which
@@ -209,9 +217,15 @@ SHIM uint64_t thread_address(void)
 #endif
 }
 
-/* A thread that blocks all signals, so that handlers run on the program's own threads. 0 or -errno. */
+/*
+ * A thread that blocks all signals but those of its own faults, so that handlers run on the program's own threads. 0 or
+ * -errno.
+ */
 int sys_thread_start(pthread_t *thread, const char *name, void *_Nullable (*_Nonnull body)(void *_Nullable),
                      void *_Nullable argument);
+/* From keep to release, which nest, dlclose() leaves the library where it is: a thread of its own runs in it. */
+void library_keep(void);
+void library_release(void);
 
 /* ---- static storage ------------------------------------------------------------------------------------------------ */
 

@@ -4,7 +4,6 @@
 #include <linux/vfio.h>
 #include <linux/virtio_pci.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 
 #ifndef VIRTIO_F_NOTIFICATION_DATA
 #define VIRTIO_F_NOTIFICATION_DATA 38 /* since Linux 6.4 */
@@ -34,12 +33,6 @@ SHIM ssize_t sys_pwrite(int fd, const void *buffer, size_t length, uint64_t offs
 }
 SHIM ssize_t sys_readlink(const char *path, char *target, size_t room) { return RESULT(readlink(path, target, room)); }
 SHIM int sys_lock_memory(const void *p, size_t length) { return RESULT(mlock(p, length)); }
-/* Bytes that this process may lock in memory. */
-SHIM uint64_t sys_lock_limit(void)
-{
-	struct rlimit limit;
-	return getrlimit(RLIMIT_MEMLOCK, &limit) < 0 ? UINT64_MAX : (uint64_t)limit.rlim_cur;
-}
 /* The file is this process's for as long as it is open; -EWOULDBLOCK if it is another's. */
 SHIM int sys_claim(int fd) { return RESULT(flock(fd, LOCK_EX | LOCK_NB)); }
 SHIM int sys_release(int fd) { return RESULT(flock(fd, LOCK_UN)); }

@@ -10,6 +10,7 @@ SHIM uint16_t shared_load16(const void *p) { return __atomic_load_n((const uint1
 SHIM uint32_t shared_load32(const void *p) { return __atomic_load_n((const uint32_t *)p, __ATOMIC_RELAXED); }
 SHIM uint64_t shared_load64(const void *p) { return __atomic_load_n((const uint64_t *)p, __ATOMIC_RELAXED); }
 SHIM uint16_t shared_load16_acquire(const void *p) { return __atomic_load_n((const uint16_t *)p, __ATOMIC_ACQUIRE); }
+SHIM uint32_t shared_load32_acquire(const void *p) { return __atomic_load_n((const uint32_t *)p, __ATOMIC_ACQUIRE); }
 SHIM uint64_t shared_load64_acquire(const void *p) { return __atomic_load_n((const uint64_t *)p, __ATOMIC_ACQUIRE); }
 SHIM void shared_store8(void *p, uint8_t v) { __atomic_store_n((uint8_t *)p, v, __ATOMIC_RELAXED); }
 SHIM void shared_store16(void *p, uint16_t v) { __atomic_store_n((uint16_t *)p, v, __ATOMIC_RELAXED); }
@@ -18,6 +19,8 @@ SHIM void shared_store64(void *p, uint64_t v) { __atomic_store_n((uint64_t *)p, 
 SHIM void shared_store16_release(void *p, uint16_t v) { __atomic_store_n((uint16_t *)p, v, __ATOMIC_RELEASE); }
 SHIM void shared_store32_release(void *p, uint32_t v) { __atomic_store_n((uint32_t *)p, v, __ATOMIC_RELEASE); }
 SHIM void shared_store64_release(void *p, uint64_t v) { __atomic_store_n((uint64_t *)p, v, __ATOMIC_RELEASE); }
+SHIM uint8_t shared_exchange8_acquire(void *p, uint8_t v) { return __atomic_exchange_n((uint8_t *)p, v, __ATOMIC_ACQUIRE); }
+SHIM void shared_store8_release(void *p, uint8_t v) { __atomic_store_n((uint8_t *)p, v, __ATOMIC_RELEASE); }
 SHIM uint32_t shared_exchange32_acquire(void *p, uint32_t v)
 {
 	return __atomic_exchange_n((uint32_t *)p, v, __ATOMIC_ACQUIRE);
@@ -31,11 +34,12 @@ SHIM bool shared_marked(const void *marks, uint64_t number)
 {
 	return __atomic_load_n((const uint8_t *)marks + number, __ATOMIC_ACQUIRE) != 0;
 }
-/* Stores v if there is old. */
-SHIM void shared_replace64(void *p, uint64_t old, uint64_t v)
+/* Stores v if there is old; true if it did. */
+SHIM bool shared_replace64(void *p, uint64_t old, uint64_t v)
 {
-	(void)__atomic_compare_exchange_n((uint64_t *)p, &old, v, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n((uint64_t *)p, &old, v, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
+SHIM void shared_add64(void *p, uint64_t v) { (void)__atomic_fetch_add((uint64_t *)p, v, __ATOMIC_RELAXED); }
 SHIM uint16_t shared_add16(void *p, uint16_t v) { return __atomic_add_fetch((uint16_t *)p, v, __ATOMIC_ACQ_REL); }
 
 /* Store before load: between publishing an index and reading whether the other side wants to hear of it. */

@@ -34,7 +34,6 @@ static const unsigned long SYS_VDPA_GET_VRING_GROUP = VHOST_VDPA_GET_VRING_GROUP
 static const unsigned long SYS_VDPA_SET_GROUP_ASID = VHOST_VDPA_SET_GROUP_ASID;
 static const unsigned long SYS_VDPA_SUSPEND = VHOST_VDPA_SUSPEND;
 
-static const unsigned long SYS_TUNSETSNDBUF = TUNSETSNDBUF;
 static const unsigned long SYS_TUNSETCARRIER = TUNSETCARRIER;
 /* By name of an interface, or as here by its own descriptor. */
 static const unsigned long SYS_SIOCSIFHWADDR = SIOCSIFHWADDR;
@@ -42,12 +41,20 @@ static const unsigned long SYS_SIOCSIFHWADDR = SIOCSIFHWADDR;
 /* Of TUNSETOFFLOAD, since Linux 6.2. */
 enum { TUN_USO = 0x20 | 0x40 };
 
+/* What a queue's interface was set to when it was opened, all of which outlasts the queue. 0 and -1: not known. */
+struct tap_settings { int header_bytes, offloads; };
+void tap_keep(int file, struct tap_settings *kept);
+void tap_give_back(int file, const struct tap_settings *kept);
+
+/* Whether the interface of that name is up and has its carrier, which another program's queue gives it. */
+int tap_has_carrier(const char *name);
+
 /* Whether there is an interface of that name, whatever it is. */
 SHIM int sys_has_interface(const char *name) { return if_nametoindex(name) != 0; }
 
 SHIM int sys_link_socket(void)
 {
-	return RESULT(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
+	return OWN(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
 }
 
 /* One VHOST_GET_CONFIG of up to 64 bytes; 0 or -errno. */

@@ -55,7 +55,7 @@ extension Device {
     let chain = batch.chains[0]
     let pieces = Table(from: batch.segments, at: Int(chain.first), count: Int(chain.count))
     // Without a place for the answer it is no request.
-    if batch.readable == pieces.count || batch.readable == 0 {
+    if batch.readable == pieces.count || batch.readable == 0 {  // tested by ControlTests
       fault = index
       return
     }
@@ -93,8 +93,9 @@ extension Device {
   }
 
   private mutating func setMode(_ command: UInt8, _ request: Request64) -> Bool {
-    guard let mode = ReceiveMode(rawValue: command), request.count == 3 else { return false }
+    guard let mode = ReceiveMode(rawValue: command), request.count == 3 else { return false }  // tested by ControlTests
     let isExtra = mode != .promiscuous && mode != .allMulticast
+    // tested by ControlTests
     if !session.has(isExtra ? Feature.controlReceiveExtra : Feature.controlReceive) { return false }
     filter.set(mode, request.number(2, 1) != 0)
     refresh()
@@ -103,12 +104,12 @@ extension Device {
 
   /// Two lists, of unicast and multicast addresses, each behind its count.
   private mutating func setTable(_ request: Request64) -> Bool {
-    if !session.has(Feature.controlReceive) || request.count < 10 { return false }
+    if !session.has(Feature.controlReceive) || request.count < 10 { return false }  // tested by ControlTests
     let unicast = Int(request.number(2, 4))
     let second = 6 + 6 * unicast
     if second + 4 > request.count { return false }
     let multicast = Int(request.number(second, 4))
-    if second + 4 + 6 * multicast != request.count { return false }
+    if second + 4 + 6 * multicast != request.count { return false }  // tested by ControlTests
     for place in 0..<min(unicast, Filter.most) { filter.put(request.address(6 + 6 * place), place, isMulticast: false) }
     for place in 0..<min(multicast, Filter.most) {
       filter.put(request.address(second + 4 + 6 * place), place, isMulticast: true)
@@ -119,20 +120,21 @@ extension Device {
   }
 
   private mutating func setAddress(_ request: Request64) -> Bool {
-    if !session.has(Feature.controlAddress) || request.count != 8 { return false }
+    if !session.has(Feature.controlAddress) || request.count != 8 { return false }  // tested by ControlTests
     session.mac = request.address(2)
     return true
   }
 
   private mutating func setVLAN(_ request: Request64, _ on: Bool) -> Bool {
     let id = Int(request.number(2, 2))
-    if !session.has(Feature.controlVLAN) || request.count != 4 || id > 0xfff { return false }
+    if !session.has(Feature.controlVLAN) || request.count != 4 || id > 0xfff { return false }  // tested by ControlTests
     filter.setVLAN(id, on)
     return true
   }
 
   private mutating func setPairs(_ request: Request64) -> Bool {
     let pairs = Int(request.number(2, 2))
+    // tested by ControlTests
     if !session.has(Feature.multiqueue) || request.count != 4 || pairs < 1 || pairs > config.pairs { return false }
     session.pairs = pairs
     refresh()
@@ -141,8 +143,8 @@ extension Device {
 
   private mutating func setOffloads(_ request: Request64) -> Bool {
     let offloads = request.number(2, 8)
-    if !session.has(Feature.controlOffloads) || request.count != 10 { return false }
-    if offloads & ~(session.features & Feature.guestOffloads) != 0 { return false }
+    if !session.has(Feature.controlOffloads) || request.count != 10 { return false }  // tested by ControlTests
+    if offloads & ~(session.features & Feature.guestOffloads) != 0 { return false }  // tested by ControlTests
     session.offloads = offloads
     refresh()
     return true

@@ -41,6 +41,7 @@ struct Filter {
 
   /// Puts one address of a table into its place; those beyond the room only count.
   mutating func put(_ address: UInt64, _ place: Int, isMulticast: Bool) {
+    // tested by abi-filtered-frames
     if place < Self.most { table.store((isMulticast ? 8 * Self.most : 0) + 8 * place, address) }
   }
 
@@ -57,7 +58,7 @@ struct Filter {
   func accepts(_ frame: Frame, _ own: UInt64, scratch: Bytes) -> Bool {
     if has(.promiscuous) { return true }
     let tag = frame.word(12, scratch: scratch)
-    if hasVLANs, tag >> 48 == 0x8100 {
+    if hasVLANs, tag >> 48 == UInt64(EtherType.vlan) {
       let id = Int(tag >> 32 & 0xfff)
       if table[16 * Self.most + id / 8] >> UInt8(id % 8) & 1 == 0 { return false }
     }

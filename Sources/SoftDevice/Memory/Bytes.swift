@@ -99,5 +99,10 @@ struct Block: ~Copyable {
     return unsafe Table(base: (raw + at).assumingMemoryBound(to: type), count: count)
   }
 
+  /// One value that lies `at` bytes into the block, which has room for it.
+  func cell<Value>(_ type: Value.Type, at: Int) -> Cell<Value> {
+    unsafe Cell(table(type, at: at, count: 1).base)
+  }
+
   func part(at: Int, count: Int) -> Bytes { bytes.dropping(at).first(count) }
 }

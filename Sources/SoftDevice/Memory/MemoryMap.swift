@@ -5,8 +5,8 @@
 // inside one region.
 //
 // A file is mapped from its start, not from the region's offset, because a file of huge pages takes no other offset.
-// Its size is checked first: touching a page beyond the end would end the process. A front-end that shrinks an
-// unsealed file later still could; this library's own front-end seals its memory.
+// Its size is checked first, and what a front-end may do to an unsealed file later is watched (MemoryGuard); this library's
+// own front-end seals its memory.
 
 import CLinux
 import Linux
@@ -26,41 +26,90 @@ struct Region {
 struct MemoryMap {
   /// Regions at one time.
   static let limit = 128
+  /// Bytes that all mappings of a device take at most, since a sparse file costs a front-end nothing: 64 devices leave half
+  /// of a process's addresses to others.
+  static let mostBytes: UInt64 = 1 << 40
 
   private let regions: Table<Region>
+  /// Nil if the front-end is this process.
+  private let memoryGuard: MemoryGuard?
+  private let counters: Counters
   private(set) var count = 0
 
-  init(_ regions: Table<Region>) { self.regions = regions }
+  init(_ regions: Table<Region>, _ memoryGuard: MemoryGuard?, _ counters: Counters) {
+    self.regions = regions
+    self.counters = counters
+    self.memoryGuard = memoryGuard
+  }
 
   /// Maps `size` bytes at `offset` of a file. False: the numbers or the file are not what they should be.
   mutating func add(guest: UInt64, user: UInt64, size: UInt64, offset: UInt64, file: Int32) -> Bool {
     let (end, overflow) = offset.addingReportingOverflow(size)
+    // tested by HostileTests
     if size == 0 || overflow || end > UInt64(Int.max) / 2 || count >= Self.limit { return false }
+    // tested by HostileRequestTests
     if guest.addingReportingOverflow(size).overflow || user.addingReportingOverflow(size).overflow { return false }
-    guard let mapping = Self.map(file, end) else { return false }
+    // tested by SharedFileTests
+    guard end <= Self.mostBytes &- mapped, let mapping = map(file, end) else { return false }
     let memory = mapping.dropping(Int(truncatingIfNeeded: offset)).first(Int(truncatingIfNeeded: size))
     regions[count] = Region(guestAddress: guest, userAddress: user, size: size, memory: memory, mapping: mapping)
     count += 1
     return true
   }
 
-  /// Maps the first `length` bytes of a file; nil if the file is shorter.
-  static func map(_ file: Int32, _ length: UInt64) -> Bytes? {
+  /// Bytes that are mapped. Each mapping was compared with what was left.
+  private var mapped: UInt64 {
+    var (sum, index) = (UInt64(0), 0)
+    while index < count {
+      sum &+= UInt64(regions[index].mapping.count)
+      index += 1
+    }
+    return min(sum, Self.mostBytes)
+  }
+
+  /// Maps the first `length` bytes of a file; nil if the file is shorter, or not to be trusted.
+  func map(_ file: Int32, _ length: UInt64) -> Bytes? {
+    if let memoryGuard, !memoryGuard.accepts(file) {  // tested by abi-memory-taken-away
+      if Log.wanted(.info) { Log.line("soft device: sealed=1, and a file is not sealed against shrinking").send(.info) }
+      return nil
+    }
     var status = stat()
+    // tested by InflightTests
     if unsafe fstat(file, &status) < 0 || status.st_size < 0 || UInt64(status.st_size) < length { return nil }
     // munmap() of huge pages wants whole ones.
     let page = UInt64(max(Int(status.st_blksize), Int(sys_page_size())))
     if page & (page &- 1) != 0 || page > 1 << 32 { return nil }
     let whole = Int((length &+ page &- 1) & ~(page &- 1))
-    guard let raw = unsafe sys_map(nil, whole, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) else { return nil }
-    return unsafe Bytes(raw, whole)
+    guard let raw = unsafe sys_map(nil, whole, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) else {
+      counters.shortage = ENOMEM
+      return nil
+    }
+    let mapping = unsafe Bytes(raw, whole)
+    if let memoryGuard, !memoryGuard.watch(mapping, of: file) {
+      unsafe _ = sys_unmap(raw, whole)
+      return nil
+    }
+    return mapping
   }
+
+  func unmap(_ mapping: Bytes) {
+    memoryGuard?.forget(mapping)
+    unsafe _ = sys_unmap(mapping.base, mapping.count)
+  }
+
+  /// Some of the memory is gone, and zeroes are there.
+  var isLost: Bool { memoryGuard?.isHit ?? false }
+
+  /// The session that has lost memory is over.
+  func forgetLoss() { memoryGuard?.isHit = false }
+
+  /// Lets go of the guard, in the device's thread.
+  func end() { memoryGuard?.end() }
 
   mutating func clear() {
     var index = 0
     while index < count {
-      let mapping = regions[index].mapping
-      unsafe _ = sys_unmap(mapping.base, mapping.count)
+      unmap(regions[index].mapping)
       index += 1
     }
     count = 0
@@ -71,7 +120,7 @@ struct MemoryMap {
     for index in 0..<count {
       let region = regions[index]
       if region.guestAddress != guest || region.userAddress != user || region.size != size { continue }
-      unsafe _ = sys_unmap(region.mapping.base, region.mapping.count)
+      unmap(region.mapping)
       count -= 1
       regions[index] = regions[count]
       return true
@@ -85,7 +134,7 @@ struct MemoryMap {
     while index < count {
       let region = regions[index]
       let offset = address &- region.userAddress
-      if offset < region.size, UInt64(length) <= region.size &- offset {
+      if offset < region.size, UInt64(length) <= region.size &- offset {  // tested by abi-device-abilities
         return region.memory.dropping(Int(truncatingIfNeeded: offset)).first(length)
       }
       index += 1
@@ -122,9 +171,9 @@ struct Translation {
   /// `length` bytes at a guest address; nil unless all of them lie in one region.
   @inline(__always)
   mutating func guest(_ address: UInt64, _ length: UInt32) -> Bytes? {
-    if address &- start >= size, !move(address) { return nil }
+    if address &- start >= size, !move(address) { return nil }  // tested by HostileRingTests
     let offset = address &- start
-    if UInt64(length) > size &- offset { return nil }
+    if UInt64(length) > size &- offset { return nil }  // tested by HostileRingTests
     guard let base = unsafe base else { return nil }
     return unsafe Bytes(base + Int(truncatingIfNeeded: offset), Int(length))
   }

@@ -15,6 +15,8 @@ struct DeviceOptions {
   private(set) var mac: UInt64?
   /// Features that are not offered.
   private(set) var without: UInt64 = 0
+  /// A served device takes only memory that its front-end cannot take away.
+  private(set) var wantsSeals = false
   /// A served device connects to a front-end that listens, and anew each time that it has gone.
   private(set) var isClient = false
 
@@ -34,6 +36,8 @@ struct DeviceOptions {
       without |= mask
     } else if key.equals("client") {
       isClient = try Self.number(key, value, 0, 1) == 1
+    } else if key.equals("sealed") {
+      wantsSeals = try Self.number(key, value, 0, 1) == 1
     } else if let feature = Self.feature(key) {
       without = without & ~feature | (try Self.number(key, value, 0, 1) == 0 ? feature : 0)
     } else {

@@ -16,10 +16,15 @@ package struct WireOptions {
   static let mostFlows = 65536
 
   let kind: Kind
+  package var isTAP: Bool { kind == .tap }
   /// The interface, the capture to replay, or the pipe.
   let target: Path
-  /// The capture to record.
+  /// The capture to record, its format, and most bytes that are kept of a frame.
   private(set) var output = Path()
+  private(set) var format = CaptureFormat.pcap
+  private(set) var snapLength = CaptureFormat.longest
+  /// The capture to replay may grow.
+  private(set) var follows = false
   private(set) var length = shortestFrame
   /// Frames per second; 0: as many as the driver takes.
   private(set) var rate: UInt64 = 0
@@ -104,13 +109,33 @@ extension WireOptions {
         return true
       }
     case .capture:
-      if key.equals("out") {
-        output = try Self.name(value, key)
-        return true
-      }
+      if try setCapture(key, value) { return true }
     default: break
     }
     return try device.set(key, value)
+  }
+
+  private mutating func setCapture(_ key: Text, _ value: Text) throws(Failure) -> Bool {
+    if key.equals("out") {
+      output = try Self.name(value, key)
+    } else if key.equals("format") {
+      format = try Self.format(value)
+    } else if key.equals("snaplen") {
+      let limits = (UInt64(Self.shortestFrame), UInt64(CaptureFormat.longest))
+      snapLength = Int(try DeviceOptions.number(key, value, limits.0, limits.1))
+    } else if key.equals("follow") {
+      follows = try DeviceOptions.number(key, value, 0, 1) == 1
+    } else {
+      return false
+    }
+    return true
+  }
+
+  private static func format(_ value: Text) throws(Failure) -> CaptureFormat {
+    if value.equals("pcap") { return .pcap }
+    if value.equals("pcap-ns") { return .pcapNanoseconds }
+    if value.equals("pcapng") { return .pcapng }
+    throw Failure(EINVAL, "format=").quoting(value).text(" is none of pcap, pcap-ns and pcapng")
   }
 
   private static func checksums(_ value: Text) throws(Failure) -> Template.Checksums {

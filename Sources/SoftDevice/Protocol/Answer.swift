@@ -44,8 +44,11 @@ extension Device {
   }
 
   private mutating func dispatch(_ message: Message) -> Answer {
+    // tested by HostileRequestTests
     if let size = Self.size(message.request), size != message.size { return .broken("wrong size") }
+    // tested by HostileTests
     if message.fileCount > Self.mostFiles(message.request) { return .broken("too many file descriptors") }
+    // tested by abi-device-abilities
     if message.request >= VhostRequest.setVringSize && message.request <= VhostRequest.setVringError
       || message.request == VhostRequest.setVringEnable
     {
@@ -55,7 +58,8 @@ extension Device {
     case VhostRequest.getFeatures: return .value(offered)
     case VhostRequest.setFeatures: return setFeatures(message.double(0))
     // Nothing is logged, since LOG_ALL is not offered: a log is taken and left alone.
-    case VhostRequest.setOwner, VhostRequest.setLogBase, VhostRequest.setLogFile: return .done
+    case VhostRequest.setLogBase, VhostRequest.setLogFile: return .done
+    case VhostRequest.setOwner: return setOwner()
     case VhostRequest.sendRARP: return announce(message)
     case VhostRequest.setBackendRequestFile: return setBackendFile(message)
     case VhostRequest.getInflightFile, VhostRequest.setInflightFile: return dispatchInflight(message)
@@ -64,7 +68,7 @@ extension Device {
     case VhostRequest.removeRegion: return removeMemory(message)
     case VhostRequest.resetOwner: return stopRings()
     case VhostRequest.setMemoryTable: return setMemory(message)
-    case VhostRequest.getProtocolFeatures: return .value(ProtocolFeature.offered)
+    case VhostRequest.getProtocolFeatures: return .value(session.offerProtocol())
     case VhostRequest.setProtocolFeatures: return setProtocolFeatures(message.double(0))
     case VhostRequest.getQueueNumber: return .value(UInt64(config.pairs))
     case VhostRequest.setMTU: return setMTU(message.double(0))

@@ -7,8 +7,14 @@ import Linux
 import Virtio
 
 extension Device {
+  mutating func setOwner() -> Answer {
+    session.isOwned = true
+    return .done
+  }
+
   mutating func setFeatures(_ features: UInt64) -> Answer {
-    if features & ~offered != 0 { return .refused("features that were not offered") }
+    if features & ~offered != 0 { return .refused("features that were not offered") }  // tested by HostileRequestTests
+    // tested by HostileTests
     if isRunning && features != session.features { return .refused("features change while a ring runs") }
     if isRunning { return .done }
     session.begin(features)
@@ -25,6 +31,7 @@ extension Device {
   }
 
   mutating func setProtocolFeatures(_ features: UInt64) -> Answer {
+    // tested by HostileTests
     if features & ~ProtocolFeature.offered != 0 { return .refused("protocol features that were not offered") }
     session.protocolFeatures = features
     refresh()
@@ -32,7 +39,7 @@ extension Device {
   }
 
   mutating func setMTU(_ mtu: UInt64) -> Answer {
-    if mtu < ConfigLimit.smallestMTU || mtu > 65535 { return .refused("MTU out of range") }
+    if mtu < ConfigLimit.smallestMTU || mtu > 65535 { return .refused("MTU out of range") }  // tested by HostileTests
     session.mtu = UInt16(mtu)
     refresh()
     return .done
@@ -42,8 +49,8 @@ extension Device {
   func getConfig(_ message: Message) -> Answer {
     let offset = Int(message.word(0))
     let size = Int(message.word(4))
-    if message.size < 12 || size != message.size - 12 { return .broken("wrong size") }
-    if size == 0 || size > NetConfig.size || offset > NetConfig.size - size {
+    if message.size < 12 || size != message.size - 12 { return .broken("wrong size") }  // tested by HostileTests
+    if size == 0 || size > NetConfig.size || offset > NetConfig.size - size {  // tested by HostileTests
       return .broken("outside the configuration")
     }
     for index in 0..<size { message.payload[12 + index] = config.byte(offset + index, session, linkIsUp: isLinkUp) }
@@ -68,10 +75,17 @@ extension Device {
   /// Where the device's own messages go.
   mutating func setBackendFile(_ message: Message) -> Answer {
     if message.fileCount != 1 { return .broken("no file descriptor") }
-    let file = message.takeFile(0)
-    _ = sys_set_nonblocking(file)
-    Self.replace(&backend, file)
+    // tested by SharedFileTests
+    if sys_take_channel(message.file(0), socketNumber) < 0 { return .refused("a channel that is no socket of its own") }
+    closeChannel()
+    backend = message.takeFile(0)
     return .done
+  }
+
+  /// Closes the channel. Nothing can lie in a socket that is only written to, so that its end makes nobody wait.
+  mutating func closeChannel() {
+    if backend >= 0 { _ = sys_close(backend) }
+    backend = -1
   }
 
   /// The driver can be notified of changes of the configuration.
@@ -91,7 +105,7 @@ extension Device {
   }
 
   mutating func setStatus(_ status: UInt64) -> Answer {
-    if status > 0xff { return .refused("status out of range") }
+    if status > 0xff { return .refused("status out of range") }  // tested by HostileTests
     if status == 0 { return reset() }
     session.status = UInt8(status)
     if !session.featuresAreSet { session.status &= ~DeviceStatus.featuresOK }

@@ -11,8 +11,10 @@ extension Device {
   /// stands still until its addresses are given again.
   mutating func setMemory(_ message: Message) -> Answer {
     let count = Int(message.word(0))
+    // tested by HostileTests
     if count < 1 || count > VhostMemory.tableRegions { return .broken("not 1 to 8 memory regions") }
-    if message.size != 8 + 32 * count { return .broken("wrong size") }
+    if message.size != 8 + 32 * count { return .broken("wrong size") }  // tested by HostileRequestTests
+    // tested by HostileTests
     if message.fileCount != count { return .broken("not one file descriptor for each memory region") }
     // The rings' addresses are of the old mappings, which go first: nothing runs meanwhile.
     forgetRings()

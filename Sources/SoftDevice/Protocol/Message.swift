@@ -51,28 +51,28 @@ struct Message {
   mutating func clear() {
     var index = 0
     while index < fileCount {
-      let file = takeFile(index)
-      if file >= 0 { _ = sys_close(file) }
+      sys_close_received(takeFile(index))
       index += 1
     }
     fileCount = 0
     received = 0
   }
 
-  enum Progress { case complete, waiting, closed, broken }
+  /// Short: this process has no descriptor left for a file that came.
+  enum Progress { case complete, waiting, closed, broken, short }
 
   /// Reads on; complete when a whole message is there.
   mutating func read(_ socket: Int32) -> Progress {
     while true {
       if received >= VhostMessage.headerBytes {
-        if !isSound { return .broken }
+        if !isSound { return .broken }  // tested by HostileTests
         if received == VhostMessage.headerBytes + size { return .complete }
       }
       let end = received < VhostMessage.headerBytes ? VhostMessage.headerBytes : VhostMessage.headerBytes + size
       let got = receive(socket, bytes.dropping(received).first(end - received))
       if got == -Int(EAGAIN) || got == -Int(EINTR) { return .waiting }
       if got == 0 || got == -Int(ECONNRESET) { return received == 0 ? .closed : .broken }
-      if got < 0 { return .broken }
+      if got < 0 { return got == -Int(EMFILE) ? .short : .broken }
       received += got
     }
   }

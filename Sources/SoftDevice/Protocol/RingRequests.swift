@@ -12,16 +12,18 @@ import Virtio
 extension Device {
   mutating func setRingSize(_ index: UInt32, _ size: UInt32) -> Answer {
     guard let index = ring(index) else { return .broken("no such ring") }
+    // tested by HostileTests
     if size == 0 || size > UInt32(RingFormat.largest) || !session.rings.isPacked && size & (size &- 1) != 0 {
       return .refused("a ring's size is 1 to 32768, and of a split ring a power of two")
     }
-    if queues[index].started { return .refused("the ring is started") }
+    if queues[index].started { return .refused("the ring is started") }  // tested by HostileTests
     queues[index].size = UInt16(size)
     return resolve(index)
   }
 
   mutating func setRingAddress(_ message: Message) -> Answer {
     guard let index = ring(message.word(0)) else { return .broken("no such ring") }
+    // tested by HostileRequestTests
     if message.word(4) & 1 != 0 { return .refused("a ring's writes cannot be logged") }
     queues[index].descriptorAddress = message.double(8)
     queues[index].deviceAddress = message.double(16)
@@ -39,8 +41,9 @@ extension Device {
 
   mutating func setRingBase(_ index: UInt32, _ base: UInt32) -> Answer {
     guard let index = ring(index) else { return .broken("no such ring") }
+    // tested by HostileTests
     if base > 0xffff && !session.rings.isPacked { return .refused("an index of more than 16 bits") }
-    if queues[index].started { return .refused("the ring is started") }
+    if queues[index].started { return .refused("the ring is started") }  // tested by HostileTests
     queues[index].setBase(base)
     return queues[index].addressed ? resolve(index) : .done
   }
@@ -56,7 +59,7 @@ extension Device {
 
   mutating func enableRing(_ index: UInt32, _ enable: UInt32) -> Answer {
     guard let index = ring(index) else { return .broken("no such ring") }
-    if enable > 1 { return .refused("neither 0 nor 1") }
+    if enable > 1 { return .refused("neither 0 nor 1") }  // tested by HostileTests
     queues[index].enabled = enable == 1
     refresh()
     return .done
@@ -70,16 +73,18 @@ extension Device {
       let index = ring(UInt32(number & VringFile.indexMask))
     else { return .broken("no such ring") }
     let hasFile = number & VringFile.noFile == 0
+    // tested by HostileRequestTests
     if message.fileCount != (hasFile ? 1 : 0) { return .broken("file descriptor missing or unasked for") }
+    // Anything else could make a write wait, or be the front-end's own socket, whose end would never show.
+    // tested by SharedFileTests
+    if hasFile && sys_is_eventfd(message.file(0)) == 0 { return .refused("a kick, call or error that is no eventfd") }
     let file = message.takeFile(0)
-    // Our reads and writes of it must never block, whatever it is.
-    if file >= 0 { _ = sys_set_nonblocking(file) }
     switch message.request {
     case VhostRequest.setVringKick: return setKick(index, file)
     case VhostRequest.setVringCall:
       Self.replace(&queues[index].call, file)
       // Used buffers may have been shown to a driver that could not be interrupted then.
-      if file >= 0 && queues[index].running { _ = sys_eventfd_signal(file) }
+      if file >= 0 && queues[index].running { signal(file) }
     default: Self.replace(&queues[index].error, file)
     }
     return .done
@@ -112,7 +117,7 @@ extension Device {
   }
 
   static func replace(_ file: inout Int32, _ new: Int32) {
-    if file >= 0 { _ = sys_close(file) }
+    sys_close_received(file)
     file = new
   }
 

@@ -9,6 +9,10 @@ import Virtio
 struct Session {
   var features: UInt64 = 0
   var protocolFeatures: UInt64 = 0
+  /// SET_OWNER has come.
+  var isOwned = false
+  /// The front-end has asked for protocol features before that.
+  private var hasAskedEarly = false
   var status: UInt8 = 0
   var featuresAreSet = false
   /// The MTU of NET_SET_MTU; 0 before that.
@@ -25,6 +29,14 @@ struct Session {
   /// Buffers may be used: the driver has said DRIVER_OK, if this front-end passes its status on at all (2.1.2).
   var isReady: Bool {
     featuresAreSet && (protocolFeatures & ProtocolFeature.status == 0 || status & DeviceStatus.driverOK != 0)
+  }
+
+  /// The protocol features that this front-end is offered. QEMU asks before it takes the device (SET_OWNER), and again for
+  /// each further pair of queues, makes the configuration of a network device itself, and warns whenever a back-end offers
+  /// CONFIG. Front-ends that read the configuration take the device first.
+  mutating func offerProtocol() -> UInt64 {
+    if !isOwned { hasAskedEarly = true }
+    return hasAskedEarly ? ProtocolFeature.offered & ~ProtocolFeature.config : ProtocolFeature.offered
   }
 
   /// Without the protocol features every ring is enabled from the beginning.
@@ -44,7 +56,7 @@ struct Session {
   func terms(_ config: NetConfig, _ filter: Filter) -> Terms {
     Terms(
       header: has(Feature.version1 | Feature.mergeable) ? NetHeaderLayout.bytes : NetHeaderLayout.legacyBytes,
-      longest: has(Feature.mtu) ? Int(mtu != 0 ? mtu : config.mtu) + Device.linkHeader : Int.max,
+      longest: has(Feature.mtu) ? Int(mtu != 0 ? mtu : config.mtu) + Device.linkHeader : Frame.longest,
       isMergeable: has(Feature.mergeable), readsHeaders: has(Feature.hostOffloads),
       guest: features & offloads, filters: filter.isActive)
   }
@@ -73,14 +85,16 @@ struct NetConfig {
   /// The six bytes of the address, in the order of the network.
   let mac: UInt64
 
-  init(_ options: DeviceOptions, longest: Int) {
+  init(_ options: DeviceOptions, longest: Int) throws(Failure) {
     pairs = options.pairs
     mtu = options.mtu ?? UInt16(max(1500, longest - 14))
-    mac = options.mac ?? Self.randomAddress()
+    mac = if let chosen = options.mac { chosen } else { try Self.randomAddress() }
   }
 
   /// A random address, marked by its second bit as locally administered.
-  private static func randomAddress() -> UInt64 { 0x025e << 32 | UInt64(arc4random()) }
+  private static func randomAddress() throws(Failure) -> UInt64 {
+    0x025e << 32 | (try MACAddress.randomNumber() & 0xffff_ffff)
+  }
 
   /// One byte of the configuration space; 0 behind its last field.
   func byte(_ at: Int, _ session: Session, linkIsUp: Bool) -> UInt8 {

@@ -77,6 +77,7 @@ struct Batch {
   mutating func append(_ bytes: Bytes, isReadable: Bool) -> Bool {
     if bytes.count == 0 { return true }
     let total = UInt64(chains[count].total) &+ UInt64(bytes.count)
+    // tested by HostileRingTests
     if chains[count].count >= Chain.limit || total > UInt32.max || listed >= segments.count { return false }
     if chains[count].count == 0 { chains[count].only = bytes }
     segments[listed] = bytes

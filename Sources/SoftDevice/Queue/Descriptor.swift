@@ -79,6 +79,7 @@ struct Walk {
   /// Descriptors are of a packed ring.
   var isPacked = false
   private var sawWritable = false
+  private var descriptors = 0
 
   init(memory: Translation, direction: Queue.Direction, hasIndirect: Bool) {
     self.memory = memory
@@ -94,10 +95,12 @@ struct Walk {
     case .write: if !isWritable { return false }
     case .both:
       // What the device writes stands behind what it reads (2.7.4.2).
-      if sawWritable && !isWritable { return false }
+      if sawWritable && !isWritable { return false }  // tested by ControlTests
       sawWritable = isWritable
     }
-    if descriptor.length == 0 { return true }
+    // Empty ones are work, too.
+    descriptors &+= 1
+    if descriptor.length == 0 { return descriptors <= Chain.limit }
     guard let bytes = memory.guest(descriptor.address, descriptor.length) else { return false }
     return batch.append(bytes, isReadable: !isWritable)
   }
@@ -107,12 +110,13 @@ struct Walk {
   /// (2.8.7).
   mutating func addTable(_ descriptor: BufferDescriptor, linked: Bool, _ batch: inout Batch) -> Bool {
     let count = Int(descriptor.length / UInt32(RingFormat.descriptorBytes))
-    if !hasIndirect || descriptor.flags & DescriptorFlag.next != 0 { return false }
+    if !hasIndirect || descriptor.flags & DescriptorFlag.next != 0 { return false }  // tested by HostileRingTests
+    // tested by HostilePackedTests
     if count == 0 || descriptor.length % UInt32(RingFormat.descriptorBytes) != 0 || count > RingFormat.largest {
       return false
     }
     guard let table = memory.guest(descriptor.address, descriptor.length) else { return false }
-    if table.shared.address % 8 != 0 { return false }
+    if table.shared.address % 8 != 0 { return false }  // tested by HostileRingTests
     var index = 0
     var left = count
     while left > 0 {

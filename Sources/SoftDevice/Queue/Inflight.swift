@@ -68,12 +68,12 @@ struct Inflight {
       if isPacked { record(queue.used) } else { part.store(Self.splitUsed, queue.used.index) }
       return queue.used
     }
-    if part.load(Self.sizeAt, as: UInt16.self) != size { return nil }
-    if !isIdle(size) { return nil }
+    if part.load(Self.sizeAt, as: UInt16.self) != size { return nil }  // tested by InflightTests
+    if !isIdle(size) { return nil }  // tested by InflightTests
     if !isPacked { return queue.used }
     let before = position(Self.oldIndex, Self.oldWrap)
     let after = position(Self.newIndex, Self.newWrap)
-    if before.index >= size || after.index >= size { return nil }
+    if before.index >= size || after.index >= size { return nil }  // tested by HostileRequestTests
     // Still available in that lap: the batch was not done. The driver may have used the place again if it was.
     let isDone = before == after || !PackedRing.hasBuffers(rings, before)
     if !isDone { putBack(from: before, to: after, size, rings) }

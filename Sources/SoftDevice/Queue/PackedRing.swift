@@ -99,11 +99,11 @@ enum PackedRing {
         batch.chains[batch.count].id = descriptor.extra
         return slots
       }
-      if slots == size { return 0 }
+      if slots == size { return 0 }  // tested by HostilePackedTests
       slots &+= 1
       position.step(1, size: size)
       descriptor = BufferDescriptor(packed: descriptors, Int(position.index))
-      if descriptor.flags & DescriptorFlag.indirect != 0 { return 0 }
+      if descriptor.flags & DescriptorFlag.indirect != 0 { return 0 }  // tested by HostilePackedTests
     }
     return 0
   }

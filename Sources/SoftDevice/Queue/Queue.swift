@@ -66,6 +66,8 @@ struct Queue {
   /// How far the batch at hand was taken, and how many slots that were.
   var ahead = Position()
   var slotsAhead = 0
+  /// Where the next buffer will be, if a frame waits for more buffers than there are.
+  var shortAt: Position?
 
   /// User addresses of SET_VRING_ADDR.
   var descriptorAddress: UInt64 = 0
@@ -93,12 +95,14 @@ struct Queue {
     if !addressed || size == 0 { return true }
     let entries = Int(size)
     let packed = agreement.isPacked
+    // tested by HostileRequestTests
     if packed ? next.index >= size || used.index >= size : size & (size &- 1) != 0 { return false }
     guard let descriptors = map.user(descriptorAddress, RingFormat.descriptorBytes * entries),
       let driver = map.user(driverAddress, bytes(entries, each: RingFormat.availableElementBytes)),
       let device = map.user(deviceAddress, bytes(entries, each: RingFormat.usedElementBytes))
     else { return false }
     let (place, area) = (descriptors.shared.address, device.shared.address)
+    // tested by HostileTests
     if place % 16 != 0 || driver.shared.address % (packed ? 4 : 2) != 0 || area % 4 != 0 { return false }
     rings = Rings(descriptors: descriptors.shared, driver: driver.shared, device: device.shared)
     return true
@@ -112,6 +116,7 @@ struct Queue {
   /// SET_VRING_BASE. A packed ring's number has two positions; DPDK's front-end leaves the upper one out, which could
   /// otherwise be so only if the whole ring were in flight.
   mutating func setBase(_ number: UInt32) {
+    shortAt = nil
     if agreement.isPacked {
       next = Position(packed: number)
       used = number >> 16 == 0 && next.wrap ? next : Position(packed: number >> 16)
@@ -125,6 +130,7 @@ struct Queue {
   mutating func rewind() {
     next = Position()
     used = next
+    shortAt = nil
   }
 
   var base: UInt32 { agreement.isPacked ? next.packed | used.packed << 16 : UInt32(next.index) }
@@ -139,9 +145,11 @@ struct Queue {
     return agreement.isPacked ? PackedRing.hasBuffers(rings, next) : SplitRing.hasBuffers(rings, next)
   }
 
-  /// Asks the driver for kicks, or asks it to save them (2.7.10, 2.8.10).
+  /// Asks the driver for kicks, or asks it to save them (2.7.10, 2.8.10). Buffers that are there and are not enough must
+  /// not be those that a kick is asked for: it would never come.
   func wantKicks(_ wanted: Bool) {
     guard running, let rings else { return }
+    let next = shortAt ?? next
     if agreement.isPacked {
       PackedRing.wantKicks(wanted, rings, next, byPosition: agreement.hasEventIndex)
     } else {

@@ -34,7 +34,7 @@ enum SplitRing {
     let plain = queue.direction.plainFlags
     var next = queue.ahead.index
     let end = rings.driver.load16Acquire(RingFormat.indexOffset)
-    if end &- queue.next.index > queue.size { return false }
+    if end &- queue.next.index > queue.size { return false }  // tested by HostileRingTests
     var translation = memory
     var count = batch.count
     var slotsAhead = queue.slotsAhead
@@ -42,7 +42,7 @@ enum SplitRing {
     var good = true
     while count < stop {
       let head = rings.driver.load16(RingFormat.elementsOffset &+ RingFormat.availableElementBytes &* Int(next & mask))
-      if head > mask {
+      if head > mask {  // tested by HostileRingTests
         good = false
         break
       }
@@ -81,7 +81,7 @@ enum SplitRing {
       if descriptor.flags & DescriptorFlag.indirect != 0 { return walk.addTable(descriptor, linked: true, &batch) }
       if !walk.add(descriptor, &batch) { return false }
       if descriptor.flags & DescriptorFlag.next == 0 { return true }
-      if left == 0 || descriptor.extra > mask { return false }
+      if left == 0 || descriptor.extra > mask { return false }  // tested by HostileRingTests
       left &-= 1
       batch.chains[batch.count].slots &+= 1
       descriptor = BufferDescriptor(descriptors, Int(descriptor.extra))

@@ -8,14 +8,18 @@ import Linux
 import Virtio
 
 extension Device {
+  /// Nanoseconds without a look at the listening socket after descriptors had run out.
+  private static let acceptPause: UInt64 = 100_000_000
+
   /// Begins to serve a front-end.
   mutating func connect(_ new: consuming File) {
     if !poller.add(new.number, .frontEnd) { return }
+    isShortageLogged = false
     socketNumber = new.number
     socket = consume new
     session = Session()
     session.mac = config.mac
-    counters.addConnection()
+    counters.add(.connections, 1)
     if listener >= 0 { poller.remove(listener) }
     if Log.wanted(.debug) { Log.line("soft device: a front-end connected").send(.debug) }
   }
@@ -23,14 +27,39 @@ extension Device {
   mutating func accept() {
     if socketNumber >= 0 || listener < 0 { return }
     let accepted = sys_accept(listener)
-    if accepted >= 0 { connect(File(owning: accepted)) }
+    if accepted >= 0 { return connect(File(owning: accepted)) }
+    if accepted != -EAGAIN && accepted != -EINTR && accepted != -ECONNABORTED { pauseAccepting(accepted) }
+  }
+
+  /// Looks away from the listening socket for a moment: a front-end for which there is no descriptor would be reported
+  /// again and again.
+  @inline(never)
+  private mutating func pauseAccepting(_ result: Int32) {
+    poller.remove(listener)
+    acceptsAgainAt = sys_nanoseconds() &+ Self.acceptPause
+    logShortage(result)
+  }
+
+  @inline(never)
+  private mutating func logShortage(_ result: Int32) {
+    if isShortageLogged || !Log.wanted(.error) { return }
+    isShortageLogged = true
+    Log.line("soft device: no front-end can be served:").reason(0 &- result).send(.error)
+  }
+
+  /// Looks at the listening socket again when it is time.
+  mutating func acceptAgain() {
+    if acceptsAgainAt == 0 || sys_nanoseconds() < acceptsAgainAt { return }
+    acceptsAgainAt = 0
+    if socketNumber < 0 { _ = poller.add(listener, .listener) }
   }
 
   /// Connects to a front-end that listens, if this device is a client.
   // Safety: the address lives longer than the call that reads it.
   mutating func connectAsClient() {
-    if socketNumber >= 0 || frontEndPath.isEmpty { return }
+    if socketNumber >= 0 || frontEndPath.isEmpty || !pause.hasPassed { return }
     let file = File(owning: sys_unix_socket())
+    if file.number == -EMFILE || file.number == -ENFILE { logShortage(file.number) }
     guard file.number >= 0, var address = frontEndPath.socketAddress else { return }
     if unsafe sys_unix_connect(file.number, &address) >= 0 { connect(file) }
   }
@@ -38,7 +67,11 @@ extension Device {
   /// Notifies the driver when the other end of the wire comes or goes. When it comes, the driver is asked to announce
   /// itself too, since others may have forgotten where it is.
   mutating func checkLink() {
-    if linkIsUp == wire.isUp { return }
+    let state = wire.look()
+    if state == wireState { return }
+    wireState = state
+    wire.explain(state)
+    if linkIsUp == (state == .up) { return }
     linkIsUp = !linkIsUp
     session.announces = linkIsUp && session.has(Feature.announce)
     notifyConfigChange()
@@ -51,8 +84,11 @@ extension Device {
       left -= 1
       switch message.read(socketNumber) {
       case .waiting: return
-      case .closed: return disconnect("it left")
+      case .closed: return disconnect("it left", isFault: false)
       case .broken: return disconnect("a message is malformed")
+      case .short:
+        counters.shortage = EMFILE
+        return disconnect("this process has no descriptor left for a file that came (ulimit -n)")
       case .complete:
         let served = serve()
         message.clear()
@@ -61,9 +97,14 @@ extension Device {
     }
   }
 
-  /// Ends the connection and gives back all that came with it.
-  mutating func disconnect(_ reason: StaticString) {
-    if Log.wanted(.debug) { Log.line("soft device: front-end disconnected:").text(reason).send(.debug) }
+  /// Ends the connection and gives back all that came with it. `isFault`: the front-end did what it must not.
+  mutating func disconnect(_ reason: StaticString, isFault: Bool = true) {
+    let isLost = memory.isLost
+    let level: Log.Level = isLost ? .error : isFault ? .info : .debug
+    if Log.wanted(level) {
+      Log.line("soft device: front-end disconnected:").text(isLost ? Self.loss : reason).send(level)
+    }
+    pause.begin(grows: isFault || isLost)
     for index in 0..<queues.count {
       stopRing(index)
       Self.replace(&queues[index].call, -1)
@@ -72,21 +113,31 @@ extension Device {
     }
     forgetMemory()
     forgetInflight()
-    Self.replace(&backend, -1)
+    closeChannel()
+    memory.forgetLoss()
     message.clear()
     poller.remove(socketNumber)
     socketNumber = -1
     socket = nil
     session = Session()
-    if listener >= 0 { _ = poller.add(listener, .listener) }
+    if listener >= 0 && acceptsAgainAt == 0 { _ = poller.add(listener, .listener) }
   }
+
+  private static let loss: StaticString =
+    "its memory is gone: it has shortened a file, or there was no room for one (a full file system, a limit on hugepages)"
+
+  /// Ends a session of which some memory was touched that is gone.
+  mutating func checkMemory() { if socketNumber >= 0 && memory.isLost { disconnect(Self.loss) } }
 
   /// Signals the error eventfd and disconnects, because the driver broke the rules of virtio.
   mutating func fail(_ index: Int) {
-    if queues[index].error >= 0 { _ = sys_eventfd_signal(queues[index].error) }
-    if Log.wanted(.debug) { Log.line("soft device: rules broken on ring").number(index).send(.debug) }
+    if queues[index].error >= 0 { signal(queues[index].error) }
+    if Log.wanted(.error) { Log.line("soft device: the driver broke the rules of ring").number(index).send(.error) }
     disconnect("the driver broke the rules of its ring")
   }
+
+  /// Signals an eventfd of the front-end's. One in another process could make a plain write wait.
+  func signal(_ file: Int32) { _ = isHosted ? sys_eventfd_signal(file) : sys_shared_signal(file) }
 
   /// Some ring runs.
   var isRunning: Bool { pairsInUse > 0 || hasControl }
@@ -130,7 +181,7 @@ extension Device {
     }
     wire.use(terms)
     for pair in 0..<config.pairs { wire.setReceiving(pair, canReceive(pair)) }
-    if wasReceiving != isReceiving { counters.addReceive(Tally(dropped: wire.setReceiving(isReceiving))) }
+    if wasReceiving != isReceiving { counters.add(.toDriverStopped, wire.setReceiving(isReceiving)) }
   }
 
   /// Lets a ring go on where a predecessor stood, if the front-end has its record. False if that cannot be.
@@ -138,7 +189,7 @@ extension Device {
     guard let inflight = queues[index].inflight else { return true }
     guard let stand = inflight.begin(queues[index], rings) else {
       queues[index].running = false
-      if queues[index].error >= 0 { _ = sys_eventfd_signal(queues[index].error) }
+      if queues[index].error >= 0 { signal(queues[index].error) }
       if Log.wanted(.debug) { Log.line("soft device: the record of chains in flight is of no use").send(.debug) }
       return false
     }
@@ -149,13 +200,42 @@ extension Device {
     return true
   }
 
+  /// A split ring goes on behind what was used last, as the ring itself tells. After a restart some front-ends still name
+  /// the position of the first start (DPDK's virtio-user says 0); buffers before the used index are the driver's again.
+  private mutating func takePosition(_ index: Int, _ rings: Rings) {
+    let used = rings.device.load16(RingFormat.indexOffset)
+    if used != queues[index].next.index && Log.wanted(.info) {
+      Log.line("soft device: ring").number(index).text("goes on at its used index").number(used)
+        .text("and not at the base of").number(queues[index].next.index).send(.info)
+    }
+    queues[index].used.index = used
+    queues[index].next.index = used
+  }
+
   private mutating func setRunning(_ index: Int, _ running: Bool) {
     queues[index].running = running
     if running, let rings = queues[index].rings {
-      if !queues[index].agreement.isPacked { queues[index].used.index = rings.device.load16(2) }
+      if !queues[index].agreement.isPacked { takePosition(index, rings) }
       if !resume(index, rings) { return }
       queues[index].putBack()
     }
     queues[index].wantKicks(false)
+  }
+}
+
+/// How long a device that connects by itself waits after a front-end before it connects again: longer each time that the
+/// front-end broke a rule, since the next attempt may end as this one did.
+struct ConnectionPause {
+  private static let shortest = 50
+  private static let longest = 1000
+
+  private var milliseconds = 0
+  private var end = Deadline(milliseconds: 0)
+
+  var hasPassed: Bool { end.hasPassed }
+
+  mutating func begin(grows: Bool) {
+    milliseconds = grows ? min(max(2 * milliseconds, Self.shortest), Self.longest) : Self.shortest
+    end = Deadline(milliseconds: milliseconds)
   }
 }

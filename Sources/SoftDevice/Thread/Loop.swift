@@ -21,14 +21,18 @@ extension Device {
   mutating func run() {
     while !isStopping {
       connectAsClient()
+      acceptAgain()
       checkLink()
       if poll() {
         handle(poller.wait(0))
       } else {
         sleep()
       }
+      checkMemory()
     }
-    if socketNumber >= 0 { disconnect("the device was stopped") }
+    if socketNumber >= 0 { disconnect("the device was stopped", isFault: false) }
+    wire.finish()
+    memory.end()
   }
 
   /// Passes over the queues; true when it is time to look at the control files, false when there is nothing to do.
@@ -61,11 +65,12 @@ extension Device {
   }
 
   private mutating func sleep() {
+    isShort = false
     wantKicks(true)
     let wanted = hasRoom
     wire.setSleeping(true, wanted: wanted)
     var events = 0
-    if pass() > 0 || fault >= 0 {
+    if pass() > 0 || fault >= 0 || memory.isLost || isShort {
       if fault >= 0 { _ = endFaulty() }
     } else {
       // A wire that is readable while no queue has room for its frames would wake the thread for nothing.
@@ -103,13 +108,11 @@ extension Device {
 
   /// Milliseconds to sleep at most; -1 for no limit.
   private func timeout() -> Int32 {
-    if socketNumber < 0 { return frontEndPath.isEmpty ? -1 : Self.retryInterval }
-    if isReceiving, let wait = wire.wait(sys_nanoseconds()) {
-      return Int32(clamping: max(wait / 1_000_000, 1))
-    }
+    if socketNumber < 0 { return frontEndPath.isEmpty && acceptsAgainAt == 0 ? -1 : Self.retryInterval }
     // A front-end that gave no kick wants its rings polled.
     for index in 0..<2 * pairsInUse where queues[index].isKickless { return 1 }
-    return -1
+    guard let wait = wire.wait(sys_nanoseconds(), receiving: isReceiving) else { return -1 }
+    return Int32(clamping: max(wait / 1_000_000, 1))
   }
 
   private mutating func handle(_ events: Int) {

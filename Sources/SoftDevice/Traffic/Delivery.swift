@@ -12,7 +12,7 @@ struct Terms {
   /// Bytes of net header before each frame: 12, or 10 for a driver without VERSION_1 and MRG_RXBUF (5.1.9).
   var header = NetHeaderLayout.bytes
   /// Longest frame that is no segmentation offload (5.1.4.1: MTU).
-  var longest = Int.max
+  var longest = Frame.longest
   var isMergeable = false
   /// The driver's own headers may ask for something.
   var readsHeaders = false
@@ -26,16 +26,32 @@ enum Delivery {
   case placed
   /// There are not enough buffers yet.
   case waits
-  /// It is longer than the driver can take, or than a frame may be, or asks for what the driver has not agreed to.
-  case lost
+  /// It is shorter than an Ethernet header, longer than the driver takes or than a frame may be, or leaves work that the
+  /// driver has not agreed to do.
+  case short, long, unfit
+  /// Buffers will never be large enough.
+  case noRoom
   /// The driver does not want it.
   case unwanted
+
+  /// What counts a frame that is not delivered; nil for one that is, or may be yet.
+  var count: DeviceCount? {
+    switch self {
+    case .placed, .waits: nil
+    case .short: .toDriverShort
+    case .long: .toDriverLong
+    case .unfit: .toDriverOffload
+    case .noRoom: .toDriverNoBuffer
+    case .unwanted: .toDriverFiltered
+    }
+  }
 }
 
 extension Device {
   /// Puts a frame into the next of the batch's chains, taking more from the ring if need be.
   @inline(__always)
   mutating func deliver(_ frame: Frame, to index: Int, _ batch: inout Batch) -> Delivery {
+    // tested by abi-filtered-frames
     if terms.filters, !filter.accepts(frame, session.mac, scratch: scratch) { return .unwanted }
     if frame.count > terms.longest || frame.count < Frame.shortest || !frame.header.isPlain {
       return deliver(judging: frame, to: index, &batch)
@@ -70,18 +86,21 @@ extension Device {
   /// A frame that is not of the ordinary length, or that leaves work to its receiver.
   @inline(never)
   private mutating func deliver(judging frame: Frame, to index: Int, _ batch: inout Batch) -> Delivery {
+    if frame.count < Frame.shortest { return .short }  // tested by HostileRingTests
+    if isTooLong(frame) { return .long }  // tested by abi-soft-losses
     var frame = frame
-    switch judge(&frame) {
+    switch frame.header.fit(terms.guest, length: frame.count) {
     case .asIs: return place(frame, to: index, &batch)
     case .completed(let asked): return complete(frame, asked, to: index, &batch)
-    case .impossible: return .lost
+    case .impossible: return .unfit
     }
   }
 
-  private func judge(_ frame: inout Frame) -> NetHeader.Fit {
-    if frame.count < Frame.shortest || frame.count > Frame.longest { return .impossible }
-    if frame.count > terms.longest && !frame.header.isSegmented { return .impossible }
-    return frame.header.fit(terms.guest, length: frame.count)
+  private func isTooLong(_ frame: Frame) -> Bool {
+    if frame.count > Frame.longest { return true }
+    if frame.count <= terms.longest || frame.header.isSegmented { return false }
+    // The second tag is not of the MTU either (IEEE 802.1Q, 9.5).
+    return frame.count > terms.longest &+ 4 || !frame.hasTwoTags(scratch: scratch)
   }
 
   /// A frame whose checksum is put in here.
@@ -111,11 +130,11 @@ extension Device {
         if batch.count == first || terms.isMergeable {
           take(index, &batch, limit: min(batch.count &+ Batch.burst, Batch.room), .write)
         }
-        if end == batch.count { return canGrow(index, batch, from: first) ? .waits : .lost }
+        if end == batch.count { return canGrow(index, batch, from: first) ? wait(for: index) : .noRoom }
       }
       room &+= UInt64(batch.chains[end].total)
       end &+= 1
-      if room < needed && !terms.isMergeable { return .lost }
+      if room < needed && !terms.isMergeable { return .noRoom }  // tested by TrafficTests
     }
     scratch.store(12, UInt64(0))
     store(frame.header, to: scratch, buffers: end &- first)
@@ -125,6 +144,15 @@ extension Device {
     for piece in 0..<frame.rest.count { cursor.write(frame.rest[piece], &batch) }
     batch.done = end
     return .placed
+  }
+
+  /// The frame at hand needs more buffers than the ring has.
+  private mutating func wait(for index: Int) -> Delivery {
+    if queues[index].shortAt != queues[index].ahead {
+      queues[index].shortAt = queues[index].ahead
+      isShort = true
+    }
+    return .waits
   }
 
   /// Whether the buffers from `first` on may still become more: not if the whole ring was taken, or a batch is full of

@@ -111,6 +111,12 @@ struct Frame {
     }
   }
 
+  /// True if two VLAN tags lie before the type of the payload.
+  func hasTwoTags(scratch: Bytes) -> Bool {
+    let types = word(12, scratch: scratch)
+    return EtherType.isTag(UInt16(types >> 48)) && EtherType.isTag(UInt16(truncatingIfNeeded: types >> 16))
+  }
+
   /// A few bytes of it, at most eight, as a number in the order of the network; zeroes behind its end.
   @inline(__always)
   func word(_ at: Int, scratch: Bytes) -> UInt64 {

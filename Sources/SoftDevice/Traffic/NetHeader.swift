@@ -66,11 +66,12 @@ struct NetHeader {
   /// Leaves in the header of a frame of `length` bytes only what a driver with these features may see (5.1.9.4.1).
   mutating func fit(_ features: UInt64, length: Int) -> Fit {
     let wantsChecksum = flags & NetHeaderFlag.needsChecksum != 0
-    if wantsChecksum && checksumEnd > length { return .impossible }
+    if wantsChecksum && checksumEnd > length { return .impossible }  // tested by OffloadTests
     if isSegmented {
+      // tested by OffloadTests
       guard let needed = guestFeature, features & needed == needed else { return .impossible }
       if segmentation & Segmentation.ecn != 0 && features & Feature.guestECN == 0 { return .impossible }
-      if !wantsChecksum || segmentSize == 0 { return .impossible }
+      if !wantsChecksum || segmentSize == 0 { return .impossible }  // tested by OffloadTests
     }
     let knowsChecksums = features & Feature.guestChecksum != 0
     if !knowsChecksums {

@@ -46,6 +46,7 @@ extension Device {
   @inline(never)
   mutating func give(_ index: Int, _ batch: Batch) {
     if batch.done > 0, let rings = queues[index].rings {
+      queues[index].shortAt = nil
       let old = queues[index].used
       let isPacked = queues[index].agreement.isPacked
       if isPacked {
@@ -59,7 +60,7 @@ extension Device {
           isPacked
           ? PackedRing.wantsInterrupt(queues[index], rings, since: old)
           : SplitRing.wantsInterrupt(queues[index], rings, since: old)
-        if wanted { _ = sys_eventfd_signal(queues[index].call) }
+        if wanted { signal(queues[index].call) }
       }
     }
     queues[index].putBack()

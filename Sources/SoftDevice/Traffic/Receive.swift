@@ -5,6 +5,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 extension Device {
   /// Moves frames into the queue pairs that receive, each flow into one of them, in the order of the stream; or to each
@@ -47,12 +48,12 @@ extension Device {
     while tally.total < Batch.burst, let frame = wire.peek(pair) {
       if isShared && receiver(of: frame) != pair { break }
       let delivery = deliver(frame, to: index, &batch)
-      if delivery == .waits { break }
-      tally.count(delivery)
+      if delivery == .waits { break }  // tested by CaptureTests
+      counters.note(delivery, in: &tally)
       wire.advance(pair)
     }
     give(index, batch)
-    counters.addReceive(tally)
+    counters.add(.toDriver, tally.moved)
     return tally.total
   }
 
@@ -71,17 +72,17 @@ extension Frame {
   /// A number that all frames of a connection in one direction share.
   func flowHash(scratch: Bytes) -> UInt32 {
     var at = 12
-    while at < 20, word(at, scratch: scratch) >> 48 == 0x8100 { at &+= 4 }
+    while at < 20, EtherType.isTag(UInt16(word(at, scratch: scratch) >> 48)) { at &+= 4 }
     var mixed: UInt64 = 0
     switch word(at, scratch: scratch) >> 48 {
-    case 0x0800:
+    case UInt64(EtherType.ipv4):
       let start = word(at &+ 2, scratch: scratch)
       mixed = word(at &+ 14, scratch: scratch)
       // Fragments behind the first have no ports, so none of them counts.
       if start & 0x3fff == 0, Self.hasPorts(UInt8(truncatingIfNeeded: word(at &+ 4, scratch: scratch))) {
         mixed ^= word(at &+ 2 &+ Int(start >> 56 & 15) &* 4, scratch: scratch) >> 32
       }
-    case 0x86dd:
+    case UInt64(EtherType.ipv6):
       for part in 0..<4 { mixed = (mixed ^ word(at &+ 10 &+ 8 &* part, scratch: scratch)) &* 0x9e37_79b9_7f4a_7c15 }
       if Self.hasPorts(UInt8(truncatingIfNeeded: word(at &+ 8, scratch: scratch) >> 56)) {
         mixed ^= word(at &+ 42, scratch: scratch) >> 32

@@ -13,19 +13,24 @@ extension Device {
     if !isEnabled || !wire.isTarget { return discard(pair, losing: !isEnabled) }
     var moved = 0
     while moved < Self.budget, queues[index].hasBuffers {
-      var tally = Tally()
       var batch = outgoing
       batch.clear()
       take(index, &batch, limit: Batch.burst, .read)
       while batch.done < batch.count, let frame = frame(batch, batch.done, index) {
-        if frame.count < Frame.shortest || !wire.write(frame, pair) { tally.dropped &+= 1 }
+        if frame.count < Frame.shortest {
+          counters.add(.fromDriverShort, 1)
+        } else if frame.count > Frame.longest {
+          // Chains may name one segment a thousand times: to read them all would take seconds.
+          counters.add(.fromDriverLong, 1)
+        } else if let count = wire.write(frame, pair).count {
+          counters.add(count, 1)
+        }
         batch.done &+= 1
       }
-      tally.moved = batch.done
       give(index, batch)
-      counters.addTransmit(tally)
-      if tally.moved == 0 { break }
-      moved &+= tally.moved
+      counters.add(.fromDriver, batch.done)
+      if batch.done == 0 { break }
+      moved &+= batch.done
     }
     wire.settle()
     return moved
@@ -39,31 +44,35 @@ extension Device {
       var batch = outgoing
       batch.clear()
       take(index, &batch, limit: Batch.burst, .none)
-      let tally = countFrames(&batch, index, losing: losing)
+      let short = countShort(&batch, index)
       give(index, batch)
-      counters.addTransmit(tally)
-      if tally.moved == 0 { break }
-      moved &+= tally.moved
+      counters.add(.fromDriver, batch.done)
+      counters.add(.fromDriverShort, short)
+      if losing { counters.add(.fromDriverStopped, batch.done &- short) }
+      if batch.done == 0 { break }
+      moved &+= batch.done
     }
     return moved
   }
 
+  /// Goes through a batch, and returns how many of its frames are shorter than an Ethernet header.
   @_optimize(speed)
-  private mutating func countFrames(_ batch: inout Batch, _ index: Int, losing: Bool) -> Tally {
-    var tally = Tally()
+  private mutating func countShort(_ batch: inout Batch, _ index: Int) -> Int {
+    var short = 0
+    var done = 0
     let header = UInt32(truncatingIfNeeded: terms.header)
     let shortest = header &+ UInt32(Frame.shortest)
-    while tally.moved < batch.count {
-      let length = batch.chains[tally.moved].total
+    while done < batch.count {
+      let length = batch.chains[done].total
       if length < header {
         fault = index
         break
       }
-      if losing || length < shortest { tally.dropped &+= 1 }
-      tally.moved &+= 1
+      if length < shortest { short &+= 1 }
+      done &+= 1
     }
-    batch.done = tally.moved
-    return tally
+    batch.done = done
+    return short
   }
 
   /// The frame in a chain of a transmit queue; nil, and a fault, if not even its header is there.
@@ -93,13 +102,13 @@ extension Device {
       while from.done < from.count, let frame = frame(from, from.done, source) {
         let delivery = deliver(frame, to: target, &to)
         if delivery == .waits { break }
-        tally.count(delivery)
+        counters.note(delivery, in: &tally)
         from.done &+= 1
       }
       give(target, to)
       give(source, from)
-      counters.addReceive(tally)
-      counters.addTransmit(Tally(moved: from.done))
+      counters.add(.toDriver, tally.moved)
+      counters.add(.fromDriver, from.done)
       if from.done == 0 { break }
       moved &+= from.done
     }

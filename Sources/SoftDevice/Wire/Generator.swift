@@ -52,10 +52,11 @@ struct Generator: ~Copyable {
     if elapsed >= 2 &* Self.second {
       restart(now)
       elapsed = 0
-    } else if elapsed >= Self.second {
+    } else if elapsed >= Self.second, sent >= rate {
+      // Only when all of the window was sent: its last frame is due at its end.
       windowStart &+= Self.second
       elapsed &-= Self.second
-      sent = sent > rate ? sent &- rate : 0
+      sent &-= rate
     }
     let wanted = elapsed &* rate / Self.second
     return wanted > sent ? Int(truncatingIfNeeded: wanted &- sent) : 0

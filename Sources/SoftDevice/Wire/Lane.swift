@@ -73,22 +73,22 @@ struct Lane: ~Copyable {
 extension Lane {
   private var room: UInt64 { UInt64(Self.room) }
 
-  /// Writes one frame behind what was written; false if there is no room.
-  func write(_ frame: Frame) -> Bool {
-    if frame.count > Frame.longest { return false }
+  /// Writes one frame behind what was written, if there is room.
+  func write(_ frame: Frame) -> Taking {
+    if frame.count > Frame.longest { return .long }
     let record = UInt64((Self.head &+ frame.count &+ 7) & ~7)
     let cursor = cursors.load64(Self.writing)
     var at = cursor
     let left = room &- at % room
     if record > left { at &+= left }
-    if at &+ record > readCursor &+ room { return false }
+    if at &+ record > readCursor &+ room { return .refused }
     if at != cursor { ring.store(Int(cursor % room), Self.skip) }
     let target = ring.dropping(Int(at % room))
     target.store(0, UInt32(truncatingIfNeeded: frame.count))
     frame.header.store(to: target.dropping(6))
     frame.copy(to: target.dropping(Self.head).first(frame.count))
     cursors.store64(Self.writing, at &+ record)
-    return true
+    return .taken
   }
 
   /// Shows the reader what was written, and wakes it if it sleeps: the cursor must be visible before the flag is read.

@@ -78,6 +78,8 @@ struct PipeEnd {
     return made
   }
 
+  var whyDown: Failure { Failure(ENOTCONN, "pipe ").quoting(pipe.value.name).text(" has no other end yet") }
+
   /// Gives the end back; the last one takes the pipe with it.
   func leave() {
     _ = setReceiving(false)

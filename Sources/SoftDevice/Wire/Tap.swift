@@ -8,6 +8,9 @@
 //
 // One frame is one system call, so frames are copied through memory of our own: the kernel then never reads what the
 // front-end may be changing, and a frame's length is known before it needs a buffer.
+//
+// The link is the interface's "up", read from the first queue's descriptor, which works across namespaces. A netlink
+// socket says when to look.
 
 import CLinux
 import Linux
@@ -35,40 +38,53 @@ struct Tap: ~Copyable {
   /// The kernel can leave the segmentation of UDP to others, and do it.
   let knowsUDP: Bool
   private var offloads: UInt = 0
+  private let name: Path
+  private let links: File
+  /// What the interface was set to before; it may live on without us.
+  private let kept: tap_settings?
   /// The interface was taken away.
   private(set) var isDead = false
 
   init(_ name: Path, pairs: Int) throws(Failure) {
+    let links = File(
+      owning: try check(InterfaceEvents.open()) { Failure($0, "tap ").quoting(name).text(": netlink: ").reason($0) })
     let head = (pairs * MemoryLayout<Line>.stride + 63) & ~63
     let block = try Block(head + (pairs + 1) * (Self.room + 64))
     let lines = block.table(Line.self, at: 0, count: pairs)
     var made = 0
+    var kept: tap_settings?
     do throws(Failure) {
       while made < pairs {
-        let file = try Self.open(name, isMultiqueue: pairs > 1)
+        let file = try Self.open(name, isMultiqueue: pairs > 1, &kept)
         lines[made] = Line(file: file, incoming: block.part(at: head + (made + 1) * (Self.room + 64), count: Self.room))
         made += 1
       }
     } catch {
-      Self.close(lines, made)
+      Self.close(lines, made, kept)
       throw error
     }
+    self.kept = kept
     outgoing = block.part(at: head, count: Self.room)
     let known = UInt(TUN_F_CSUM) | Self.segmentsUDP
     knowsUDP = TapFile.setOffloads(lines[0].file, known) >= 0
     _ = TapFile.setOffloads(lines[0].file, 0)
     self.block = block
     self.lines = lines
+    self.links = links
+    self.name = name
   }
 
-  deinit { Self.close(lines, lines.count) }
+  deinit { Self.close(lines, lines.count, kept) }
 
-  private static func close(_ lines: Table<Line>, _ count: Int) {
+  private static func close(_ lines: Table<Line>, _ count: Int, _ kept: tap_settings?) {
+    if count > 0, let kept { TapFile.giveBack(lines[0].file, kept) }
     for index in 0..<count { _ = sys_close(lines[index].file) }
   }
 
-  /// One more queue of the interface, which the first one makes.
-  private static func open(_ name: Path, isMultiqueue: Bool) throws(Failure) -> Int32 {
+  /// One more queue of the interface, which the first one makes. `kept` becomes what it was set to, if that is not known.
+  private static func open(
+    _ name: Path, isMultiqueue: Bool, _ kept: inout tap_settings?
+  ) throws(Failure) -> Int32 {
     var file = File(
       owning: try check(TapFile.open()) { code in
         Failure(code, "tap ").quoting(name).text(": /dev/net/tun: ").reason(code)
@@ -76,6 +92,7 @@ struct Tap: ~Copyable {
     var result = TapFile.attach(file.number, to: name, isMany: isMultiqueue)
     // One that somebody made with several queues takes no other kind.
     if result == -EINVAL && !isMultiqueue { result = TapFile.attach(file.number, to: name, isMany: true) }
+    if result >= 0 && kept == nil { kept = TapFile.settings(file.number) }
     if result >= 0 { result = TapFile.setHeaderBytes(file.number, header) }
     _ = try check(result) { explain(name, $0) }
     return file.take()
@@ -93,6 +110,21 @@ struct Tap: ~Copyable {
 
   /// What becomes readable when frames for a pair arrive; nil if that never happens again.
   func file(_ pair: Int) -> Int32? { isDead ? nil : lines[pair].file }
+
+  /// What becomes readable when some interface changes.
+  var changes: Int32 { links.number }
+
+  /// Looks whether the interface is there and up. The first queue is always attached, and only such a one can tell.
+  mutating func look() -> WireState {
+    let state = isDead ? POLLERR : TapFile.state(lines[0].file)
+    if state & POLLERR != 0 { isDead = true }
+    return isDead ? .gone : state & POLLOUT != 0 ? .up : .down
+  }
+
+  var whyDown: Failure {
+    if isDead { return Failure(ENODEV, "interface ").quoting(name).text(" was removed; open the port again") }
+    return Failure(ENETDOWN, "interface ").quoting(name).text(" is down: ip link set ").plain(name).text(" up")
+  }
 
   /// Leaves to the kernel what the driver has not agreed to do.
   mutating func use(_ features: UInt64) {
@@ -114,11 +146,14 @@ struct Tap: ~Copyable {
     lines[pair].waiting = 0
   }
 
-  func write(_ frame: Frame, _ pair: Int) -> Bool {
-    if frame.count > Self.room - Self.header { return false }
+  func write(_ frame: Frame, _ pair: Int) -> Taking {
+    if frame.count > Self.room - Self.header { return .long }
     frame.header.store(to: outgoing)
     frame.copy(to: outgoing.dropping(Self.header))
-    return unsafe sys_write(lines[pair].file, outgoing.base, Self.header &+ frame.count) >= 0
+    if !frame.header.isSegmented && frame.header.flags & NetHeaderFlag.needsChecksum == 0 {
+      TapChecksums.complete(outgoing.dropping(Self.header).first(frame.count))
+    }
+    return unsafe sys_write(lines[pair].file, outgoing.base, Self.header &+ frame.count) >= 0 ? .taken : .refused
   }
 
   mutating func peek(_ pair: Int) -> Frame? {
@@ -129,6 +164,10 @@ struct Tap: ~Copyable {
       if length <= 0 && length != -Int(EAGAIN) && length != -Int(EINTR) { isDead = true }
       if length < Self.header { return nil }
       lines[pair].waiting = length
+      // The driver would not be told that the kernel has not looked either.
+      if offloads & UInt(TUN_F_CSUM) == 0 && NetHeader(incoming).flags & NetHeaderFlag.dataValid != 0 {
+        TapChecksums.complete(incoming.first(length).dropping(Self.header))
+      }
     }
     return Frame(incoming.first(lines[pair].waiting).dropping(Self.header), NetHeader(incoming))
   }

@@ -19,12 +19,16 @@ struct Wire: ~Copyable {
   }
 
   let kind: Kind
+  private let report: WireReport
 
-  init(_ options: WireOptions) throws(Failure) { kind = try Self.open(options) }
+  init(_ options: WireOptions, _ report: WireReport) throws(Failure) {
+    kind = try Self.open(options, report)
+    self.report = report
+  }
 
   private static let purpose: StaticString = "the wire of a soft device"
 
-  private static func open(_ options: WireOptions) throws(Failure) -> Kind {
+  private static func open(_ options: WireOptions, _ report: WireReport) throws(Failure) -> Kind {
     switch options.kind {
     case .loopback: return .loopback
     case .sink: return .sink
@@ -35,24 +39,25 @@ struct Wire: ~Copyable {
       var tap = try Owned(try Tap(options.target, pairs: options.device.pairs), for: purpose)
       return .tap(tap.take())
     case .capture:
-      return try openCapture(options)
+      return try openCapture(options, report)
     case .pipe:
       return .pipe(try PipeEnd.join(options.target))
     }
   }
 
-  private static func openCapture(_ options: WireOptions) throws(Failure) -> Kind {
+  private static func openCapture(_ options: WireOptions, _ report: WireReport) throws(Failure) -> Kind {
     if options.target.isEmpty && options.output.isEmpty {
       throw Failure(EINVAL, "wire \"pcap\" has neither a file to replay (pcap=IN) nor one to record (out=OUT)")
     }
-    if options.target.isEmpty { return .capture(nil, try openWriter(options.output)) }
-    var reader = try Owned(try CaptureReader(options.target), for: purpose)
-    let writer = options.output.isEmpty ? nil : try openWriter(options.output)
+    if options.target.isEmpty { return .capture(nil, try openWriter(options, report)) }
+    var reader = try Owned(try CaptureReader(options.target, follows: options.follows, report), for: purpose)
+    let writer = options.output.isEmpty ? nil : try openWriter(options, report)
     return .capture(reader.take(), writer)
   }
 
-  private static func openWriter(_ name: Path) throws(Failure) -> Cell<CaptureWriter> {
-    var writer = try Owned(try CaptureWriter(name), for: purpose)
+  private static func openWriter(_ options: WireOptions, _ report: WireReport) throws(Failure) -> Cell<CaptureWriter> {
+    let heads = CaptureHeads(options.format, snapLength: options.snapLength)
+    var writer = try Owned(try CaptureWriter(options.output, heads, report), for: purpose)
     return writer.take()
   }
 
@@ -78,22 +83,42 @@ struct Wire: ~Copyable {
   func file(_ pair: Int) -> Int32? {
     switch kind {
     case .tap(let tap): return tap.value.file(pair)
+    case .capture(let reader?, _): return reader.value.waitingFile
     default: return nil
     }
   }
 
   /// What becomes readable when the wire wants to be looked at; nil if it never does.
   var bell: Int32? {
-    if case .pipe(let end) = kind { return end.mine.value.lane.bell.number }
-    return nil
+    switch kind {
+    case .tap(let tap): return tap.value.changes
+    case .pipe(let end): return end.mine.value.lane.bell.number
+    default: return nil
+    }
   }
 
-  /// There is something at its other end.
-  var isUp: Bool {
+  /// Looks whether there is something at its other end that takes frames and has some.
+  func look() -> WireState {
     switch kind {
-    case .tap(let tap): return !tap.value.isDead
-    case .pipe(let end): return end.other.value.lane.isTaken
-    default: return true
+    case .tap(let tap): return tap.value.look()
+    case .pipe(let end): return end.other.value.lane.isTaken ? .up : .down
+    case .capture(let reader, let writer):
+      let state = writer?.value.look() ?? .up
+      return reader?.value.isSound ?? true ? state : .gone
+    default: return .up
+    }
+  }
+
+  /// Leaves a reason while the wire is not up.
+  func explain(_ state: WireState) {
+    if state == .up { return report.reason.clear() }
+    switch kind {
+    case .capture(_, let writer?):
+      // What ended a capture has left its reason.
+      if state == .down { report.reason.keep(writer.value.whyDown, .info) }
+    case .tap(let tap): report.reason.keep(tap.value.whyDown, .info)
+    case .pipe(let end): report.reason.keep(end.whyDown, .info)
+    default: break
     }
   }
 
@@ -125,6 +150,8 @@ struct Wire: ~Copyable {
   /// use, because it has buffers.
   func setSleeping(_ sleeping: Bool, wanted: Bool) {
     switch kind {
+    case .tap(let tap):
+      if !sleeping { _ = InterfaceEvents.drain(tap.value.changes) }
     case .pipe(let end):
       end.mine.value.lane.sleep(sleeping && wanted)
       if !sleeping { _ = sys_eventfd_drain(end.mine.value.lane.bell.number) }
@@ -134,11 +161,21 @@ struct Wire: ~Copyable {
     }
   }
 
-  /// Nanoseconds until the wire has a frame by itself; nil if that never happens.
-  func wait(_ now: UInt64) -> UInt64? {
-    guard case .generate(let generator) = kind, generator.value.rate != 0 else { return nil }
-    return generator.value.wait(now)
+  /// Nanoseconds until it is worth a look by itself; nil if it never is. `receiving`: frames for the driver are of use.
+  func wait(_ now: UInt64, receiving: Bool) -> UInt64? {
+    switch kind {
+    case .generate(let generator):
+      return receiving && generator.value.rate != 0 ? generator.value.wait(now) : nil
+    case .capture(let reader, let writer):
+      let reading = receiving ? reader?.value.wait : nil
+      let writing = writer?.value.wait
+      return reading.map { min($0, writing ?? $0) } ?? writing
+    default: return nil
+    }
   }
+
+  /// The device is about to end: what has gathered is written.
+  func finish() { if case .capture(_, let writer?) = kind { writer.value.finish() } }
 }
 
 // Frames, one by one. A wire is used by one batch at a time, which ends with `settle`.
@@ -166,13 +203,13 @@ extension Wire {
     return false
   }
 
-  /// Takes one frame from a pair of the driver's. False: the wire cannot have it.
-  func write(_ frame: Frame, _ pair: Int) -> Bool {
+  /// Takes one frame from a pair of the driver's.
+  func write(_ frame: Frame, _ pair: Int) -> Taking {
     switch kind {
     case .tap(let tap): return tap.value.write(frame, pair)
     case .capture(_, let writer?): return writer.value.write(frame)
-    case .pipe(let end): return end.other.value.lane.isReceiving && end.other.value.lane.write(frame)
-    default: return true
+    case .pipe(let end): return end.other.value.lane.isReceiving ? end.other.value.lane.write(frame) : .refused
+    default: return .taken
     }
   }
 

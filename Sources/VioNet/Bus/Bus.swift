@@ -8,7 +8,7 @@ import CLinux
 import Linux
 
 /// A copy is the same device: the transport's state lives on the heap until destroy(). Every verb waits at most for its
-/// own deadline.
+/// own deadline, and no longer than the call that it serves may.
 // Safety: pointers to configuration are passed on with their length.
 struct Bus {
   private let verbs: Cell<TransportVerbs>
@@ -25,6 +25,26 @@ struct Bus {
   }
 
   private var state: TransportState { verbs.value.state }
+
+  // MARK: Time
+
+  /// All that is done with the device ends by then. A failure leaves Budget.reserve of it to take the device back.
+  @inline(never)
+  func limit(to end: Deadline) {
+    verbs.value.end = end
+    wait(until: end.earlier(by: Budget.reserve))
+  }
+
+  private func wait(until deadline: Deadline) {
+    verbs.value.deadline = deadline
+    verbs.value.limit(state, deadline)
+  }
+
+  /// The end of all waits of the call that has the port.
+  var deadline: Deadline { verbs.value.deadline }
+
+  /// The end of the call, its reserve included.
+  var end: Deadline { verbs.value.end }
 
   /// What the device is like, as far as its driver has to know.
   var traits: BusTraits { verbs.value.traits(state) }
@@ -55,6 +75,9 @@ struct Bus {
   func writeConfig(_ offset: Int, _ source: UnsafeRawPointer, _ count: Int) {
     unsafe verbs.value.writeConfig(state, offset, source, count)
   }
+
+  /// Looks at the device. nil while a back-end takes its time: then a later look has what this one asked for.
+  func look(_ wish: LookWish) throws(Failure) -> DeviceLook? { try verbs.value.look(state, wish) }
 
   /// Tells a back-end the largest packet that the driver sends and takes, if it wants to know.
   func tell(mtu: UInt16) { verbs.value.tellMTU(state, mtu) }
@@ -94,7 +117,11 @@ struct Bus {
 
   /// Makes the device let go of its first `rings` rings, of its control queue if it has one, and of all memory. True if
   /// it has, or was cut off from them; false if it may still write to them.
-  func quiesce(_ rings: UInt16, control: UInt16?) -> Bool { verbs.value.quiesce(state, rings, control) }
+  func quiesce(_ rings: UInt16, control: UInt16?) -> Bool {
+    wait(until: end)
+    defer { limit(to: end) }
+    return verbs.value.quiesce(state, rings, control)
+  }
 
   // MARK: Signals
 

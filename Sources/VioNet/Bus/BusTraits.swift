@@ -64,13 +64,17 @@ struct AddressRange {
 struct BusDescriptors {
   /// Readable when the device goes away. Nothing else is read from it.
   var end: Int32 = -1
+  /// `end` also becomes readable when an answer comes, so that only its end counts for sleepers.
+  var endMayAnswer = false
   /// Readable when the device's configuration, its status included, may have changed (virtio 1.4, 3.2.1).
   var change: Int32 = -1
   /// Readable when the device cannot use a ring.
   var ringError: Int32 = -1
-  /// Readable when an interrupt came that the pair's receive queue shares with others. Before sleeping again,
-  /// passInterrupts() takes it.
+  /// Readable when an interrupt came that the pair's queues share with others. Before sleeping again, passInterrupts()
+  /// takes it.
   var sharedInterrupt: Int32 = -1
+  /// True if the device signals the call of the pair's receive queue for the transmit queue too.
+  var sharesCall = false
 }
 
 /// What a device has signalled since it was last asked.

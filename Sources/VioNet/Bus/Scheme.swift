@@ -64,10 +64,14 @@ package struct Scheme {
 struct OpenRequest {
   let address: DeviceAddress
   let queuePairs: UInt16
+  /// Keys that only PCI functions have.
+  let pci: PCIOptions
   /// The bytes of the MAC address that an interface made for this port is to have, as they lie in memory.
   let hardwareAddress: UInt64?
   /// Back-ends connect to the address, instead of being connected to there.
   let listens: Bool
   /// The end of a connection whose other end a device in this process has.
   var socket: Descriptor
+  /// When the call that asks has to end.
+  let deadline: Deadline
 }

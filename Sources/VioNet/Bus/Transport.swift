@@ -9,6 +9,8 @@ import Linux
 protocol Transport: ~Copyable {
   var traits: BusTraits { get }
   var isGone: Bool { get }
+  /// When the call that a verb serves has to end. Each wait ends by then.
+  var deadline: Deadline { get set }
 
   mutating func status() throws(Failure) -> UInt8
   mutating func setStatus(_ status: UInt8) throws(Failure)
@@ -17,6 +19,7 @@ protocol Transport: ~Copyable {
   mutating func accept(_ features: UInt64, above: UInt64) throws(Failure)
   mutating func readConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) throws(Failure)
   func writeConfig(_ offset: Int, _ source: UnsafeRawPointer, _ count: Int)
+  mutating func look(_ wish: LookWish) throws(Failure) -> DeviceLook?
   mutating func tell(mtu: UInt16)
 
   mutating func share(_ regions: SharedRegions) throws(Failure)
@@ -43,7 +46,7 @@ protocol Transport: ~Copyable {
 extension Transport where Self: ~Copyable {
   mutating func reset() throws(Failure) {
     try setStatus(0)
-    let deadline = Deadline(milliseconds: 3000)
+    let deadline = Deadline(milliseconds: 3000, within: self.deadline)
     while try status() != 0 {
       if deadline.hasPassed { throw Failure.resetTimedOut }
       sys_sleep_microseconds(1000)
@@ -68,5 +71,5 @@ extension Transport where Self: ~Copyable {
 }
 
 extension Failure {
-  static var resetTimedOut: Failure { Failure(ETIMEDOUT, "the device did not finish its reset within 3 s") }
+  static var resetTimedOut: Failure { Failure(ETIMEDOUT, "the device did not finish its reset in time") }
 }

@@ -26,6 +26,10 @@ struct TransportVerbs {
   typealias State = TransportState
 
   let state: State
+  /// The end of the call that has the port, and of its waits.
+  var end = Deadline.never
+  var deadline = Deadline.never
+  let limit: (State, Deadline) -> Void
   let traits: (State) -> BusTraits
   let isGone: (State) -> Bool
   let status: (State) throws(Failure) -> UInt8
@@ -35,6 +39,7 @@ struct TransportVerbs {
   let accept: (State, UInt64, UInt64) throws(Failure) -> Void
   let readConfig: (State, Int, UnsafeMutableRawPointer, Int) throws(Failure) -> Void
   let writeConfig: (State, Int, UnsafeRawPointer, Int) -> Void
+  let look: (State, LookWish) throws(Failure) -> DeviceLook?
   let tellMTU: (State, UInt16) -> Void
   let share: (State, SharedRegions) throws(Failure) -> Void
   let confine: (State, UInt16, SharedRegion) throws(Failure) -> Void
@@ -60,6 +65,7 @@ extension TransportVerbs {
     // Safety: whoever calls a verb answers for the pointers that it passes.
     return unsafe TransportVerbs(
       state: TransportState(transport),
+      limit: { at($0).value.deadline = $1 },
       traits: { at($0).value.traits },
       isGone: { at($0).value.isGone },
       status: { (state) throws(Failure) in try at(state).value.status() },
@@ -71,6 +77,7 @@ extension TransportVerbs {
         try unsafe at(state).value.readConfig(offset, target, count)
       },
       writeConfig: { unsafe at($0).value.writeConfig($1, $2, $3) },
+      look: { (state, wish) throws(Failure) in try at(state).value.look(wish) },
       tellMTU: { at($0).value.tell(mtu: $1) },
       share: { (state, regions) throws(Failure) in try at(state).value.share(regions) },
       confine: { (state, index, region) throws(Failure) in try at(state).value.confine(index, to: region) },

@@ -42,7 +42,7 @@ enum Negotiation {
       return features
     }
     try add(DeviceStatus.featuresOK, bus)
-    if try bus.status() & DeviceStatus.featuresOK == 0 {
+    if try bus.status() & DeviceStatus.featuresOK == 0 {  // tested by abi-negotiation
       throw Failure(EINVAL, "the device refused the features ").hex(features.bits).text(" that it had offered")
     }
     try config.read(bus, features, options)
@@ -82,7 +82,7 @@ enum Negotiation {
       above: bus.traits.offeredAbove & Features.acceptedAbove)
     if !bus.traits.resetsQueues { features.remove(Feature.ringReset) }
     if !bus.traits.carriesNotificationData { features.remove(Feature.notificationData) }
-    NetConfig.dropUnreadable(&features, bus.traits.configLength)
+    NetConfig.dropUnreadable(&features, bus.traits.configLength, tellsPairs: bus.traits.maximumQueuePairs > 1)
     config.mtu = UInt16(clamping: room.bytes - NetConfig.frameOverhead)
     if features.has(Feature.mtu) {
       if let mtu = try NetConfig.usableMTU(bus, room: room.bytes * mostBuffers(features, room)) {
@@ -107,8 +107,10 @@ enum Negotiation {
     // The field can be read as soon as the feature is offered (virtio 1.4, 2.5).
     let offers = FeatureSet(offered)
     let hasMany = offers.has(Feature.multiqueue) || offers.has(Feature.rss)
-    if bus.traits.isWholeDevice && hasMany && offers.has(Feature.controlQueue) && bus.traits.configLength >= 10 {
-      config.pairs = try NetConfig.pairs(bus)
+    config.pairsBeforeControl = config.pairs
+    if hasMany && offers.has(Feature.controlQueue) && bus.traits.configLength >= ConfigLayout.pairs + 2 {
+      config.pairsBeforeControl = try NetConfig.pairs(bus)
+      if bus.traits.isWholeDevice { config.pairs = config.pairsBeforeControl }
     }
     return features
   }
@@ -127,7 +129,9 @@ enum Negotiation {
     if options.receives(VIONET_RX_CHECKSUM) || options.receives(VIONET_RX_LRO) { wanted |= Features.receiveChecksum }
     if options.receives(VIONET_RX_LRO) { wanted |= Features.receiveSegments }
     if options.queuePairs > 1 { wanted |= Feature.multiqueue }
-    if bus.traits.isWholeDevice || options.control == .on { wanted |= Features.controlFeatures }
+    if options.control == .on || options.control == .best && bus.traits.isWholeDevice {
+      wanted |= Features.controlFeatures
+    }
     if options.receives(VIONET_RX_VLAN_FILTER) { wanted |= Feature.controlVLAN }
     if options.receives(VIONET_RX_RSS) { wanted |= Feature.rss }
     if options.receives(VIONET_RX_HASH) { wanted |= Feature.hashReport }

@@ -6,6 +6,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 package struct PortOptions {
   /// An option that the user may leave to the library.
@@ -14,9 +15,14 @@ package struct PortOptions {
   }
 
   package static let defaultDescriptors: UInt16 = 256
+  /// Descriptors to send to a TAP interface. The kernel's TCP sends up to 1000 frames at once (an interface's txqueuelen),
+  /// and a program that forwards them finds room for all. What a receive ring has no room for waits in the interface.
+  package static let tapTransmitDescriptors: UInt16 = 2048
   package static let maximumDescriptors: UInt64 = 32768
 
   var queuePairs: UInt16 = 1
+  /// Keys that only PCI functions have.
+  package var pci = PCIOptions()
   var receiveDescriptors = PortOptions.defaultDescriptors
   var transmitDescriptors = PortOptions.defaultDescriptors
   var pool: UInt16 = 0
@@ -37,18 +43,38 @@ package struct PortOptions {
   package private(set) var isServer = false
   /// Frames are counted by size.
   var countsSizes = false
+  /// Bursts find out whether two threads are on one queue.
+  var checksThreads = false
   /// Mbit/s, shown instead of the device's; 0: not given.
   var speed: UInt32 = 0
   /// Bits of enum vionet_rx_offload.
   var receiveOffloads: UInt32 = 0
+  /// "Checksum checked" is believed of a device that has not agreed to say so.
+  private(set) var trustsChecksums = false
+  /// Those of them that the program cannot do without: vionet_config named them.
+  private var requiredOffloads: UInt32 = 0
+  /// Packets of the shared pool if this port is the first to need it; nil for the default.
+  var sharedPoolPackets: Int?
+  /// Bits of enum vionet_tx_offload.
+  private var transmitOffloads: UInt32 = 0
 
   private static let knownOffloads =
     VIONET_RX_CHECKSUM.rawValue | VIONET_RX_LRO.rawValue | VIONET_RX_VLAN_STRIP.rawValue
     | VIONET_RX_VLAN_FILTER.rawValue | VIONET_RX_RSS.rawValue | VIONET_RX_HASH.rawValue
 
+  /// Transmit queues do what the device lacks.
+  var sendsInSoftware: Bool { transmitOffloads & VIONET_TX_SOFTWARE.rawValue != 0 }
+
+  private static let knownTransmitOffloads =
+    VIONET_TX_SOFTWARE.rawValue | VIONET_TX_CHECKSUM.rawValue | VIONET_TX_TCP4.rawValue | VIONET_TX_TCP6.rawValue
+    | VIONET_TX_UDP.rawValue | VIONET_TX_ECN.rawValue
+
   func receives(_ offload: vionet_rx_offload) -> Bool { receiveOffloads & offload.rawValue != 0 }
 
-  package init() {}
+  /// The defaults. A TAP interface at the device's other end has its own.
+  package init(forTAP: Bool = false) {
+    if forTAP { transmitDescriptors = PortOptions.tapTransmitDescriptors }
+  }
 
   /// Takes one key of a device address; false if it is not a driver's key.
   package mutating func set(_ key: Text, _ value: Text) throws(Failure) -> Bool {
@@ -71,7 +97,8 @@ package struct PortOptions {
     } else if key.equals("event_idx") {
       hasEventIndex = try PortOptions.isOn(key, value)
     } else if key.equals("rx_csum") {
-      try setOffload(VIONET_RX_CHECKSUM, key, value)
+      trustsChecksums = value.equals("trust")
+      try setOffload(VIONET_RX_CHECKSUM, key, trustsChecksums ? Text("1") : value)
     } else if key.equals("lro") {
       try setOffload(VIONET_RX_LRO, key, value)
     } else if key.equals("vlan_strip") {
@@ -82,8 +109,12 @@ package struct PortOptions {
       try setOffload(VIONET_RX_HASH, key, value)
     } else if key.equals("vlan_filter") {
       try setOffload(VIONET_RX_VLAN_FILTER, key, value)
+    } else if key.equals("tx_software") {
+      transmitOffloads = try PortOptions.isOn(key, value) ? VIONET_TX_SOFTWARE.rawValue : 0
     } else if key.equals("size_stats") {
       countsSizes = try PortOptions.isOn(key, value)
+    } else if key.equals("check_threads") {
+      checksThreads = try PortOptions.isOn(key, value)
     } else if key.equals("cq") {
       control = try PortOptions.isOn(key, value) ? .on : .off
     } else if key.equals("recover") {
@@ -93,6 +124,11 @@ package struct PortOptions {
       recovers = value.equals("auto")
     } else if key.equals("server") {
       isServer = try PortOptions.isOn(key, value)
+    } else if key.equals("pool_packets") {
+      guard let number = value.unsignedNumber, number >= 16, number <= 1 << 24 else {
+        throw Failure(EINVAL, "option \"pool_packets\" takes 16 to 16777216, not ").quoting(value)
+      }
+      sharedPoolPackets = Int(number)
     } else if key.equals("speed") {
       speed = try PortOptions.speed(value)
     } else {
@@ -118,11 +154,57 @@ package struct PortOptions {
       throw Failure(EINVAL, "rx_offloads: ").hex(UInt64(config.rx_offloads)).text(" has bits that are not defined")
     }
     receiveOffloads |= config.rx_offloads
+    requiredOffloads = config.rx_offloads
+    if config.tx_offloads & ~PortOptions.knownTransmitOffloads != 0 {
+      throw Failure(EINVAL, "tx_offloads: ").hex(UInt64(config.tx_offloads)).text(" has bits that are not defined")
+    }
+    transmitOffloads |= config.tx_offloads
     try checkSizes()
-    let reserved = config.reserved.0 | config.reserved.1 | config.reserved.2 | UInt64(config.reserved32)
+    let reserved = config.reserved.0 | config.reserved.1 | config.reserved.2
     if reserved != 0 { throw Failure(EINVAL, "reserved must be zero") }
     let needed = featuresOff & Features.required
     if needed != 0 { throw Failure(EINVAL, "features_off: ").plain(Features.firstName(needed)).text(" is required") }
+  }
+
+  /// Bits of enum vionet_rx_offload that `features` give a port: those in use, or those to be had before a handshake.
+  func offloads(_ features: FeatureSet, inUse: Bool) -> UInt32 {
+    // Tags are taken out in software.
+    var bits = inUse ? receiveOffloads & VIONET_RX_VLAN_STRIP.rawValue : VIONET_RX_VLAN_STRIP.rawValue
+    if features.has(Feature.guestChecksum) || trustsChecksums { bits |= VIONET_RX_CHECKSUM.rawValue }
+    if features.bits & Features.receiveSegments != 0 { bits |= VIONET_RX_LRO.rawValue }
+    if features.has(Feature.controlVLAN) { bits |= VIONET_RX_VLAN_FILTER.rawValue }
+    if features.has(Feature.rss) { bits |= VIONET_RX_RSS.rawValue }
+    if features.has(Feature.hashReport) { bits |= VIONET_RX_HASH.rawValue }
+    return bits
+  }
+
+  /// Throws unless the device agreed to each offload that vionet_config asks for, or the library does it.
+  func mustHaveOffloads(_ features: FeatureSet) throws(Failure) {
+    func receive(_ offload: vionet_rx_offload, _ name: StaticString, _ bits: UInt64) throws(Failure) {
+      if requiredOffloads & offload.rawValue == 0 || features.bits & bits != 0 { return }
+      throw PortOptions.lacks("rx_offloads: ", name, bits, ", which the device does not offer or cannot keep")
+    }
+    func transmit(_ offload: vionet_tx_offload, _ name: StaticString, _ bits: UInt64) throws(Failure) {
+      if sendsInSoftware || transmitOffloads & offload.rawValue == 0 || features.bits & bits != 0 { return }
+      throw PortOptions.lacks("tx_offloads: ", name, bits, ", which the device does not offer, or VIONET_TX_SOFTWARE")
+    }
+    if !trustsChecksums { try receive(VIONET_RX_CHECKSUM, "VIONET_RX_CHECKSUM", Feature.guestChecksum) }
+    try receive(VIONET_RX_LRO, "VIONET_RX_LRO", Features.receiveSegments)
+    try receive(VIONET_RX_VLAN_FILTER, "VIONET_RX_VLAN_FILTER", Feature.controlVLAN)
+    try receive(VIONET_RX_RSS, "VIONET_RX_RSS", Feature.rss)
+    try receive(VIONET_RX_HASH, "VIONET_RX_HASH", Feature.hashReport)
+    try transmit(VIONET_TX_CHECKSUM, "VIONET_TX_CHECKSUM", Feature.checksum)
+    try transmit(VIONET_TX_TCP4, "VIONET_TX_TCP4", Feature.hostTSO4)
+    try transmit(VIONET_TX_TCP6, "VIONET_TX_TCP6", Feature.hostTSO6)
+    try transmit(VIONET_TX_UDP, "VIONET_TX_UDP", Feature.hostUSO)
+    try transmit(VIONET_TX_ECN, "VIONET_TX_ECN", Feature.hostECN)
+  }
+
+  /// Names a field of vionet_config, an offload in it, and the feature that it takes.
+  private static func lacks(
+    _ field: StaticString, _ offload: StaticString, _ bits: UInt64, _ why: StaticString
+  ) -> Failure {
+    Failure(ENOTSUP, field).text(offload).text(" takes ").plain(Features.firstName(bits)).text(why)
   }
 
   private mutating func setOffload(_ offload: vionet_rx_offload, _ key: Text, _ value: Text) throws(Failure) {
@@ -133,6 +215,9 @@ package struct PortOptions {
   package static func isOn(_ key: Text, _ value: Text) throws(Failure) -> Bool {
     if value.equals("0") { return false }
     if value.equals("1") { return true }
+    if key.equals("rx_csum") {
+      throw Failure(EINVAL, "option ").quoting(key).text(" takes 0, 1 or trust, not ").quoting(value)
+    }
     throw Failure(EINVAL, "option ").quoting(key).text(" takes 0 or 1, not ").quoting(value)
   }
 

@@ -10,7 +10,12 @@ import Linux
 
 @safe
 struct PairBacklog {
+  /// What sleepers of the receive and of the transmit queue watch.
   var wake = Descriptor.none
+  var roomWake = Descriptor.none
+  /// A sleeper may wait for a signal of the ring that is gone.
+  var wasArmed = false
+  var wasArmedForRoom = false
   /// Received packets from `fetched` up to `receivedCount` wait for bursts.
   var received: PacketTable?
   var fetched = 0
@@ -47,6 +52,7 @@ extension Port {
       freeReceived(pairs, pair)
       freeUnsent(pairs, pair)
       pairs[pair].wake.close()
+      pairs[pair].roomWake.close()
     }
     PortSlots.all[number].backlog = 0
     pairs.destroy()
@@ -137,11 +143,12 @@ extension Port {
   // MARK: To the queues
 
   /// Gives the device once more what the one before did not show as sent. They fit into the fresh ring, unless the device
-  /// takes more descriptors for a packet than before.
+  /// takes more descriptors for a packet than before. Packets of a pair that is not in use go to one that is: nothing may be
+  /// queued on the others (virtio 1.4, 5.1.9.5.6.1).
   // Safety: bursts are disabled, so that this call alone uses the queue.
   func sendBacklog(_ pair: UInt16) {
     guard let backlog = queues.backlog, let table = backlog[pair].unsent else { return }
-    let transmit = transmitQueue(pair)
+    let transmit = transmitQueue(pair % pairsInUse)
     let burst = unsafe transmitPath.burst
     var begin = 0
     while begin < backlog[pair].unsentCount {

@@ -13,10 +13,12 @@ extension Port {
   var receivePath: ReceivePath {
     let queue = receiveQueue(0)
     let path = ReceivePath.choose(shape, queue.value.reading, isScattered: queue.value.scatter != nil)
+    if options.checksThreads { return path.checkingThreads(countsSizes: options.countsSizes) }
     return options.countsSizes ? path.countingSizes : path
   }
   var transmitPath: TransmitPath {
     let path = TransmitPath.choose(shape)
+    if options.checksThreads { return path.checkingThreads(countsSizes: options.countsSizes) }
     return options.countsSizes ? path.countingSizes : path
   }
 
@@ -32,8 +34,8 @@ extension Port {
       }
     } else {
       for pair in 0..<queues.pairsWithBursts {
-        unsafe receiveQueue(pair).value.core.burst = receiveBurst(pair, Virtqueue.idleBurst)
-        unsafe transmitQueue(pair).value.core.burst = Virtqueue.idleBurst
+        unsafe receiveQueue(pair).value.core.entry = receiveBurst(pair, Virtqueue.idleBurst)
+        unsafe transmitQueue(pair).value.core.entry = Virtqueue.idleBurst
       }
     }
     PortSlots.all[number].receiveCount = queues.pairsWithBursts
@@ -46,11 +48,11 @@ extension Port {
     PortSlots.all[number].receiveCount = 0
     PortSlots.all[number].transmitCount = 0
     for pair in 0..<queues.pairsWithBursts {
-      unsafe receiveQueue(pair).value.core.burst = Virtqueue.idleBurst
-      unsafe transmitQueue(pair).value.core.burst = Virtqueue.idleBurst
+      unsafe receiveQueue(pair).value.core.entry = Virtqueue.idleBurst
+      unsafe transmitQueue(pair).value.core.entry = Virtqueue.idleBurst
     }
     Barrier.reachAll()
-    let deadline = Deadline(milliseconds: Port.burstDeadline)
+    let deadline = Deadline(milliseconds: Port.burstDeadline, within: bus.deadline)
     for pair in 0..<queues.pairsWithBursts
     where !receiveQueue(pair).value.core.waitUntilLeft(by: deadline)
       || !transmitQueue(pair).value.core.waitUntilLeft(by: deadline)

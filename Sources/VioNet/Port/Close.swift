@@ -24,6 +24,8 @@ extension Port {
     statistics.destroy()
     hosted?.finish()
     if let pool = pools.receive, !isLost { PacketPools.release(pool, pools.reserved) }
+    if !isLost { releaseQueuePools() }
+    pools.ofQueues?.destroy()
     for number in 1..<UInt16(VIONET_MAX_POOLS) where pools.shared >> UInt64(number) & 1 != 0 {
       if let pool = PacketPools.existing(number) { PacketPools.release(pool, 0) }
     }
@@ -31,8 +33,14 @@ extension Port {
 }
 
 extension Ports {
-  // Safety: the slot has the address of a live port, and this thread holds both of its locks.
   package static func close(_ number: UInt16) {
+    var budget = Budget.usual
+    close(number, &budget)
+  }
+
+  // Safety: the slot has the address of a live port, and this thread holds both of its locks.
+  package static func close(_ number: UInt16, _ budget: inout Budget) {
+    if isInherited(number) { return PortSlots.forget(number) }
     guard number < UInt16(VIONET_MAX_PORTS), beginClosing(number) else { return }
     EventCallbacks.raise(number, VIONET_EVENT_CLOSED)
     PortSlots.all[number].callLock.lock()
@@ -40,6 +48,7 @@ extension Ports {
     if let raw = unsafe PortSlots.all[number].port {
       let port = unsafe Cell<Port>(raw: raw)
       unsafe PortSlots.all[number].port = nil
+      port.value.bus.limit(to: budget.run())
       port.value.close()
       port.destroy()
     }

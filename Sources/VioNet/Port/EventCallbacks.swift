@@ -24,6 +24,12 @@ struct EventCallbackTable {
 
   // Safety: the block is static and holds nothing else.
   static var shared: Cell<EventCallbackTable> { unsafe Cell(raw: storage_events()) }
+
+  /// Removes all, whoever holds the lock: a forked child has one thread.
+  mutating func forget() {
+    lock = SpinLock()
+    entries = InlineArray(repeating: EventCallback.none)
+  }
 }
 
 package enum EventCallbacks {
@@ -32,6 +38,7 @@ package enum EventCallbacks {
   // Safety: the function pointer is kept as a number and turned back into itself by raise().
   package static func add(_ callback: vionet_event_callback?, _ user: UnsafeMutableRawPointer?) throws(Failure) {
     guard let callback = unsafe callback else { throw Failure(EINVAL, "the event callback is NULL") }
+    PortSlots.leaveToParentInChild()
     let entry = unsafe EventCallback(function: unsafeBitCast(callback, to: UInt.self), user: UInt(bitPattern: user))
     if !replace(EventCallback.none, with: entry, comparingUser: false) {
       throw Failure(ENOSPC, "there are ").number(EventCallbackTable.limit)

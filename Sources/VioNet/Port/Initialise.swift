@@ -37,6 +37,7 @@ extension Port {
     if phase.isQuarantined { return }
     if let pool = pools.receive { PacketPools.release(pool, pools.reserved) }
     pools.receive = nil
+    releaseQueuePools()
     settings.destroy()
     settings = Settings()
     agreed.features = FeatureSet(0)
@@ -51,6 +52,7 @@ extension Port {
     do throws(Failure) {
       guard let pool = pools.receive else { throw Failure(EINVAL, "port ").number(number).text(" is not initialised") }
       agreed.features = try Negotiation.agree(bus, options, room: room(in: pool), &agreed.config)
+      try options.mustHaveOffloads(agreed.features)
       try reserve(in: pool)
       if agreed.features.has(Feature.mtu) { bus.tell(mtu: agreed.config.mtu) }
       try makeQueues()
@@ -59,7 +61,7 @@ extension Port {
     } catch {
       // The device gives up its queues before their memory goes.
       Negotiation.fail(bus)
-      let reason = reason(error)
+      let reason = hosted?.explain(error) ?? reason(error)
       tearDown()
       throw reason
     }
@@ -70,8 +72,9 @@ extension Port {
   /// Takes the pool of the receive buffers and reserves as many packets as this port may hold.
   private mutating func acquirePool() throws(Failure) {
     // A default pool made for this port has room for one more port like it.
-    let wanted = try PacketPools.find(
-      options.pool, making: 2 * packetsNeeded(PacketPool.mostPerPair, buffers: 1), within: bus.traits.addressRange)
+    let usual = max(PacketPools.defaultPackets, 2 * packetsNeeded(PacketPool.mostPerPair, buffers: 1))
+    let packets = options.sharedPoolPackets ?? usual
+    let wanted = try PacketPools.find(options.pool, making: packets, within: bus.traits.addressRange)
     let needed = packetsNeeded(wanted.value.perPair, buffers: 1)
     try PacketPools.acquire(wanted, needed)
     pools.reserved = needed
@@ -80,14 +83,14 @@ extension Port {
 
   /// Packets that the port may hold with `buffers` packets in each entry of a receive ring.
   private func packetsNeeded(_ perPair: Int, buffers: Int) -> Int {
-    Int(options.queuePairs) * (Int(options.receiveDescriptors) * buffers + perPair)
+    pairsOfPortPool * (Int(options.receiveDescriptors) * buffers + perPair)
   }
 
   /// What one receive entry may hold, by what the pool has left.
   private func room(in pool: Cell<PacketPool>) -> ReceiveRoom {
     let withOne = packetsNeeded(pool.value.perPair, buffers: 1)
     let left = pool.value.usable - pool.value.reserved + pools.reserved - withOne
-    let most = 1 + max(0, left) / (Int(options.queuePairs) * Int(options.receiveDescriptors))
+    let most = 1 + max(0, left) / (max(pairsOfPortPool, 1) * Int(options.receiveDescriptors))
     return ReceiveRoom(
       bytes: Int(pool.value.dataSize),
       mostBuffers: min(most, ReceiveRoom.mostSegments, Int(options.receiveDescriptors)))
@@ -95,6 +98,7 @@ extension Port {
 
   /// Reserves what the negotiated features take beyond the first estimate.
   private mutating func reserve(in pool: Cell<PacketPool>) throws(Failure) {
+    try reserveInQueuePools(buffers: agreed.config.buffers)
     let needed = packetsNeeded(pool.value.perPair, buffers: agreed.config.buffers)
     if needed <= pools.reserved { return }
     try PacketPools.reserve(pool, needed - pools.reserved)

@@ -18,6 +18,7 @@ package struct Port: ~Copyable {
   var options: PortOptions
   var bus: Bus
   var hosted: HostedDevice?
+  var hostedCounters = HostedCounters()
 
   var agreed = Agreement()
   var pools = PortPools()
@@ -28,22 +29,6 @@ package struct Port: ~Copyable {
   var settings = Settings()
 }
 
-/// The device in this process that a soft: port drives. It ends after the port has released it.
-@safe
-package struct HostedDevice {
-  private let state: UnsafeMutableRawPointer
-  private let end: @convention(c) (UnsafeMutableRawPointer) -> Void
-
-  // Safety: `end` gets the pointer that came with it, once; the caller keeps it valid until then.
-  package init(_ state: UnsafeMutableRawPointer, _ end: @escaping @convention(c) (UnsafeMutableRawPointer) -> Void) {
-    unsafe self.state = state
-    unsafe self.end = end
-  }
-
-  // Safety: as init.
-  func finish() { unsafe end(state) }
-}
-
 /// What device and driver agreed on.
 struct Agreement {
   var features = FeatureSet(0)
@@ -51,6 +36,9 @@ struct Agreement {
   /// Features agreed on when the port was started. Every device that comes later has to offer them again; empty before the
   /// first one has come.
   var startFeatures = FeatureSet(0)
+  /// Descriptors that a ring of this device may have.
+  var mostReceiveDescriptors: UInt16 = 0
+  var mostTransmitDescriptors: UInt16 = 0
 }
 
 /// Pools whose memory the device sees.
@@ -61,6 +49,8 @@ struct PortPools {
   var reserved = 0
   /// Pools that vionet_pool_share() named: bit n for pool number n.
   var shared: UInt64 = 0
+  /// Pools of single receive queues, once vionet_rx_pool_set() has named one.
+  var ofQueues: Table<QueuePool>?
 
   /// All of them, as bits.
   var visible: UInt64 { shared | (receive.map { 1 << UInt64($0.value.number) } ?? 0) }
@@ -88,10 +78,27 @@ struct PortWatch: ~Copyable {
   var events = File.none
   /// An eventfd in it, signalled by a burst that finds its queue broken; while probed.
   var signal = File.none
+  /// A timer in `events`, from the first time on that a back-end takes its time to answer.
+  var patience = File.none
+  /// The back-end was asked how it is and has not answered yet.
+  var isAwaitingAnswers = false
+  /// The device has said that it cannot use a ring, and was not asked for more yet.
+  var hasFailedRing = false
   /// VIONET_EVENT_GONE was raised and the device has not come back.
   var isGoneReported = false
   /// VIONET_EVENT_NEEDS_RESET was raised and the device has not been reset.
   var isResetReported = false
+  var announcement = AnnouncementStep.none
+}
+
+/// How far the device's request for an announcement is. The device clears it when it takes the acknowledgement, so until then
+/// it shows a request that was heeded already.
+enum AnnouncementStep {
+  case none
+  /// VIONET_EVENT_ANNOUNCE was raised, and the control queue had no place for the acknowledgement yet.
+  case raised
+  /// The device has the acknowledgement and has not answered.
+  case acknowledged
 }
 
 /// How long the way to a started port took, for vionet_info().

@@ -21,20 +21,31 @@ extension Port {
     try checkPairs()
     let receive = try receiveLayout()
     let transmit = try transmitLayout()
+    let control = try controlLayout()
+    try findLargestRings(receive, transmit)
     options.receiveDescriptors = UInt16(receive.size)
     options.transmitDescriptors = UInt16(transmit.size)
-    // One hugepage holds the rings in one piece, which a device without an IOMMU needs.
     let region = try Region.make(
-      Int(options.queuePairs) * (receive.bytes + transmit.bytes) + controlBytes,
-      hugepages: bus.traits.usesPhysicalAddresses, within: bus.traits.addressRange)
+      regionBytes(receive, transmit, control), hugepages: bus.traits.usesPhysicalAddresses,
+      within: bus.traits.addressRange)
     queues.region = region
     if bus.traits.usesPhysicalAddresses { try region.lock() }
     try bus.share(try sharedRegions(region))
     try statistics.makeRoom(options.queuePairs)
-    let end = try makePairs(receive, transmit, region)
-    if agreed.features.has(Feature.controlQueue) { try makeControlQueue(region, end) }
+    var placement = self.placement
+    try makePairs(receive, transmit, region, &placement)
+    if let control { try makeControlQueue(control, region, &placement) }
     try connectInterrupts()
-    try describeRings(receive, transmit, region)
+    try describeRings(receive, transmit, control, region)
+  }
+
+  /// Finds how many descriptors rings may have. A whole device was asked for each ring already; it is not asked again, and
+  /// what it gave counts.
+  private mutating func findLargestRings(_ receive: RingLayout, _ transmit: RingLayout) throws(Failure) {
+    let most = UInt16(PortOptions.maximumDescriptors)
+    let isFixed = bus.traits.isWholeDevice
+    agreed.mostReceiveDescriptors = isFixed ? UInt16(receive.size) : try bus.queueSize(0, most)
+    agreed.mostTransmitDescriptors = isFixed ? UInt16(transmit.size) : try bus.queueSize(1, most)
   }
 
   private func checkPairs() throws(Failure) {
@@ -43,35 +54,33 @@ extension Port {
       throw Failure(EINVAL, "queues: ").number(pairs).text(" were asked for, and the device has ")
         .number(agreed.config.pairs)
     }
-    let hasMany = agreed.features.has(Feature.multiqueue) || agreed.features.has(Feature.rss)
-    if pairs > 1 && bus.traits.isWholeDevice && !hasMany {
-      throw Failure(EINVAL, "queues: ").number(pairs).text(" take VIRTIO_NET_F_MQ, which features_off forbids")
+    if pairs == 1 || agreed.features.has(Feature.multiqueue) || agreed.features.has(Feature.rss) { return }
+    let failure = Failure(EINVAL, "queues: ").number(pairs).text(" take VIRTIO_NET_F_MQ, which ")
+    // A back-end may have more queues than its device has without that.
+    if bus.traits.offered & Feature.multiqueue == 0 {
+      throw failure.text("the device does not offer; it offers ").hex(bus.traits.offered)
     }
+    throw failure.text("features_off or cq=0 forbids")
   }
 
-  /// Makes all pairs; returns the offset behind their rings.
   private mutating func makePairs(
-    _ receive: RingLayout, _ transmit: RingLayout, _ region: Region
-  ) throws(Failure) -> Int {
-    var offset = 0
+    _ receive: RingLayout, _ transmit: RingLayout, _ region: Region, _ placement: inout RingPlacement
+  ) throws(Failure) {
     for pair in 0..<options.queuePairs {
-      try makeReceiveQueue(pair, receive, region, offset)
-      offset += receive.bytes
+      try makeReceiveQueue(pair, receive, region, placement.place(receive.bytes, alignment: receive.alignment))
       do throws(Failure) {
-        try makeTransmitQueue(pair, transmit, region, offset)
+        try makeTransmitQueue(pair, transmit, region, placement.place(transmit.bytes, alignment: transmit.alignment))
       } catch {
         receiveQueue(pair).value.destroy()
         throw error
       }
-      offset += transmit.bytes
       queues.pairs = pair + 1
     }
-    return offset
   }
 
   /// Tells the device where each ring lies, and learns how to notify it.
   private mutating func describeRings(
-    _ receive: RingLayout, _ transmit: RingLayout, _ region: Region
+    _ receive: RingLayout, _ transmit: RingLayout, _ control: RingLayout?, _ region: Region
   ) throws(Failure) {
     for pair in 0..<queues.pairs {
       let receiving = receiveQueue(pair)
@@ -80,8 +89,8 @@ extension Port {
       let sending = transmitQueue(pair)
       sending.value.core.notifier = try bus.setUp(try asDeviceSees(sending.value.core.setUp, transmit.bytes, region))
     }
-    if let setUp = queues.control?.setUp {
-      let notifier = try bus.setUp(try asDeviceSees(setUp, Port.controlRingBytes, region))
+    if let setUp = queues.control?.setUp, let control {
+      let notifier = try bus.setUp(try asDeviceSees(setUp, control.bytes, region))
       queues.control?.connect(notifier)
     }
   }
@@ -140,12 +149,29 @@ extension Port {
 
   // MARK: Memory as the device sees it
 
-  func physical(_ offset: Int, _ bytes: Int, _ region: Region) throws(Failure) -> UInt64 {
-    guard let start = try region.physicalAddress(offset, bytes) else {
-      throw Failure(ENOMEM, "a queue finds no ").number(bytes)
-        .text(" bytes of memory in one piece: echo 64 > /proc/sys/vm/nr_hugepages")
+  /// Rings are placed as in hugepages, which is right for memory in smaller pieces too.
+  private var placement: RingPlacement {
+    RingPlacement(piece: bus.traits.usesPhysicalAddresses ? Region.hugePageBytes : 0)
+  }
+
+  private func regionBytes(_ receive: RingLayout, _ transmit: RingLayout, _ control: RingLayout?) -> Int {
+    var placement = self.placement
+    for _ in 0..<options.queuePairs {
+      _ = placement.place(receive.bytes, alignment: receive.alignment)
+      _ = placement.place(transmit.bytes, alignment: transmit.alignment)
     }
-    return start
+    if let control { _ = placement.place(controlBytes(control), alignment: Port.controlAlignment) }
+    return placement.end
+  }
+
+  func physical(_ offset: Int, _ bytes: Int, _ region: Region) throws(Failure) -> UInt64 {
+    if let start = try region.physicalAddress(offset, bytes) { return start }
+    let failure = Failure(ENOMEM, "a queue finds no ").number(bytes).text(" bytes of memory in one piece: ")
+    if bytes > Region.hugePageBytes {
+      throw failure.text("a hugepage has ").number(Region.hugePageBytes).text("; a smaller queue_size takes less")
+    }
+    throw failure.text("the port's rings take ").number((region.length - 1) / Region.hugePageBytes + 1)
+      .text(" hugepages of 2 MiB, which are not free: raise /proc/sys/vm/nr_hugepages by that")
   }
 
   /// A ring's addresses as the device is given them: ours, or physical ones.
@@ -171,13 +197,14 @@ extension Port {
         continue
       }
       if pool.value.isPhysical {
-        throw Failure(EINVAL, "pool ").number(number).text(" has physical addresses, for a port through ")
-          .text("uio_pci_generic; give this port its own")
+        throw Failure(EINVAL, "pool ").number(number).text(" has physical addresses, for a port without an ")
+          .text("IOMMU; give this port its own")
       }
       if memory.file < 0 && bus.traits.sharesMemoryByFile {
         throw Failure(EINVAL, "pool ").number(number).text(
           " has no file descriptor, so no other process can be given its memory")
       }
+      if bus.traits.sharesMemoryByFile && hosted == nil { try memory.expectHoles() }
       if regions.count == bus.traits.maximumRegions || !regions.add(memory.asShared) { throw tooManyPools }
     }
     return regions

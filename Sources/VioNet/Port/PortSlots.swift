@@ -24,11 +24,18 @@ struct PortSlot {
   var taken: Bool
   /// A thread is on its way to close the port.
   var isClosing: Bool
+  /// The log has told of a burst on a queue that the port does not have.
+  var hasToldOfQueue: Bool
+  /// The port is the parent's, from which this process was forked; a port of this process may take the number when no other
+  /// is free.
+  var isInherited: Bool
   /// Address of an array with the backlog of each pair while the device is away, 0 for none.
   var backlog: UInt
   /// Held by every call that may change the port or talk to its device, from beginning to end; taken before `lock`.
   var callLock: SpinLock
-  private var padding: (UInt32, UInt32, UInt32)
+  /// Counts the ports that had the number, so that who knew an earlier one can tell.
+  var life: UInt32
+  private var padding: (UInt32, UInt32)
 }
 
 enum PortSlots {
@@ -41,6 +48,7 @@ enum PortSlots {
   struct State {
     /// Held while a slot is taken or given back.
     var lock: SpinLock
+    /// Ports of this process.
     var openPorts: UInt32
   }
 

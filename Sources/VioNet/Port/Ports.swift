@@ -9,15 +9,19 @@ import Linux
 package enum Ports {
   /// Takes the lowest free number.
   static func take() throws(Failure) -> UInt16 {
+    PortSlots.leaveToParentInChild()
     PortSlots.shared.value.lock.lock()
     defer { PortSlots.shared.value.lock.unlock() }
-    for number in 0..<UInt16(VIONET_MAX_PORTS) where !PortSlots.all[number].taken {
-      PortSlots.all[number].taken = true
-      PortSlots.shared.value.openPorts += 1
-      PortSlots.keepWhileOpen()
-      return number
+    guard let number = PortSlots.free else {
+      throw Failure(ENFILE, "there are ").number(VIONET_MAX_PORTS).text(" ports already, which is the limit")
     }
-    throw Failure(ENFILE, "there are ").number(VIONET_MAX_PORTS).text(" ports already, which is the limit")
+    PortSlots.all[number].taken = true
+    PortSlots.all[number].isInherited = false
+    PortSlots.all[number].hasToldOfQueue = false
+    PortSlots.all[number].life &+= 1
+    PortSlots.shared.value.openPorts += 1
+    PortSlots.keepWhileOpen()
+    return number
   }
 
   static func giveBack(_ number: UInt16) {
@@ -27,14 +31,35 @@ package enum Ports {
     PortSlots.shared.value.lock.unlock()
   }
 
-  /// Works on a port while no other control call can.
+  /// Works on a port while no other control call can, with the usual budget.
   package static func with<Result>(
     _ number: UInt16, _ body: (Cell<Port>) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    var budget = Budget.usual
+    return try with(number, &budget, body)
+  }
+
+  /// Works on a port while no other control call can. The budget runs from when this call has its turn.
+  package static func with<Result>(
+    _ number: UInt16, _ budget: inout Budget, _ body: (Cell<Port>) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     guard number < UInt16(VIONET_MAX_PORTS) else { throw missing(number) }
     PortSlots.all[number].callLock.lock()
     defer { PortSlots.all[number].callLock.unlock() }
-    return try look(number, body)
+    return try look(number) { (port) throws(Failure) in
+      begin(port, &budget)
+      defer { end(port, &budget) }
+      return try body(port)
+    }
+  }
+
+  @inline(never)
+  private static func begin(_ port: Cell<Port>, _ budget: inout Budget) { port.value.bus.limit(to: budget.run()) }
+
+  @inline(never)
+  private static func end(_ port: Cell<Port>, _ budget: inout Budget) {
+    budget.pause()
+    port.value.bus.limit(to: .never)
   }
 
   /// Works on a port for a call that changes nothing that others change, such as a sleep or a look at counters. It does not
@@ -50,7 +75,13 @@ package enum Ports {
     return try body(unsafe Cell(raw: raw))
   }
 
-  private static func missing(_ number: UInt16) -> Failure { Failure(ENODEV, "there is no port ").number(number) }
+  private static func missing(_ number: UInt16) -> Failure {
+    isInherited(number) ? .isOfParent("port", number) : Failure(ENODEV, "there is no port ").number(number)
+  }
+
+  static func isInherited(_ number: UInt16) -> Bool {
+    number < UInt16(VIONET_MAX_PORTS) && PortSlots.all[number].isInherited
+  }
 
   /// The first open port from `number` on.
   // Safety: the pointer is compared and not followed.
@@ -75,7 +106,7 @@ extension Ports {
   package static func receive(_ port: UInt16, _ queue: UInt16, _ packets: Packets, _ count: UInt16) -> UInt16 {
     if port >= UInt16(VIONET_MAX_PORTS) { return 0 }
     let slot = PortSlots.all[port]
-    if queue >= slot.receiveCount { return 0 }
+    if queue >= slot.receiveCount { return withoutQueue(port, queue, slot.receiveCount, "receive") }
     guard let blocks = unsafe slot.receiveQueues, let block = unsafe blocks[Int(queue)] else { return 0 }
     return unsafe burst(block, port, packets, count)
   }
@@ -84,23 +115,53 @@ extension Ports {
   package static func transmit(_ port: UInt16, _ queue: UInt16, _ packets: Packets, _ count: UInt16) -> UInt16 {
     if port >= UInt16(VIONET_MAX_PORTS) { return 0 }
     let slot = PortSlots.all[port]
-    if queue >= slot.transmitCount { return 0 }
+    if queue >= slot.transmitCount { return withoutQueue(port, queue, slot.transmitCount, "transmit") }
     guard let blocks = unsafe slot.transmitQueues, let block = unsafe blocks[Int(queue)] else { return 0 }
     return unsafe burst(block, port, packets, count)
   }
+
+  /// A burst on a queue that a started port does not have does nothing. The log tells of the first one: the caller sees a 0
+  /// for ever.
+  @inline(never)
+  private static func withoutQueue(
+    _ port: UInt16, _ queue: UInt16, _ count: UInt16, _ direction: StaticString
+  ) -> UInt16 {
+    if count == 0 || PortSlots.all[port].hasToldOfQueue || !Log.wanted(.error) { return 0 }
+    PortSlots.all[port].hasToldOfQueue = true
+    Log.line("port").number(port).text("has").number(count).text(direction)
+      .text("queues: a burst on queue").number(queue).text("does nothing").send(.error)
+    return 0
+  }
+
+  /// Transmits for one port only: once that was closed, nothing goes to another port of the same number.
+  package static func transmit(
+    _ port: UInt16, _ queue: UInt16, _ packets: Packets, _ count: UInt16, life: UInt32
+  ) -> UInt16 {
+    if !hasLife(port, life) { return 0 }
+    let slot = PortSlots.all[port]
+    if queue >= slot.transmitCount { return withoutQueue(port, queue, slot.transmitCount, "transmit") }
+    guard let block = unsafe slot.transmitQueues?[Int(queue)] else { return 0 }
+    return unsafe burst(block, port, packets, count) { hasLife(port, life) }
+  }
+
+  @inline(__always)
+  private static func hasLife(_ port: UInt16, _ life: UInt32) -> Bool { PortSlots.all[port].life == life }
 
   /// Marks the queue as entered, and loads the function only then. Whoever stops the queue replaces the function first, makes
   /// all processors agree (membarrier), and waits until nobody is inside. So a burst pays two plain stores and no fence.
   @inline(__always)
   private static func burst(
-    _ block: UnsafeMutableRawPointer, _ port: UInt16, _ packets: Packets, _ count: UInt16
+    _ block: UnsafeMutableRawPointer, _ port: UInt16, _ packets: Packets, _ count: UInt16,
+    if isWanted: () -> Bool = { true }
   ) -> UInt16 {
     // Both kinds of queue begin with their Virtqueue.
     let core = unsafe block.assumingMemoryBound(to: Virtqueue.self)
     unsafe shared_store32(&core.pointee.inside, 1)
     compiler_barrier()
-    let function = unsafe core.pointee.burst
-    let result = unsafe function(block, packets, count)
+    // What was written to the queue before its bursts were let in is read after this.
+    let function = unsafe core.pointee.entry
+    compiler_barrier()
+    let result = unsafe isWanted() ? function(block, packets, count) : 0
     compiler_barrier()
     // Read before others may take the queue apart, reported after.
     let faultIsUnreported = unsafe core.pointee.faultIsUnreported
@@ -124,7 +185,10 @@ extension Ports {
     // Safety: the port's slot keeps the queue's block, and by the contract of the public call `packets` has `count` pointers.
     guard port < UInt16(VIONET_MAX_PORTS), queue < PortSlots.all[port].transmitCount,
       let block = unsafe PortSlots.all[port].transmitQueues?[Int(queue)]
-    else { throw Failure(EINVAL, "there is no started transmit queue ").number(queue).text(" of port ").number(port) }
+    else {
+      if isInherited(port) { throw missing(port) }
+      throw Failure(EINVAL, "there is no started transmit queue ").number(queue).text(" of port ").number(port)
+    }
     let transmit = unsafe Cell<TransmitQueue>(raw: block)
     let list = unsafe PacketList(packets)
     while done < count {

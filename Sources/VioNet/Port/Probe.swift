@@ -10,13 +10,16 @@ extension Port {
   /// Makes a probed port. `socket` is an end of a connection that the caller made for the device in `hosted`; both pass to
   /// the port, also when this fails.
   package static func attach(
-    _ address: DeviceAddress, _ options: PortOptions, socket: Descriptor?, hosted: HostedDevice?
+    _ address: DeviceAddress, _ options: PortOptions, socket: Descriptor?, hosted: HostedDevice?,
+    _ budget: inout Budget
   ) throws(Failure) -> UInt16 {
+    let end = budget.run()
+    defer { budget.pause() }
     let begin = sys_nanoseconds()
     let bus: Bus
     let number: UInt16
     do throws(Failure) {
-      bus = try connect(address, options, socket)
+      bus = try connect(address, options, socket, by: end)
       do throws(Failure) {
         number = try Ports.take()
       } catch {
@@ -24,8 +27,9 @@ extension Port {
         throw error
       }
     } catch {
+      let failure = hosted?.explain(error) ?? error
       hosted?.finish()
-      throw error
+      throw failure
     }
     var port = Port(number: number, requested: options, options: options, bus: bus)
     port.hosted = hosted
@@ -60,22 +64,26 @@ extension Port {
   }
 
   private static func connect(
-    _ address: DeviceAddress, _ options: PortOptions, _ socket: Descriptor?
+    _ address: DeviceAddress, _ options: PortOptions, _ socket: Descriptor?, by end: Deadline
   ) throws(Failure) -> Bus {
     var request = OpenRequest(
-      address: address, queuePairs: options.queuePairs, hardwareAddress: options.address?.inMemory,
-      listens: options.isServer, socket: socket ?? .none)
+      address: address, queuePairs: options.queuePairs, pci: options.pci, hardwareAddress: options.address?.inMemory,
+      listens: options.isServer, socket: socket ?? .none, deadline: end.earlier(by: Budget.reserve))
     defer { request.socket.close() }
-    return try address.scheme.connect(&request)
+    let bus = try address.scheme.connect(&request)
+    bus.limit(to: .never)
+    return bus
   }
 
   /// Connects anew to a device that went away. The old connection ends first, since a PCI function has one user at a time.
   mutating func reconnect() throws(Failure) {
     bus.close()
     releaseIfGuarded()
-    let anew = try withAddress { (address) throws(Failure) in try Port.connect(address, requested, nil) }
+    let end = bus.end
+    let anew = try withAddress { (address) throws(Failure) in try Port.connect(address, requested, nil, by: end) }
     bus.destroy()
     bus = anew
+    bus.limit(to: end)
     watch.isGoneReported = false
     try releaseAfterReset()
   }

@@ -30,7 +30,7 @@ extension Port {
   func makeReceiveQueue(
     _ pair: UInt16, _ layout: RingLayout, _ region: Region, _ offset: Int
   ) throws(Failure) {
-    guard let pool = pools.receive else { throw Failure(EINVAL, "the port has no pool") }
+    let pool = try receivePool(pair)
     unsafe try Port.makeBlock(&PortSlots.all[number].receiveQueues, pair, MemoryLayout<ReceiveQueue>.stride)
     var core = try Virtqueue(
       port: number, index: pair * 2, ring: unsafe Shared(region.base + offset), layout: layout, shape: shape)
@@ -40,7 +40,10 @@ extension Port {
       do throws(Failure) {
         queue = try ReceiveQueue(
           core: core, pool: pool, headerSize: Negotiation.headerSize(agreed.features),
-          reading: HeaderReading(agreed.features, stripsVLAN: options.receives(VIONET_RX_VLAN_STRIP)), scatter: scatter)
+          reading: HeaderReading(
+            agreed.features, stripsVLAN: options.receives(VIONET_RX_VLAN_STRIP),
+            trustsChecksums: options.trustsChecksums),
+          scatter: scatter)
       } catch {
         scatter?.destroy()
         throw error
@@ -49,7 +52,7 @@ extension Port {
       core.destroy()
       throw error
     }
-    unsafe queue.core.countedBurst = ReceivePath.choose(shape, queue.reading).burst
+    unsafe queue.core.countedBurst = ReceivePath.choose(shape, queue.reading, isScattered: queue.scatter != nil).burst
     unsafe Port.place(queue, &PortSlots.all[number].receiveQueues, pair)
   }
 
@@ -70,7 +73,8 @@ extension Port {
         queue = try TransmitQueue(
           core: core, pool: pool, headerSize: Negotiation.headerSize(agreed.features), longest: longest,
           pools: pools.visible,
-          offloads: TransmitOffloads(agreed.features), indirect: indirect)
+          offloads: TransmitOffloads(agreed.features), indirect: indirect,
+          takesOver: options.sendsInSoftware)
       } catch {
         indirect?.destroy()
         throw error

@@ -158,15 +158,25 @@ extension Port {
 
   private func saveWake(_ pair: UInt16) {
     let receive = receiveQueue(pair)
-    let wake = receive.value.wake
-    guard let backlog = queues.backlog, wake.isOpen else { return }
-    // A back-end that lives on has the call descriptor too, so that closing it here would not end the watch.
-    wake.unwatch(receive.value.core.call)
-    let descriptors = bus.descriptors(pair: Int(pair))
-    wake.unwatch(descriptors.sharedInterrupt)
-    wake.unwatch(descriptors.end)
-    backlog[pair].wake = wake
+    let transmit = transmitQueue(pair)
+    guard let backlog = queues.backlog, receive.value.wake.isOpen else { return }
+    backlog[pair].wake = receive.value.wake
+    backlog[pair].roomWake = transmit.value.wake
     receive.value.wake = .none
+    transmit.value.wake = .none
+    backlog[pair].wasArmed = receive.value.core.armed
+    backlog[pair].wasArmedForRoom = transmit.value.core.armed
+    let descriptors = bus.descriptors(pair: Int(pair))
+    func unwatch(_ wake: Descriptor, _ call: Int32) {
+      if !wake.isOpen { return }
+      // A back-end that lives on has the call descriptor too, so that closing it here would not end the watch.
+      wake.unwatch(call)
+      wake.unwatch(descriptors.sharedInterrupt)
+      wake.unwatch(descriptors.end)
+    }
+    unwatch(backlog[pair].wake, receive.value.core.call)
+    unwatch(backlog[pair].roomWake, transmit.value.core.call)
+    if descriptors.sharesCall { unwatch(backlog[pair].roomWake, receive.value.core.call) }
   }
 }
 

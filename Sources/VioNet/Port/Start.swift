@@ -56,12 +56,13 @@ extension Port {
     queues.receivePathName = receivePath.name
     queues.transmitPathName = transmitPath.name
     for pair in 0..<queues.pairs { sendBacklog(pair) }
-    enableBursts()
     for pair in 0..<queues.pairs {
-      // The device may have been idle since it saw the ring empty.
+      // The device may have been idle since it saw the ring empty. The counts and the ring are the bursts' as soon as those
+      // are let in.
       receiveQueue(pair).value.core.notifyDevice()
       transmitQueue(pair).value.core.notifyDevice()
     }
+    enableBursts()
     queues.control?.setPortLocked = { port, isLocked in
       if isLocked { PortSlots.all[port].lock.lock() } else { PortSlots.all[port].lock.unlock() }
     }
@@ -92,7 +93,7 @@ extension Port {
   /// Ends what a start made besides queues: the backlog, and what is watched. Bursts are kept out already.
   mutating func endStart() {
     dropBacklog()
-    watch.events.close()
+    watch.end()
     queues.pairsWithBursts = 0
     bus.connector?.end()
   }

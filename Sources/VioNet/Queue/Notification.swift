@@ -29,32 +29,60 @@ extension RingState {
     }
   }
 
-  /// Asks for one notification at the next used entry. Returns true if that entry is there already, in which case none
-  /// may come (virtio 1.4, 2.7.14).
-  func requestNotification() -> Bool {
+  /// Asks for one notification at a used entry: the next one, or the one `ahead` places behind it, which is less than the
+  /// ring has. Without EVENT_IDX any used entry notifies. Returns true if more than `known` used entries are there already,
+  /// in which case none may come (virtio 1.4, 2.7.14).
+  func requestNotification(ahead: UInt16 = 0, beyond known: UInt16 = 0) -> Bool {
     if shape.isPacked {
       if shape.hasEventIndex {
-        let lap: UInt16 = usedFlags == 0 ? 0 : RingFormat.wrapBit
-        available.store16(RingFormat.eventOffset, lastUsed | lap)
+        available.store16(RingFormat.eventOffset, packedEvent(ahead))
         available.store16Release(RingFormat.eventFlagsOffset, EventFlag.atDescriptor)
       } else {
         available.store16(RingFormat.eventFlagsOffset, EventFlag.enable)
       }
     } else if shape.hasEventIndex {
-      available.store16(usedEventOffset, lastUsed)
+      available.store16(usedEventOffset, lastUsed &+ ahead)
     } else {
       available.store16(RingFormat.flagsOffset, 0)
     }
     shared_fence()
-    return hasUsed
+    return hasUsed(beyond: known)
+  }
+
+  /// A place behind the next used one, as an event structure names it (virtio 1.4, 2.8.10).
+  private func packedEvent(_ ahead: UInt16) -> UInt16 {
+    let lap: UInt16 = usedFlags == 0 ? 0 : RingFormat.wrapBit
+    let (place, isNextLap) = packedPlace(ahead)
+    return place | (isNextLap ? lap ^ RingFormat.wrapBit : lap)
+  }
+
+  /// The used entry, counted from the next one, with which about `descriptors` more are idle; no further than what the
+  /// device has. A packed ring counts descriptors. A split one counts buffers, which are taken to be of equal length.
+  func entry(freeing descriptors: UInt16) -> UInt16 {
+    let last = max(min(descriptors, outstanding), 1) &- 1
+    if shape.isPacked || outstanding == 0 { return last }
+    let buffers = UInt32(nextAvailable &- lastUsed)
+    let entries = (UInt32(last) &+ 1) &* buffers / UInt32(outstanding)
+    return UInt16(truncatingIfNeeded: max(entries, 1) &- 1)
   }
 
   /// True if the device has used a buffer that was not taken yet.
-  var hasUsed: Bool {
+  var hasUsed: Bool { hasUsed(beyond: 0) }
+
+  /// True if the device has used more than that many buffers that were not taken yet.
+  func hasUsed(beyond ahead: UInt16) -> Bool {
     if batchLeft != 0 { return true }
-    if !shape.isPacked { return used.load16(RingFormat.indexOffset) != lastUsed }
-    if outstanding == 0 { return false }
-    let flags = descriptors.load16(Int(lastUsed) * RingFormat.descriptorBytes + RingFormat.packedFlagsOffset)
-    return flags & DescriptorFlag.availableAndUsed == usedFlags
+    if !shape.isPacked { return used.load16(RingFormat.indexOffset) &- lastUsed > ahead }
+    if outstanding <= ahead { return false }
+    let (place, isNextLap) = packedPlace(ahead)
+    let flags = descriptors.load16(Int(place) * RingFormat.descriptorBytes + RingFormat.packedFlagsOffset)
+    return flags & DescriptorFlag.availableAndUsed ^ usedFlags == (isNextLap ? DescriptorFlag.availableAndUsed : 0)
+  }
+
+  /// The place so far behind the next used one.
+  private func packedPlace(_ ahead: UInt16) -> (place: UInt16, isNextLap: Bool) {
+    // Below 65536, since neither is more than 32767.
+    let place = lastUsed &+ ahead
+    return place < size ? (place, false) : (place &- size, true)
   }
 }

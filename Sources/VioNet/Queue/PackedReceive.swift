@@ -85,5 +85,5 @@ extension PackedRing: ReceiveRing {
 
   /// Counts alone: the flags that were saved have exposed everything.
   @inline(__always)
-  static func expose(_ state: borrowing RingState) -> UInt16 { state.published }
+  static func expose(_ state: inout RingState) -> UInt16 { state.published }
 }

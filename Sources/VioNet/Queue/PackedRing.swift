@@ -66,6 +66,10 @@ struct PackedRing<Order: DescriptorOrder>: Ring, ~Copyable {
     Used(id: UInt32(truncatingIfNeeded: word >> 32) & 0xffff, length: UInt32(truncatingIfNeeded: word))
   }
 
+  /// True always: the flags of a descriptor expose it, so that a fast device may use it in the same burst.
+  @inline(__always)
+  func isExposed(_ id: Int) -> Bool { true }
+
   /// Reads the used entry that begins a batch, unless one is open; false if it names no outstanding buffer.
   @inline(__always)
   mutating func openBatch() -> Bool {
@@ -74,7 +78,7 @@ struct PackedRing<Order: DescriptorOrder>: Ring, ~Copyable {
     var ahead = Int(used.id) &- lastUsed
     if ahead < 0 { ahead &+= size }
     // `pending` would count those that this burst has already given back.
-    if Int(used.id) >= size || ahead >= size &- idleCount { return false }
+    if Int(used.id) >= size || ahead >= size &- idleCount { return false }  // tested by abi-hostile-packed-rings
     batchLeft = ahead &+ 1
     batchLength = used.length
     return true

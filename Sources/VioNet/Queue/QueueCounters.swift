@@ -13,7 +13,7 @@ struct QueueCounters {
   var ringFull: UInt64 = 0
   var kicks: UInt64 = 0
   /// Packets dropped, by vionet_drop.
-  var dropped = InlineArray<8, UInt64>(repeating: 0)
+  var dropped = InlineArray<16, UInt64>(repeating: 0)
   /// Notifications from the device, which the next look notices.
   var interrupts: UInt64 = 0
   /// Arms that found a notification.

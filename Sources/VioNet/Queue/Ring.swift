@@ -61,6 +61,8 @@ protocol Ring: ~Copyable {
   /// Looks for the next used entry and returns true if there is one. Call it only below `pending`, and before an entry
   /// is read.
   mutating func findUsed() -> Bool
+  /// False if the descriptor was posted after the device was last shown anything: the entry that names it is a lie.
+  func isExposed(_ id: Int) -> Bool
   /// Leaves a used buffer of that many descriptors behind.
   mutating func passUsed(_ descriptors: Int)
 
@@ -99,7 +101,7 @@ protocol ReceiveRing: Ring, ~Copyable {
   static func length(_ entry: UInt64) -> UInt64
   /// The descriptor that an accepted entry names.
   static func id(_ entry: UInt64) -> Int
-  /// True if the entry is used and names a descriptor of the ring; in ring order, the descriptor of its place.
+  /// True if the entry is used and names a descriptor of the ring that is exposed; in ring order, that of its place.
   func isAccepted(_ entry: UInt64, _ place: Int, isInRingOrder: Bool) -> Bool
   /// True if the entry was rejected only because the device has not written it yet.
   func isStillUnused(_ entry: UInt64) -> Bool
@@ -111,7 +113,7 @@ protocol ReceiveRing: Ring, ~Copyable {
   static func passReplaced(_ count: Int, _ state: inout RingState)
 
   /// Exposes what was posted and saved; returns how many descriptors that are since the last publish().
-  static func expose(_ state: borrowing RingState) -> UInt16
+  static func expose(_ state: inout RingState) -> UInt16
 }
 
 /// Sent buffers are taken back and new ones posted, singly or in runs.

@@ -29,8 +29,8 @@ struct RingLayout {
   var indirect: Int { isPacked ? used + 64 : up(used + 6 + size * RingFormat.usedElementBytes) }
   var bytes: Int { indirect + up(size * tableDescriptors * RingFormat.descriptorBytes) }
 
-  private func up(_ bytes: Int) -> Int {
-    let unit = isLegacy ? 4096 : 64
-    return (bytes + unit - 1) & ~(unit - 1)
-  }
+  /// Where a ring may begin, and how its parts are rounded up.
+  var alignment: Int { isLegacy ? 4096 : 64 }
+
+  private func up(_ bytes: Int) -> Int { (bytes + alignment - 1) & ~(alignment - 1) }
 }

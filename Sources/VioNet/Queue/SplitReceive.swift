@@ -17,7 +17,7 @@ extension SplitRing: ReceiveRing {
     if batchLeft == 0 {
       let used = readUsed()
       let ahead = (Int(used.id) &- place) & mask
-      if used.id > last || ahead >= pending { return nil }
+      if used.id > last || ahead >= pending { return nil }  // tested by abi-queue-pairs
       batchLeft = ahead &+ 1
       batchLength = used.length
     }
@@ -35,7 +35,8 @@ extension SplitRing: ReceiveRing {
   @inline(__always)
   func isAccepted(_ entry: UInt64, _ place: Int, isInRingOrder: Bool) -> Bool {
     let id = UInt32(truncatingIfNeeded: entry)
-    return isInRingOrder ? id == UInt32(truncatingIfNeeded: place) : id <= UInt32(truncatingIfNeeded: mask)
+    if isInRingOrder { return id == UInt32(truncatingIfNeeded: place) }  // tested by ReceiveHostileTests
+    return id <= UInt32(truncatingIfNeeded: mask) && isExposed(Int(id))
   }
 
   /// False always: the used index has announced every entry that is looked at.
@@ -59,7 +60,9 @@ extension SplitRing: ReceiveRing {
   @inline(__always)
   func replace(_ id: Int, _ place: Int, isInRingOrder: Bool, address: UInt64, length: UInt32) {
     descriptors.store64(id &* RingFormat.descriptorBytes, address)
-    if !isInRingOrder { offer(id, at: place) }
+    if isInRingOrder { return }
+    offer(id, at: place)
+    idle.notePosted(id)
   }
 
   @inline(__always)
@@ -73,8 +76,8 @@ extension SplitRing: ReceiveRing {
   }
 
   @inline(__always)
-  static func expose(_ state: borrowing RingState) -> UInt16 {
-    state.available.store16Release(RingFormat.indexOffset, state.nextAvailable)
+  static func expose(_ state: inout RingState) -> UInt16 {
+    state.exposeSplit()
     return state.nextAvailable &- state.published
   }
 }

@@ -39,8 +39,8 @@ struct SplitRing<Order: DescriptorOrder>: Ring, ~Copyable {
     batchLength = state.batchLength
     // Acquire: the entries are read after the index that announces them.
     let moved = usedRing.load16Acquire(RingFormat.indexOffset) &- state.lastUsed
-    // An index that moved by more than was outstanding announces nothing.
-    indexJumped = moved > state.nextAvailable &- state.lastUsed
+    // An index that moved by more than the device has been shown announces nothing.
+    indexJumped = moved > state.exposed &- state.lastUsed
     pending = indexJumped ? 0 : Int(moved)
   }
 
@@ -62,6 +62,11 @@ struct SplitRing<Order: DescriptorOrder>: Ring, ~Copyable {
   func readUsed() -> Used {
     let entry = entry(usedPlace)
     return Used(id: UInt32(truncatingIfNeeded: entry), length: UInt32(truncatingIfNeeded: entry >> 32))
+  }
+
+  @inline(__always)
+  func isExposed(_ id: Int) -> Bool {
+    isInRingOrder || idle.isShown(id)
   }
 
   @inline(__always)
@@ -96,6 +101,7 @@ struct SplitRing<Order: DescriptorOrder>: Ring, ~Copyable {
   ) {
     write(id, address, length, flags, next)
     offer(id, at: nextAvailable & mask)
+    if !isInRingOrder { idle.notePosted(id) }
     nextAvailable &+= 1
   }
 
@@ -134,7 +140,7 @@ struct SplitRing<Order: DescriptorOrder>: Ring, ~Copyable {
     let last = state.published
     if next == last { return false }
     state.published = next
-    state.available.store16Release(RingFormat.indexOffset, next)
+    state.exposeSplit()
     // The index must be visible before the request is read, or both sides may go to sleep (virtio 1.4, 2.7.13.4.1).
     shared_fence()
     if !state.shape.hasEventIndex {

@@ -59,6 +59,8 @@ struct Virtqueue {
   var faultIsUnreported: Bool = false
   /// One notification is wanted from the device.
   var armed: Bool = false
+  /// A transmit burst has something to see to besides packets (TransmitQueue.attend), or the queue is broken.
+  var needsCare: Bool = false
   var ring: RingState
   /// The packet in each slot, by descriptor id; 0 where the device has none. A transmit queue adds tags (SlotTag).
   var slots: PacketTable
@@ -66,6 +68,9 @@ struct Virtqueue {
   // Seldom read.
   /// 2n for receive queue n, 2n + 1 for transmit queue n (virtio 1.4, 5.1.2).
   var index: UInt16
+  /// 1 while a burst that checks for other threads is at work; it has told of one.
+  var isOccupied: UInt8 = 0
+  var hasToldOfThreads: Bool = false
   /// Eventfd that the device waits for.
   var kick: Int32
   /// Eventfd that the device signals.
@@ -75,7 +80,7 @@ struct Virtqueue {
   /// How the device is notified; by `kick` until the bus says otherwise.
   var notifier: Notifier
   var counters: QueueCounters
-  /// The burst around which frames are counted, with size_stats=1.
+  /// The burst around which frames are counted, with size_stats=1, or threads checked, with check_threads=1.
   var countedBurst: Burst
 }
 
@@ -90,9 +95,7 @@ extension Virtqueue {
   ) throws(Failure) {
     let size = layout.size
     guard let slots = PacketTable(count: size) else { throw Virtqueue.noMemory(size) }
-    // A queue of ids is masked: its table is a power of two.
-    let room = 1 << (Int.bitWidth - max(1, size - 1).leadingZeroBitCount)
-    guard let ids = Table<UInt16>.make(count: room) else {
+    guard let ids = IDQueue.make(size: size) else {
       slots.destroy()
       throw Virtqueue.noMemory(size)
     }
@@ -127,7 +130,7 @@ extension Virtqueue {
   /// Frees what init made. The packets in the slots were taken out before.
   mutating func destroy() {
     slots.destroy()
-    ring.idle.table.destroy()
+    ring.idle.destroy()
     _ = sys_close(kick)
     _ = sys_close(call)
   }
@@ -150,12 +153,22 @@ extension Virtqueue {
     notifier.signal(ring.position)
   }
 
-  /// Asks for one notification when something is used; true if something already is.
+  /// Asks for one notification when something is used that a burst can take; true if something already is.
   mutating func arm() -> Bool {
     armed = true
-    let waiting = ring.requestNotification()
+    let part = ring.waitingForMore
+    // A program that is told of a part of a frame finds nothing, arms again, and never sleeps.
+    let waiting = part == 0 ? ring.requestNotification() : ring.requestNotification(ahead: part, beyond: part)
     if waiting { disarm() }
     return waiting
+  }
+
+  /// Asks for one notification when about that many more descriptors are idle, without EVENT_IDX for one with each used
+  /// entry; true if an entry is used already.
+  mutating func arm(freeing descriptors: UInt16) -> Bool {
+    armed = true
+    needsCare = true
+    return ring.requestNotification(ahead: ring.entry(freeing: descriptors))
   }
 
   /// Asks for no more notifications.
@@ -177,12 +190,20 @@ extension Virtqueue {
 // Safety: as for the struct; `inside` is the queue's own and is read and written atomically.
 extension Virtqueue {
   /// Lets bursts in, unless the queue is broken.
-  mutating func enable(_ burst: @escaping Burst) { if fault == .none { unsafe self.burst = burst } }
+  mutating func enable(_ burst: @escaping Burst) { if fault == .none { unsafe entry = burst } }
+
+  /// The burst function as other threads read and write it: what was stored before it is seen by who loads it.
+  @inline(__always)
+  var entry: Burst {
+    mutating get { unsafe unsafeBitCast(shared_load64_acquire(&burst), to: Burst.self) }
+    set { unsafe shared_store64_release(&burst, unsafeBitCast(newValue, to: UInt64.self)) }
+  }
 
   /// Waits until no thread is inside a burst; false if one still is at the deadline.
   @inline(never)
   mutating func waitUntilLeft(by deadline: Deadline) -> Bool {
-    while unsafe shared_load32(&inside) != 0 {
+    // What the burst did is seen after it has left.
+    while unsafe shared_load32_acquire(&inside) != 0 {
       if deadline.hasPassed { return false }
       sys_sleep_microseconds(20)
     }
@@ -194,11 +215,14 @@ extension Virtqueue {
   @inline(never)
   mutating func markBroken(_ fault: RingFault) {
     self.fault = fault
+    needsCare = true
     faultIsUnreported = true
-    unsafe burst = Virtqueue.idleBurst
+    unsafe entry = Virtqueue.idleBurst
     if faultEvent >= 0 { _ = sys_eventfd_signal(faultEvent) }
     if Log.wanted(.error) {
-      Log.line("port").number(port).text("queue").number(index).text("is broken:").text(fault.text).send(.error)
+      Log.line("port").number(port).text("queue").number(index).text("is broken:").text(fault.text)
+        .text("- the device breaks the rules, or two threads were on the queue at once, which check_threads=1")
+        .text("finds, or something has written over the rings").send(.error)
     }
   }
 }

@@ -28,7 +28,7 @@ func receive<R: ReceiveRing & ~Copyable, H: HeaderUse>(
   _: R.Type, _: H.Type, _ queue: Cell<ReceiveQueue>, _ packets: PacketList, _ limit: UInt16
 ) -> UInt16 {
   let received = receiveRuns(R.self, H.self, queue, packets, Int(limit))
-  if received != 0 && R.expose(queue.value.core.ring) < queue.value.notifyThreshold {
+  if received != 0 && R.expose(&queue.value.core.ring) < queue.value.notifyThreshold {
     return UInt16(truncatingIfNeeded: received)
   }
   if R.publish(&queue.value.core.ring) { queue.value.core.notifyDevice() }
@@ -47,7 +47,7 @@ private func receiveRuns<R: ReceiveRing & ~Copyable, H: HeaderUse>(
     if queue.value.core.ring.idle.count != 0 { queue.value.refill(R.self) }
     var ring = R(queue.value.core.ring)
     if ring.pending == 0 || !ring.findUsed() {
-      if ring.indexJumped { queue.value.core.markBroken(.indexJump) }
+      if ring.indexJumped { queue.value.core.markBroken(.indexJump) }  // tested by abi-hostile-split-rings
       return received
     }
     if queue.value.core.armed { queue.value.core.disarm() }
@@ -55,7 +55,7 @@ private func receiveRuns<R: ReceiveRing & ~Copyable, H: HeaderUse>(
     let stop =
       R.isInOrder || queue.value.core.ring.isInRingOrder
       ? receiveRun(ring, H.self, InRingOrder.self, queue, packets, &received, to: end)
-      : receiveRun(ring, H.self, OutOfRingOrder.self, queue, packets, &received, to: end)
+      : receiveOutOfRingOrder(R.self, H.self, queue, packets, &received, to: end)
     if received == count || stop == .noMoreUsed { return received }
     if stop == .ringEnd {
       dropsLeft &-= 1
@@ -87,6 +87,15 @@ private enum RunStop {
   case exception
 }
 
+/// A run out of ring order: a function of its own, so that its loop takes no registers from the other one.
+@inline(never)
+@_optimize(speed)
+private func receiveOutOfRingOrder<R: ReceiveRing & ~Copyable, H: HeaderUse>(
+  _: R.Type, _: H.Type, _ queue: Cell<ReceiveQueue>, _ packets: PacketList, _ received: inout Int, to end: Int
+) -> RunStop {
+  receiveRun(R(queue.value.core.ring), H.self, OutOfRingOrder.self, queue, packets, &received, to: end)
+}
+
 /// Receives frames of an accepted length, as long as there are used buffers and fresh packets, up to the end of the
 /// ring.
 @inline(__always)
@@ -108,13 +117,12 @@ private func receiveRun<R: ReceiveRing & ~Copyable, H: HeaderUse, O: RunOrder>(
   var fresh = queue.value.cache.table.advanced(queue.value.cache.count)
   let full = queue.value.bufferLength
   let header = queue.value.headerSize
-  let span = UInt64(full &- queue.value.shortest)
+  let span = queue.value.span
   let (headerOffset, delivery) = (queue.value.headerOffset, queue.value.delivery)
   let reading = queue.value.reading
-  var bytes: UInt64 = 0
+  var (bytes, entry) = (UInt64(0), UInt64(0))
   var hasOffloads = false
   var place = first
-  var entry: UInt64 = 0
 
   if O.isInRingOrder && !H.isRead {
     place = receiveFours(ring, queue, delivered, cache: fresh, from: place, to: stop, &bytes)
@@ -128,7 +136,7 @@ private func receiveRun<R: ReceiveRing & ~Copyable, H: HeaderUse, O: RunOrder>(
     let packet = slots[uncheckedPresent: id]
     let word = H.isRead ? packet.headerWord(header) : 0
     if H.isRead && reading.beyondPlain(word) != 0 {
-      if !reading.isSingleBuffer(word) { break }
+      if !reading.isSingleBuffer(word) { break }  // tested by abi-hostile-packed-rings
       hasOffloads = true
     }
     fresh = fresh.advanced(-1)
@@ -149,7 +157,15 @@ private func receiveRun<R: ReceiveRing & ~Copyable, H: HeaderUse, O: RunOrder>(
   received &+= place &- first
   // Outside the loop: a call there would spill its registers.
   if H.isRead && hasOffloads { received = queue.value.applyHeaders(packets, from: begin, to: received) }
+  if !H.isRead && place != first { received = lookAtFirst(queue, packets, begin, received) }
   return why
+}
+
+/// Reads the header of the first of a run of frames, where nothing was agreed that it could say. Returns the run's end.
+@inline(__always)
+private func lookAtFirst(_ queue: Cell<ReceiveQueue>, _ packets: PacketList, _ begin: Int, _ end: Int) -> Int {
+  let request = Packet.known(packets[uncheckedAddress: begin]).request(queue.value.headerSize)
+  return request | queue.value.wary == 0 ? end : queue.value.applyUnasked(packets, from: begin, to: end)
 }
 
 /// Counts `taken` frames of `bytes` bytes, in whose place as many fresh buffers are in the ring.
@@ -173,7 +189,7 @@ private func receiveFours<R: ReceiveRing & ~Copyable>(
 ) -> Int {
   let slots = queue.value.core.slots
   let full = queue.value.bufferLength
-  let bounds = LengthBounds(least: UInt64(queue.value.shortest), span: UInt64(full &- queue.value.shortest))
+  let bounds = LengthBounds(least: UInt64(queue.value.shortest), span: queue.value.span)
   let headerOffset = queue.value.headerOffset
   let delivery = queue.value.delivery
   let shortestFrame = SIMD2<UInt64>(repeating: 14 << 32)

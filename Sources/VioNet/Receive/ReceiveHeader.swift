@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // What the header of a received frame says (virtio 1.4, 5.1.9.4): checksums, segmentation, number of buffers, hash. A
-// frame is dropped if its header uses something that was not negotiated or does not fit the frame.
+// frame is dropped if its header uses something that was not negotiated or does not fit the frame. Where nothing was
+// negotiated that a header could say, one of each run is looked at, and all of them once one asks for something.
 
 import CLinux
 import CVionet
@@ -16,7 +17,7 @@ struct HeaderReading {
   private var plainMask: UInt32 = 0
   /// What these bits are in a plain header. No header is plain if every frame has a hash or a VLAN tag to look at.
   private var plainWord: UInt32 = 0
-  /// DATA_VALID, if it may be believed.
+  /// DATA_VALID, if it may be believed: it was negotiated, or the user says so.
   private var validMask: UInt32 = 0
   /// Segmentation types that were negotiated, bit n for type n.
   private(set) var types: UInt8 = 0
@@ -26,11 +27,11 @@ struct HeaderReading {
   private(set) var stripsVLAN = false
   let isMerged: Bool
 
-  init(_ features: FeatureSet, stripsVLAN: Bool) {
+  init(_ features: FeatureSet, stripsVLAN: Bool, trustsChecksums: Bool = false) {
     isMerged = features.has(Feature.mergeable)
     countMask = isMerged ? 0xffff_0000 : 0
     hasChecksum = features.has(Feature.guestChecksum)
-    validMask = hasChecksum ? Offloads.dataValid : 0
+    validMask = hasChecksum || trustsChecksums ? Offloads.dataValid : 0
     if features.has(Feature.guestTSO4) { types |= 1 << Segmentation.tcp4 }
     if features.has(Feature.guestTSO6) { types |= 1 << Segmentation.tcp6 }
     if features.has(Feature.guestUSO4) || features.has(Feature.guestUSO6) { types |= 1 << Segmentation.udp }
@@ -42,7 +43,7 @@ struct HeaderReading {
   }
 
   /// False if no header can say anything.
-  var isNeeded: Bool { isMerged || hasChecksum || plainWord == UInt32.max }
+  var isNeeded: Bool { isMerged || validMask != 0 || plainWord == UInt32.max }
 
   /// True if the frame has one buffer.
   @inline(__always) func isSingleBuffer(_ word: UInt32) -> Bool { word & countMask == countMask & 0x1_0000 }
@@ -62,7 +63,30 @@ extension Packet {
   }
 }
 
+extension Packet {
+  /// What the header asks for: NEEDS_CSUM and the segmentation type.
+  @inline(__always)
+  func request(_ header: UInt32) -> UInt32 {
+    // Safety: as in headerWord().
+    unsafe UInt32(shared_load16(pointer.pointee.data - Int(header))) & Offloads.requests
+  }
+}
+
 extension ReceiveQueue {
+  /// True if the header asks for something, where nothing was agreed that it could say.
+  mutating func asks(_ packet: Packet) -> Bool {
+    if packet.request(headerSize) == 0 { return false }
+    wary = 1
+    return true
+  }
+
+  /// Does what applyHeaders() does, where nothing was agreed that a header could say; from now on for every run.
+  @inline(never)
+  mutating func applyUnasked(_ packets: PacketList, from begin: Int, to end: Int) -> Int {
+    wary = 1
+    return applyHeaders(packets, from: begin, to: end)
+  }
+
   /// Applies the headers of delivered packets; packets with an invalid one leave the list. Returns its new end.
   @inline(never)
   mutating func applyHeaders(_ packets: PacketList, from begin: Int, to end: Int) -> Int {
@@ -90,7 +114,7 @@ extension ReceiveQueue {
     let header = unsafe packet.pointer.pointee.data - Int(headerSize)
     let isValid = unsafe applyOffloads(packet, header)
     if !isValid {
-      core.counters.dropped[Int(VIONET_DROP_OFFLOAD.rawValue)] &+= 1
+      count(VIONET_DROP_OFFLOAD)
       PacketCalls.free(packet, assuming: cache.pool)
       return false
     }
@@ -108,20 +132,21 @@ extension ReceiveQueue {
     var flags = word & 0xff00
     if type != 0 {
       let base = type & ~Segmentation.ecn
+      // tested by abi-offloads
       if base > 7 || reading.types >> base & 1 == 0 || offloads.segmentSize == 0 { return false }
-      if type & Segmentation.ecn != 0 && !reading.hasECN { return false }
+      if type & Segmentation.ecn != 0 && !reading.hasECN { return false }  // tested by abi-offloads
     }
     if word & Offloads.needsChecksum != 0 {
       let end = UInt32(offloads.checksumStart) + UInt32(offloads.checksumOffset) + 2
-      if !reading.hasChecksum || end > packet.totalLength { return false }
+      if !reading.hasChecksum || end > packet.totalLength { return false }  // tested by abi-offloads
       flags |= Offloads.needsChecksum
     } else {
       offloads.checksumStart = 0
       offloads.checksumOffset = 0
     }
-    if reading.hasChecksum { flags |= word & Offloads.dataValid }
+    flags |= reading.plainFlags(word)
     // The header length is a hint that may be wrong (virtio 1.4, 5.1.9.4.2).
-    if UInt32(offloads.headerLength) > packet.length { offloads.headerLength = 0 }
+    if UInt32(offloads.headerLength) > packet.length { offloads.headerLength = 0 }  // tested by ReceiveHeaderTests
     packet.flags = flags
     packet.offloads = offloads
     return true
@@ -133,7 +158,7 @@ extension Packet {
   fileprivate func takeHash(_ header: UnsafeMutableRawPointer) {
     // Safety: with HASH_REPORT the header has 20 bytes.
     let report = unsafe UInt32(shared_load16(header + NetHeaderLayout.hashReport))
-    if report == 0 || report > 9 { return }
+    if report == 0 || report > 9 { return }  // tested by abi-hashing
     unsafe pointer.pointee.hash = shared_load32(header + NetHeaderLayout.hash)
     flags |= VIONET_PACKET_HASH.rawValue | report << 24
   }
@@ -141,7 +166,7 @@ extension Packet {
   /// Moves the addresses over the VLAN tag, which becomes a field of the packet.
   fileprivate func stripVLAN() {
     // Safety: at least 18 bytes of data are in the first segment, so that 4 less leave an Ethernet header.
-    if !isTagged || length < 18 { return }
+    if !isTagged || length < 18 { return }  // tested by VLANTests
     unsafe pointer.pointee.vlan = UInt16(
       bigEndian: UnsafeRawPointer(pointer.pointee.data).loadUnaligned(fromByteOffset: 14, as: UInt16.self))
     unsafe memmove(pointer.pointee.data + 4, pointer.pointee.data, 12)

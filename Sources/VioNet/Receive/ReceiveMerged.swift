@@ -3,6 +3,11 @@
 // A frame in several buffers (virtio 1.4, 5.1.9.4, with MRG_RXBUF): the header in the first one counts them, the others
 // hold data from their first byte on. All of them are found before any is taken, so that a device that has not finished
 // costs only a second look.
+//
+// Some devices merge buffers though that was not negotiated (VPP does as soon as headers have 12 bytes). Behind the
+// first buffer such a frame has no header, and what is taken for one would be the frame's own bytes. So it is dropped
+// whole. Its count of buffers is not enough to know it by: without MRG_RXBUF the kernel's vhost leaves num_buffers as
+// the memory had it. But the device goes on to a second buffer when the first one is full.
 
 import CLinux
 import CVionet
@@ -48,16 +53,11 @@ extension ReceiveQueue {
     // Large, so that it is passed by address only.
     var found = Found()
     var after = core.ring
-    switch find(R.self, &found, &after) {
-    case .notYet: return .nothing
+    switch find(R.self, nil, &found, &after) {
+    case .notYet: return wait(found)
     case .fault(let fault): return fail(fault)
     case .whole:
-      if !R.isInOrder && core.ring.isInRingOrder
-        && !(R(core.ring).isNextBack(Int(found.ids[0])) && found.areConsecutive(size: Int(core.ring.size)))
-      {
-        core.ring.leaveRingOrder()
-        after.leaveRingOrder()
-      }
+      checkRingOrder(R.self, &found, &after)
       var ring = R(after)
       guard let head = join(&found, &ring) else { return finish(&ring, .dropped) }
       let bytes = UInt64(head.totalLength)
@@ -69,30 +69,82 @@ extension ReceiveQueue {
     }
   }
 
-  /// Finds all buffers of the next frame and takes none; `after` becomes the ring with all of them left behind.
-  private mutating func find<R: ReceiveRing & ~Copyable>(
+  /// How many buffers a frame has of which this is the first, a full one, from a device that should merge none; nil: one.
+  @inline(never)
+  mutating func mergedBuffers(_ packet: Packet) -> Int? {
+    let buffers = Int(packet.headerWord(headerSize) >> 16)
+    // More than a packet or the ring can have is what was in memory.
+    return buffers > 1 && buffers <= min(Int(VIONET_MAX_SEGMENTS), Int(core.ring.size)) ? buffers : nil
+  }
+
+  /// Drops a frame of at most that many buffers, of which all but the last one are full.
+  @inline(never)
+  mutating func dropMerged<R: ReceiveRing & ~Copyable>(_: R.Type, _ buffers: Int) -> Outcome {
+    var found = Found()
+    var after = core.ring
+    switch find(R.self, buffers, &found, &after) {
+    case .notYet: return wait(found)
+    case .fault(let fault): return fail(fault)
+    case .whole:
+      checkRingOrder(R.self, &found, &after)
+      var ring = R(after)
+      var place = 0
+      while place < found.count {
+        let id = Int(found.ids[place & 63])
+        place &+= 1
+        guard let packet = core.slots[unchecked: id] else { continue }
+        core.slots[unchecked: id] = nil
+        ring.giveBack(id)
+        release(packet)
+        scatter?.empty(id)
+      }
+      count(VIONET_DROP_LONG)
+      return finish(&ring, .dropped)
+    }
+  }
+
+  private mutating func wait(_ found: borrowing Found) -> Outcome {
+    core.ring.waitingForMore = UInt16(truncatingIfNeeded: found.count)
+    return .nothing
+  }
+
+  private mutating func checkRingOrder<R: ReceiveRing & ~Copyable>(
     _: R.Type, _ found: inout Found, _ after: inout RingState
+  ) {
+    if R.isInOrder || !core.ring.isInRingOrder { return }
+    if R(core.ring).isNextBack(Int(found.ids[0])) && found.areConsecutive(size: Int(core.ring.size)) { return }
+    core.ring.leaveRingOrder()
+    after.leaveRingOrder()
+  }
+
+  /// Finds all buffers of the next frame and takes none; `after` becomes the ring with all of them left behind. `most`:
+  /// how many there are at most, the last of which is not full; nil: its header says how many there are.
+  private mutating func find<R: ReceiveRing & ~Copyable>(
+    _: R.Type, _ most: Int?, _ found: inout Found, _ after: inout RingState
   ) -> Search {
     var ring = R(core.ring)
-    var wanted = 1
+    var wanted = most ?? 1
     while found.count < wanted {
-      if found.count == ring.pending || !ring.findUsed() { return .notYet }
+      if found.count == ring.pending || !ring.findUsed() { return .notYet }  // tested by fuzz-device-rings
       // A batch must not reach beyond the used entries.
+      // tested by ReceiveMergedTests
       guard let used = ring.nextUsed(full: bufferLength), ring.batchLeft <= ring.pending &- found.count else {
         return .fault(.badID)
       }
       let id = UInt16(truncatingIfNeeded: used.id)
-      guard let packet = core.slots[unchecked: Int(id)] else { return .fault(.notOutstanding) }
+      guard let packet = core.slots[unchecked: Int(id)], ring.isExposed(Int(id)) else { return .fault(.notOutstanding) }
       // Slots are emptied only later, so that a buffer named twice must be found here: it would be joined to itself.
-      if found.has(id) { return .fault(.notOutstanding) }
-      if found.count == 0 {
+      if found.has(id) { return .fault(.notOutstanding) }  // tested by ReceiveMergedTests
+      if found.count == 0 && most == nil {
         wanted = Int(packet.headerWord(headerSize) >> 16)
+        // tested by abi-hostile-packed-rings
         if wanted == 0 || wanted > min(Int(VIONET_MAX_SEGMENTS), Int(core.ring.size)) { return .fault(.badCount) }
       }
       found.ids[found.count & 63] = id
       found.lengths[found.count & 63] = used.length
       found.count &+= 1
       ring.passUsed(1)
+      if most != nil && used.length != bufferLength { wanted = found.count }
     }
     ring.save(&after)
     return .whole
@@ -114,7 +166,7 @@ extension ReceiveQueue {
       guard let packet = core.slots[unchecked: id] else { continue }
       core.slots[unchecked: id] = nil
       ring.giveBack(id)
-      if length > bufferLength || length < (isFirst ? shortest : 1) { isValid = false }
+      if length > bufferLength || length < (isFirst ? shortest : 1) { isValid = false }  // tested by ReceiveMergedTests
       packet.deliver(length: UInt64(isFirst ? length &- headerSize : length), flags: 0, delivery)
       if !isFirst { packet.beginAtHeader(headerSize) }
       total &+= packet.length

@@ -17,6 +17,12 @@ struct ReceiveQueue {
   let segmentLength: UInt32
   let scatter: ScatterTables?
   let headerSize: UInt32
+  /// Longest entry that holds a frame for certain. One that is full may be the first of several (dropMerged()).
+  let longestCertain: UInt32
+  /// How much longer than the shortest one such an entry may be.
+  @inline(__always) var span: UInt64 { UInt64(longestCertain &- shortest) }
+  /// Whether headers are read though nothing was agreed that they could say, because one asked for something; 0: no.
+  var wary: UInt32 = 0
   /// Offset of the header in a packet's memory.
   let headerOffset: UInt64
   let reading: HeaderReading
@@ -44,6 +50,8 @@ struct ReceiveQueue {
     notifyThreshold = max(1, min(64, core.ring.size / 8))
     segmentLength = pool.value.dataSize
     bufferLength = segmentLength &* UInt32(scatter?.tables.length ?? 1) &+ UInt32(headerSize)
+    let mayMerge = !reading.isMerged && headerSize >= NetHeaderLayout.bytes
+    longestCertain = bufferLength &- (mayMerge ? 1 : 0)
   }
 
   mutating func destroy() {
@@ -110,11 +118,11 @@ extension ReceiveQueue {
 
   /// Releases the buffers of one entry.
   @inline(never)
-  private mutating func release(_ head: Packet) {
+  mutating func release(_ head: Packet) {
     var segment: Packet? = head
     while let packet = segment {
       segment = packet.next
-      cache.pool.value.release(packet, heldBy: Owner.pool)
+      PacketCalls.release(packet, of: cache.pool, heldBy: Owner.pool)
     }
   }
 }
@@ -136,17 +144,23 @@ extension ReceiveQueue {
   @inline(never)
   mutating func receiveOne<R: ReceiveRing & ~Copyable>(_: R.Type, _ packets: PacketList, at place: Int) -> Outcome {
     var ring = R(core.ring)
-    if ring.pending == 0 || !ring.findUsed() { return .nothing }
+    if ring.pending == 0 || !ring.findUsed() { return .nothing }  // tested by ReceiveTests
     guard let used = ring.nextUsed(full: bufferLength) else { return fail(.badID) }
     let id = Int(used.id)
-    guard let packet = core.slots[unchecked: id] else { return fail(.notOutstanding) }
+    // tested by ReceiveHostileTests
+    guard let packet = core.slots[unchecked: id], ring.isExposed(id) else { return fail(.notOutstanding) }
     R.checkRingOrder(id, &ring, &core.ring)
-    if used.length < shortest || used.length > bufferLength {
-      count(used.length < shortest ? VIONET_DROP_SHORT : VIONET_DROP_LONG)
-      take(id, &ring)
-      post(packet, &ring)
-      return finish(&ring, .dropped)
+    if used.length < shortest || used.length > longestCertain {  // tested by abi-hostile-split-rings
+      if used.length == bufferLength {
+        if let buffers = mergedBuffers(packet) { return dropMerged(R.self, buffers) }
+      } else {
+        count(used.length < shortest ? VIONET_DROP_SHORT : VIONET_DROP_LONG)
+        take(id, &ring)
+        post(packet, &ring)
+        return finish(&ring, .dropped)
+      }
     }
+    // tested by abi-hostile-packed-rings
     if reading.isMerged && !reading.isSingleBuffer(packet.headerWord(headerSize)) {
       return receiveMerged(R.self, packets, at: place)
     }
@@ -156,7 +170,7 @@ extension ReceiveQueue {
     if cache.count == 0 { cache.fill(1) }
     if cache.count == 0 { core.counters.noBuffer &+= 1 }
     packet.deliver(length: UInt64(used.length &- headerSize), flags: 0, delivery)
-    if reading.isNeeded && !applyHeader(packet) { return finish(&ring, .dropped) }
+    if (reading.isNeeded || asks(packet)) && !applyHeader(packet) { return finish(&ring, .dropped) }
     core.counters.packets &+= 1
     core.counters.bytes &+= UInt64(used.length &- headerSize)
     packets[unchecked: place] = packet
@@ -170,7 +184,7 @@ extension ReceiveQueue {
     ring.giveBack(id)
   }
 
-  mutating func count(_ reason: vionet_drop) { core.counters.dropped[Int(reason.rawValue) & 7] &+= 1 }
+  mutating func count(_ reason: vionet_drop) { core.drop(reason) }
 
   mutating func finish<R: ReceiveRing & ~Copyable>(_ ring: inout R, _ result: Outcome) -> Outcome {
     ring.save(&core.ring)

@@ -75,21 +75,25 @@ extension ReceiveQueue {
     _: R.Type, _ packets: PacketList, at place: Int
   ) -> Outcome {
     var ring = R(core.ring)
+    // tested by abi-offloads
     if ring.pending == 0 || !ring.findUsed() { return ring.indexJumped ? fail(.indexJump) : .nothing }
     guard let used = ring.nextUsed(full: bufferLength) else { return fail(.badID) }
     let id = Int(used.id)
-    guard let head = core.slots[unchecked: id] else { return fail(.notOutstanding) }
+    guard let head = core.slots[unchecked: id], ring.isExposed(id) else { return fail(.notOutstanding) }
     R.checkRingOrder(id, &ring, &core.ring)
+    if used.length == bufferLength && longestCertain != bufferLength, let buffers = mergedBuffers(head) {
+      return dropMerged(R.self, buffers)
+    }
     take(id, &ring)
     ring.save(&core.ring)
-    if used.length < shortest || used.length > bufferLength {
+    if used.length < shortest || used.length > bufferLength {  // tested by fuzz-device-rings
       count(used.length < shortest ? VIONET_DROP_SHORT : VIONET_DROP_LONG)
       scatter?.record(head, at: id, missing: 0)
       return .dropped
     }
     let length = used.length &- headerSize
     spread(length, over: head, id)
-    if reading.isNeeded && !applyHeader(head) { return .dropped }
+    if (reading.isNeeded || asks(head)) && !applyHeader(head) { return .dropped }
     core.counters.packets &+= 1
     core.counters.bytes &+= UInt64(length)
     packets[unchecked: place] = head

@@ -11,6 +11,15 @@ extension ReceivePath {
   /// This path with its frames counted; the queue's `countedBurst` is the burst that it calls.
   // Safety: a C function pointer to the function below.
   var countingSizes: ReceivePath { unsafe ReceivePath(name, receiveCounting) }
+
+  /// This path with a check for other threads around it, and around the count of sizes if there is one.
+  // Safety: as countingSizes; the closure passes on what a burst is given.
+  func checkingThreads(countsSizes: Bool) -> ReceivePath {
+    if !countsSizes { return unsafe ReceivePath(name, Virtqueue.checkedBurst) }
+    return unsafe ReceivePath(name) { block, packets, count in
+      unsafe Cell<Virtqueue>(raw: block).value.alone { unsafe receiveCounting(block, packets, count) }
+    }
+  }
 }
 
 @_optimize(speed)

@@ -24,7 +24,7 @@ func transmit<R: TransmitRing & ~Copyable>(
     return UInt16(truncatingIfNeeded: Int(queue.value.core.ring.idle.count) &- idle)
   }
   if idle < max(count, size / 2, size &- queue.value.cache.bulk) { reclaim(R.self, queue) }
-  if queue.value.core.fault != .none { return 0 }
+  if queue.value.core.needsCare && !queue.value.attend(packets[uncheckedAddress: 0], count) { return 0 }
   var sent = 0
   while sent != count {
     let before = sent
@@ -48,7 +48,7 @@ func transmit<R: TransmitRing & ~Copyable>(
     if queue.value.core.fault != .none { return UInt16(truncatingIfNeeded: sent) }
     if queue.value.core.ring.idle.count == room { break }
   }
-  queue.value.core.counters.ringFull &+= UInt64(truncatingIfNeeded: count &- sent)
+  if sent != count { queue.value.refuse(packets.advanced(sent), count &- sent, after: sent) }
   if R.publish(&queue.value.core.ring) { queue.value.core.notifyDevice() }
   return UInt16(truncatingIfNeeded: sent)
 }
@@ -74,7 +74,8 @@ private func transmitRun<R: TransmitRing & ~Copyable, O: RunOrder>(
   while found != run {
     guard let packet = pool.packet(at: list[uncheckedAddress: found]) else { break }
     let length = packet.length
-    if !packet.isPlain(plain) || length &- TransmitQueue.shortest > span { break }
+    if !packet.isPlain(plain) || length &- TransmitQueue.shortest > span { break }  // tested by abi-xstats
+    // tested by abi-dropped-packets
     if !(O.isInRingOrder ? pool.holdsOwn(packet, length) : pool.holds(packet, length)) { break }
     if O.isInRingOrder { packet.clearShortHeader() } else { packet.clearHeader() }
     // Mark it taken now, so that a duplicate later in the list is rejected.
@@ -205,7 +206,8 @@ private func reclaimSingly<R: TransmitRing & ~Copyable>(
     if used >= size { break }
     let id = Int(used)
     // Tags change the address, so that a chain is no packet of the pool here.
-    guard let packet = pool.packet(at: slots[uncheckedTagged: id]), packet.ownership == held else { break }
+    guard let packet = pool.packet(at: slots[uncheckedTagged: id]), packet.ownership == held, ring.isExposed(id)
+    else { break }
     ring.passUsed(1)
     slots[uncheckedTagged: id] = 0
     ring.giveBack(id)

@@ -19,7 +19,7 @@ extension TransmitQueue {
   /// Sends one packet in full detail. The caller publishes.
   @inline(never)
   mutating func transmitOne<R: TransmitRing & ~Copyable>(_: R.Type, _ candidate: Packet?) -> Verdict {
-    guard let packet = candidate, let pool = PacketPools.containing(packet), packet.owner == Owner.caller else {
+    guard let packet = candidate, let pool = PacketPools.containing(packet), packet.holder == Owner.caller else {
       // Not freed: it is no packet of the caller's.
       count(VIONET_DROP_FOREIGN)
       return .taken
@@ -31,19 +31,35 @@ extension TransmitQueue {
       return .taken
     }
     packet.totalLength = total
-    let isIndirect = packet.segments > 1 && packet.segments <= RingLayout.indirectDescriptors && indirect != nil
-    if !isIndirect && packet.segments > core.ring.idle.count { return .full }
+    let isIndirect =
+      packet.segments > 1 && packet.segments <= RingLayout.indirectDescriptors && indirect != nil && !packet.isExternal
+    if !isIndirect && packet.descriptors > core.ring.idle.count {
+      refusals.descriptors = packet.descriptors
+      return .full
+    }
+    if packet.flags & Offloads.work != 0, let verdict = takeOver(R.self, packet, pool, total) { return verdict }
     if packet.flags & VIONET_PACKET_VLAN.rawValue != 0 && !packet.insertVLAN(header: headerSize) {
       count(VIONET_DROP_OFFLOAD)
       PacketCalls.free(packet, assuming: pool)
       return .taken
     }
     if pool.value.number != cache.pool.value.number { serve(pool) }
-    packet.writeHeader(headerSize)
-    if isIndirect, let indirect { sendIndirect(R.self, packet, indirect) } else { sendChain(R.self, packet) }
+    post(R.self, packet, pool)
+    return .taken
+  }
+
+  /// Puts a checked packet on the ring, which has room for it, and counts it.
+  @inline(never)
+  mutating func post<R: TransmitRing & ~Copyable>(_: R.Type, _ packet: Packet, _ pool: Cell<PacketPool>) {
+    packet.writeHeader(
+      headerSize, at: packet.isExternal ? PoolView(pool).ownBuffer(packet) : packet.dataAddress &- UInt(headerSize))
+    if packet.segments > 1 && packet.segments <= RingLayout.indirectDescriptors && !packet.isExternal, let indirect {
+      sendIndirect(R.self, packet, indirect)
+    } else {
+      sendChain(R.self, packet)
+    }
     core.counters.packets &+= 1
     core.counters.bytes &+= UInt64(packet.totalLength)
-    return .taken
   }
 
   /// Makes the cache serve another pool.
@@ -52,63 +68,121 @@ extension TransmitQueue {
     cache = PacketCache(table: cache.table, pool: pool)
   }
 
-  /// Why a packet of the caller's cannot be sent. Nil if it can; then its length is in `total`. Checks every segment,
-  /// so that only memory of a shared pool is ever given to the device.
-  private mutating func dropReason(_ head: Packet, _ total: inout UInt32) -> vionet_drop? {
-    if head.segments == 0 || head.segments > core.ring.size || head.segments > UInt16(VIONET_MAX_SEGMENTS) {
+  /// Why a packet of the caller's cannot be sent. Nil if it can; then its length is in `total`, and the numbers that the
+  /// device needs are in the packet.
+  mutating func dropReason(_ head: Packet, _ total: inout UInt32) -> vionet_drop? {
+    if let reason = segmentsReason(head, &total) { return reason }
+    if total < TransmitQueue.shortest { return VIONET_DROP_EMPTY }  // tested by abi-xstats
+    if offloads.cuts(head.flags) { findHeaders(head, total) }
+    // tested by abi-offloads
+    if !offloads.allow(head, total) && !(takesOver && TransmitOffloads.knows(head.flags)) { return VIONET_DROP_OFFLOAD }
+    // What is to be cut into segments is cut later; only the total must fit its fields.
+    let limit = head.flags & Offloads.requests > 0xff ? TransmitOffloads.longestSegmented : longest
+    return total > limit &+ head.tagBytes ? VIONET_DROP_LONG : nil
+  }
+
+  /// Gives a checked packet that is to be cut into segments the numbers of its headers. Those of a received packet are
+  /// hints that may say anything (virtio 1.4, 5.1.9.4.2). A packet whose checksum the device has checked has none to
+  /// complete, as cutting needs it. If the headers are of another kind than TCP and UDP, the numbers stay.
+  @inline(never)
+  private mutating func findHeaders(_ head: Packet, _ total: UInt32) {
+    let frame = start(head)
+    guard let headers = frame.headers else { return }
+    var offloads = head.offloads
+    offloads.headerLength = headers.end
+    if head.flags & Offloads.needsChecksum == 0 && head.flags & Offloads.dataValid != 0 {
+      let field = Int(headers.transport &+ headers.checksumOffset)
+      if !head.isWritable(field, 2) { return }
+      head.store(frame.pseudoSum(headers, Int(total) &- Int(headers.transport)).folded, at: field)
+      offloads.checksumStart = headers.transport
+      offloads.checksumOffset = headers.checksumOffset
+      head.flags |= Offloads.needsChecksum
+    }
+    head.offloads = offloads
+  }
+
+  /// Why the segments of a packet cannot be given to the device; nil if they can. Checks every one, so that only memory of
+  /// a shared pool is ever given.
+  private mutating func segmentsReason(_ head: Packet, _ total: inout UInt32) -> vionet_drop? {
+    if head.segments == 0 || head.descriptors > core.ring.size || head.segments > UInt16(VIONET_MAX_SEGMENTS) {
       return VIONET_DROP_SEGMENTS
     }
     var segment: Packet? = head
     for place in 0..<head.segments {
       guard let packet = segment else { return VIONET_DROP_SEGMENTS }
-      guard let pool = PacketPools.containing(packet), packet.owner == Owner.caller,
-        pools >> UInt64(pool.value.number) & 1 != 0
-      else { return VIONET_DROP_FOREIGN }
+      guard let pool = PacketPools.containing(packet), packet.holder == Owner.caller else { return VIONET_DROP_FOREIGN }
+      // The header of an external packet lies in the buffer of its own that it does not use.
+      let usesOwnBuffer = !packet.isExternal || place == 0
+      // tested by abi-dropped-packets
+      if usesOwnBuffer && pools >> UInt64(pool.value.number) & 1 == 0 { return VIONET_DROP_FOREIGN }
       if packet.length == 0 { return VIONET_DROP_EMPTY }
-      if !PoolView(pool).covers(packet, header: place == 0 ? headerSize : 0) { return VIONET_DROP_LONG }
+      if let origin = pool.value.origin(packet) {
+        guard pools >> UInt64(origin.pool & 63) & 1 != 0 else { return VIONET_DROP_FOREIGN }
+        if TransmitQueue.deviceAddress(packet) == 0 { return VIONET_DROP_LONG }
+      } else {
+        let view = PoolView(pool)
+        // tested by abi-dropped-packets
+        if !view.covers(packet, header: place == 0 ? headerSize : 0) { return VIONET_DROP_LONG }
+        // What is before the data counts, not what the caller says is there.
+        let headroom = view.headroom(packet)
+        if packet.headroom != headroom { packet.headroom = headroom }
+      }
       total &+= packet.length
       segment = packet.next
     }
-    if segment != nil { return VIONET_DROP_SEGMENTS }
-    if total < TransmitQueue.shortest { return VIONET_DROP_EMPTY }
-    if !offloads.allow(head, total) { return VIONET_DROP_OFFLOAD }
-    // The device cuts what is to be segmented; only the total must fit its fields.
-    let limit = head.flags & Offloads.requests > 0xff ? TransmitOffloads.longestSegmented : longest
-    return total > limit &+ (head.isTagged ? 4 : 0) ? VIONET_DROP_LONG : nil
+    return segment == nil ? nil : VIONET_DROP_SEGMENTS
   }
 
+  /// Address of a segment's data for devices; 0 if the device cannot reach it.
   private static func deviceAddress(_ packet: Packet) -> UInt64 {
     guard let pool = PacketPools.containing(packet) else { return 0 }
-    return PoolView(pool).deviceAddress(packet)
+    return packet.isExternal ? externalAddress(packet, pool) : PoolView(pool).deviceAddress(packet)
   }
 
-  /// Puts a checked packet on the ring: header and first segment in one descriptor, the others behind it. The head is
-  /// posted last, so that the device sees all of it or nothing.
+  @inline(never)
+  private static func externalAddress(_ packet: Packet, _ pool: Cell<PacketPool>) -> UInt64 {
+    guard let origin = pool.value.origin(packet), let memory = PacketPools.existing(origin.pool) else { return 0 }
+    return memory.value.deviceAddress(of: packet.dataAddress, packet.length)
+  }
+
+  /// Address for devices of the header of a checked packet.
+  private func headerAddress(_ head: Packet) -> UInt64 {
+    if !head.isExternal { return TransmitQueue.deviceAddress(head) &- UInt64(headerSize) }
+    guard let pool = PacketPools.containing(head) else { return 0 }
+    return PoolView(pool).ownBufferForDevice(head)
+  }
+
+  /// Puts a checked packet on the ring: header and first segment in one descriptor, the others behind it. If the head is
+  /// external, its header has a descriptor of its own. The head is posted last, so that the device sees all of it or
+  /// nothing.
   private mutating func sendChain<R: TransmitRing & ~Copyable>(_: R.Type, _ head: Packet) {
     var ring = R(core.ring)
-    var ids = InlineArray<64, UInt16>(repeating: 0)
-    let segments = Int(head.segments)
-    for place in 0..<segments { ids[place & 63] = UInt16(truncatingIfNeeded: ring.nextIdle(after: place)) }
-    let first = Int(ids[0])
+    let descriptors = Int(head.descriptors)
+    let first = ring.nextIdle(after: 0)
+    var next = UInt16(truncatingIfNeeded: first)
     var segment: Packet? = head
-    for place in 0..<segments {
-      guard let packet = segment else { break }
-      segment = packet.next
-      let id = ids[place & 63]
-      let isLast = place == segments - 1
+    for place in 0..<descriptors {
+      let id = next
+      let isLast = place == descriptors &- 1
+      next = isLast ? 0 : UInt16(truncatingIfNeeded: ring.nextIdle(after: place &+ 1))
+      links[id] = next
       let tags = (isLast ? 0 : SlotTag.chained) | (place == 0 ? 0 : SlotTag.inner)
-      core.slots[uncheckedTagged: Int(id)] = packet.address | tags
-      links[id] = isLast ? 0 : ids[(place + 1) & 63]
-      if packet.references == 1 { packet.owner = Owner.ring }
+      // The slot of a header of its own holds the head; that of the head's data, no packet.
+      let isHeadData = place == 1 && head.isExternal
+      let packet = isHeadData ? head : segment
+      core.slots[uncheckedTagged: Int(id)] = (isHeadData ? 0 : packet?.address ?? 0) | tags
+      guard let packet else { break }
+      if !isHeadData { segment = packet.next }
+      if packet.references == 1 { packet.holder = Owner.ring }
       if place > 0 {
         ring.link(
           Int(id), place: place, head: first, address: TransmitQueue.deviceAddress(packet), length: packet.length,
-          flags: isLast ? 0 : DescriptorFlag.next, next: links[id])
+          flags: isLast ? 0 : DescriptorFlag.next, next: next)
       }
     }
     ring.post(
-      first, address: TransmitQueue.deviceAddress(head) &- UInt64(headerSize), length: head.length &+ headerSize,
-      flags: segments == 1 ? 0 : DescriptorFlag.next, next: links[first], descriptors: segments)
+      first, address: headerAddress(head), length: headerSize &+ (head.isExternal ? 0 : head.length),
+      flags: descriptors == 1 ? 0 : DescriptorFlag.next, next: links[first], descriptors: descriptors)
     ring.save(&core.ring)
   }
 
@@ -128,7 +202,7 @@ extension TransmitQueue {
       indirect.packets[unchecked: record] = segment
       guard let packet = segment else { continue }
       segment = packet.next
-      if packet.references == 1 { packet.owner = Owner.ring }
+      if packet.references == 1 { packet.holder = Owner.ring }
       let header = place == 0 ? headerSize : 0
       DescriptorTables.write(
         R.self, table, place, isLast: place >= segments &- 1,

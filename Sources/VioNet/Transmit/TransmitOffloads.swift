@@ -24,15 +24,33 @@ struct TransmitOffloads {
     hasECN = features.has(Feature.hostECN)
   }
 
+  /// True if flags ask for segments that the device makes.
+  func cuts(_ flags: UInt32) -> Bool {
+    let base = UInt8(truncatingIfNeeded: flags >> 8) & ~Segmentation.ecn
+    return base != 0 && base < 8 && types >> base & 1 != 0
+  }
+
+  /// Bits of enum vionet_tx_offload.
+  var asOffered: UInt32 {
+    var bits: UInt32 = hasChecksum ? VIONET_TX_CHECKSUM.rawValue : 0
+    if types >> Segmentation.tcp4 & 1 != 0 { bits |= VIONET_TX_TCP4.rawValue }
+    if types >> Segmentation.tcp6 & 1 != 0 { bits |= VIONET_TX_TCP6.rawValue }
+    if types >> Segmentation.udp & 1 != 0 { bits |= VIONET_TX_UDP.rawValue }
+    return hasECN ? bits | VIONET_TX_ECN.rawValue : bits
+  }
+
   private static let known =
     Offloads.requests | VIONET_PACKET_CHECKSUM_GOOD.rawValue | VIONET_PACKET_VLAN.rawValue
     | VIONET_PACKET_HASH.rawValue | 0xff00_0000
+
+  /// True if every flag has a meaning.
+  static func knows(_ flags: UInt32) -> Bool { flags & ~known == 0 }
 
   /// True if a packet whose segments were checked and add up to `total` bytes asks for nothing more than was
   /// negotiated.
   func allow(_ packet: Packet, _ total: UInt32) -> Bool {
     let flags = packet.flags
-    if flags & ~TransmitOffloads.known != 0 { return false }
+    if !TransmitOffloads.knows(flags) { return false }
     let offloads = packet.offloads
     if flags & Offloads.needsChecksum != 0 {
       let end = UInt32(offloads.checksumStart) + UInt32(offloads.checksumOffset) + 2
@@ -43,23 +61,32 @@ struct TransmitOffloads {
     let base = type & ~Segmentation.ecn
     if base > 7 || types >> base & 1 == 0 || type & Segmentation.ecn != 0 && !hasECN { return false }
     let header = UInt32(offloads.headerLength)
-    return flags & Offloads.needsChecksum != 0 && offloads.segmentSize != 0 && header >= 34 && header <= packet.length
+    return flags & Offloads.needsChecksum != 0 && offloads.segmentSize != 0 && header >= 34 && header <= total
   }
 }
 
+// Safety: the packet was checked by its caller.
 extension Packet {
-  /// Puts the VLAN tag into the frame, before a header of `header` bytes. Returns false if there is no room, if the
-  /// data is shared, or if checksum_start would not fit its field. The caller's numbers may be anything, so that none
-  /// may trap.
+  /// The VLAN tag control information.
+  var vlan: UInt16 { unsafe pointer.pointee.vlan }
+
+  /// True if a VLAN tag can be put into the data, before a header of `header` bytes: there is room, and nobody else has
+  /// the data.
+  func hasRoomForVLAN(header: UInt32) -> Bool {
+    UInt32(headroom) >= header &+ 4 && length >= 14 && references == 1 && !isExternal
+  }
+
+  /// Puts the VLAN tag into the frame, before a header of `header` bytes. Returns false if that cannot be done in place,
+  /// or if checksum_start would not fit its field. The caller's numbers may be anything, so that none may trap.
   func insertVLAN(header: UInt32) -> Bool {
     // Safety: the segment was checked to lie in its buffer, with 4 bytes of headroom beyond the header and 14 of data.
-    if UInt32(headroom) < header &+ 4 || length < 14 || references != 1 { return false }
+    if !hasRoomForVLAN(header: header) { return false }
     var offloads = self.offloads
     let hasChecksum = flags & Offloads.needsChecksum != 0
     if hasChecksum && offloads.checksumStart > UInt16.max - 4 { return false }
     unsafe pointer.pointee.data -= 4
     unsafe memmove(pointer.pointee.data, pointer.pointee.data + 4, 12)
-    let tag: UInt32 = unsafe 0x8100 << 16 | UInt32(pointer.pointee.vlan)
+    let tag: UInt32 = unsafe UInt32(EtherType.vlan) << 16 | UInt32(pointer.pointee.vlan)
     unsafe pointer.pointee.data.storeBytes(of: tag.bigEndian, toByteOffset: 12, as: UInt32.self)
     unsafe pointer.pointee.headroom &-= 4
     unsafe pointer.pointee.length &+= 4

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // Preparing packets that ask the device for work, before a burst: finds where the checksum goes, puts the
-// pseudo-header's sum there (virtio 1.4, 5.1.9.2), and says what the device cannot do. Every length in the headers is
-// compared before it is used: they may come from anywhere.
+// pseudo-header's sum there (virtio 1.4, 5.1.9.2) or the whole checksum if the device finishes none, and says what the
+// device cannot do.
 
 import CLinux
 import CVionet
@@ -10,38 +10,109 @@ import Linux
 import Virtio
 
 extension TransmitQueue {
-  /// Prepares one packet for transmitOne(); a failure says what is wrong with it.
-  func prepare(_ candidate: Packet?) throws(Failure) {
-    guard let packet = candidate, let pool = PacketPools.containing(packet), packet.owner == Owner.caller,
-      PoolView(pool).covers(packet, header: 0)
-    else { throw Failure(EINVAL, "this is not a packet that the caller holds") }
+  /// Prepares one packet for transmitOne(); a failure says what is wrong with it. What it accepts a burst does not drop,
+  /// unless the packet changes meanwhile: both ask dropReason().
+  mutating func prepare(_ candidate: Packet?) throws(Failure) {
+    guard let packet = candidate, let pool = PacketPools.containing(packet), packet.holder == Owner.caller,
+      packet.hasData(pool)
+    else { throw Failure(EINVAL, "this is not a packet that the caller holds, or its data lies outside its buffer") }
     if packet.flags & Offloads.requests > 0xff { packet.flags |= Offloads.needsChecksum }
-    if packet.flags & Offloads.requests == 0 { return }
+    if packet.flags & Offloads.requests != 0 { try prepareRequests(packet, pool) }
+    var total: UInt32 = 0
+    if let reason = dropReason(packet, &total) { throw sentence(reason, packet, total) }
+  }
+
+  /// Prepares what a packet asks for.
+  private mutating func prepareRequests(_ packet: Packet, _ pool: Cell<PacketPool>) throws(Failure) {
+    let isSegmented = packet.flags & Offloads.requests > 0xff
+    if isSegmented && takesOver && !self.offloads.hasAll(packet.flags) { return try mustCut(packet, pool) }
+    if !isSegmented && !self.offloads.hasChecksum { return try finish(packet) }
     try self.offloads.mustHave(packet.flags)
     var offloads = packet.offloads
-    let isSegmented = packet.flags & Offloads.requests > 0xff
-    if offloads.checksumStart == 0 || isSegmented && offloads.headerLength == 0 {
-      guard let headers = packet.headers else {
-        throw Failure(EINVAL, "the packet asks for a checksum and is not TCP or UDP over IPv4 or IPv6")
-      }
-      if offloads.checksumStart == 0 {
-        if packet.references != 1 {
-          throw Failure(EINVAL, "the packet's data is shared, so no checksum can be written into it")
-        }
-        headers.writePseudoSum(packet, payload: isSegmented ? nil : headers.stated)
-        offloads.checksumStart = headers.transport
-        offloads.checksumOffset = headers.checksumOffset
-      }
-      if isSegmented && offloads.headerLength == 0 { offloads.headerLength = headers.end }
-      packet.offloads = offloads
+    if offloads.checksumStart != 0 && !(isSegmented && offloads.headerLength == 0) { return }
+    guard let headers = packet.headers else {
+      throw Failure(EINVAL, "the packet asks for a checksum and is not TCP or UDP over IPv4 or IPv6")
     }
-    if !self.offloads.allow(packet, packet.totalLength) {
-      throw Failure(EINVAL, "checksum_start, checksum_offset, header_length or segment_size does not fit the packet")
+    if offloads.checksumStart == 0 {
+      if packet.references != 1 || packet.isView(pool) { throw TransmitQueue.sharedData }
+      let total = Int(packet.totalLength)
+      let count = isSegmented ? total &- Int(headers.transport) : headers.transportBytes(total)
+      let sum = packet.pseudoSum(headers, count)
+      packet.store(sum.folded, at: Int(headers.transport &+ headers.checksumOffset))
+      offloads.checksumStart = headers.transport
+      offloads.checksumOffset = headers.checksumOffset
+    }
+    if isSegmented && offloads.headerLength == 0 { offloads.headerLength = headers.end }
+    packet.offloads = offloads
+  }
+
+  /// What is wrong with a packet that a burst would drop for `reason`.
+  @inline(never)
+  private mutating func sentence(_ reason: vionet_drop, _ packet: Packet, _ total: UInt32) -> Failure {
+    switch reason {
+    case VIONET_DROP_SEGMENTS:
+      Failure(EINVAL, "the packet says ").number(packet.segments)
+        .text(" segments, and its list is not as long, or more than ")
+        .number(min(core.ring.size, UInt16(VIONET_MAX_SEGMENTS))).text(" descriptors are needed")
+    case VIONET_DROP_FOREIGN:
+      Failure(EINVAL, "a segment of the packet is not the caller's, or its pool is not shared: vionet_pool_share()")
+    case VIONET_DROP_EMPTY:
+      Failure(EINVAL, "a segment of the packet has no data, or all have less than the 14 bytes of an Ethernet header")
+    case VIONET_DROP_LONG:
+      Failure(EINVAL, "the packet's ").number(total).text(" bytes are more than the ").number(longest)
+        .text(" of the MTU, or data and ").number(headerSize).text(" bytes before it lie outside a buffer")
+    default:
+      Failure(
+        EINVAL,
+        "flags, checksum_start, checksum_offset, header_length or segment_size do not fit the packet or the port")
     }
   }
 }
 
+extension TransmitQueue {
+  /// Throws unless a burst can cut the packet into segments.
+  private mutating func mustCut(_ packet: Packet, _ pool: Cell<PacketPool>) throws(Failure) {
+    try PacketViews.check(packet)
+    let total = Int(packet.totalLength)
+    let tag = packet.flags & VIONET_PACKET_VLAN.rawValue != 0 ? packet.vlan : nil
+    guard
+      let cut = PacketCut(cutting: packet, total, start(packet), tag: tag, hasChecksum: offloads.hasChecksum)
+    else { throw PacketSegments.notCut }
+    if cut.headerBytes > Int(pool.value.dataSize) { throw PacketSegments.notCut }
+    if cut.longest > Int(longest) &+ cut.tagBytes {
+      throw Failure(EINVAL, "a segment of ").number(cut.longest).text(" bytes would be longer than the ")
+        .number(longest).text(" of the MTU: segment_size is too large")
+    }
+    let table = indirect == nil ? 0 : RingLayout.indirectDescriptors
+    if cut.need(packet, table: table, most: Int(core.ring.size)) == nil {
+      throw Failure(EINVAL, "the packet's segments take more than the ").number(core.ring.size)
+        .text(" descriptors of the queue, or one of them has too many pieces")
+    }
+  }
+
+  /// Writes the checksum that the device cannot finish.
+  private mutating func finish(_ packet: Packet) throws(Failure) {
+    try PacketViews.check(packet)
+    guard let place = ChecksumPlace(packet, Int(packet.totalLength), start(packet)) else {
+      throw PacketSegments.noPlace(packet)
+    }
+    if !packet.isWritable(place.field, 2) { throw TransmitQueue.sharedData }
+    packet.finishChecksum(place)
+  }
+
+  private static var sharedData: Failure {
+    Failure(EINVAL, "the packet's data is shared, so no checksum can be written into it")
+  }
+}
+
 extension TransmitOffloads {
+  /// True if these flags need nothing that was not negotiated.
+  fileprivate func hasAll(_ flags: UInt32) -> Bool {
+    let type = UInt8(truncatingIfNeeded: flags >> 8)
+    let base = type & ~Segmentation.ecn
+    return hasChecksum && base < 8 && types >> base & 1 != 0 && (type & Segmentation.ecn == 0 || hasECN)
+  }
+
   /// Throws the name of a feature that these flags need and that was not negotiated.
   fileprivate func mustHave(_ flags: UInt32) throws(Failure) {
     let type = UInt8(truncatingIfNeeded: flags >> 8)
@@ -59,90 +130,6 @@ extension TransmitOffloads {
   @inline(never)
   private static func missing(_ feature: UInt64) -> Failure {
     Failure(ENOTSUP, "the packet's flags ask for ").plain(Features.firstName(feature))
-      .text(", which was not negotiated")
-  }
-}
-
-/// Places of the headers of a TCP or UDP packet, all in its first segment.
-struct FrameHeaders {
-  let network: UInt16
-  let transport: UInt16
-  /// Place of the payload's first byte.
-  let end: UInt16
-  let isTCP: Bool
-  let isIPv6: Bool
-  /// Bytes from `transport` on, by the IP header.
-  let stated: Int
-
-  var checksumOffset: UInt16 { isTCP ? 16 : 6 }
-
-  /// Puts the sum over addresses, protocol and length into the checksum field, not complemented. The length is that of
-  /// the IP header if that can be right, since a short frame may be padded; else it is the rest of the packet.
-  fileprivate func writePseudoSum(_ packet: Packet, payload: Int?) {
-    // Safety: the headers lie in the first segment (Packet.headers), the checksum field with them.
-    var length = packet.totalLength &- UInt32(transport)
-    if let payload, payload >= Int(end &- transport), payload < Int(length) {
-      length = UInt32(truncatingIfNeeded: payload)
-    }
-    var sum = UInt64(length >> 16) + UInt64(length & 0xffff) + (isTCP ? 6 : 17)
-    let first = Int(network) + (isIPv6 ? 8 : 12)
-    for place in 0..<(isIPv6 ? 16 : 4) { sum += UInt64(packet.word(first + place * 2)) }
-    while sum >> 16 != 0 { sum = sum & 0xffff + sum >> 16 }
-    unsafe packet.pointer.pointee.data.storeBytes(
-      of: UInt16(truncatingIfNeeded: sum).bigEndian, toByteOffset: Int(transport + checksumOffset), as: UInt16.self)
-  }
-}
-
-extension Packet {
-  /// A big-endian field of the first segment.
-  fileprivate func word(_ at: Int) -> UInt16 {
-    // Safety: callers compare `at + 2` with the segment's length, and prepare() has checked that it lies in its buffer.
-    unsafe UInt16(bigEndian: UnsafeRawPointer(pointer.pointee.data).loadUnaligned(fromByteOffset: at, as: UInt16.self))
-  }
-
-  private func byte(_ at: Int) -> UInt8 { UInt8(truncatingIfNeeded: word(at & ~1) >> (at & 1 == 0 ? 8 : 0)) }
-
-  /// Finds the headers behind VLAN tags and IPv6 extensions; nil if this is neither TCP nor UDP, or is cut short.
-  var headers: FrameHeaders? {
-    let room = Int(min(length, 512))
-    var at = 12
-    while at + 2 <= room, word(at) == 0x8100 || word(at) == 0x88a8 { at += 4 }
-    guard at + 2 <= room else { return nil }
-    let network = at + 2
-    switch word(at) {
-    case 0x0800:
-      guard network + 20 <= room else { return nil }
-      let transport = network + Int(byte(network) & 15) * 4
-      // A fragment has only a part of the payload.
-      if word(network + 6) & 0x3fff != 0 { return nil }
-      let stated = Int(word(network + 2)) - (transport - network)
-      return transportHeaders(network, transport, byte(network + 9), room, isIPv6: false, stated: stated)
-    case 0x86dd:
-      guard network + 40 <= room else { return nil }
-      var kind = byte(network + 6)
-      var transport = network + 40
-      // Hop-by-hop, routing and destination options; others end the search.
-      while kind == 0 || kind == 43 || kind == 60 {
-        // With segments left the header has another destination than the pseudo-header needs (RFC 8200, 8.1).
-        guard transport + 8 <= room, kind != 43 || byte(transport + 3) == 0 else { return nil }
-        kind = byte(transport)
-        transport += (Int(byte(transport + 1)) + 1) * 8
-      }
-      let stated = Int(word(network + 4)) - (transport - network - 40)
-      return transportHeaders(network, transport, kind, room, isIPv6: true, stated: stated)
-    default: return nil
-    }
-  }
-
-  private func transportHeaders(
-    _ network: Int, _ transport: Int, _ kind: UInt8, _ room: Int, isIPv6: Bool, stated: Int
-  ) -> FrameHeaders? {
-    let isTCP = kind == 6
-    guard isTCP || kind == 17, transport >= network + 20, transport + (isTCP ? 20 : 8) <= room else { return nil }
-    let end = transport + (isTCP ? Int(byte(transport + 12) >> 4) * 4 : 8)
-    guard end <= room, end >= transport + (isTCP ? 20 : 8) else { return nil }
-    return FrameHeaders(
-      network: UInt16(network), transport: UInt16(transport), end: UInt16(end), isTCP: isTCP, isIPv6: isIPv6,
-      stated: stated)
+      .text(", which was not negotiated: tx_software=1 or vionet_packet_segment() does without")
   }
 }

@@ -18,6 +18,8 @@ enum SlotTag {
   static let all: UInt = 63
 }
 
+// Safety: `scratch` is memory of the queue's own, from init to destroy().
+@safe
 struct TransmitQueue {
   var core: Virtqueue
   /// Free packets of the pool that the last packets came from.
@@ -33,17 +35,38 @@ struct TransmitQueue {
   let links: Table<UInt16>
   let indirect: IndirectTables?
   var dropped = DroppedPlaces()
+  var refusals = Refusals()
+  /// Readable when the armed queue has room or the back-end is gone; open from the first call that asks for it.
+  var wake = Descriptor.none
+  /// True if the queue does what the device lacks (VIONET_TX_SOFTWARE).
+  let takesOver: Bool
+  /// Room for the packets that one cut takes.
+  let spare: PacketTable
+  /// Room for the first bytes of a packet.
+  let scratch: UnsafeMutableRawPointer
 
   /// Bytes of the shortest frame: an Ethernet header.
   static let shortest: UInt32 = 14
 
   init(
     core: Virtqueue, pool: Cell<PacketPool>, headerSize: Int, longest: UInt32, pools: UInt64,
-    offloads: TransmitOffloads, indirect: IndirectTables?
+    offloads: TransmitOffloads, indirect: IndirectTables?, takesOver: Bool = false
   ) throws(Failure) {
     guard let links = Table<UInt16>.make(count: Int(core.ring.size)) else {
       throw Failure(ENOMEM, "no memory for a transmit queue")
     }
+    guard let spare = PacketTable(count: TransmitQueue.spareRoom(takesOver ? Int(core.ring.size) : 0)) else {
+      links.destroy()
+      throw Failure(ENOMEM, "no memory for a transmit queue")
+    }
+    guard let scratch = unsafe Heap.zeroed(FrameStart.room) else {
+      links.destroy()
+      spare.destroy()
+      throw Failure(ENOMEM, "no memory for a transmit queue")
+    }
+    self.takesOver = takesOver
+    self.spare = spare
+    unsafe self.scratch = scratch
     self.core = core
     self.headerSize = UInt32(headerSize)
     self.longest = longest
@@ -55,6 +78,8 @@ struct TransmitQueue {
       cache = try PacketCache(pool: pool)
     } catch {
       links.destroy()
+      spare.destroy()
+      unsafe free(scratch)
       throw error
     }
   }
@@ -63,9 +88,12 @@ struct TransmitQueue {
   @inline(__always) var allowsRuns: Bool { cache.view.isOwn && headerSize <= 12 }
 
   mutating func destroy() {
+    wake.close()
     cache.destroy()
     core.destroy()
     links.destroy()
+    spare.destroy()
+    unsafe free(scratch)
     indirect?.destroy()
   }
 
@@ -75,7 +103,7 @@ struct TransmitQueue {
 
   @inline(never)
   mutating func count(_ reason: vionet_drop) {
-    core.counters.dropped[Int(reason.rawValue) & 7] &+= 1
+    core.drop(reason)
     dropped.add(sent: core.counters.packets)
   }
 }
@@ -118,9 +146,10 @@ extension TransmitQueue {
     var ring = R(core.ring)
     if ring.pending == 0 || !ring.findUsed() { return !ring.indexJumped }
     let used = ring.nextSent()
-    if used >= UInt32(core.ring.size) { return fail(.badID) }
+    if used >= UInt32(core.ring.size) { return fail(.badID) }  // tested by abi-hostile-packed-rings
     let first = core.slots[uncheckedTagged: Int(used)]
-    if first == 0 || first & SlotTag.inner != 0 { return fail(.notOutstanding) }
+    // tested by abi-hostile-packed-rings
+    if first == 0 || first & SlotTag.inner != 0 || !ring.isExposed(Int(used)) { return fail(.notOutstanding) }
     R.checkRingOrder(Int(used), &ring, &core.ring)
     // The chain is our own record, and never longer than the ring.
     var id = UInt16(truncatingIfNeeded: used)
@@ -130,7 +159,7 @@ extension TransmitQueue {
       core.slots[uncheckedTagged: Int(id)] = 0
       ring.giveBack(Int(id))
       releaseSlot(tagged, Int(id))
-      if tagged & SlotTag.chained == 0 { break }
+      if tagged & SlotTag.chained == 0 { break }  // tested by abi-optional-messages
       id = links[id]
       tagged = core.slots[uncheckedTagged: Int(id)]
       descriptors &+= 1
@@ -164,8 +193,8 @@ extension TransmitQueue {
   private static func release(_ packet: Packet) {
     guard let pool = PacketPools.containing(packet) else { return }
     // A caller that freed one reference too many has returned the packet to the pool already.
-    let holder = packet.owner
+    let holder = packet.holder
     if holder == Owner.pool { return pool.value.refuse() }
-    pool.value.release(packet, heldBy: holder)
+    PacketCalls.release(packet, of: pool, heldBy: holder)
   }
 }

@@ -11,6 +11,15 @@ extension TransmitPath {
   /// This path with its frames counted; the queue's `countedBurst` is the burst that it calls.
   // Safety: a C function pointer to the function below.
   var countingSizes: TransmitPath { unsafe TransmitPath(name, transmitCounting) }
+
+  /// This path with a check for other threads around it, and around the count of sizes if there is one.
+  // Safety: as countingSizes; the closure passes on what a burst is given.
+  func checkingThreads(countsSizes: Bool) -> TransmitPath {
+    if !countsSizes { return unsafe TransmitPath(name, Virtqueue.checkedBurst) }
+    return unsafe TransmitPath(name) { block, packets, count in
+      unsafe Cell<Virtqueue>(raw: block).value.alone { unsafe transmitCounting(block, packets, count) }
+    }
+  }
 }
 
 /// Which packets of a part of a burst were dropped: bit n for the nth.
@@ -19,11 +28,19 @@ struct DroppedPlaces {
   var start: UInt64 = 0
   var places: UInt64 = 0
   var count: UInt64 = 0
+  /// True if frames are counted by size at all.
+  var isCounting = false
 
   /// Adds the packet that follows when the queue has sent `sent` packets.
   mutating func add(sent: UInt64) {
     places |= 1 &<< (sent &- start &+ count)
     count &+= 1
+  }
+
+  /// Leaves out the packet that follows, which goes as that many frames that are counted by themselves.
+  mutating func skip(sent: UInt64, frames: Int) {
+    add(sent: sent)
+    start &+= UInt64(truncatingIfNeeded: frames)
   }
 }
 
@@ -45,7 +62,7 @@ private func transmitCounting(
       kinds[place & 63] = kind.byte
       sizes.add(kind)
     }
-    queue.value.dropped = DroppedPlaces(start: queue.value.core.counters.packets)
+    queue.value.dropped = DroppedPlaces(start: queue.value.core.counters.packets, isCounting: true)
     let taken = unsafe queue.value.core.countedBurst(block, packets + Int(done), part)
     // A burst of no packets returns how many came back.
     if part == 0 { return taken }
@@ -59,12 +76,18 @@ private func transmitCounting(
       queue.value.core.counters.sizes.add(FrameKind(byte: kinds[place & 63]))
     }
     done &+= taken
-    if taken != part { return done }
+    if taken != part {
+      if queue.value.core.fault == .none { queue.value.refuse(Int(count &- done)) }
+      return done
+    }
   } while done != count
   return done
 }
 
 extension TransmitQueue {
+  /// Counts a frame that is not in the caller's list.
+  mutating func count(frame: Packet) { if dropped.isCounting { core.counters.sizes.add(kind(frame)) } }
+
   /// Size class of an unvalidated pointer. Reads only inside the packet's own buffer.
   @inline(__always)
   fileprivate func kind(_ candidate: Packet?) -> FrameKind {
@@ -77,6 +100,7 @@ extension TransmitQueue {
     let first = packet.length
     let tag: UInt32 = packet.flags & VIONET_PACKET_VLAN.rawValue != 0 ? 4 : 0
     let length = (packet.segments == 1 ? first : packet.totalLength) &+ tag
-    return FrameKind(length: length, first: pool.covers(packet, header: 0) ? first : 0, data: packet.dataAddress)
+    let isThere = pool.covers(packet, header: 0) || packet.isExternal && packet.hasExternalData
+    return FrameKind(length: length, first: isThere ? first : 0, data: packet.dataAddress)
   }
 }

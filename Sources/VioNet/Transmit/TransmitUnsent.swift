@@ -41,8 +41,8 @@ extension TransmitQueue {
   /// The id that was given out `step` times before the next one: 1 for the youngest.
   private func idGiven(_ step: UInt16) -> UInt16 {
     let ring = core.ring
-    if !ring.shape.isInOrder { return ring.idle.table[(ring.idle.head &- step) & ring.idle.mask] }
-    // With IN_ORDER ids are places.
+    if !ring.shape.isInOrder && !ring.isInRingOrder { return ring.idle.given(step) }
+    // In ring order ids are places.
     if !ring.shape.isPacked { return (ring.idle.head &- step) & ring.mask }
     return ring.nextAvailable >= step ? ring.nextAvailable &- step : ring.nextAvailable &+ (ring.size &- step)
   }
@@ -57,12 +57,12 @@ extension Packet {
   /// Makes a packet of a ring the caller's again, as before it was sent. Returns false if it is in its pool already,
   /// because a reference was freed twice.
   func returnToCaller() -> Bool {
-    if owner == Owner.pool { return false }
+    if holder == Owner.pool { return false }
     var segment: Packet? = self
     for _ in 0..<Int(VIONET_MAX_SEGMENTS) {
       guard let packet = segment, PacketPools.containing(packet) != nil else { break }
       // A packet with more references is the caller's already.
-      if packet.owner == Owner.ring { packet.owner = Owner.caller }
+      if packet.holder == Owner.ring { packet.holder = Owner.caller }
       segment = packet.next
     }
     return true

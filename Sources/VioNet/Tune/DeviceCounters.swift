@@ -61,7 +61,7 @@ struct CounterAnswer {
     var at = 0
     while at + 8 <= bytes.count {
       let length = Int(number(at + 6, 2))
-      if length < 8 || length > bytes.count - at { return 0 }
+      if length < 8 || length > bytes.count - at { return 0 }  // tested by abi-xstats
       if bytes[at] == counter.kind {
         let place = 8 + 8 * counter.place
         return place + 8 <= length ? number(at + place, 8) : 0

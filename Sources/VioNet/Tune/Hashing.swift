@@ -151,8 +151,9 @@ extension Port {
       return
     }
     if settings.hashing.keyLength == 0 {
+      let drawn = unsafe sys_random(&settings.hashing.key, Int(Hashing.randomKeyLength))
+      _ = try check(drawn) { Failure($0, "no random key for the hash: ").reason($0) }
       settings.hashing.keyLength = Hashing.randomKeyLength
-      unsafe arc4random_buf(&settings.hashing.key, Int(Hashing.randomKeyLength))
       settings.hashing.types = agreed.config.hashing.types
     }
     try sendHashing(settings.hashing, pairsInUse)

@@ -86,14 +86,18 @@ extension Port {
   private func disableTransmit(_ pairs: Range<UInt16>) throws(Failure) {
     if !phase.isStarted { return }
     PortSlots.all[number].transmitCount = pairs.lowerBound
-    for pair in pairs { unsafe transmitQueue(pair).value.core.burst = Virtqueue.idleBurst }
+    for pair in pairs { unsafe transmitQueue(pair).value.core.entry = Virtqueue.idleBurst }
     Barrier.reachAll()
-    let deadline = Deadline(milliseconds: Port.burstDeadline)
+    let deadline = Deadline(milliseconds: Port.burstDeadline, within: bus.deadline)
     for pair in pairs where !transmitQueue(pair).value.core.waitUntilLeft(by: deadline) {
       enableTransmit(pairs.upperBound)
       throw Port.burstStays(number)
     }
-    let drained = Deadline(milliseconds: 100)
+    // A sleeper finds out that there is nothing to wait for.
+    for pair in pairs where transmitQueue(pair).value.core.armed {
+      _ = sys_shared_signal(transmitQueue(pair).value.core.call)
+    }
+    let drained = Deadline(milliseconds: 100, within: bus.deadline)
     for pair in pairs {
       let queue = transmitQueue(pair)
       while queue.value.core.fault == .none {

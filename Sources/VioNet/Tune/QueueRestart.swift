@@ -39,9 +39,9 @@ extension Port {
   // Safety: the function is put back as it was.
   private func disableBurst(_ queue: Cell<Virtqueue>) throws(Failure) {
     let burst = unsafe queue.value.burst
-    unsafe queue.value.burst = Virtqueue.idleBurst
+    unsafe queue.value.entry = Virtqueue.idleBurst
     Barrier.reachAll()
-    if !queue.value.waitUntilLeft(by: Deadline(milliseconds: Port.burstDeadline)) {
+    if !queue.value.waitUntilLeft(by: Deadline(milliseconds: Port.burstDeadline, within: bus.deadline)) {
       unsafe queue.value.enable(burst)
       throw Port.burstStays(number)
     }
@@ -66,12 +66,13 @@ extension Port {
     queue.value.notifier = try bus.setUp(try asDeviceSees(queue.value.setUp, room.bytes, region))
     if !transmit { _ = receiveQueue(pair).value.fill() }
     if pair < pairsEnabled { try bus.enable(index, true) }
+    // Bursts, which count too, are still kept out.
+    queue.value.notifyDevice()
     if !transmit {
       unsafe queue.value.enable(receiveBurst(pair, receivePath.burst))
     } else if pair < pairsInUse {
       unsafe queue.value.enable(transmitPath.burst)
     }
-    queue.value.notifyDevice()
   }
 
   /// Returns the packets of a queue that the device has released.
@@ -90,6 +91,7 @@ extension Port {
       var old = transmitQueue(pair).value
       try makeTransmitQueue(pair, layout, region, offset)
       transmitQueue(pair).value.longest = old.longest
+      swap(&transmitQueue(pair).value.wake, &old.wake)
       inherit(core(pair, transmit), &old.core)
       old.destroy()
     } else {
@@ -107,6 +109,6 @@ extension Port {
     queue.value.counters = old.counters
     queue.value.faultEvent = old.faultEvent
     // A sleeper waits for a signal that the old ring will not give.
-    if old.armed { _ = sys_eventfd_signal(queue.value.call) }
+    if old.armed { _ = sys_shared_signal(queue.value.call) }
   }
 }

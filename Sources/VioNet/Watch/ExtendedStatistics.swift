@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Every counter by number and name: first the port's, then for each pair those of the receive queue, of the transmit queue,
-// and what the device counts of both. Names are DPDK's where they mean the same.
+// Every counter by number and name: first the port's, with those of a soft: port's device behind them, then for each pair
+// those of the receive queue, of the transmit queue, and what the device counts of both. Names are DPDK's where they mean
+// the same.
 
 import CLinux
 import CVionet
@@ -41,10 +42,10 @@ struct NameRoom {
 private enum Extended {
   /// Counters of the port.
   static let ofPort = 5
-  /// Counters of a queue.
+  /// Counters of a receive queue; a transmit queue has one more.
   static let ofQueue = 10
-  /// Counters of a queue with size_stats=1.
-  static let ofSizedQueue = 20
+  /// Counters by size and destination, with size_stats=1.
+  static let bySize = 10
 
   static func portName(_ place: Int) -> StaticString {
     switch place {
@@ -68,7 +69,8 @@ private enum Extended {
     case 7: receive ? "drop_short" : "drop_segments"
     case 8: receive ? "interrupts" : "drop_foreign"
     case 9: receive ? "wakeups" : "drop_empty"
-    default: sizeName(place - ofQueue)
+    case 10 where !receive: "drop_no_buffer"
+    default: sizeName(place - (receive ? ofQueue : ofQueue + 1))
     }
   }
 
@@ -88,33 +90,44 @@ private enum Extended {
   }
 
   static func value(_ place: Int, _ counters: QueueCounters, receive: Bool) -> UInt64 {
-    func dropped(_ reason: vionet_drop) -> UInt64 { counters.dropped[Int(reason.rawValue) & 7] }
-    return switch place {
+    switch place {
     case 0: counters.packets
     case 1: counters.bytes
     case 2: counters.kicks
     case 3: receive ? counters.noBuffer : counters.ringFull
-    case 4: dropped(VIONET_DROP_LONG)
-    case 5: dropped(VIONET_DROP_OFFLOAD)
-    case 6: dropped(VIONET_DROP_STOPPED)
-    case 7: dropped(receive ? VIONET_DROP_SHORT : VIONET_DROP_SEGMENTS)
-    case 8: receive ? counters.interrupts : dropped(VIONET_DROP_FOREIGN)
-    case 9: receive ? counters.wakeUps : dropped(VIONET_DROP_EMPTY)
-    case 18: counters.sizes.multicast
-    case 19: counters.sizes.broadcast
-    default: counters.sizes.bins[(place - ofQueue) & 7]
+    case 4: counters.drops(VIONET_DROP_LONG)
+    case 5: counters.drops(VIONET_DROP_OFFLOAD)
+    case 6: counters.drops(VIONET_DROP_STOPPED)
+    case 7: counters.drops(receive ? VIONET_DROP_SHORT : VIONET_DROP_SEGMENTS)
+    case 8: receive ? counters.interrupts : counters.drops(VIONET_DROP_FOREIGN)
+    case 9: receive ? counters.wakeUps : counters.drops(VIONET_DROP_EMPTY)
+    case 10 where !receive: counters.drops(VIONET_DROP_NO_BUFFER)
+    default: size(place - (receive ? ofQueue : ofQueue + 1), counters.sizes)
+    }
+  }
+
+  private static func size(_ place: Int, _ sizes: FrameSizes) -> UInt64 {
+    switch place {
+    case 8: sizes.multicast
+    case 9: sizes.broadcast
+    default: sizes.bins[place & 7]
     }
   }
 }
 
 extension Port {
-  private var perQueue: Int { options.countsSizes ? Extended.ofSizedQueue : Extended.ofQueue }
+  /// Counters of a receive queue.
+  private var perQueue: Int { options.countsSizes ? Extended.ofQueue + Extended.bySize : Extended.ofQueue }
+  /// Counters of the two queues of a pair.
+  private var perQueues: Int { 2 * perQueue + 1 }
   private var perPair: Int {
-    var count = 2 * perQueue
+    var count = perQueues
     for index in 0..<DeviceCounter.count where keeps(DeviceCounter.number(index)) { count += 1 }
     return count
   }
-  private var extendedCount: Int { Extended.ofPort + Int(max(statistics.pairs, 1)) * perPair }
+  /// Counters of the port, and of a device that it hosts.
+  private var ofPort: Int { Extended.ofPort + (hosted?.counters ?? 0) }
+  private var extendedCount: Int { ofPort + Int(max(statistics.pairs, 1)) * perPair }
 
   private func keeps(_ counter: DeviceCounter) -> Bool {
     (settings.counters ?? 0) >> UInt64(counter.kind) & 1 != 0
@@ -133,6 +146,7 @@ extension Port {
   }
 
   private func portValue(_ place: Int) -> UInt64 {
+    if place >= Extended.ofPort { return hostedCounters.value(place - Extended.ofPort, of: hosted) }
     let sum = sumOf(nil, receive: place % 2 == 0)
     return place < 2 ? sum.packets : place < 4 ? sum.bytes : sum.noBuffer
   }
@@ -147,7 +161,7 @@ extension Port {
     let each = perPair
     var answer = CounterAnswer()
     for id in 0..<min(count, total) {
-      let place = id - Extended.ofPort
+      let place = id - ofPort
       if place < 0 {
         unsafe values[id] = portValue(id)
         continue
@@ -158,11 +172,11 @@ extension Port {
   }
 
   private mutating func value(_ pair: UInt16, _ place: Int, _ answer: inout CounterAnswer) throws(Failure) -> UInt64 {
-    if place < 2 * perQueue {
+    if place < perQueues {
       let receive = place < perQueue
-      return Extended.value(place % perQueue, sumOf(pair, receive: receive), receive: receive)
+      return Extended.value(receive ? place : place - perQueue, sumOf(pair, receive: receive), receive: receive)
     }
-    let counter = deviceCounter(place - 2 * perQueue)
+    let counter = deviceCounter(place - perQueues)
     let ring = Int(pair) * 2 + (counter.isReceive ? 0 : 1)
     if answer.ring != ring { try fetchCounters(ring, &answer) }
     return answer.value(counter)
@@ -171,19 +185,19 @@ extension Port {
   /// Writes the name of counter `id`; false if there is no such counter.
   private func write(_ id: Int, _ name: inout NameRoom) -> Bool {
     if id >= extendedCount { return false }
-    let place = id - Extended.ofPort
+    let place = id - ofPort
     if place < 0 {
-      name.add(Extended.portName(id))
+      name.add(id < Extended.ofPort ? Extended.portName(id) : hosted?.name(id - Extended.ofPort) ?? "")
       return true
     }
     let inPair = place % perPair
-    let isDevice = inPair >= 2 * perQueue
-    let counter = deviceCounter(inPair - 2 * perQueue)
+    let isDevice = inPair >= perQueues
+    let counter = deviceCounter(inPair - perQueues)
     let receive = isDevice ? counter.isReceive : inPair < perQueue
     name.add(receive ? "rx_q" : "tx_q")
     name.add(UInt16(place / perPair))
     name.add(isDevice ? "_device_" : "_")
-    name.add(isDevice ? counter.name : Extended.queueName(inPair % perQueue, receive: receive))
+    name.add(isDevice ? counter.name : Extended.queueName(receive ? inPair : inPair - perQueue, receive: receive))
     return true
   }
 
@@ -213,6 +227,7 @@ extension Port {
       }
       if isIt { return Int32(id) }
     }
-    throw Failure(ENOENT, "port ").number(number).text(" has no extended statistics of that name")
+    throw Failure(ENOENT, "port ").number(number).text(" has no extended statistic ")
+      .quoting(unsafe Text(start: wanted, count: strnlen(wanted, 64)))
   }
 }

@@ -30,6 +30,13 @@ extension Port {
     info.rx_descriptors = phase.isInitialised ? options.receiveDescriptors : 0
     info.tx_descriptors = phase.isInitialised ? options.transmitDescriptors : 0
     info.pool = pools.receive?.value.number ?? 0
+    info.max_rx_descriptors = phase.isInitialised ? agreed.mostReceiveDescriptors : 0
+    info.max_tx_descriptors = phase.isInitialised ? agreed.mostTransmitDescriptors : 0
+    let features = isAgreed ? agreed.features : FeatureSet(bus.traits.offered)
+    info.rx_offloads = options.offloads(features, inUse: isAgreed)
+    info.tx_offloads = TransmitOffloads(features).asOffered
+    if options.sendsInSoftware { info.tx_offloads |= VIONET_TX_SOFTWARE.rawValue }
+    hosted?.describe(&info)
     info.start_microseconds = UInt32(clamping: timing.startNanoseconds / 1000)
     describeLink(&info, isGone)
     describeNames(&info)

@@ -104,10 +104,10 @@ extension Port {
     out.ring_full = sum.ringFull
     out.kicks = sum.kicks
     for pair in pairs(of: queue) where isBroken(pair, receive: receive) { out.broken = 1 }
-    out.dropped = (
-      sum.dropped[0], sum.dropped[1], sum.dropped[2], sum.dropped[3], sum.dropped[4], sum.dropped[5], sum.dropped[6],
-      sum.dropped[7]
-    )
+    // Safety: both have one number for each reason.
+    unsafe withUnsafeMutableBytes(of: &out.dropped) { to in
+      unsafe withUnsafeBytes(of: sum.dropped) { from in unsafe to.copyMemory(from: from) }
+    }
     return out
   }
 
@@ -117,7 +117,8 @@ extension Port {
     }
   }
 
-  package func resetCounters() {
+  package mutating func resetCounters() {
+    hostedCounters.reset(hosted)
     for pair in 0..<statistics.pairs {
       statistics.of(pair, receive: true)?.value.reset(livingCounters(pair, receive: true))
       statistics.of(pair, receive: false)?.value.reset(livingCounters(pair, receive: false))
@@ -137,10 +138,8 @@ extension QueueCounters {
     kicks &+= other.kicks &* sign
     interrupts &+= other.interrupts &* sign
     wakeUps &+= other.wakeUps &* sign
-    for reason in 0..<8 {
-      dropped[reason] &+= other.dropped[reason] &* sign
-      sizes.bins[reason] &+= other.sizes.bins[reason] &* sign
-    }
+    for reason in 0..<DropReason.places { dropped[reason] &+= other.dropped[reason] &* sign }
+    for bin in 0..<8 { sizes.bins[bin] &+= other.sizes.bins[bin] &* sign }
     sizes.multicast &+= other.sizes.multicast &* sign
     sizes.broadcast &+= other.sizes.broadcast &* sign
   }

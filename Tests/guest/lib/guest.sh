@@ -5,7 +5,7 @@
 #
 #   pair NAME PROPERTIES     adds two NICs with these properties of virtio-net-pci          (machine.sh)
 #   pair -t NAME PROPERTIES  puts both in one slot, as two functions of one IOMMU group
-#   boot [iommu[=BITS]] [hugepages=N] [vionetctl] [iperf3] [vdpa]
+#   boot [iommu[=BITS]] [hugepages=N] [vionetctl] [iperf3] [vdpa] [noiommu]
 #   guest COMMAND            runs it in the guest; its output is in $work/said              (serial.sh)
 #   check NAME COMMAND...    runs one case and prints its result                            (results.sh)
 #   done_here                is the last line of a scenario
@@ -22,6 +22,8 @@ seconds_of_iperf=${VIONET_GUEST_SECONDS:-3}
 # How many seconds to wait for what has to come. A guest with an emulated processor on a busy machine is slow, and a test
 # must not fail for that.
 patience=60
+# make test-guest runs scenarios in full length, make test some of them in a short form.
+full=${VIONET_GUEST_FULL:-0}
 
 # shellcheck source-path=SCRIPTDIR source=../lib/results.sh
 . "$here/lib/results.sh"

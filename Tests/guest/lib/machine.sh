@@ -60,8 +60,11 @@ plug_in() { # SPACE TAP ADDRESS
 
 # ---- power -----------------------------------------------------------------------------------------------------------
 
-# power_on ACCELERATOR INITRD APPEND [QEMU options...]: returns when the guest listens on its serial line, or fails.
+# power_on SECONDS ACCELERATOR INITRD APPEND [QEMU options...]: returns when the guest listens on its serial line, or fails
+# when it has not within that time.
 power_on() {
+  local limit=$1
+  shift
   local accelerator=$1 initrd=$2 append=$3 irqchip=off
   shift 3
   # The emulated IOMMU needs the interrupt controller in QEMU; with KVM a part of it may stay in the kernel.
@@ -78,7 +81,7 @@ power_on() {
     >>"$work/qemu.out" 2>&1 &
   qemu=$!
   children+=("$qemu")
-  answered $((3 * patience)) 'vionet-guest: ready'
+  answered "$limit" 'vionet-guest: ready'
 }
 
 # Asks the guest to power off, which ends QEMU.
@@ -93,7 +96,7 @@ switch_off() {
 gone() { ! kill -0 "$1" 2>/dev/null; }
 
 # choose_accelerator: sets "chosen". A /dev/kvm that can be opened may still run no guest, so this boots one, once for
-# each start of this machine.
+# each start of this machine. Where KVM works that takes seconds.
 choose_accelerator() {
   local known saved=("${taps[@]}")
   known=$store/kvm-$(cat /proc/sys/kernel/random/boot_id)
@@ -102,14 +105,14 @@ choose_accelerator() {
   if [ ! -e "$known" ]; then
     rm -f "$store"/kvm-*
     taps=()
-    if power_on kvm "$store/system.cpio" quiet -m 512; then echo yes >"$known"; else echo no >"$known"; fi
+    if power_on 45 kvm "$store/system.cpio" quiet -m 512; then echo yes >"$known"; else echo no >"$known"; fi
     switch_off 2>/dev/null
     taps=("${saved[@]}")
   fi
   [ "$(cat "$known")" = no ] || chosen=kvm
 }
 
-# boot [iommu[=BITS]] [hugepages=NUMBER] [vionetctl] [iperf3] [vdpa]: the IOMMU has addresses of 39 or 48 bits; pages of
+# boot [iommu[=BITS]] [hugepages=NUMBER] [vionetctl] [iperf3] [vdpa] [noiommu]: the IOMMU has addresses of 39 or 48 bits; pages of
 # 2 MB come on top of 1 GB of memory; the other words add a program to the guest.
 boot() {
   local argument bits append=quiet options=() pages=0 parts=(system vionet) wanted=() name
@@ -121,7 +124,7 @@ boot() {
         append+=" intel_iommu=on iommu=nopt"
         ;;
       hugepages=*) pages=${argument#*=} ;;
-      vionetctl | iperf3 | vdpa) parts+=("$argument") wanted+=("--$argument") ;;
+      vionetctl | iperf3 | vdpa | noiommu) parts+=("$argument") wanted+=("--$argument") ;;
       *) fail "boot: unknown word $argument" ;;
     esac
   done
@@ -136,7 +139,7 @@ boot() {
   choose_accelerator
   space a
   space b
-  power_on "$chosen" "$work/initrd" "$append" -m $((1024 + 2 * pages)) "${options[@]}" "${nics[@]}" ||
+  power_on $((3 * patience)) "$chosen" "$work/initrd" "$append" -m $((1024 + 2 * pages)) "${options[@]}" "${nics[@]}" ||
     { show_console; fail "the guest does not start"; }
   for name in "${pairs[@]}"; do
     plug_in a "$name-a" "$(network "$name").1"

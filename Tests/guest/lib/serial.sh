@@ -58,7 +58,7 @@ guest() {
 last_said() { tail -n 1 "$work/said"; }
 
 # works COMMAND: it succeeds in the guest, with several times the usual patience.
-works() { guest -t $((2 * patience)) "$1" || no "$1: $(last_said)"; }
+works() { guest -t $((2 * patience)) "$1" || no "$1: $(tail -n 3 "$work/said" | paste -sd '|')"; }
 
 # says COMMAND WORDS: it fails in the guest, and its output has these words.
 says() {

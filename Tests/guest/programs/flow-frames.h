@@ -55,4 +55,27 @@ OK_UNUSED static struct vionet_packet *packet_of(uint16_t pool, uint32_t number)
 	return packet;
 }
 
+/*
+ * Sends frames that nobody waits for, asleep while the ring is full. A device on another processor may be as fast as this,
+ * so each burst is more than a ring holds, and they go on until a ring was full.
+ */
+OK_UNUSED static void sends_asleep(uint16_t port)
+{
+	enum { MANY = 1024 };
+	struct vionet_packet *packets[MANY];
+	uint64_t end = microseconds() + LONG_WAIT * 1000ull;
+	uint32_t sleeps = 0, number = 0;
+	while (sleeps == 0 || number < 20000) {
+		uint16_t sent = 0;
+		yes(microseconds() < end);
+		for (int i = 0; i < MANY; i++)
+			packets[i] = packet_of(0, number++);
+		while ((sent += vionet_tx_burst(port, 0, packets + sent, (uint16_t)(MANY - sent))) < MANY) {
+			same(vionet_tx_wait(port, 0, LONG_WAIT), 1);
+			sleeps++;
+		}
+	}
+	printf("%u sleeps, %" PRIu64 " packets refused\n", sleeps, stats_of(port).tx.ring_full);
+}
+
 #endif

@@ -128,6 +128,35 @@ static int spoil(const char *address)
 	return result;
 }
 
+/*
+ * Sends that many frames on a transmit queue, asleep whenever its ring has no room. The device signals the queue by its own
+ * interrupt or by one that it shares. Fails if it does not within the given milliseconds, or if the ring was never full.
+ */
+static int flood(unsigned count, unsigned queue, unsigned milliseconds)
+{
+	struct vionet_queue_stats stats = VIONET_SIZED(struct vionet_queue_stats);
+	unsigned sleeps = 0;
+	int result = 0;
+	for (unsigned i = 0; i < count && result == 0; i++) {
+		struct vionet_packet *packet = vionet_packet_alloc(0);
+		uint8_t *frame = packet != NULL ? vionet_packet_append(packet, 1000) : NULL;
+		if (frame == NULL)
+			return -ENOBUFS;
+		memset(frame, 0xff, 12);
+		memcpy(frame + 12, (const uint8_t[2]){0x88, 0xb5}, 2);
+		while (result == 0 && vionet_tx_burst(port, (uint16_t)queue, &packet, 1) == 0) {
+			int room = vionet_tx_wait(port, (uint16_t)queue, (int)milliseconds);
+			result = room == 0 ? -ETIMEDOUT : room < 0 ? room : 0;
+			sleeps++;
+		}
+		if (result != 0)
+			vionet_packet_free(packet);
+	}
+	vionet_tx_queue_stats(port, (uint16_t)queue, &stats);
+	printf("%u sleeps, %u packets refused\n", sleeps, (unsigned)stats.ring_full);
+	return result != 0 ? result : sleeps == 0 ? -EAGAIN : 0;
+}
+
 /* Waits for the event descriptor to be readable. */
 static int wait_event(unsigned milliseconds)
 {
@@ -200,6 +229,8 @@ static int obey(const char *word, const char *rest)
 		printf("waiting\n"); /* once it sleeps after this line, the queue is armed */
 		return vionet_rx_wait(port, (uint16_t)b, (int)a);
 	}
+	if (strcmp(word, "flood") == 0)
+		return flood(a, b, c);
 	if (strcmp(word, "announce") == 0)
 		return vionet_announce(port, 0, NULL, 0);
 	if (strcmp(word, "marks") == 0)

@@ -42,6 +42,10 @@ static void loop(const char *device)
 	send_all(port, &packet, 1);
 	same(vionet_rx_wait(port, 0, 300), 0);
 	same(vionet_rx_burst(port, 0, none, 1), 0);
+	sends_asleep(port);
+	/* What the simulator has not taken yet would come back, once the address is the port's again. */
+	ok(vionet_stop(port));
+	ok(vionet_start(port));
 	ok(vionet_mac_set(port, own));
 	packet = packet_of(0, next_number);
 	send_all(port, &packet, 1);

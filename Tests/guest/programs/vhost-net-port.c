@@ -144,6 +144,18 @@ static void sleeps(uint16_t port)
 	vionet_packet_free(packet);
 }
 
+/* Writes to every packet of the shared pool, so that pages which are used for the first time are no growth later. */
+static void use_pool(void)
+{
+	static struct vionet_packet *packets[1 << 15];
+	uint32_t count = 0;
+	while (count < 1 << 15 && (packets[count] = vionet_packet_alloc(0)) != NULL)
+		memset(vionet_packet_append(packets[count++], 1500), 1, 1500);
+	yes(count > 1000);
+	while (count > 0)
+		vionet_packet_free(packets[--count]);
+}
+
 static void life(const char *name)
 {
 	char device[64];
@@ -152,6 +164,7 @@ static void life(const char *name)
 	snprintf(device, sizeof(device), "vhost-net:%s,mac=02:00:00:00:07:07", name);
 	/* The shared pool and all else that is made once is made now, so that it is no growth later. */
 	vionet_close(opened(device));
+	use_pool();
 	struct holdings before = holdings();
 	ok(vionet_event_add(note, NULL));
 	ok(vionet_probe(device, &port));
@@ -193,6 +206,7 @@ static void life(const char *name)
 	shell("grep -qx 02:00:00:00:07:07 /sys/class/net/%s/address; ip link set %s up", name, name);
 	attach_raw(name);
 	both_ways(port);
+	sends_asleep(port);
 	vionet_close(port);
 	same(if_nametoindex(name), 0);
 	close(raw);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 900
+# deadline: 1800
 # A benchmark: iperf3 through vionet-fwd and through DPDK's testpmd in the same guest, on the same two NICs, in turns, three
 # runs each; the result is the median. Both poll on the second processor with bursts of 32. VIONET_GUEST_SECONDS is the
 # length of a run, VIONET_GUEST_NIC sets other properties of the NICs.

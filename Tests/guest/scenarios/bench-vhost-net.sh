@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 900
+# deadline: 1800
 # Ports on the guest's vhost beside DPDK's virtio-user on the same /dev/vhost-net, in turns, five runs each: frames of 64
 # bytes sent to the interface, as the guest's kernel counts them, and TCP from this machine to the guest's kernel through a
 # forwarder, both ways. Both poll on the second processor with bursts of 32 and rings of 1024; what counts is the median.

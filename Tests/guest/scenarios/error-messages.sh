@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 900
+# deadline: 1800
 # The messages about a function that cannot be opened through VFIO; and the commands in them mend what is wrong.
 # shellcheck source-path=SCRIPTDIR source=../lib/guest.sh
 . "$(dirname "$0")/../lib/guest.sh"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 900
+# deadline: 1800
 # Each queue has an interrupt of its own, which wakes its sleeper. Devices with fewer interrupts than queues wake sleepers
 # all the same, by packets and by changes of the link.
 # shellcheck source-path=SCRIPTDIR source=../lib/guest.sh
@@ -59,14 +59,24 @@ by_queue() {
   done
 }
 
+# sends_asleep PAIR [KEYS]: who waits for room in a full transmit ring is woken, and by what the vectors leave for it.
+sends_asleep() {
+  launch_tuner "$1" ",queue_size=16${2-}" || return
+  obeys flood 20000 0 $((patience * 1000))
+  echo "  $1: $(first_said)"
+  [ -z "${2-}" ] || { obeys flood 20000 3 $((patience * 1000)) && echo "  $1, queue 3: $(first_said)"; }
+}
+
 for name in three two one line; do check $name-bind bound $name vfio-pci; done
 check three-config config_vector three
 for name in three two one line; do
   check $name-asleep asleep $name
   check $name-link-event link_event $name
+  check $name-sends-asleep sends_asleep $name
 done
 for name in each few; do
   check $name-bind bound $name vfio-pci
   check $name-by-queue by_queue $name
+  check $name-sends-asleep sends_asleep $name ,queues=4
 done
 done_here

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 900
+# deadline: 1800
 # What a device reaches of our memory, through VFIO: two functions of one IOMMU group, pools in a program's own memory, and
 # a function that goes and returns.
 # shellcheck source-path=SCRIPTDIR source=../lib/guest.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 900
+# deadline: 1800
 # Legacy devices, whose registers are I/O ports, through VFIO and then through UIO, with the same devices.
 # shellcheck source-path=SCRIPTDIR source=../lib/guest.sh
 . "$(dirname "$0")/../lib/guest.sh"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 900
+# deadline: 1800
 # Events of a running device that QEMU brings about: the link goes and comes, the device asks for an announcement, the
 # function is unplugged under traffic and another one is plugged in.
 # shellcheck source-path=SCRIPTDIR source=../lib/guest.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 900
+# deadline: 1800
 # Modern devices in a guest without an IOMMU, through UIO, with memory from hugepages; and the messages about a device that
 # cannot be opened. The first NIC is in a slot that can be emptied.
 # shellcheck source-path=SCRIPTDIR source=../lib/guest.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 900
+# deadline: 1800
 # Modern devices behind the guest's IOMMU, through VFIO; the message while the kernel's driver has them; and the order of a
 # device's set-up.
 # shellcheck source-path=SCRIPTDIR source=../lib/guest.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 900
+# deadline: 1800
 # Settings of a running port, seen from the device: QEMU's receive filter, which frames pass, on which queue they come and
 # with which hash, what the TAP is asked to do for them. Modern devices, with packed rings, and legacy.
 # shellcheck source-path=SCRIPTDIR source=../lib/guest.sh

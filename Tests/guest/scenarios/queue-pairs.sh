@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 900
+# deadline: 1800
 # Four queue pairs, which the control queue switches on: modern devices, with packed rings, and legacy.
 # shellcheck source-path=SCRIPTDIR source=../lib/guest.sh
 . "$(dirname "$0")/../lib/guest.sh"

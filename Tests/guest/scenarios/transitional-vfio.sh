@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 900
+# deadline: 1800
 # Transitional devices (legacy and modern registers) through VFIO. They lack ACCESS_PLATFORM, so they take addresses of the
 # guest's memory, whatever the IOMMU maps.
 # shellcheck source-path=SCRIPTDIR source=../lib/guest.sh

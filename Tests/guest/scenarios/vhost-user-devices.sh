@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 900
+# deadline: 1800
 # Our devices behind QEMU's vhost-user netdev: the guest's own driver speaks through our tap wire with this machine's
 # kernel, on split and packed rings, with one queue pair and with two, with all offloads and with none; devices are
 # killed and come back under the same guest. The device with packed rings is not killed: packed rings do not tell how far a
@@ -108,6 +108,8 @@ comes_back() {
   wait "$flood" || { no "no ping came back: $(grep loss "$work/flood.out")"; return; }
   return $status
 }
+# QEMU, which has connected to all devices by now, has no warning about what they offer.
+no_warnings() { ! grep -i warning "$work/qemu.out" || no "QEMU warns: $(grep -i -m 1 warning "$work/qemu.out")"; }
 answered_pings() { [ "$(counter host "$1" rx_packets)" -ge "$2" ]; }
 
 space host
@@ -118,6 +120,7 @@ device jumbo "mtu=9000" host_mtu=9000
 nics+=(-object "memory-backend-memfd,id=memory,size=1024M,share=on" -machine memory-backend=memory)
 boot iperf3
 guest "modprobe -a virtio_pci virtio_net" || fail "no driver in the guest"
+check no-warnings no_warnings
 for name in "${devices[@]}"; do check "$name-up" up "$name"; done
 large=1 queues_of=2
 check wide-streams streams wide

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 900
+# deadline: 1800
 # vDPA devices of the guest's kernel: the simulator, which returns what is sent to it and has separate address spaces for
 # packets and for control; and QEMU's virtio NICs through vp_vdpa, with one queue pair and with two, between which and other
 # NICs our forwarder carries TCP. Debian builds its kernel without these modules: build-guest.sh makes them.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# deadline: 900
+# deadline: 1800
 # vionetctl takes devices from the kernel's driver, shows them, and gives them back; its output is compared word for word.
 # In between a forwarder uses them.
 # shellcheck source-path=SCRIPTDIR source=../lib/guest.sh

@@ -33,6 +33,7 @@ struct LegacyPCI: ~Copyable {
   }
 
   init(_ ports: consuming PCIPorts, _ capabilities: PCICapabilities) throws(Failure) {
+    // tested by fuzz-pci-space
     if ports.length < 24 { throw Failure(EIO, "BAR 0 has only ").number(ports.length).text(" ports") }
     base = ports.offset
     length = ports.length
@@ -85,6 +86,7 @@ struct LegacyPCI: ~Copyable {
   /// Reads until two reads agree: a legacy device has no generation count (virtio 1.4, 2.5.4).
   func readConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) throws(Failure) {
     RegisterLog.read(LegacyPCI.log, Text("config"), UInt64(offset), UInt64(count))
+    // tested by PCITests
     if offset + count > configLength { throw Failure(EIO, "the device's configuration ends at ").number(configLength) }
     for _ in 0..<64 {
       var same = true
@@ -130,7 +132,7 @@ struct LegacyPCI: ~Copyable {
 
   func setUp(_ ring: RingSetUp, vector: UInt16?) throws(Failure) -> Notifier {
     // The register takes a page number of 32 bits, so an address has 44.
-    if ring.descriptors >> 44 != 0 || ring.descriptors & 0xfff != 0 {
+    if ring.descriptors >> 44 != 0 || ring.descriptors & 0xfff != 0 {  // tested by PCITests
       throw Failure(EINVAL, "a legacy device cannot reach a ring at ").hex(ring.descriptors)
     }
     write(At.queueSelect, ring.index)

@@ -164,7 +164,7 @@ struct ModernPCI: ~Copyable {
   func setUp(_ ring: RingSetUp, vector: UInt16?, withData: Bool) throws(Failure) -> Notifier {
     write16(At.queueSelect, ring.index)
     write16(At.queueSize, ring.size)
-    if common.load16(At.queueSize.offset) != ring.size {
+    if common.load16(At.queueSize.offset) != ring.size {  // tested by abi-pci-resets
       throw Failure(EIO, "queue ").number(ring.index).text(" does not take ").number(ring.size).text(" descriptors")
     }
     writeAddress(At.descriptors, ring.descriptors)
@@ -186,10 +186,10 @@ struct ModernPCI: ~Copyable {
   var resetsQueues: Bool { (capabilities.common?.length ?? 0) >= UInt32(At.queueReset.offset + 2) }
 
   /// Waits until the device has let go of the queue (virtio 1.4, 4.1.4.3.2).
-  func resetQueue(_ index: UInt16) throws(Failure) {
+  func resetQueue(_ index: UInt16, by end: Deadline) throws(Failure) {
     write16(At.queueSelect, index)
     write16(At.queueReset, 1)
-    let deadline = Deadline(milliseconds: 3000)
+    let deadline = Deadline(milliseconds: 3000, within: end)
     while common.load16(At.queueReset.offset) != 0 {
       if status == 0xff { throw Failure(ENODEV, "the device is gone: its registers read as all ones") }
       if deadline.hasPassed { throw Failure(ETIMEDOUT, "the device did not reset queue ").number(index) }

@@ -11,12 +11,15 @@ enum PCIAccess: ~Copyable {
   case vfio(VFIOAccess)
   case uio(UIOAccess)
 
-  static func open(_ name: Text) throws(Failure) -> PCIAccess {
-    let address = try PCIAddress(parsing: name)
-    let function = try PCIFunction(address)
+  static func open(_ function: PCIFunction, _ options: PCIOptions) throws(Failure) -> PCIAccess {
     try function.check()
+    let address = function.address
+    if options.token != nil && function.driver != .vfio {
+      throw Failure(EINVAL, "vf_token: PCI function ").plain(address.name)
+        .text(" is bound to uio_pci_generic, not to vfio-pci")
+    }
     let access: PCIAccess =
-      function.driver == .vfio ? .vfio(try VFIOAccess(address)) : .uio(try UIOAccess(address))
+      function.driver == .vfio ? .vfio(try VFIOAccess(address, options.token)) : .uio(try UIOAccess(address))
     try access.enable()
     return access
   }
@@ -46,7 +49,7 @@ enum PCIAccess: ~Copyable {
   /// True if no IOMMU stands between the device and memory, so that the device is given physical addresses.
   var usesPhysicalAddresses: Bool {
     switch self {
-    case .vfio: false
+    case .vfio(let access): !access.membership.hasIOMMU
     case .uio: true
     }
   }
@@ -93,10 +96,10 @@ enum PCIAccess: ~Copyable {
     return unsafe writeConfiguration(Int(PCI_COMMAND), &command, 2)
   }
 
-  /// True if something answers at the function's place on the bus. No vendor has the number of all ones.
+  /// True if something answers at the function's place on the bus.
   var isOnBus: Bool {
-    var vendor: UInt16 = 0xffff
-    return unsafe readConfiguration(0, &vendor, 2) && vendor != 0xffff
+    var status: UInt16 = 0
+    return unsafe readConfiguration(Int(PCI_STATUS), &status, 2) && !ConfigurationSpace.isAbsent(status: status)
   }
 
   /// True if the kernel has taken the function away, whatever its registers read as.

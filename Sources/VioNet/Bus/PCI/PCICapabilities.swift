@@ -18,11 +18,15 @@ struct ConfigurationSpace {
       unsafe read(room.baseAddress.unsafelyUnwrapped, room.count)
     }
     if !isRead { throw Failure(EIO, "the PCI configuration space cannot be read") }
-    // All ones is what the bus answers if no function does.
-    if long(0) == .max {
+    if ConfigurationSpace.isAbsent(status: word(Int(PCI_STATUS))) {  // tested by fuzz-pci-space
       throw Failure(ENODEV, "the PCI function's configuration space is all ones: it is switched off or gone")
     }
   }
+
+  /// True for all ones, which the bus answers if no function does. Two bits of the register are always zero (PCI Express,
+  /// Status Register). Vendor and device tell nothing: those of a virtual function are all ones (PCI Express, SR-IOV,
+  /// Vendor ID), and VFIO shows a function's own even when it is gone.
+  static func isAbsent(status: UInt16) -> Bool { status == .max }
 
   /// Bytes beyond the end read as all ones, as on a PCI bus.
   func byte(_ at: Int) -> UInt8 { at >= 0 && at < 256 ? bytes[at] : 0xff }
@@ -56,7 +60,7 @@ struct PCICapabilities {
   /// `lengthOfBAR` says how many bytes of memory a BAR has.
   init(_ space: ConfigurationSpace, lengthOfBAR: (Int) -> UInt64) {
     // Bit 4 of the status register: there is a list at all.
-    if space.word(Int(PCI_STATUS)) & UInt16(PCI_STATUS_CAP_LIST) == 0 { return }
+    if space.word(Int(PCI_STATUS)) & UInt16(PCI_STATUS_CAP_LIST) == 0 { return }  // tested by CapabilityTests
     var at = Int(space.byte(Int(PCI_CAPABILITY_LIST)) & 0xfc)
     // 192 bytes hold at most 48 capabilities of 4 bytes, so a longer list loops.
     var left = 48
@@ -83,7 +87,7 @@ struct PCICapabilities {
 
   private mutating func readVectors(_ space: ConfigurationSpace, _ at: Int) {
     // The capability has 12 bytes, with the places of its two tables.
-    if vectors != 0 || at + 12 > 256 { return }
+    if vectors != 0 || at + 12 > 256 { return }  // tested by CapabilityTests
     let flags = space.word(at + 2)
     vectors = UInt32(flags & 0x7ff) + 1
     vectorsAreOn = flags & UInt16(PCI_MSIX_FLAGS_ENABLE) != 0
@@ -92,9 +96,10 @@ struct PCICapabilities {
   private mutating func readVendor(_ space: ConfigurationSpace, _ at: Int, _ lengthOfBAR: (Int) -> UInt64) {
     // A capability that is too short for its length field, or ends beyond the space, is ignored.
     let size = Int(space.byte(at + 2))
-    if size < 16 || at + size > 256 { return }
+    if size < 16 || at + size > 256 { return }  // tested by fuzz-pci-space
     let block = RegisterBlock(bar: Int(space.byte(at + 4)), offset: space.long(at + 8), length: space.long(at + 12))
     func fits(_ least: UInt32, aligned: UInt32) -> Bool {
+      // tested by fuzz-pci-space
       if block.bar > 5 || block.length < least || block.offset % aligned != 0 { return false }
       let bar = lengthOfBAR(block.bar)
       return UInt64(block.offset) <= bar && UInt64(block.length) <= bar - UInt64(block.offset)

@@ -62,7 +62,7 @@ extension PCIDevices {
     PCIDevices.fill(&device.address, Path("pci:").adding(address.name))
     PCIFunction.link(address.file("driver")) { name in PCIDevices.fill(&device.driver, Path("").adding(name)) }
     PCIDevices.fill(&device.interface, PCIDevices.interface(address))
-    if let group = VFIOAccess.group(address) { device.iommu_group = Int32(clamping: group) }
+    if let group = IOMMUGroup(address), group.hasIOMMU { device.iommu_group = Int32(clamping: group.number) }
     Failure.keepingSentence {
       do throws(Failure) {
         let function = try PCIFunction(address)

@@ -65,7 +65,7 @@ struct PCIFunction {
 
   /// Adds the command that binds the function for our use.
   private func mended(_ failure: Failure) -> Failure {
-    failure.text(VFIOAccess.group(address) == nil ? ": vionetctl bind uio_pci_generic " : ": vionetctl bind vfio-pci ")
+    failure.text(IOMMUGroup(address) == nil ? ": vionetctl bind uio_pci_generic " : ": vionetctl bind vfio-pci ")
       .plain(address.name)
   }
 

@@ -104,7 +104,7 @@ struct PCIInterrupts: ~Copyable {
 
   private func shared(vector: Int) -> Int32 { plan.isShared(vector) ? signalled[vector] : -1 }
 
-  /// The descriptor that a receive queue's sleeper watches as well as the queue's call; -1 if there is none.
+  /// The descriptor that sleepers of a pair watch as well as the receive queue's call; -1 if there is none.
   func shared(pair: Int) -> Int32 {
     guard let vector = plan.vector(queue: 2 * pair) else { return line }
     return shared(vector: vector)

@@ -19,6 +19,15 @@ enum PCIRegisters: ~Copyable {
     }
   }
 
+  /// How many interrupt vectors the function has.
+  var vectors: UInt32 {
+    switch self {
+    case .modern(let modern): modern.vectors
+    case .legacy(let legacy): legacy.vectors
+    case .none: 0
+    }
+  }
+
   /// Tells a legacy device's registers that MSI-X is on, which moves the configuration.
   mutating func setVectorsAreOn(_ on: Bool) {
     switch consume self {
@@ -30,16 +39,17 @@ enum PCIRegisters: ~Copyable {
     }
   }
 
-  /// Chooses the modern registers if all four structures are there, and else the legacy ones if the device has them.
+  /// Chooses the modern registers if all four structures are there, and else the legacy ones if the device has them. Which
+  /// kind it is says sysfs, since a virtual function does not.
   // Safety: the closure passes on the buffer that ConfigurationSpace sized.
-  static func choose(_ access: borrowing PCIAccess) throws(Failure) -> PCIRegisters {
+  static func choose(_ access: borrowing PCIAccess, isTransitional: Bool) throws(Failure) -> PCIRegisters {
     let space = try unsafe ConfigurationSpace { room, count in unsafe access.readConfiguration(0, room, count) }
     let capabilities = PCICapabilities(space) { bar in access.memoryLength(bar: bar) }
     if capabilities.isModern {
       if Log.wanted(.info) { Log.line("pci: modern device,").number(capabilities.vectors).text("vectors").send(.info) }
       return .modern(try ModernPCI(access, capabilities))
     }
-    if space.word(Int(PCI_DEVICE_ID)) != UInt16(PCIFunction.deviceTransitional) {
+    if !isTransitional {
       throw Failure(ENOTSUP, "the function has no usable capability ").text(capabilities.missing ?? "")
         .text(" and, not being transitional, no legacy interface")
     }

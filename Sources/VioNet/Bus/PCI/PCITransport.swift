@@ -10,7 +10,9 @@ import Virtio
 struct PCITransport: Transport, ~Copyable {
   private var registers: PCIRegisters
   private var access: PCIAccess
+  private let addressing: PCIAddressing
   private(set) var traits = BusTraits()
+  var deadline = Deadline.never
   private var accepted: UInt64 = 0
   /// Memory that the device was given and that has to be taken back.
   private var shared = SharedRegions()
@@ -19,18 +21,22 @@ struct PCITransport: Transport, ~Copyable {
   private var removal = File.none
 
   static func open(_ request: inout OpenRequest) throws(Failure) -> Bus {
-    let access = try PCIAccess.open(request.address.target)
-    let registers = try PCIRegisters.choose(access)
-    var transport = PCITransport(access, registers)
+    let function = try PCIFunction(try PCIAddress(parsing: request.address.target))
+    let access = try PCIAccess.open(function, request.pci)
+    let registers = try PCIRegisters.choose(access, isTransitional: function.isTransitional)
+    let addressing = PCIAddressing(request.pci.addresses, access)
+    var transport = PCITransport(access, registers, addressing)
     transport.fillTraits()
     transport.readOffered()
+    try addressing.check(function.address, offered: transport.traits.offered)
     transport.watchRemoval()
     return try Bus(transport)
   }
 
-  private init(_ access: consuming PCIAccess, _ registers: consuming PCIRegisters) {
+  private init(_ access: consuming PCIAccess, _ registers: consuming PCIRegisters, _ addressing: PCIAddressing) {
     self.access = access
     self.registers = registers
+    self.addressing = addressing
   }
 
   /// Asks to be told of a removal. If that does not work, a removal shows when registers read as all ones.
@@ -53,9 +59,9 @@ struct PCITransport: Transport, ~Copyable {
 
   // MARK: Fallback reset
 
-  /// Called if the device did not confirm its reset. True if it is certain to leave our memory alone: it is gone, it shows a
-  /// late reset, or a reset through the PCI bus worked. Otherwise bus mastering is switched off, which a device in that
-  /// state may ignore.
+  /// Called, with a second left, if the device did not confirm its reset. True if it is certain to leave our memory alone:
+  /// it is gone, it shows a late reset, or a reset through the PCI bus worked. Otherwise bus mastering is switched off,
+  /// which a device in that state may ignore.
   func forceReset() -> Bool {
     if registers.isNone { return true }
     if !access.isOnBus { return true }
@@ -75,9 +81,9 @@ struct PCITransport: Transport, ~Copyable {
 
   private func isReset() -> Bool {
     setStatus(0)
-    let deadline = Deadline(milliseconds: 500)
+    let deadline = Deadline(milliseconds: 500, within: self.deadline)
     while quietStatus != 0 {
-      if deadline.hasPassed { return false }
+      if deadline.hasPassed { return false }  // tested by abi-pci-resets
       sys_sleep_microseconds(1000)
     }
     return true
@@ -110,9 +116,7 @@ struct PCITransport: Transport, ~Copyable {
     case .legacy(let legacy): traits.offered = UInt64(legacy.offered)
     case .none: break
     }
-    // A device that does not offer ACCESS_PLATFORM bypasses the IOMMU, if there is one (virtio 1.4, 6.1).
-    let bypassesIOMMU = traits.offered & Feature.accessPlatform == 0
-    traits.addressing = access.usesPhysicalAddresses || bypassesIOMMU ? .physical : .virtual
+    traits.addressing = addressing.kind(offered: traits.offered)
   }
 
   /// Accepts features. Bits above 63 are written only if there are any: an older device may not know their select values.
@@ -156,16 +160,18 @@ struct PCITransport: Transport, ~Copyable {
     }
   }
 
-  func reset() throws(Failure) {
+  func reset() throws(Failure) { try reset(by: deadline) }
+
+  private func reset(by end: Deadline) throws(Failure) {
     setStatus(0)
-    let deadline = Deadline(milliseconds: 3000)
+    let deadline = Deadline(milliseconds: 3000, within: end)
     while quietStatus != 0 {
+      // tested by abi-pci-resets
       if isAbsent { throw Failure(ENODEV, "the device is gone: its registers read as all ones") }
-      if deadline.hasPassed { throw Failure.resetTimedOut }
+      if deadline.hasPassed { throw Failure.resetTimedOut }  // tested by abi-pci-resets
       sys_sleep_microseconds(1000)
     }
-    // Logs the result.
-    _ = status()
+    _ = status()  // logs the result
   }
 
   /// True also if the function is about to be unplugged: the kernel waits until we let go of it.
@@ -214,14 +220,15 @@ struct PCITransport: Transport, ~Copyable {
 
   func resetQueue(_ index: UInt16, isPacked: Bool) throws(Failure) {
     switch registers {
-    case .modern(let modern): try modern.resetQueue(index)
+    case .modern(let modern): try modern.resetQueue(index, by: deadline)
     case .legacy: break
     case .none: break
     }
   }
 
   mutating func quiesce(_ rings: UInt16, control: UInt16?) -> Bool {
-    if Failure.quietly({ () throws(Failure) in try reset() }) == nil && !forceReset() { return false }
+    let isReset = Failure.quietly { () throws(Failure) in try reset(by: deadline.earlier(by: 1000)) } != nil
+    if !isReset && !forceReset() { return false }
     disconnect()
     forgetMemory()
     return true
@@ -248,13 +255,7 @@ struct PCITransport: Transport, ~Copyable {
   /// registers of a legacy device.
   mutating func connectSignals(_ calls: Table<Int32>, largestRing: UInt16) throws(Failure) {
     defer { traits.hasInterrupts = interrupts.areConnected }
-    let available: UInt32
-    switch registers {
-    case .modern(let modern): available = modern.vectors
-    case .legacy(let legacy): available = legacy.vectors
-    case .none: available = 0
-    }
-    try interrupts.connect(access, available: available, calls: calls)
+    try interrupts.connect(access, available: registers.vectors, calls: calls)
     if Log.wanted(.info) { Log.line("pci:").number(interrupts.plan.count).text("vectors connected").send(.info) }
     if interrupts.plan.count == 0 { return }
     registers.setVectorsAreOn(true)
@@ -273,7 +274,8 @@ struct PCITransport: Transport, ~Copyable {
 
   func descriptors(pair: Int) -> BusDescriptors {
     BusDescriptors(
-      end: removal.number, change: interrupts.changeDescriptor, sharedInterrupt: interrupts.shared(pair: pair))
+      end: removal.number, change: interrupts.changeDescriptor, sharedInterrupt: interrupts.shared(pair: pair),
+      sharesCall: !interrupts.plan.isOwnPerQueue)
   }
 
   func takeSignals() -> BusSignals {

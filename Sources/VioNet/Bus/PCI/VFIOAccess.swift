@@ -12,9 +12,9 @@ struct VFIOAccess: ~Copyable {
   /// The function's place in its group. Ends after `device` is closed and the function's memory is unmapped.
   var membership: VFIOMembership
 
-  init(_ address: PCIAddress) throws(Failure) {
+  init(_ address: PCIAddress, _ token: VFToken?) throws(Failure) {
     let membership = try VFIOGroup.join(address)
-    device = try membership.openDevice()
+    device = try membership.openDevice(token)
     self.membership = membership
   }
 
@@ -35,36 +35,20 @@ struct VFIOAccess: ~Copyable {
 // MARK: Access rights
 
 extension VFIOAccess {
-  /// The number of the function's IOMMU group, nil if it is in none.
-  static func group(_ address: PCIAddress) -> UInt32? {
-    PCIFunction.link(address.file("iommu_group")) { name in name.unsignedNumber }
-      .map { number in UInt32(truncatingIfNeeded: number) }
-  }
-
-  static func knownGroup(_ address: PCIAddress) throws(Failure) -> UInt32 {
-    if let number = group(address) { return number }
-    throw Failure(ENODEV, "PCI function ").plain(address.name).text(" is in no IOMMU group: start the kernel with ")
-      .text("intel_iommu=on (or its like), or bind the function to uio_pci_generic")
-  }
-
   /// Each open() of this file makes a VFIO container.
   static var containers: Path { Path("/dev/vfio/vfio") }
-  static func file(_ group: UInt32) -> Path { Path("/dev/vfio/").adding(number: group) }
 
   /// Fails as init would, as far as that shows without opening anything.
   static func checkAccess(_ address: PCIAddress) throws(Failure) {
-    let group = try knownGroup(address)
+    let group = try IOMMUGroup(of: address)
     let members = address.file("iommu_group/devices")
     let foreign = Folder.first(members) { name in
       PCIFunction.link(members.adding("/").adding(name).adding("/driver")) { driver in !isHarmless(driver) }
     }
-    if foreign != nil { throw isShared(group) }
-    try checkAccess(containers)
-    try checkAccess(file(group))
-  }
-
-  private static func checkAccess(_ path: Path) throws(Failure) {
-    _ = try check(path.mayUse()) { cannotOpen(path, $0) }
+    if foreign != nil { throw isShared(group.number) }
+    try group.checkPermission()
+    _ = try check(containers.mayUse()) { cannotOpen(containers, $0) }
+    _ = try check(group.file.mayUse()) { group.cannotOpen($0) }
   }
 
   /// True for a driver that does not prevent its IOMMU group from being given to a program.
@@ -77,9 +61,7 @@ extension VFIOAccess {
       .text(" has functions with other drivers: bind all of them to vfio-pci or unbind them")
   }
 
-  static func open(_ path: Path) throws(Failure) -> File { try File.open(path) { cannotOpen(path, $0) } }
-
-  private static func cannotOpen(_ path: Path, _ code: Int32) -> Failure {
+  static func cannotOpen(_ path: Path, _ code: Int32) -> Failure {
     let failure = Failure(code, "cannot open ").plain(path).text(": ").reason(code)
     return switch code {
     case ENOENT: failure.text("; modprobe vfio-pci, and bind the function to it")

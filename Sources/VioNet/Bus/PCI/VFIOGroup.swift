@@ -11,6 +11,8 @@ import Linux
 // under the table's lock.
 struct VFIOGroup: ~Copyable {
   let number: UInt32
+  /// False if no IOMMU stands before the group's function, which is alone in its group then.
+  let hasIOMMU: Bool
   private let file: File
   private let container: File
   /// The functions that ports use, by PCIAddress.number.
@@ -21,17 +23,18 @@ struct VFIOGroup: ~Copyable {
 
   /// Joins the group of a function, and opens the group if no port uses it yet.
   static func join(_ address: PCIAddress) throws(Failure) -> VFIOMembership {
-    let number = try VFIOAccess.knownGroup(address)
+    let known = try IOMMUGroup(of: address)
+    fork_leaves(Int32(FORK_GROUPS)) { VFIOGroupTable.shared.value = VFIOGroupTable(lock: SpinLock(), first: 0) }
     VFIOGroupTable.shared.value.lock.lock()
     defer { VFIOGroupTable.shared.value.lock.unlock() }
-    let group = if let known = find(number) { known } else { try make(number) }
+    let group = if let open = find(known.number) { open } else { try make(known) }
     do throws(Failure) {
       try group.value.add(address)
     } catch {
       forgetIfIdle(group)
       throw error
     }
-    return VFIOMembership(group, address)
+    return VFIOMembership(group, address, hasIOMMU: known.hasIOMMU)
   }
 
   static func leave(_ group: Cell<VFIOGroup>, _ address: PCIAddress) {
@@ -56,8 +59,8 @@ struct VFIOGroup: ~Copyable {
     return group
   }
 
-  private static func make(_ number: UInt32) throws(Failure) -> Cell<VFIOGroup> {
-    guard let cell = Cell.make(try VFIOGroup(number)) else {
+  private static func make(_ group: IOMMUGroup) throws(Failure) -> Cell<VFIOGroup> {
+    guard let cell = Cell.make(try VFIOGroup(group)) else {
       throw Failure(ENOMEM, "no memory for an IOMMU group")
     }
     cell.value.next = first
@@ -79,18 +82,24 @@ struct VFIOGroup: ~Copyable {
 
   // MARK: One group
 
-  private init(_ number: UInt32) throws(Failure) {
-    let container = try VFIOAccess.open(VFIOAccess.containers)
-    if sys_ioctl_value(container.number, SYS_VFIO_GET_API_VERSION, 0) != VFIO_API_VERSION
-      || sys_ioctl_value(container.number, SYS_VFIO_CHECK_EXTENSION, UInt(VFIO_TYPE1v2_IOMMU)) != 1
-    {
-      throw Failure(ENOTSUP, "this kernel's VFIO has no type 1 IOMMU: modprobe vfio_iommu_type1")
-    }
-    let file = try VFIOAccess.open(VFIOAccess.file(number))
-    try VFIOGroup.connect(number, file.number, container.number)
-    self.number = number
+  private init(_ group: IOMMUGroup) throws(Failure) {
+    let containers = VFIOAccess.containers
+    let container = try File.open(containers) { VFIOAccess.cannotOpen(containers, $0) }
+    try VFIOGroup.checkKind(container.number, group)
+    let file = try File.open(group.file) { group.cannotOpen($0) }
+    try VFIOGroup.connect(group, file.number, container.number)
+    number = group.number
+    hasIOMMU = group.hasIOMMU
     self.file = file
     self.container = container
+  }
+
+  /// Fails if the kernel's VFIO cannot do what the group needs, or is not allowed to.
+  private static func checkKind(_ container: Int32, _ group: IOMMUGroup) throws(Failure) {
+    let isKnown = sys_ioctl_value(container, SYS_VFIO_GET_API_VERSION, 0) == VFIO_API_VERSION
+    if isKnown && sys_ioctl_value(container, SYS_VFIO_CHECK_EXTENSION, group.kind) == 1 { return }
+    if isKnown && !group.hasIOMMU { throw IOMMUGroup.forbidden }
+    throw Failure(ENOTSUP, "this kernel's VFIO has no type 1 IOMMU: modprobe vfio_iommu_type1")
   }
 
   deinit {
@@ -102,7 +111,8 @@ struct VFIOGroup: ~Copyable {
   }
 
   /// Puts the group into its container and switches the IOMMU on.
-  private static func connect(_ number: UInt32, _ file: Int32, _ container: Int32) throws(Failure) {
+  private static func connect(_ group: IOMMUGroup, _ file: Int32, _ container: Int32) throws(Failure) {
+    let number = group.number
     var status = vfio_group_status(argsz: UInt32(MemoryLayout<vfio_group_status>.size), flags: 0)
     _ = try check(unsafe sys_ioctl(file, SYS_VFIO_GROUP_GET_STATUS, &status)) {
       Failure($0, "IOMMU group ").number(number).text(": ").reason($0)
@@ -112,7 +122,7 @@ struct VFIOGroup: ~Copyable {
     _ = try check(unsafe sys_ioctl(file, SYS_VFIO_GROUP_SET_CONTAINER, &target)) {
       Failure($0, "IOMMU group ").number(number).text(" cannot be used: ").reason($0)
     }
-    _ = try check(sys_ioctl_value(container, SYS_VFIO_SET_IOMMU, UInt(VFIO_TYPE1v2_IOMMU))) {
+    _ = try check(sys_ioctl_value(container, SYS_VFIO_SET_IOMMU, group.kind)) {
       Failure($0, "the IOMMU cannot be set up: ").reason($0)
     }
   }
@@ -128,13 +138,19 @@ struct VFIOGroup: ~Copyable {
   }
 
   /// Opens the function's own file.
-  fileprivate func openDevice(_ address: PCIAddress) throws(Failure) -> File {
-    let device = unsafe address.name.withCString { name in
-      unsafe sys_ioctl(file.number, SYS_VFIO_GROUP_GET_DEVICE_FD, UnsafeMutableRawPointer(mutating: name))
+  fileprivate func openDevice(_ address: PCIAddress, _ token: VFToken?) throws(Failure) -> File {
+    let name = token?.added(to: address.name) ?? address.name
+    let device = unsafe name.withCString { name in
+      let name = unsafe UnsafeMutableRawPointer(mutating: name)
+      return descriptor_own(unsafe sys_ioctl(file.number, SYS_VFIO_GROUP_GET_DEVICE_FD, name))
     }
     return File(
       owning: try check(device) {
-        Failure($0, "PCI function ").plain(address.name).text(" cannot be opened: ").reason($0)
+        let failure = Failure($0, "PCI function ").plain(address.name).text(" cannot be opened: ").reason($0)
+        // What the kernel answers about a token that is missing, wrong, or for a function that has none.
+        if $0 == EACCES { return failure.text("; vf_token=UUID has to be that of the owner of its physical function") }
+        if $0 != EINVAL || token == nil { return failure }
+        return failure.text("; vf_token= is for functions of SR-IOV whose physical function has vfio-pci")
       })
   }
 
@@ -151,10 +167,12 @@ struct VFIOGroup: ~Copyable {
 struct VFIOMembership: ~Copyable {
   private var group: Cell<VFIOGroup>?
   private let address: PCIAddress
+  let hasIOMMU: Bool
 
-  fileprivate init(_ group: Cell<VFIOGroup>, _ address: PCIAddress) {
+  fileprivate init(_ group: Cell<VFIOGroup>, _ address: PCIAddress, hasIOMMU: Bool) {
     self.group = group
     self.address = address
+    self.hasIOMMU = hasIOMMU
   }
 
   deinit { if let group { VFIOGroup.leave(group, address) } }
@@ -164,9 +182,9 @@ struct VFIOMembership: ~Copyable {
     group = nil
   }
 
-  func openDevice() throws(Failure) -> File {
+  func openDevice(_ token: VFToken?) throws(Failure) -> File {
     guard let group else { throw Failure(ENODEV, "PCI function ").plain(address.name).text(" was let go") }
-    return try group.value.openDevice(address)
+    return try group.value.openDevice(address, token)
   }
 
   func map(_ address: UInt64, _ length: UInt64) throws(Failure) { try group?.value.map(address, length) }
@@ -186,8 +204,9 @@ struct VFIOMapping {
 
 // Safety: system calls read and write local structures whose size they are given.
 extension VFIOGroup {
-  /// Maps these bytes for the group's functions, at our own address.
+  /// Maps these bytes for the group's functions, at our own address. Without an IOMMU they reach all memory as it is.
   mutating func map(_ address: UInt64, _ length: UInt64) throws(Failure) {
+    if !hasIOMMU { return }
     VFIOGroupTable.shared.value.lock.lock()
     defer { VFIOGroupTable.shared.value.lock.unlock() }
     if let known = mapping(address, length) {

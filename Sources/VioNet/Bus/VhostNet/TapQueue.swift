@@ -8,7 +8,7 @@ import CLinux
 import Linux
 import Virtio
 
-// Safety: ioctls and poll() get local values of the size that the request implies; strings end with a zero.
+// Safety: ioctls get local values of the size that the request implies; strings end with a zero.
 struct TapQueue: ~Copyable {
   private(set) var file: File
   private(set) var isAttached = true
@@ -27,6 +27,11 @@ struct TapQueue: ~Copyable {
     unsafe (name.withCString { string in unsafe sys_has_interface(string) } ?? 0) != 0
   }
 
+  /// True if another program serves the interface.
+  static func hasCarrier(_ name: Text) -> Bool {
+    unsafe (name.withCString { string in unsafe tap_has_carrier(string) } ?? 0) != 0
+  }
+
   init() throws(Failure) {
     let opened = try check(TapFile.open()) {
       Failure($0, "cannot open /dev/net/tun: ").reason($0).text($0 == ENOENT || $0 == ENODEV ? "; modprobe tun" : "")
@@ -34,17 +39,19 @@ struct TapQueue: ~Copyable {
     file = File(owning: opened)
   }
 
-  /// Becomes a queue of the interface, which has several queues if `isMany`.
+  /// Becomes a queue of the interface, which has several queues if `isMany`. `kept` becomes what the interface was set to,
+  /// if that is not known.
+  ///
+  /// What waits for it has no limit beside our rings: that is how a queue begins, and a limit would be for all queues of
+  /// the interface, other programs' too.
   @inline(never)
-  func take(_ name: Text, isMany: Bool) throws(Failure) {
+  func take(_ name: Text, isMany: Bool, _ kept: inout tap_settings?) throws(Failure) {
     try join(name, isMany)
+    if kept == nil { kept = TapFile.settings(file.number) }
     // The header of virtio 1.0 has 12 bytes, with merged buffers and without (virtio 1.4, 5.1.9).
     _ = try check(TapFile.setHeaderBytes(file.number, NetHeaderLayout.bytes)) {
       Failure($0, "tap ").quoting(name).text(" takes no header of 12 bytes: ").reason($0)
     }
-    // Our rings limit what waits for the interface already.
-    var room = Int32.max
-    _ = unsafe sys_ioctl(file.number, SYS_TUNSETSNDBUF, &room)
   }
 
   private func join(_ name: Text, _ isMany: Bool) throws(Failure) {
@@ -73,6 +80,9 @@ struct TapQueue: ~Copyable {
   }
 
   mutating func close() { file.close() }
+
+  /// Sets the interface as it was before its first queue was made.
+  func giveBack(_ kept: tap_settings) { TapFile.giveBack(file.number, kept) }
 
   // MARK: The interface
 
@@ -107,14 +117,8 @@ struct TapQueue: ~Copyable {
   }
 
   /// True if the interface was deleted. Only an attached queue can tell.
-  var isGone: Bool { poll() & POLLERR != 0 }
+  var isGone: Bool { TapFile.state(file.number) & POLLERR != 0 }
 
   /// True if the interface is "up" in its namespace and takes frames. Only an attached queue can tell.
-  var isUp: Bool { poll() & POLLOUT != 0 }
-
-  private func poll() -> Int32 {
-    var request = pollfd(fd: file.number, events: Int16(POLLOUT), revents: 0)
-    unsafe _ = sys_poll(&request, 1, 0)
-    return Int32(request.revents)
-  }
+  var isUp: Bool { TapFile.state(file.number) & POLLOUT != 0 }
 }

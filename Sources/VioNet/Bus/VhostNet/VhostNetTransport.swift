@@ -29,6 +29,8 @@ struct VhostNetTransport: Transport, ~Copyable {
   private struct Pairs: ~Copyable {
     private let cells: Table<Cell<Pair>>
     private(set) var count = 0
+    /// What the interface was set to before; it may live on without us.
+    private var kept: tap_settings?
 
     init(room: Int) throws(Failure) {
       guard let cells = Table<Cell<Pair>>.make(count: room) else { throw Failure(ENOMEM, "no memory for queue pairs") }
@@ -41,6 +43,7 @@ struct VhostNetTransport: Transport, ~Copyable {
     }
 
     func close() {
+      if count > 0, let kept { cells[0].value.tap.giveBack(kept) }
       for pair in 0..<count { cells[pair].value.close() }
     }
 
@@ -49,7 +52,7 @@ struct VhostNetTransport: Transport, ~Copyable {
     mutating func add(_ name: Text, isMany: Bool) throws(Failure) {
       let device = try VhostDevice(Text(VhostNetTransport.device), kind: "vhost-net")
       let tap = try TapQueue()
-      try tap.take(name, isMany: isMany)
+      try tap.take(name, isMany: isMany, &kept)
       guard let cell = Cell.make(Pair(device: device, tap: tap)) else {
         throw Failure(ENOMEM, "no memory for a queue pair")
       }
@@ -60,7 +63,10 @@ struct VhostNetTransport: Transport, ~Copyable {
 
   private var pairs: Pairs
   private(set) var traits = BusTraits()
+  var deadline = Deadline.never
   private var localStatus: UInt8 = 0
+  /// The interface had its carrier before: it belongs to the program that gives it one.
+  private var leavesCarrier = false
   /// Readable when interfaces came, went or changed.
   private var linkChanges = File.none
   /// Readable when the kernel cannot use a ring.
@@ -90,12 +96,13 @@ struct VhostNetTransport: Transport, ~Copyable {
   /// Opens all queues. An interface that is made here gets `address`.
   private mutating func open(_ name: Text, _ count: Int, _ address: UInt64?) throws(Failure) {
     let isOurs = !TapQueue.exists(name)
+    leavesCarrier = !isOurs && TapQueue.hasCarrier(name)
     for _ in 0..<count { try pairs.add(name, isMany: count > 1) }
     if let address, isOurs { try pairs[0].value.tap.setAddress(address) }
     let offered = try pairs[0].value.device.number(VhostCall(VhostRequest.getFeatures)) & VhostNetTransport.ofRings
     let knowsDatagrams = pairs[0].value.tap.setOffloads(UInt(TUN_F_CSUM) | UInt(TUN_USO))
     _ = pairs[0].value.tap.setOffloads(0)
-    pairs[0].value.tap.setCarrier(false)
+    setCarrier(false)
     for pair in 1..<max(count, 1) { try pairs[pair].value.tap.attach(false) }
     linkChanges = File(
       owning: try check(InterfaceEvents.open()) { Failure($0, "cannot watch interfaces: ").reason($0) })
@@ -104,6 +111,8 @@ struct VhostNetTransport: Transport, ~Copyable {
     traits.maximumQueuePairs = UInt16(count)
     traits.configLength = VhostNetTransport.configLength
   }
+
+  private func setCarrier(_ on: Bool) { if !leavesCarrier { pairs[0].value.tap.setCarrier(on) } }
 
   mutating func close() {
     pairs.close()
@@ -122,9 +131,9 @@ struct VhostNetTransport: Transport, ~Copyable {
     RegisterLog.write("vhost-net", Text("device_status"), UInt64(new))
     if new == 0 && localStatus != 0 {
       for index in 0..<UInt16(pairs.count * 2) { try enable(index, false) }
-      pairs[0].value.tap.setCarrier(false)
+      setCarrier(false)
     }
-    if new & ~localStatus & DeviceStatus.driverOK != 0 { pairs[0].value.tap.setCarrier(true) }
+    if new & ~localStatus & DeviceStatus.driverOK != 0 { setCarrier(true) }
     localStatus = new
   }
 

@@ -27,7 +27,7 @@ struct BackendConnector {
 
   /// True if a back-end is connected and its features are known. Does not wait for one.
   func connect() throws(Failure) -> Bool {
-    guard let socket = transport.value.finder?.step() else { return false }
+    guard let socket = try transport.value.finder?.step() else { return false }
     do throws(Failure) {
       try transport.value.connect(socket, wasAsked: true)
     } catch {

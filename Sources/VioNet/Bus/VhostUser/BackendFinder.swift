@@ -12,6 +12,8 @@ struct BackendFinder: ~Copyable {
   /// Milliseconds between two attempts on a socket where nobody listens.
   private static let interval: UInt32 = 20
   private static let longestPause: UInt32 = 1000
+  /// Milliseconds without a look at the listening socket when descriptors have run out.
+  private static let shortagePause: UInt32 = 100
   /// The most connections that step() looks at in one call.
   private static let mostCandidates = 16
 
@@ -26,6 +28,8 @@ struct BackendFinder: ~Copyable {
   private var nextAttempt = Deadline(milliseconds: 0)
   /// Milliseconds to wait after a back-end that was of no use; doubled each time.
   private var pause = BackendFinder.interval
+  /// The listening socket is not watched, because descriptors had run out.
+  private var isLookingAway = false
 
   var isServer: Bool { listener.number >= 0 }
 
@@ -75,11 +79,19 @@ struct BackendFinder: ~Copyable {
 
   private func setTimer(_ milliseconds: UInt32) { _ = sys_timer_set(timer.number, milliseconds, milliseconds) }
 
-  /// Returns a connection whose answer to GET_FEATURES can be read; nil if there is none yet.
-  mutating func step() -> VhostSocket? {
+  /// Returns a connection whose answer to GET_FEATURES can be read; nil if there is none yet. Throws if this process has no
+  /// descriptor for one.
+  mutating func step() throws(Failure) -> VhostSocket? {
     _ = sys_eventfd_drain(timer.number)
+    if isLookingAway {
+      isLookingAway = false
+      _ = sys_timer_set(timer.number, 0, 0)
+      try ready.borrowed.watch(listener.number)
+    }
     for _ in 0..<BackendFinder.mostCandidates {
-      if !candidate.isOpen && !receive() { return nil }
+      if !candidate.isOpen {
+        if try !receive() { return nil }
+      }
       if !candidate.isOpen { continue }
       if candidate.hasHungUp() {
         // It has sent something. Whoever reads that checks what it is.
@@ -97,8 +109,8 @@ struct BackendFinder: ~Copyable {
 
   /// Finds a candidate and asks it for its features; false if there is none.
   // Safety: a message without payload needs no pointer.
-  private mutating func receive() -> Bool {
-    let file = isServer ? File(owning: sys_accept(listener.number)) : connect()
+  private mutating func receive() throws(Failure) -> Bool {
+    let file = try isServer ? accept() : connect()
     if !file.isOpen { return false }
     candidate = VhostSocket(owning: file)
     let asked: Void? = Failure.quietly { () throws(Failure) in
@@ -111,10 +123,24 @@ struct BackendFinder: ~Copyable {
     return true
   }
 
+  private mutating func accept() throws(Failure) -> File {
+    let accepted = sys_accept(listener.number)
+    if accepted == -EMFILE || accepted == -ENFILE || accepted == -ENOMEM || accepted == -ENOBUFS {
+      // A connection for which there is no descriptor would be reported again and again.
+      ready.borrowed.unwatch(listener.number)
+      isLookingAway = true
+      setTimer(BackendFinder.shortagePause)
+      throw Failure(0 - accepted, "a back-end that connects cannot be accepted: ").reason(0 - accepted)
+    }
+    return File(owning: accepted)
+  }
+
   // Safety: the address is a complete sockaddr_un.
-  private mutating func connect() -> File {
+  private mutating func connect() throws(Failure) -> File {
     if !nextAttempt.hasPassed { return .none }
-    let file = File(owning: sys_unix_socket())
+    let made = sys_unix_socket()
+    if made < 0 { setTimer(BackendFinder.shortagePause) }
+    let file = File(owning: try check(made) { Failure($0, "no socket for a back-end: ").reason($0) })
     if unsafe file.isOpen && sys_unix_connect(file.number, &address) >= 0 { return file }
     setTimer(BackendFinder.interval)
     return .none

@@ -50,6 +50,7 @@ struct VhostChannel: ~Copyable {
       left -= 1
       if !read(upTo: VhostMessage.headerBytes) { return }
       let length = Int(word(8))
+      // tested by abi-hostile-answers
       if word(4) & VhostMessage.versionMask != VhostMessage.version || length > VhostChannel.longest { return close() }
       if !read(upTo: VhostMessage.headerBytes + length) { return }
       count = 0
@@ -72,7 +73,7 @@ struct VhostChannel: ~Copyable {
         guard let base = room.baseAddress else { return -Int(EINVAL) }
         return unsafe sys_receive(file, base + done, wanted - done, nil, 0, &files)
       }
-      if result == -Int(EAGAIN) || result == -Int(EINTR) { return false }
+      if result == -Int(EAGAIN) || result == -Int(EINTR) { return false }  // tested by abi-optional-messages
       if result <= 0 {
         close()
         return false

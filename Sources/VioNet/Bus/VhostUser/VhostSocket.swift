@@ -15,11 +15,15 @@ struct VhostSocket: ~Copyable {
   /// Milliseconds that a back-end may take for one answer. A switch that maps gigabytes of memory needs that long.
   static let timeout = 5000
 
+  /// When the call that this serves has to end. Each wait ends by then.
+  var deadline = Deadline.never
   private var file: File
-  /// The file that came with the last reply.
-  var received = File.none
+  /// The file that came with the last reply; -1 for none.
+  private var received: Int32 = -1
   /// The channel in the other direction, if the back-end has one. Every wait serves it too.
   var channel = VhostChannel()
+  /// Questions whose answers nobody waits for.
+  var questions = VhostQuestions()
 
   init(owning file: consuming File) { self.file = file }
 
@@ -42,14 +46,14 @@ struct VhostSocket: ~Copyable {
   }
 
   /// Connects to a listening back-end.
-  init(_ address: sockaddr_un, _ path: Text) throws(Failure) {
+  init(_ address: sockaddr_un, _ path: Text, by end: Deadline) throws(Failure) {
     var address = address
     let isSocket = unsafe path.withCString { name in unsafe sys_is_socket(name) } ?? -EINVAL
     if isSocket < 0 { throw Failure(0 - isSocket, "no socket ").quoting(path).text(": ").reason(0 - isSocket) }
     if isSocket == 0 { throw Failure(ENOTSOCK, "").quoting(path).text(" is not a socket") }
     let file = File(owning: try check(sys_unix_socket()) { Failure($0, "cannot make a socket: ").reason($0) })
     // EAGAIN means that the back-end's queue of connections is full.
-    let deadline = Deadline(milliseconds: VhostSocket.timeout)
+    let deadline = Deadline(milliseconds: VhostSocket.timeout, within: end)
     var connected = unsafe sys_unix_connect(file.number, &address)
     while connected == -EAGAIN && !deadline.hasPassed {
       sys_sleep_microseconds(1000)
@@ -66,19 +70,38 @@ struct VhostSocket: ~Copyable {
 
   mutating func close() {
     file.close()
-    received.close()
+    sys_close_received(takeReceived())
     channel.close()
+    questions.forget()
+  }
+
+  /// The file that came with the last reply, for whoever closes it by sys_close_received(); -1 for none.
+  mutating func takeReceived() -> Int32 {
+    let taken = received
+    received = -1
+    return taken
   }
 
   /// True if the back-end has closed its end, or has sent something unasked. Does not wait.
   func hasHungUp() -> Bool {
     if !isOpen { return true }
-    var request = pollfd(fd: descriptor, events: Int16(POLLIN | POLLRDHUP), revents: 0)
+    let events = questions.areOpen ? POLLRDHUP : POLLIN | POLLRDHUP
+    var request = pollfd(fd: descriptor, events: Int16(events), revents: 0)
     return unsafe sys_poll(&request, 1, 0) > 0
   }
 
-  /// Sends one request with `count` payload bytes and up to 8 descriptors.
+  /// Sends one request, once all questions are answered, with `count` payload bytes and up to 8 descriptors.
   mutating func send(
+    _ request: UInt32, flags: UInt32, payload: UnsafeRawPointer?, count: Int,
+    descriptors: UnsafeRawPointer? = nil, descriptorCount: Int = 0
+  ) throws(Failure) {
+    if questions.areOpen { _ = try collect(within: VhostSocket.timeout) }
+    try unsafe post(
+      request, flags: flags, payload: payload, count: count, descriptors: descriptors, descriptorCount: descriptorCount)
+  }
+
+  /// Sends one request behind others that are not answered yet.
+  mutating func post(
     _ request: UInt32, flags: UInt32, payload: UnsafeRawPointer?, count: Int,
     descriptors: UnsafeRawPointer? = nil, descriptorCount: Int = 0
   ) throws(Failure) {
@@ -105,7 +128,7 @@ struct VhostSocket: ~Copyable {
   ) throws(Failure) {
     // An earlier message may have closed the connection, and its failure was ignored.
     if !isOpen { throw VhostSocket.lost(request, ECONNRESET) }
-    let deadline = Deadline(milliseconds: VhostSocket.timeout)
+    let deadline = Deadline(milliseconds: VhostSocket.timeout, within: self.deadline)
     var sent = 0
     while sent < count {
       // Descriptors go with the first byte of a message.
@@ -122,26 +145,32 @@ struct VhostSocket: ~Copyable {
     }
   }
 
-  /// Reads the reply to `request`, which must have exactly `count` payload bytes. If `takesFile`, a file may come with it and
-  /// becomes `received`.
+  /// Reads the reply to `request`, which must have exactly `count` payload bytes. If `takesFile`, a file may come with it, for
+  /// takeReceived().
   mutating func reply(
     to request: UInt32, into payload: UnsafeMutableRawPointer, count: Int, takesFile: Bool = false
   ) throws(Failure) {
     do throws(Failure) {
-      let deadline = Deadline(milliseconds: VhostSocket.timeout)
+      let deadline = Deadline(milliseconds: VhostSocket.timeout, within: self.deadline)
       var header: (UInt32, UInt32, UInt32) = (0, 0, 0)
       try unsafe readAll(&header, VhostMessage.headerBytes, deadline, request, takesFile: takesFile)
-      if header.0 != request || header.1 != VhostMessage.replyFlag | VhostMessage.version {
-        throw Failure(EPROTO, "the back-end answered ").plain(VhostRequest.name(request)).text(" with request ")
-          .number(header.0).text(", flags ").hex(UInt64(header.1))
-      }
-      if header.2 != UInt32(count) {
-        throw Failure(EPROTO, "the back-end answered ").plain(VhostRequest.name(request)).text(" with ")
-          .number(header.2).text(" bytes instead of ").number(count)
-      }
+      try VhostSocket.checkAnswer(header, request, count)
       try unsafe readAll(payload, count, deadline, request)
     } catch {
       throw abandon(error)
+    }
+  }
+
+  /// Throws unless these are the request, flags and size of the answer to `request`.
+  static func checkAnswer(_ header: (UInt32, UInt32, UInt32), _ request: UInt32, _ count: Int) throws(Failure) {
+    // tested by fuzz-vhost-user-replies
+    if header.0 != request || header.1 != VhostMessage.replyFlag | VhostMessage.version {
+      throw Failure(EPROTO, "the back-end answered ").plain(VhostRequest.name(request)).text(" with request ")
+        .number(header.0).text(", flags ").hex(UInt64(header.1))
+    }
+    if header.2 != UInt32(count) {  // tested by fuzz-vhost-user-replies
+      throw Failure(EPROTO, "the back-end answered ").plain(VhostRequest.name(request)).text(" with ")
+        .number(header.2).text(" bytes instead of ").number(count)
     }
   }
 
@@ -154,26 +183,28 @@ struct VhostSocket: ~Copyable {
       let room: UInt32 = done == 0 && takesFile ? 1 : 0
       var (number, files) = (Int32(-1), UInt32(0))
       let result = unsafe sys_receive(descriptor, bytes + done, count - done, &number, room, &files)
-      if files > 0 { received = File(owning: number) }
+      if files > 0 {
+        sys_close_received(takeReceived())
+        received = number
+      }
       if result > 0 {
         done += result
-      } else if result == 0 {
-        throw VhostSocket.lost(request, ECONNRESET)
       } else if result == -Int(EAGAIN) {
         try wait(POLLIN, deadline, request)
-      } else if result == -Int(EPROTO) {
-        throw Failure(EPROTO, "the back-end sent file descriptors nobody asked for, after ")
-          .plain(VhostRequest.name(request))
       } else if result != -Int(EINTR) {
-        throw VhostSocket.lost(request, Int32(0 - result))
+        throw VhostSocket.notReceived(result, request)
       }
     }
   }
 
-  /// Waits for the socket. Serves the channel meanwhile, since a back-end may need our answer before it sends its own; the
-  /// deadline ends the wait for one that asks without end.
   private mutating func wait(_ events: Int32, _ deadline: Deadline, _ request: UInt32) throws(Failure) {
-    let left = deadline.remaining
+    // tested by fuzz-vhost-user-replies
+    if !isReady(events, within: deadline.remaining) { throw silent(request) }
+  }
+
+  /// Waits until the socket, or the channel, may have something. Serves the channel, since a back-end may need our answer
+  /// before it sends its own; the caller's deadline ends the wait for one that asks without end.
+  mutating func isReady(_ events: Int32, within left: Int32) -> Bool {
     var both = (
       pollfd(fd: descriptor, events: Int16(events), revents: 0),
       pollfd(fd: channel.descriptor, events: Int16(POLLIN), revents: 0)
@@ -184,10 +215,22 @@ struct VhostSocket: ~Copyable {
       return unsafe left == 0 ? 0 : sys_poll(base.assumingMemoryBound(to: pollfd.self), count, left)
     }
     if both.1.revents != 0 { channel.serve() }
-    if ready == 0 {
-      throw Failure(ETIMEDOUT, "the back-end did not answer ").plain(VhostRequest.name(request)).text(" within ")
-        .number(VhostSocket.timeout / 1000).text(" s")
+    return ready != 0
+  }
+
+  func silent(_ request: UInt32) -> Failure {
+    let failure = Failure(ETIMEDOUT, "the back-end did not answer ").plain(VhostRequest.name(request))
+    if deadline.hasPassed { return failure.text(" in the time that this call has for all of its answers") }
+    return failure.text(" within ").number(VhostSocket.timeout / 1000).text(" s")
+  }
+
+  /// What it means that sys_receive() has ended with that, and neither with bytes nor for now.
+  static func notReceived(_ result: Int, _ request: UInt32) -> Failure {
+    if result == -Int(EPROTO) {
+      return Failure(EPROTO, "the back-end sent file descriptors nobody asked for, after ")
+        .plain(VhostRequest.name(request))
     }
+    return lost(request, result == 0 ? ECONNRESET : Int32(0 - result))
   }
 
   private static func lost(_ request: UInt32, _ code: Int32) -> Failure {
@@ -198,7 +241,7 @@ struct VhostSocket: ~Copyable {
     return Failure(code, "").plain(VhostRequest.name(request)).text(" cannot be sent or answered: ").reason(code)
   }
 
-  private mutating func abandon(_ failure: Failure) -> Failure {
+  mutating func abandon(_ failure: Failure) -> Failure {
     close()
     return failure
   }

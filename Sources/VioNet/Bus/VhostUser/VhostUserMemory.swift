@@ -62,13 +62,13 @@ extension VhostUserTransport {
     note(VhostRequest.getInflightFile, UInt64(calls.count), UInt64(size))
     try unsafe socket.send(VhostRequest.getInflightFile, flags: 0, payload: &area, count: 24)
     try unsafe socket.reply(to: VhostRequest.getInflightFile, into: &area, count: 24, takesFile: true)
-    let file = File(owning: socket.received.take())
+    var file = socket.takeReceived()
+    defer { sys_close_received(file) }
     // The back-end needs no buffer, or could not make one.
-    if area.0 == 0 || !file.isOpen { return }
-    var number = file.number
+    if area.0 == 0 || file < 0 { return }
     note(VhostRequest.setInflightFile, area.0, area.1)
     area.2 = UInt32(calls.count) | UInt32(size) << 16
-    try unsafe tell(VhostRequest.setInflightFile, &area, 24, &number, 1)
+    try unsafe tell(VhostRequest.setInflightFile, &area, 24, &file, 1)
   }
 
   // MARK: The back-end's requests

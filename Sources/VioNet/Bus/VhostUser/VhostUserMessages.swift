@@ -72,6 +72,7 @@ extension VhostUserTransport {
     if !acknowledged { return }
     var answer: UInt64 = 0
     try unsafe socket.reply(to: request, into: &answer, count: 8)
+    // tested by abi-memory-taken-away
     if answer != 0 { throw Failure(EPROTO, "the back-end refused ").plain(VhostRequest.name(request)) }
   }
 }

@@ -26,21 +26,26 @@ struct VhostUserTransport: VhostRings, Transport, ~Copyable {
   /// What the back-end offers, bit 30 included.
   private var backendFeatures: UInt64 = 0
   private(set) var protocolFeatures: UInt64 = 0
-  private var localStatus: UInt8 = 0
+  private(set) var localStatus: UInt8 = 0
+  /// The back-end is a device in this process.
+  private var isHosted = false
   var shared = SharedRegions()
-  /// Readable when the back-end cannot use a ring.
+  /// The back-end signals it when it cannot use a ring. It is never read: that could wait, since the back-end has it too.
   private var errors = File.none
+  /// Readable when `errors` was signalled and nobody has looked since.
+  private var errorSignals = File.none
 
   /// Connects to a back-end, or listens until one connects.
   static func open(_ request: inout OpenRequest) throws(Failure) -> Bus {
     let path = request.address.target
     let address = try VhostSocket.address(path)
     var transport = VhostUserTransport()
+    transport.deadline = request.deadline
     if request.listens {
       transport.finder = try BackendFinder(listeningAt: address, path)
     } else {
       transport.address = address
-      try transport.connect(VhostSocket(address, path), wasAsked: false)
+      try transport.connect(VhostSocket(address, path, by: request.deadline), wasAsked: false)
     }
     return try Bus(transport)
   }
@@ -49,6 +54,8 @@ struct VhostUserTransport: VhostRings, Transport, ~Copyable {
   static func adopt(_ request: inout OpenRequest) throws(Failure) -> Bus {
     if !request.socket.isOpen { throw Failure(ECONNRESET, "the port's device is gone") }
     var transport = VhostUserTransport()
+    transport.isHosted = true
+    transport.deadline = request.deadline
     try transport.connect(VhostSocket(owning: File(owning: request.socket.take())), wasAsked: false)
     return try Bus(transport)
   }
@@ -61,7 +68,9 @@ struct VhostUserTransport: VhostRings, Transport, ~Copyable {
   /// Agrees with a back-end on the protocol: features, owner, protocol features, queues, in the order that back-ends expect.
   /// `wasAsked`: GET_FEATURES was sent already.
   mutating func connect(_ socket: consuming VhostSocket, wasAsked: Bool) throws(Failure) {
+    let deadline = self.deadline
     self.socket = socket
+    self.socket.deadline = deadline
     protocolFeatures = 0
     localStatus = 0
     known.maximumQueuePairs = 1
@@ -89,11 +98,12 @@ struct VhostUserTransport: VhostRings, Transport, ~Copyable {
     if has(ProtocolFeature.multiqueue) {
       // Back-ends count pairs, and some count rings, but all have one. We use no more than 128.
       let count = try askNumber(VhostRequest.getQueueNumber)
-      if count == 0 { throw Failure(EPROTO, "the back-end says it has no queues") }
+      if count == 0 { throw Failure(EPROTO, "the back-end says it has no queues") }  // tested by abi-queue-pairs
       known.maximumQueuePairs = UInt16(min(count, 128))
     }
     if has(ProtocolFeature.memorySlots) {
       let slots = try askNumber(VhostRequest.getMaximumSlots)
+      // tested by abi-hostile-answers
       if slots == 0 { throw Failure(EPROTO, "the back-end says that it takes no memory") }
       known.maximumRegions = Int(min(slots, UInt64(SharedRegions.room)))
     }
@@ -107,6 +117,7 @@ struct VhostUserTransport: VhostRings, Transport, ~Copyable {
   mutating func close() {
     disconnect()
     finder = nil
+    errorSignals.close()
     errors.close()
   }
 
@@ -120,6 +131,11 @@ struct VhostUserTransport: VhostRings, Transport, ~Copyable {
   }
 
   var isGone: Bool { socket.hasHungUp() }
+
+  var deadline: Deadline {
+    get { socket.deadline }
+    set { socket.deadline = newValue }
+  }
 
   mutating func accept(_ features: UInt64, above: UInt64) throws(Failure) {
     // Bit 30 is sent back, since rings would start enabled without it.
@@ -169,23 +185,34 @@ struct VhostUserTransport: VhostRings, Transport, ~Copyable {
   }
 
   func descriptors(pair: Int) -> BusDescriptors {
-    BusDescriptors(end: socket.descriptor, change: socket.channel.descriptor, ringError: errors.number)
+    BusDescriptors(
+      end: socket.descriptor, endMayAnswer: true, change: socket.channel.descriptor, ringError: errorSignals.number)
   }
 
   mutating func takeSignals() -> BusSignals {
-    BusSignals(
-      configurationChanged: takeChange(), ringFailed: errors.isOpen && sys_eventfd_drain(errors.number) != 0)
+    BusSignals(configurationChanged: takeChange(), ringFailed: takeErrors())
+  }
+
+  private func takeErrors() -> Bool {
+    if !errorSignals.isOpen { return false }
+    return Failure.quietly { () throws(Failure) in try errorSignals.borrowed.marks(within: 0) != 0 } ?? false
   }
 
   mutating func connectSignals(_ calls: Table<Int32>, largestRing: UInt16) throws(Failure) {
-    if !errors.isOpen { errors = try File.event() }
-    _ = sys_eventfd_drain(errors.number)
+    if !errors.isOpen {
+      let errors = try File.event()
+      let signals = try File.watcher()
+      try signals.borrowed.watch(errors.number, mark: 1, once: true)
+      self.errors = errors
+      errorSignals = signals
+    }
+    _ = takeErrors()
     try prepareInflight(calls, size: largestRing)
   }
 
   mutating func setUp(_ ring: RingSetUp) throws(Failure) -> Notifier {
     try setUp(ring, as: UInt32(ring.index), errors: errors.number)
-    return .event(ring.kick)
+    return isHosted ? .event(ring.kick) : .sharedEvent(ring.kick)
   }
 
   mutating func resetQueue(_ index: UInt16, isPacked: Bool) throws(Failure) {
@@ -239,7 +266,7 @@ struct VhostUserTransport: VhostRings, Transport, ~Copyable {
     var state = (UInt32(index), UInt32(0))
     try unsafe socket.send(VhostRequest.getVringBase, flags: 0, payload: &state, count: 8)
     try unsafe socket.reply(to: VhostRequest.getVringBase, into: &state, count: 8)
-    if state.0 != UInt32(index) {
+    if state.0 != UInt32(index) {  // tested by abi-hostile-answers
       throw Failure(EPROTO, "the back-end stopped ring ").number(state.0).text(" instead of ").number(index)
     }
     RegisterLog.read(

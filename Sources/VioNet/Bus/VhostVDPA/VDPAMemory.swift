@@ -80,7 +80,7 @@ struct VDPAMemory {
     if tell(VHOST_IOTLB_UPDATE, space, region) >= 0 { return }
     let failure = Failure(ENOMEM, "vhost-vdpa: the kernel does not give the device ").number(region.length)
       .text(" bytes at ").hex(region.address)
-    if sys_lock_limit() < total { throw failure.lockedMemory() }
+    if sys_limit(Int32(LIMIT_LOCKED)) < total { throw failure.lockedMemory() }
     throw failure.text("; memory in too many pieces is mended by hugepages: echo 64 > /proc/sys/vm/nr_hugepages")
   }
 

@@ -37,6 +37,7 @@ struct VhostVDPATransport: Transport, ~Copyable {
   private var device: VhostDevice
   private var agreed: UInt64 = 0
   private(set) var traits = BusTraits()
+  var deadline = Deadline.never
   private var memory: VDPAMemory
   /// Readable when the configuration changes, as long as the device is open.
   private var changes = File.none

@@ -51,10 +51,11 @@ extension Packet {
     }
   }
 
-  /// Writes a header of `size` bytes: what the packet asks for, num_buffers 0, the rest zero.
+  /// Writes a header of `size` bytes at `address`, which lies in the packet's own buffer: what the packet asks for,
+  /// num_buffers 0, the rest zero.
   @inline(never)
-  func writeHeader(_ size: UInt32) {
-    let header = unsafe UnsafeMutableRawPointer(pointer.pointee.data) - Int(size)
+  func writeHeader(_ size: UInt32, at address: UInt) {
+    let header = unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped
     unsafe memset(header, 0, Int(size))
     unsafe header.storeBytes(of: UInt16(truncatingIfNeeded: flags & Offloads.requests), as: UInt16.self)
     if flags & Offloads.requests != 0 {

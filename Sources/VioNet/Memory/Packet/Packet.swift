@@ -8,14 +8,19 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
-/// Who may touch a packet.
+/// Who may touch a packet, in the low bits of its owner field.
 enum Owner {
   /// The pool it came from, a queue's cache, or a receive ring.
   static let pool: UInt8 = 0
   static let caller: UInt8 = 1
   /// A transmit ring.
   static let ring: UInt8 = 2
+  /// On the pool's stack, while PoolSweep.swift looks for packets that are not.
+  static let counted: UInt8 = 3
+  /// Bit beside these: the data lies outside the packet's own buffer, where its PacketOrigin says.
+  static let external: UInt8 = 0x80
 }
 
 // Safety: the pointer is the address of a packet of an open pool, which its maker has compared (PoolView) or has stored
@@ -34,7 +39,10 @@ struct Packet {
   @inline(__always) var dataAddress: UInt { unsafe UInt(bitPattern: pointer.pointee.data) }
   /// Address of the buffer for devices, headroom included.
   @inline(__always) var deviceBuffer: UInt64 { unsafe pointer.pointee.device_address }
-  @inline(__always) var length: UInt32 { unsafe pointer.pointee.length }
+  @inline(__always) var length: UInt32 {
+    get { unsafe pointer.pointee.length }
+    nonmutating set { unsafe pointer.pointee.length = newValue }
+  }
   @inline(__always) var totalLength: UInt32 {
     get { unsafe pointer.pointee.total_length }
     nonmutating set { unsafe pointer.pointee.total_length = newValue }
@@ -43,9 +51,15 @@ struct Packet {
     get { unsafe pointer.pointee.flags }
     nonmutating set { unsafe pointer.pointee.flags = newValue }
   }
-  @inline(__always) var segments: UInt16 { unsafe pointer.pointee.segments }
+  @inline(__always) var segments: UInt16 {
+    get { unsafe pointer.pointee.segments }
+    nonmutating set { unsafe pointer.pointee.segments = newValue }
+  }
   @inline(__always) var references: UInt16 { unsafe pointer.pointee.references }
-  @inline(__always) var headroom: UInt16 { unsafe pointer.pointee.headroom }
+  @inline(__always) var headroom: UInt16 {
+    get { unsafe pointer.pointee.headroom }
+    nonmutating set { unsafe pointer.pointee.headroom = newValue }
+  }
   @inline(__always) var pool: UInt8 { unsafe pointer.pointee.pool }
   @inline(__always) var next: Packet? {
     get {
@@ -59,6 +73,14 @@ struct Packet {
     get { unsafe pointer.pointee.owner }
     nonmutating set { unsafe pointer.pointee.owner = newValue }
   }
+
+  /// Who may touch the packet, wherever its data lies. The comparisons of `ownership` leave external packets to the code
+  /// that handles packets one by one.
+  var holder: UInt8 {
+    get { owner & ~Owner.external }
+    nonmutating set { owner = owner & Owner.external | newValue }
+  }
+  var isExternal: Bool { owner & Owner.external != 0 }
 
   @inline(__always) func prefetch() { unsafe cpu_prefetch_write(pointer) }
 
@@ -129,6 +151,17 @@ extension Packet {
     owner = Owner.caller
   }
 
+  /// Makes a packet that the caller was just given show `count` bytes at `data`, which lie outside its buffer. It has no
+  /// headroom and no tailroom.
+  func show(_ data: UInt, _ count: UInt32) {
+    unsafe pointer.pointee.data = UnsafeMutableRawPointer(bitPattern: data).unsafelyUnwrapped
+    unsafe pointer.pointee.length = count
+    unsafe pointer.pointee.total_length = count
+    unsafe pointer.pointee.size = count
+    unsafe pointer.pointee.headroom = 0
+    owner = Owner.caller | Owner.external
+  }
+
   /// Writes the state that a packet has in its pool, except lengths and flags: whoever takes it next writes those.
   @inline(__always)
   func reset(buffer: UInt, deviceBuffer: UInt64, size: UInt32, pool: UInt16) {
@@ -172,10 +205,21 @@ extension Packet {
 }
 
 extension Packet {
-  /// True if the frame has a VLAN tag, which the MTU does not count. The packet was checked.
+  /// Bytes of the frame's VLAN tags, which the MTU does not count: none, one, or the two of a provider's network (IEEE
+  /// 802.1Q, 9.5). The packet was checked.
+  var tagBytes: UInt32 {
+    // Safety: 18 bytes of data lie in the buffer.
+    if length < 18 { return 0 }
+    let types = unsafe UnsafeRawPointer(pointer.pointee.data)
+    if !EtherType.isTag(UInt16(bigEndian: unsafe types.loadUnaligned(fromByteOffset: 12, as: UInt16.self))) { return 0 }
+    return EtherType.isTag(UInt16(bigEndian: unsafe types.loadUnaligned(fromByteOffset: 16, as: UInt16.self))) ? 8 : 4
+  }
+
+  /// True if the frame begins with a customer's VLAN tag, which VIONET_RX_VLAN_STRIP takes out. The packet was checked.
   var isTagged: Bool {
     // Safety: 18 bytes of data lie in the buffer.
-    unsafe length >= 18
-      && UnsafeRawPointer(pointer.pointee.data).loadUnaligned(fromByteOffset: 12, as: UInt16.self) == 0x0081
+    if length < 18 { return false }
+    let data = unsafe UnsafeRawPointer(pointer.pointee.data)
+    return unsafe data.loadUnaligned(fromByteOffset: 12, as: UInt16.self) == EtherType.vlan.bigEndian
   }
 }

@@ -59,17 +59,22 @@ package enum PacketCalls {
     while let packet = segment, left > 0 {
       pool = PacketCalls.pool(of: packet, likely: pool)
       guard let found = pool else {
-        PoolTable.shared.value.lock.lock()
-        PoolTable.shared.value.foreignFrees &+= 1
-        PoolTable.shared.value.lock.unlock()
+        // Safety: the counter is static.
+        unsafe shared_add64(&PoolTable.shared.value.foreignFrees, 1)
         return nil
       }
       // If the packet is not the caller's, neither is the next one.
-      segment = packet.owner == Owner.caller ? packet.next : nil
-      found.value.release(packet)
+      segment = packet.holder == Owner.caller ? packet.next : nil
+      release(packet, of: found)
       left &-= 1
     }
     return pool
+  }
+
+  /// Drops one reference of one segment of `pool`; refused unless `holder` has it.
+  static func release(_ packet: Packet, of pool: Cell<PacketPool>, heldBy holder: UInt8 = Owner.caller) {
+    // At most once more: the original of a view is no view.
+    if let origin = pool.value.release(packet, heldBy: holder) { origin.end() }
   }
 
   /// Adds a reference to every segment, or to none.
@@ -79,7 +84,7 @@ package enum PacketCalls {
     var segment: Packet? = head
     var done = 0
     while let packet = segment, done < Int(VIONET_MAX_SEGMENTS) {
-      guard PacketPools.containing(packet) != nil, packet.owner == Owner.caller else {
+      guard PacketPools.containing(packet) != nil, packet.holder == Owner.caller else {
         unreference(head, done)
         throw Failure(EINVAL, "this is not a packet that the caller holds")
       }
@@ -101,6 +106,18 @@ package enum PacketCalls {
     }
   }
 
+  /// The program's bytes of the packet at an address; nil if there are none.
+  // Safety: the address is only compared.
+  package static func privateBytes(_ address: UInt) -> UnsafeMutableRawPointer? {
+    let end = PoolTable.shared.value.poolsInUse
+    var number: UInt16 = 1
+    while number < end {
+      if let bytes = unsafe PoolTable.pools[number].privateBytes(address) { return unsafe bytes }
+      number &+= 1
+    }
+    return nil
+  }
+
   /// Describes a pool. Number 0 is the shared one and has the frees of foreign pointers too, even if there is no
   /// shared pool.
   package static func describe(_ number: UInt16, _ info: inout vionet_pool_info) throws(Failure) {
@@ -113,5 +130,7 @@ package enum PacketCalls {
     info.hugepages = UInt32(pool.value.region?.hugePage ?? 0)
     info.refused &+= pool.value.refused
     info.memory = UInt64(pool.value.region?.length ?? 0)
+    info.private_size = UInt32(pool.value.privateSize)
+    info.attached = UInt32(pool.value.attached)
   }
 }

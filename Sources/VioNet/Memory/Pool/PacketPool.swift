@@ -13,16 +13,25 @@ import Linux
 // Safety: `packets` has packetCount structs from open() to shut(), which frees them only when no packet is out.
 @safe
 struct PacketPool {
-  private var lock: BiasedLock
+  var lock: BiasedLock
   private(set) var number: UInt16
+  /// The pool is the parent's, from which this process was forked.
+  var isInherited: Bool
   /// Address of the first packet struct; 0 for no pool.
   private(set) var packetBase: UInt
   private(set) var packetCount: Int
+  /// Addresses of what PoolMemory.swift describes: origins, private bytes (0: none), and the region with its length.
+  private(set) var originBase: UInt
+  private(set) var privateBase: UInt
+  private(set) var memoryBase: UInt
+  private(set) var memoryLength: UInt
+  /// Bytes of each packet that are the program's.
+  private(set) var privateSize: Int
   /// Bytes from one buffer to the next: an odd number of cache lines, because at a multiple of 2048 all headers would
   /// share a few sets of the first-level cache.
   private(set) var stride: Int
-  private var opened: Parts?
-  private(set) var freeCount: Int
+  private(set) var opened: Parts?
+  var freeCount: Int
   /// Number of packets in use: all but those whose buffer a device could not reach.
   private(set) var usable: Int
   /// Number of frees refused, because the packet was free already or in a ring.
@@ -31,14 +40,20 @@ struct PacketPool {
   var users: Int
   /// Number of packets reserved for the queue pairs of these ports; under PoolTable's lock.
   var reserved: Int
+  /// Number of packets whose data is attached memory of this pool's region.
+  var attached: Int
 
   /// Memory of an open pool.
   // Safety: as for the pool.
   @safe
-  private struct Parts {
+  struct Parts {
     let region: Region
     let packets: UnsafeMutablePointer<vionet_packet>
     let free: PacketTable
+    /// Origin of each packet, valid for the external ones.
+    let origins: UnsafeMutablePointer<PacketOrigin>
+    /// The program's own bytes of each packet, one after another.
+    let privates: UnsafeMutableRawPointer?
     /// Physical address of each buffer, once a device without an IOMMU uses the pool.
     var physical: Table<UInt64>?
   }
@@ -55,34 +70,62 @@ struct PacketPool {
   var perPair: Int { 6 * bulk }
   static let mostPerPair = 6 * largestBulk
 
-  var isOpen: Bool { packetCount != 0 }
+  var isOpen: Bool { packetBase != 0 }
   var region: Region? { opened?.region }
   var dataSize: UInt32 { UInt32(truncatingIfNeeded: stride) &- UInt32(VIONET_HEADROOM) }
 
-  /// Opens a pool in a region, which then belongs to the pool unless this fails.
-  mutating func open(number: UInt16, region: Region, packetCount: Int, stride: Int) throws(Failure) {
-    guard let free = PacketTable(count: packetCount) else {
-      throw Failure(ENOMEM, "no memory for ").number(packetCount).text(" packets")
-    }
-    guard let raw = unsafe Heap.zeroed(packetCount * Packet.byteCount) else {
+  /// Number of buffers of `stride` bytes in the region, which may have no packets.
+  private var bufferCount: Int { (region?.length ?? 0) / max(stride, 1) }
+
+  /// Bytes that a packet takes beside its data: its struct, its origin, its place on the stack.
+  static let bytesBesideData = Packet.byteCount + MemoryLayout<PacketOrigin>.stride + MemoryLayout<UInt>.stride
+
+  /// Allocates what a pool of `packetCount` packets has beside its region; nil when there is no memory. Pages of origins
+  /// and private bytes come into being when they are first used.
+  private static func makeParts(_ region: Region, _ packetCount: Int, _ privateSize: Int) -> Parts? {
+    guard let free = PacketTable(count: packetCount) else { return nil }
+    let packets = unsafe Heap.zeroed(packetCount * Packet.byteCount)
+    let origins = unsafe calloc(max(packetCount, 1), MemoryLayout<PacketOrigin>.stride)
+    let privates = unsafe privateSize == 0 ? nil : calloc(max(packetCount, 1), privateSize)
+    guard let packets = unsafe packets, let origins = unsafe origins, unsafe privateSize == 0 || privates != nil else {
       free.destroy()
+      unsafe CLinux.free(packets)
+      unsafe CLinux.free(origins)
+      unsafe CLinux.free(privates)
+      return nil
+    }
+    return unsafe Parts(
+      region: region, packets: packets.bindMemory(to: vionet_packet.self, capacity: packetCount), free: free,
+      origins: origins.bindMemory(to: PacketOrigin.self, capacity: packetCount), privates: privates)
+  }
+
+  /// Opens a pool in a region, which then belongs to the pool unless this fails. Without packets it only makes the region
+  /// known to devices.
+  mutating func open(number: UInt16, region: Region, packetCount: Int, stride: Int, privateSize: Int) throws(Failure) {
+    guard let parts = PacketPool.makeParts(region, packetCount, privateSize) else {
       throw Failure(ENOMEM, "no memory for ").number(packetCount).text(" packets")
     }
     let hold = lock.lock()
     self.number = number
+    isInherited = false
     self.stride = stride
-    packetBase = UInt(bitPattern: raw)
-    let packets = unsafe raw.bindMemory(to: vionet_packet.self, capacity: packetCount)
-    opened = unsafe Parts(region: region, packets: packets, free: free)
+    self.privateSize = privateSize
+    packetBase = unsafe UInt(bitPattern: parts.packets)
+    originBase = unsafe UInt(bitPattern: parts.origins)
+    privateBase = unsafe UInt(bitPattern: parts.privates)
+    memoryBase = UInt(truncatingIfNeeded: region.address)
+    memoryLength = UInt(region.length)
+    opened = parts
     self.packetCount = packetCount
     refused = 0
     users = 0
     reserved = 0
+    attached = 0
     let view = PoolView(self)
     for index in 0..<packetCount {
-      let packet = unsafe Packet(packets + index)
+      let packet = unsafe Packet(parts.packets + index)
       view.restore(packet)
-      free[unchecked: packetCount - 1 - index] = packet
+      parts.free[unchecked: packetCount - 1 - index] = packet
     }
     freeCount = packetCount
     usable = packetCount
@@ -92,17 +135,18 @@ struct PacketPool {
   /// Makes devices be given physical addresses from now on. A buffer that is not in one piece is taken out of use.
   mutating func makePhysical() throws(Failure) {
     guard let region, !isPhysical else { return }
-    guard let table = Table<UInt64>.make(count: packetCount) else { throw Failure(ENOMEM, "no memory for a pool") }
+    guard let table = Table<UInt64>.make(count: bufferCount) else { throw Failure(ENOMEM, "no memory for a pool") }
     do throws(Failure) {
       try region.lock()
-      for index in 0..<packetCount { table[index] = try region.physicalAddress(index * stride, stride) ?? 0 }
+      for index in 0..<table.count { table[index] = try region.physicalAddress(index * stride, stride) ?? 0 }
     } catch {
       table.destroy()
       throw error
     }
     let hold = lock.lock()
     defer { lock.unlock(hold) }
-    if freeCount != packetCount {
+    // A port that is given our own addresses may use the pool without having a packet of it now.
+    if freeCount != packetCount || users > 1 {
       table.destroy()
       throw Failure(EBUSY, "pool ").number(number)
         .text(" has packets in use with other addresses: give this port a pool of its own")
@@ -116,7 +160,7 @@ struct PacketPool {
     guard let parts = opened, let table = parts.physical else { return }
     let view = PoolView(self)
     freeCount = 0
-    var index = packetCount
+    var index = packetCount  // at most the table's count
     while index > 0 {
       index -= 1
       if table[index] == 0 { continue }
@@ -128,16 +172,17 @@ struct PacketPool {
     usable = freeCount
   }
 
-  /// Closes the pool if all its packets are back. Returns how many are not.
+  /// Closes the pool if all its packets are back, and those that show its memory. Returns how many are not.
   mutating func shut() -> Int {
     let hold = lock.lock()
-    let missing = usable - freeCount
+    let missing = usable - freeCount + attached
     let parts = opened
     if missing == 0 {
       packetCount = 0
       freeCount = 0
       usable = 0
       packetBase = 0
+      memoryLength = 0
       opened = nil
     }
     lock.unlock(hold)
@@ -145,6 +190,8 @@ struct PacketPool {
       parts.free.destroy()
       parts.physical?.destroy()
       unsafe CLinux.free(parts.packets)
+      unsafe CLinux.free(parts.origins)
+      unsafe CLinux.free(parts.privates)
       parts.region.destroy()
     }
     return missing
@@ -190,19 +237,23 @@ struct PacketPool {
     return done
   }
 
-  /// Drops one reference of a packet of this pool; refused unless `holder` is its owner.
-  mutating func release(_ packet: Packet, heldBy holder: UInt8 = Owner.caller) {
+  /// Drops one reference of a packet of this pool; refused unless `holder` is its owner. Returns the origin that has lost
+  /// its packet by that, for the caller to end (PacketCalls.release).
+  mutating func release(_ packet: Packet, heldBy holder: UInt8) -> PacketOrigin? {
+    var origin: PacketOrigin?
     let hold = lock.lock()
-    if packet.owner != holder || freeCount >= usable {
+    if packet.holder != holder || freeCount >= usable {
       refused &+= 1
     } else if !packet.dropReference() {
-      packet.owner = Owner.caller
+      packet.holder = Owner.caller
     } else if let free = opened?.free {
+      origin = self.origin(packet)
       PoolView(self).restore(packet)
       free[unchecked: freeCount] = packet
       freeCount &+= 1
     }
     lock.unlock(hold)
+    return origin
   }
 
   /// Releases packets of this pool that are the caller's alone, from `begin` on. Returns the place of the first other

@@ -16,6 +16,9 @@ package enum PacketPools {
     package var packets: UInt32 = 0
     package var dataSize: UInt32 = 0
     package var hugepages = true
+    package var privateSize: UInt32 = 0
+    /// Only memory is wanted, and no packets.
+    package var isRegion = false
     package init() {}
   }
 
@@ -25,8 +28,9 @@ package enum PacketPools {
 
   private static func create(_ request: Request, within reach: AddressRange) throws(Failure) -> UInt16 {
     let (packets, stride) = try geometry(request)
+    if request.isRegion { throw Failure(EINVAL, "VIONET_POOL_REGION is for the caller's memory, and memory is NULL") }
     let region = try Region.make(packets * stride, hugepages: request.hugepages, within: reach)
-    return try register(region, packets: packets, stride: stride)
+    return try register(region, packets: packets, stride: stride, request)
   }
 
   /// Makes a pool in the caller's memory, with the packets that were asked for, or else with as many as fit.
@@ -36,17 +40,31 @@ package enum PacketPools {
   ) throws(Failure) -> UInt16 {
     var (packets, stride) = try geometry(request)
     let region = try unsafe Region.adopt(memory, length: length, file: file, offset: offset)
+    if request.isRegion {
+      // A device without an IOMMU reaches what lies within one page.
+      return try register(region, packets: 0, stride: sys_page_size(), request)
+    }
     if request.packets == 0 { packets = min(length / stride, 1 << 24) }
     if packets < 16 || packets > length / stride {
       region.destroy()
       throw Failure(EINVAL, "memory_length: ").number(length).text(" bytes hold ").number(length / stride)
         .text(" packets of ").number(stride).text(" bytes; at least 16 and all that are asked for must fit")
     }
-    return try register(region, packets: packets, stride: stride)
+    return try register(region, packets: packets, stride: stride, request)
   }
 
   /// Number of packets and bytes from one buffer to the next.
   private static func geometry(_ request: Request) throws(Failure) -> (Int, Int) {
+    if request.privateSize > 65536 {
+      throw Failure(EINVAL, "private_size must be 0 to 65536, not ").number(request.privateSize)
+    }
+    if request.isRegion {
+      if request.packets | request.dataSize | request.privateSize != 0 {
+        throw Failure(
+          EINVAL, "packets, data_size and private_size must be 0 with VIONET_POOL_REGION, which has no packets")
+      }
+      return (0, 0)
+    }
     let packets = request.packets == 0 ? defaultPackets : Int(request.packets)
     if packets < 16 || packets > 1 << 24 {
       throw Failure(EINVAL, "packets must be 16 to 16777216, not ").number(packets)
@@ -59,16 +77,28 @@ package enum PacketPools {
     return (packets, (lines | 1) * 64)
   }
 
-  private static func register(_ region: Region, packets: Int, stride: Int) throws(Failure) -> UInt16 {
+  private static func register(
+    _ region: Region, packets: Int, stride: Int, _ request: Request
+  ) throws(Failure) -> UInt16 {
+    // So that every packet's bytes are aligned for any type of C.
+    let privateSize = (Int(request.privateSize) + 15) & ~15
+    do throws(Failure) {
+      try MemoryRoom().mustHold(packets * (PacketPool.bytesBesideData + privateSize))
+    } catch {
+      region.destroy()
+      throw error
+    }
+    PoolTable.leaveToParentInChild()
     PoolTable.shared.value.lock.lock()
     defer { PoolTable.shared.value.lock.unlock() }
-    var number: UInt16 = 1
-    while Int(number) < PoolTable.pools.count && PoolTable.pools[number].isOpen { number += 1 }
+    let number: UInt16
     do throws(Failure) {
-      if Int(number) == PoolTable.pools.count {
-        throw Failure(ENFILE, "there are ").number(number - 1).text(" pools already, which is the limit")
+      guard let free = PoolTable.free else {
+        throw Failure(ENFILE, "there are ").number(VIONET_MAX_POOLS - 1).text(" pools already, which is the limit")
       }
-      try PoolTable.pools[number].open(number: number, region: region, packetCount: packets, stride: stride)
+      number = free
+      try PoolTable.pools[number].open(
+        number: number, region: region, packetCount: packets, stride: stride, privateSize: privateSize)
     } catch {
       region.destroy()
       throw error
@@ -79,15 +109,24 @@ package enum PacketPools {
 
   // MARK: Finding
 
-  /// The pool of that number. 0 stands for the shared pool, which is made if there is none yet: with `packets` if
-  /// those are more than the default, within reach of the device that is the first to need it.
-  static func find(_ number: UInt16, making packets: Int = 0, within reach: AddressRange = AddressRange())
+  /// The pool of that number. 0 stands for the shared pool, which is made if there is none yet: with `packets`,
+  /// within reach of the device that is the first to need it.
+  static func find(_ number: UInt16, making packets: Int = defaultPackets, within reach: AddressRange = AddressRange())
     throws(Failure)
     -> Cell<PacketPool>
   {
     if number == 0 { return try defaultPool(packets, reach) }
     if let pool = existing(number) { return pool }
-    throw Failure(EBADF, "there is no pool ").number(number)
+    throw missing(number)
+  }
+
+  @inline(never)
+  private static func missing(_ number: UInt16) -> Failure {
+    isInherited(number) ? .isOfParent("pool", number) : Failure(EBADF, "there is no pool ").number(number)
+  }
+
+  private static func isInherited(_ number: UInt16) -> Bool {
+    Int(number) < PoolTable.pools.count && PoolTable.pools[number].isInherited
   }
 
   /// The pool of that number, if it is open.
@@ -101,7 +140,7 @@ package enum PacketPools {
   private static func defaultPool(_ packets: Int, _ reach: AddressRange) throws(Failure) -> Cell<PacketPool> {
     if let pool = currentDefault() { return pool }
     var request = Request()
-    request.packets = UInt32(max(packets, defaultPackets))
+    request.packets = UInt32(packets)
     let number = try create(request, within: reach)
     PoolTable.shared.value.lock.lock()
     let raced = PoolTable.shared.value.defaultPool
@@ -117,6 +156,14 @@ package enum PacketPools {
   static func currentDefault() -> Cell<PacketPool>? {
     let number = PoolTable.shared.value.defaultPool
     return number == 0 ? nil : existing(number)
+  }
+
+  /// The pool in whose memory `length` bytes at `address` lie.
+  static func holding(_ address: UInt, _ length: UInt32) -> Cell<PacketPool>? {
+    for number in 1..<max(PoolTable.shared.value.poolsInUse, 1) {
+      if let pool = existing(number), pool.value.hasMemory(at: address, length) { return pool }
+    }
+    return nil
   }
 
   /// The pool that `packet` belongs to, found by its address alone.
@@ -136,11 +183,12 @@ package enum PacketPools {
   package static func destroy(_ number: UInt16) throws(Failure) {
     PoolTable.shared.value.lock.lock()
     defer { PoolTable.shared.value.lock.unlock() }
+    if isInherited(number) { throw Failure.isOfParent("pool", number) }
     guard number != 0, number != PoolTable.shared.value.defaultPool, let pool = existing(number) else {
       throw Failure(EBADF, "there is no pool ").number(number).text(" that could be destroyed")
     }
     if pool.value.users > 0 {
-      throw Failure(EBUSY, "pool ").number(number).text(" is used by ").number(pool.value.users).text(" ports")
+      throw Failure(EBUSY, "pool ").number(number).text(" is used by open ports: close them first")
     }
     let missing = pool.value.shut()
     if missing != 0 {
@@ -161,18 +209,22 @@ package enum PacketPools {
     if !pool.value.isOpen { throw Failure(EBADF, "there is no pool ").number(number) }
     let reserved = pool.value.reserved + packets
     if reserved > pool.value.usable {
+      if number == PoolTable.shared.value.defaultPool {
+        throw Failure(ENOBUFS, "the pool that ports share has ").number(pool.value.usable)
+          .text(" packets, and its ports need ").number(reserved).text(": open the first of them with pool_packets=")
+          .number(reserved).text(", or give this one a pool of its own (vionet_config.pool)")
+      }
       throw Failure(ENOBUFS, "pool ").number(number).text(" has ").number(pool.value.usable)
-        .text(" packets, its ports need ").number(reserved).text(": make a larger one with vionet_pool_create")
+        .text(" packets, and its ports need ").number(reserved).text(": make it with so many, or a pool for each port")
     }
     pool.value.reserved = reserved
     pool.value.users += users
   }
 
-  /// Removes a port from a pool's users, with the packets reserved for it.
-  static func release(_ pool: Cell<PacketPool>, _ packets: Int) {
+  /// Gives up packets that were reserved for a port that goes on using the pool.
+  static func unreserve(_ pool: Cell<PacketPool>, _ packets: Int) {
     PoolTable.shared.value.lock.lock()
     pool.value.reserved -= packets
-    pool.value.users -= 1
     PoolTable.shared.value.lock.unlock()
   }
 

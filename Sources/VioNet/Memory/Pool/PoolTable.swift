@@ -21,12 +21,39 @@ enum PoolTable {
     var defaultPool: UInt16
     /// One more than the highest number in use so far.
     var poolsInUse: UInt16
-    /// Frees of pointers that belong to no pool.
+    /// Frees of pointers that belong to no pool; changed atomically.
     var foreignFrees: UInt64
   }
 
   // Safety: State lies behind the pools in the same block.
   static var shared: Cell<State> { unsafe Cell(raw: storage_pools() + stateOffset) }
+
+  /// From now on forked children leave the pools there are to this process.
+  static func leaveToParentInChild() {
+    fork_leaves(Int32(FORK_POOLS)) {
+      PoolTable.shared.value.lock = SpinLock()
+      PoolTable.shared.value.defaultPool = 0
+      for number in 0..<PoolTable.pools.count { PoolTable.leaveToParent(number) }
+    }
+  }
+
+  /// Forgets a pool, whoever holds its lock. Its memory is not mapped in a forked child.
+  // Safety: all-zero is a number without a pool.
+  private static func leaveToParent(_ number: Int) {
+    let isOfParent = pools[number].isOpen || pools[number].isInherited
+    unsafe _ = memset(pools.base + number, 0, MemoryLayout<PacketPool>.stride)
+    pools[number].isInherited = isOfParent
+  }
+
+  /// A number without a pool, the lowest from 1 on; one of the parent's pools if no other is left.
+  static var free: UInt16? {
+    var found: UInt16?
+    for number in 1..<UInt16(VIONET_MAX_POOLS) where !pools[number].isOpen {
+      if !pools[number].isInherited { return number }
+      found = found ?? number
+    }
+    return found
+  }
 
   private static let stateOffset = MemoryLayout<PacketPool>.stride * Int(VIONET_MAX_POOLS)
   /// Bytes of table and state; C sets aside STORAGE_POOLS_BYTES.

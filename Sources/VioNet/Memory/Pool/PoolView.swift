@@ -65,10 +65,16 @@ struct PoolView {
     return unsafe table[Int(truncatingIfNeeded: place(packet.address))]
   }
 
-  /// Address of the packet's data for devices. The packet was checked by covers().
+  /// Address of a packet's own buffer, whatever its fields say.
+  func ownBuffer(_ packet: Packet) -> UInt { buffer(packet) }
+  /// Address for devices of a packet's own buffer.
+  func ownBufferForDevice(_ packet: Packet) -> UInt64 { deviceBuffer(packet, TableAddresses.self) }
+
+  /// Address of the packet's data for devices. The packet was checked by covers() or holds().
   @inline(__always)
   func deviceAddress(_ packet: Packet) -> UInt64 {
-    deviceBuffer(packet, TableAddresses.self) &+ UInt64(packet.headroom)
+    if physical == 0 { return UInt64(packet.dataAddress) }
+    return deviceBuffer(packet, TableAddresses.self) &+ UInt64(packet.dataAddress &- buffer(packet))
   }
 
   /// True for a packet of this pool, whatever its fields say. Nothing is read through the pointer.
@@ -82,15 +88,18 @@ struct PoolView {
     place(address) < packetCount ? Packet.known(address) : nil
   }
 
-  /// True if the data, and `header` bytes before it, lie inside the packet's own buffer.
+  /// True if the data, and `header` bytes before it, lie inside the packet's own buffer, whatever its headroom says.
   @inline(__always)
   func covers(_ packet: Packet, header: UInt32) -> Bool {
-    let room = UInt32(packet.headroom)
     let length = packet.length
-    // `length` is at most `stride` and `room` has 16 bits, so that their sum does not wrap.
-    if room < header || length > stride || room &+ length > stride { return false }
-    return packet.dataAddress &- UInt(room) == buffer(packet)
+    if length > stride &- header { return false }
+    // The subtraction is unsigned: data before the buffer becomes a large number.
+    let start = packet.dataAddress &- UInt(header) &- buffer(packet)
+    return start <= UInt(stride &- header &- length)
   }
+
+  /// Bytes before the data of a packet that covers() accepts.
+  func headroom(_ packet: Packet) -> UInt16 { UInt16(clamping: packet.dataAddress &- buffer(packet)) }
 
   /// True if devices are given our own addresses.
   @inline(__always) var isOwn: Bool { physical == 0 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Physical addresses, for devices without an IOMMU (UIO). Pages are locked first. A range can be used only if its
+// Physical addresses, for devices without an IOMMU. Pages are locked first. A range can be used only if its
 // pages follow one another in memory, as they do inside a hugepage.
 
 import CLinux
@@ -30,7 +30,7 @@ extension Region {
   private func physicalAddress(_ offset: Int) throws(Failure) -> UInt64 {
     let address = try check(unsafe Pagemap.physicalAddress(UInt64(UInt(bitPattern: base + offset)))) {
       let failure = Failure($0, "cannot find the physical address of shared memory: ").reason($0)
-      return $0 == EPERM ? failure.text("; a port through uio_pci_generic needs CAP_SYS_ADMIN") : failure
+      return $0 == EPERM ? failure.text("; a port without an IOMMU needs CAP_SYS_ADMIN") : failure
     }
     return UInt64(address)
   }
@@ -43,12 +43,10 @@ private enum Pagemap {
   // Safety: eight bytes are read into an eight-byte number.
   static func physicalAddress(_ address: UInt64) -> Int64 {
     let page = UInt64(sys_page_size())
-    let file = Path("/proc/self/pagemap").open(O_RDONLY)
-    if file < 0 { return Int64(file) }
+    let file = File(owning: Path("/proc/self/pagemap").open(O_RDONLY))
+    if !file.isOpen { return Int64(file.number) }
     var entry: UInt64 = 0
-    let got = unsafe sys_pread(file, &entry, 8, address / page * 8)
-    _ = sys_close(file)
-    if got != 8 { return -Int64(EIO) }
+    if unsafe sys_pread(file.number, &entry, 8, address / page * 8) != 8 { return -Int64(EIO) }
     if entry >> 63 == 0 { return -Int64(ENOENT) }
     let frame = entry & ((1 << 55) - 1)
     // The number that a process without CAP_SYS_ADMIN is shown is zero.

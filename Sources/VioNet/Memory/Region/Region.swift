@@ -3,6 +3,9 @@
 // Memory that a device may touch: a sealed memfd of our own, or the caller's memory with a file behind it. The seal
 // keeps a back-end from shrinking the file, which would turn our next read into SIGBUS. Only rings and packet data lie
 // in regions.
+//
+// Memory is looked for when a region is made, since there is no error when it is first used: a hugepage that a cgroup or a
+// policy keeps from this process is a SIGBUS then, and a page beyond the limit of a memory cgroup ends the process.
 
 import CLinux
 import Linux
@@ -22,6 +25,11 @@ struct Region {
   /// False for the caller's memory.
   private let mappedHere: Bool
 
+  static let hugePageBytes = 2 << 20
+
+  /// How often a call is made anew that a signal has interrupted.
+  private static let mostTries = 1000
+
   var address: UInt64 { unsafe UInt64(UInt(bitPattern: base)) }
   /// The whole region, as a bus shares it with a device.
   var asShared: SharedRegion {
@@ -34,15 +42,48 @@ struct Region {
   {
     if hugepages,
       let region = Failure.quietly({ () throws(Failure) in
-        try map(length, page: 2 << 20, flags: UInt32(MFD_HUGETLB), reach)
+        try map(length, page: hugePageBytes, flags: UInt32(MFD_HUGETLB), reach)
       })
     {
       return region
     }
+    let room = MemoryRoom()
+    try room.mustHold(length)
     let region = try map(length, page: sys_page_size(), flags: 0, reach)
     // Transparent hugepages, where the system allows them for shared memory.
     unsafe _ = sys_advise(region.base, region.length, MADV_HUGEPAGE)
+    // In a cgroup with a limit, so that whoever looks next sees what is left.
+    if room.hasLimit && !region.take() {
+      region.destroy()
+      throw Failure(ENOMEM, "no memory for ").number(length).text(" bytes shared with the device")
+    }
     return region
+  }
+
+  /// Takes the memory now; false if it is not there. Kernels before 5.14 take it when it is used.
+  private func take() -> Bool {
+    var tries = 0
+    var result = unsafe sys_advise(base, length, MADV_POPULATE_WRITE)
+    while (result == -EINTR || result == -EAGAIN) && tries < Region.mostTries {
+      tries += 1
+      result = unsafe sys_advise(base, length, MADV_POPULATE_WRITE)
+    }
+    return result >= 0 || result == -EINVAL
+  }
+
+  /// Takes hugepages for a file, one after the other.
+  private static func takeHugepages(_ file: Int32, _ length: Int, page: Int) throws(Failure) {
+    var offset = 0
+    var tries = 0
+    while offset < length {
+      let result = sys_allocate(file, Int64(offset), Int64(page))
+      if result == -EINTR && tries < mostTries {
+        tries += 1
+        continue
+      }
+      _ = try check(result) { Failure($0, "no hugepages for ").number(length).text(" bytes: ").reason($0) }
+      offset += page
+    }
   }
 
   /// Takes the caller's memory; its file descriptor is duplicated.
@@ -64,29 +105,38 @@ struct Region {
     return unsafe Region(base: memory, length: length, file: copy, offset: offset, hugePage: 0, mappedHere: false)
   }
 
+  /// Gets ready for a process that shares the memory and takes hugepages out of its file: to touch what is not there would
+  /// end this process, which finds zeroes instead.
+  func expectHoles() throws(Failure) {
+    if hugePage == 0 { return }
+    _ = try check(unsafe memory_guard_share(base, length)) {
+      Failure($0, "hugepages cannot be shared with a back-end: ").reason($0)
+    }
+  }
+
   func destroy() {
+    if hugePage != 0 { unsafe memory_guard_unshare(base) }
     if mappedHere { unsafe _ = sys_unmap(base, length) }
     if file >= 0 { _ = sys_close(file) }
   }
 
   private static func map(_ wanted: Int, page: Int, flags: UInt32, _ reach: AddressRange) throws(Failure) -> Region {
     let length = (max(wanted, 1) + page - 1) / page * page
-    let file = try check(unsafe sys_memfd("vionet", UInt32(MFD_CLOEXEC) | UInt32(MFD_ALLOW_SEALING) | flags)) {
-      Failure($0, "cannot make a memfd: ").reason($0)
+    var file = File(
+      owning: try check(unsafe sys_memfd("vionet", UInt32(MFD_CLOEXEC) | UInt32(MFD_ALLOW_SEALING) | flags)) {
+        Failure($0, "cannot make a memfd: ").reason($0)
+      })
+    _ = try check(sys_ftruncate(file.number, Int64(length))) {
+      Failure($0, "no memory for ").number(length).text(" bytes shared with the device: ").reason($0)
     }
-    do throws(Failure) {
-      _ = try check(sys_ftruncate(file, Int64(length))) {
-        Failure($0, "no memory for ").number(length).text(" bytes shared with the device: ").reason($0)
-      }
-      _ = try check(sys_seal(file)) { Failure($0, "cannot seal a memfd: ").reason($0) }
-      guard let base = unsafe LowMapping.map(length, alignment: page, file, from: reach.first, to: reach.last) else {
-        throw Failure(ENOMEM, "cannot map ").number(length).text(" bytes shared with the device")
-      }
-      return unsafe Region(
-        base: base, length: length, file: file, offset: 0, hugePage: flags == 0 ? 0 : page, mappedHere: true)
-    } catch {
-      _ = sys_close(file)
-      throw error
+    if flags != 0 { try takeHugepages(file.number, length, page: page) }
+    _ = try check(sys_seal(file.number)) { Failure($0, "cannot seal a memfd: ").reason($0) }
+    guard
+      let base = unsafe LowMapping.map(length, alignment: page, file.number, from: reach.first, to: reach.last)
+    else {
+      throw Failure(ENOMEM, "cannot map ").number(length).text(" bytes shared with the device")
     }
+    return unsafe Region(
+      base: base, length: length, file: file.take(), offset: 0, hugePage: flags == 0 ? 0 : page, mappedHere: true)
   }
 }

@@ -20,16 +20,22 @@ struct RebindingOptions: ParsableArguments {
     completion: .custom(Device.completions))
   var functions: [String]
 
-  /// Checks all functions before it changes the first.
+  /// Checks all functions before it changes the first. All that is wrong is said at once.
   func rebind(to driver: Driver?) throws {
     let all = try Device.all()
     var plans: [Rebinding] = []
+    var problems: [String] = []
     for function in functions {
-      let plan = Rebinding(device: try Device.named(function, among: all), driver: driver)
-      if plans.contains(where: { $0.device.name == plan.device.name }) { continue }
-      try plan.check(force: force)
-      plans.append(plan)
+      do {
+        let plan = Rebinding(device: try Device.named(function, among: all), driver: driver)
+        if plans.contains(where: { $0.device.name == plan.device.name }) { continue }
+        for problem in plan.problems(force: force) where !problems.contains(problem) { problems.append(problem) }
+        plans.append(plan)
+      } catch let wrong as Sentence {
+        problems.append(wrong.description)
+      }
     }
+    if !problems.isEmpty { throw Sentence(problems.joined(separator: "\n")) }
     for plan in plans { try carryOut(plan) }
   }
 

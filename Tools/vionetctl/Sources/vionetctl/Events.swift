@@ -35,8 +35,8 @@ struct FollowEvents: ParsableCommand {
     abstract: "Print the events of a running program's ports as they happen.",
     discussion: """
       SOCKET is the path of a control socket that the program has opened. The events are those of vionet.h: new, \
-      closed, link-up, link-down, announce, needs-reset, recovered, broken, gone, connected. The command ends with \
-      SIGINT, or with an error when the program ends.
+      closed, link-up, link-down, announce, needs-reset, recovered, broken, gone, connected. The command ends at \
+      SIGINT or SIGTERM, or when the program ends, and then says on standard error how many events there were.
       """)
 
   @Flag(help: "Print one JSON object a line for each event.")
@@ -51,15 +51,22 @@ struct FollowEvents: ParsableCommand {
   func run() throws {
     let connection = try ControlSocket(socket)
     if let port { _ = try RunningPort.all(connection, only: port) }
-    try connection.follow("events") { line in
+    var count = 0
+    let end = try connection.follow("events") { line in
+      count += 1
       guard let event = Event(line) else { return say(line) }
-      if let port, event.port != port { return }
+      if let port, event.port != port {
+        count -= 1
+        return
+      }
       say(
         json
           ? #"{"time": \#(event.time), "port": \#(event.port), "event": "\#(event.name)"}"#
           : "\(event.localTime)  port \(event.port)  \(event.name)")
     }
-    throw Sentence("the program behind \"\(socket)\" is gone")
+    let reason = end == .interrupted ? "stopped" : "the program behind \"\(socket)\" has ended"
+    let sentence = Array("\(reason), after \(count) \(count == 1 ? "event" : "events")\n".utf8)
+    _ = unsafe write(STDERR_FILENO, sentence, sentence.count)
   }
 
   private func say(_ line: String) {

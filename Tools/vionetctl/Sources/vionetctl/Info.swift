@@ -17,13 +17,12 @@ struct Info: ParsableCommand {
   @Argument(
     help: """
       A device address, such as pci:0000:00:05.0, vhost-vdpa:/dev/vhost-vdpa-0, vhost-user:/run/x.sock or \
-      soft:loopback. A PCI address needs no "pci:".
+      soft:loopback. A PCI address needs no "pci:", and the name of a network interface stands for its device.
       """, completion: .custom(Device.completions))
   var device: String
 
   func run() throws {
-    let address = device.hasPrefix(PCIName.scheme) ? device : PCIName(device).map { PCIName.scheme + $0.full } ?? device
-    let shown: Void? = try Port.probe(address) { port in
+    let shown: Void? = try Port.probe(try Device.address(device)) { port in
       let trouble = Result { try port.initialise() }
       let information = try port.information()
       print(json ? try JSON.text(information) : Info.text(information))

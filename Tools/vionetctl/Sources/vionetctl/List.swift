@@ -7,7 +7,8 @@ struct List: ParsableCommand {
     abstract: "List the virtio-net PCI functions and the vDPA devices of this machine.",
     discussion: """
       READY says whether a program can open the device now. If not, the reason is below the table, with the command \
-      that helps. The command opens no device, so it shows one that another program has open as ready.
+      that helps, and a warning if the device's interface is in use. The command opens no device, so it shows one that \
+      another program has open as ready.
       """)
 
   @Flag(help: "Print a JSON array.")
@@ -24,13 +25,21 @@ struct List: ParsableCommand {
         device.group.map(String.init) ?? "-", device.reason == nil ? "yes" : "no")
     }
     print(table.text)
-    let reasons = devices.compactMap { device in
-      // Most reasons name the device already.
-      device.reason.map { reason in
-        if reason.contains(device.name) { return reason }
-        return device.isFunction ? "PCI function \(device.name): \(reason)" : "\(device.name): \(reason)"
-      }
-    }
+    let reasons = devices.flatMap { [List.reason($0), List.warning($0)].compactMap { $0 } }
     if !reasons.isEmpty { print("\n" + reasons.joined(separator: "\n")) }
+  }
+
+  /// Why a device is not ready. Most reasons name it already.
+  private static func reason(_ device: Device) -> String? {
+    guard let reason = device.reason, !reason.contains(device.name) else { return device.reason }
+    return device.isFunction ? "PCI function \(device.name): \(reason)" : "\(device.name): \(reason)"
+  }
+
+  /// What the machine loses with a device that the kernel uses.
+  private static func warning(_ device: Device) -> String? {
+    guard let interface = device.interface, !device.uses.isEmpty else { return nil }
+    let cut = device.uses.contains(Interface.defaultRoute) ? ", and may be cut off from its network" : ""
+    return "Careful: \(interface) of \(device.name) is up and has \(device.uses.joined(separator: ", ")). "
+      + "Without it this machine loses that\(cut); bind takes it with --force only"
   }
 }

@@ -33,6 +33,12 @@ struct Serve: ParsableCommand {
     if let last = devices.last, !devices.count.isMultiple(of: 2) {
       throw ValidationError("The socket \(last) has no wire.")
     }
+    for place in stride(from: 0, to: devices.count, by: 2) {
+      let (socket, wire) = (devices[place], devices[place + 1])
+      if ServedDevice.isWire(socket) && !ServedDevice.isWire(wire) {
+        throw ValidationError("\(socket) is a wire, and the socket comes first: vionetctl serve \(wire) \(socket)")
+      }
+    }
     if every == 0 { throw ValidationError("The interval is 1 second or more.") }
   }
 

@@ -9,7 +9,7 @@ struct Stats: ParsableCommand {
     discussion: """
       SOCKET is the path of a control socket that the program has opened with vionet_control_open(), as the example \
       vionet-fwd-control does. The command prints the packets, bytes and drops of each queue, then every other counter \
-      of vionet_xstats() that is not zero. With --watch it prints the first part again and again until SIGINT, with \
+      of vionet_xstats() that is not zero, and why the device of a soft: port carries no more frames. With --watch it prints the first part again and again until SIGINT, with \
       rates per second.
       """)
 
@@ -71,13 +71,13 @@ struct Stats: ParsableCommand {
         table.add(cells + rates)
       }
     }
-    let ports = all.map { "port \($0.port.number): \($0.port.device), \($0.port.state)" }
+    let ports = all.map { "port \($0.port.number): \($0.port.device), \($0.port.state)" + ($0.reason ?? "") }
     return ports.joined(separator: "\n") + "\n" + table.text
   }
 
   /// Prints the counters that the table does not show.
   private static func printOthers(_ counters: PortCounters) {
-    for name in counters.names where counters[name] != 0 && name.contains("_q") {
+    for name in counters.names where counters[name] != 0 && (name.contains("_q") || name.contains("x_device_")) {
       if name.hasSuffix("_good_packets") || name.hasSuffix("_good_bytes") { continue }
       print("port \(counters.port.number)  \(name) \(counters[name])")
     }

@@ -36,6 +36,9 @@ struct Device {
 
   var isFunction: Bool { kind != .vdpa }
 
+  /// What depends on the device's interface; empty if nothing does.
+  var uses: [String] { interface.map { Interface(name: $0).uses } ?? [] }
+
   static func all() throws -> [Device] {
     var list: [vionet_device] = []
     var found = Int(try Library.check(vionet_devices(nil, 0)))
@@ -70,6 +73,34 @@ extension Device {
   @Sendable
   static func completions(_ arguments: [String], _ index: Int, _ prefix: String) -> [String] {
     ((try? all()) ?? []).filter(\.isFunction).map(\.name)
+  }
+}
+
+// MARK: Addresses
+
+extension Device {
+  /// The device address that a user means by one, by a PCI address without its scheme, or by a network interface, each with
+  /// keys or without.
+  static func address(_ text: String) throws -> String {
+    let name = String(text.prefix { $0 != "," })
+    let keys = text.dropFirst(name.count)
+    if let function = PCIName(name) { return PCIName.scheme + function.full + keys }
+    if name.contains(":") { return text }
+    if let device = try all().first(where: { $0.interface == name }) { return device.address + keys }
+    throw Sentence("\"\(name)\" is \(Device.hint(name))")
+  }
+
+  /// What a name is that is no device address, and what to write.
+  private static func hint(_ name: String) -> String {
+    if name.hasPrefix("/dev/vhost-vdpa") { return "a path: write vhost-vdpa:\(name)" }
+    if name.contains("/") { return "a path: for the vhost-user socket of a back-end, write vhost-user:\(name)" }
+    if SysFS.exists("/sys/class/net/\(name)/tun_flags") {
+      return "a TAP interface: write vhost-net:\(name), or soft:tap=NAME for one that is made"
+    }
+    if SysFS.exists("/sys/class/net/\(name)") {
+      return "not the interface of a virtio-net device; vionetctl list shows those"
+    }
+    return "neither a device address, such as pci:0000:00:05.0, nor a PCI address or an interface of this machine"
   }
 }
 

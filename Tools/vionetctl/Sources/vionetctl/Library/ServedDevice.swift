@@ -9,6 +9,11 @@ struct ServedDevice {
   let wire: String
   private let number: UInt16
 
+  /// Whether a text begins as wires do. Paths may, too, but their wires then do not begin as paths.
+  static func isWire(_ text: String) -> Bool {
+    ["loopback", "generate", "sink", "tap", "pcap", "pipe"].contains(String(text.prefix { $0 != "=" && $0 != "," }))
+  }
+
   init(path: String, wire: String) throws {
     var number: UInt16 = 0
     try Library.check(unsafe vionet_soft_serve(path, wire, &number))

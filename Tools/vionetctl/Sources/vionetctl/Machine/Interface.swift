@@ -12,9 +12,11 @@ struct Interface {
     guard isUp else { return [] }
     var uses = addresses.map { "address \($0)" }
     if let master = SysFS.link("/sys/class/net/\(name)/master") { uses.append("a place in \(master)") }
-    if hasDefaultRoute { uses.append("the default route") }
+    if hasDefaultRoute { uses.append(Interface.defaultRoute) }
     return uses
   }
+
+  static let defaultRoute = "the default route"
 
   private var isUp: Bool {
     let flags = SysFS.read("/sys/class/net/\(name)/flags")?.dropFirst(2).prefix { $0.isHexDigit } ?? ""

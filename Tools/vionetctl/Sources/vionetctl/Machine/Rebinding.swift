@@ -42,43 +42,59 @@ struct Rebinding {
     return writes
   }
 
-  /// Throws if the driver cannot take the function or, without `force`, if its interface is in use.
-  func check(force: Bool) throws {
-    if writes.isEmpty { return }
+  /// Why the driver cannot take the function, why this user cannot give it or, without `force`, what its interface is in
+  /// use for.
+  func problems(force: Bool) -> [String] {
+    if writes.isEmpty { return [] }
+    var problems: [String] = []
     if let driver, !driver.isLoaded {
-      throw Sentence("the kernel has no driver \(driver.name): modprobe \(driver.module)")
+      problems.append("the kernel has no driver \(driver.name): modprobe \(driver.module)")
     }
-    if driver == .vfio && device.group == nil {
-      throw Sentence(
+    if driver == .vfio && device.group == nil && !SysFS.allowsNoIOMMU {
+      problems.append(
         "PCI function \(device.name) is in no IOMMU group, which vfio-pci needs: start the kernel with intel_iommu=on "
           + "(or its like), or bind the function to uio_pci_generic")
     }
-    guard !force, let interface = device.interface else { return }
-    let uses = Interface(name: interface).uses
-    if !uses.isEmpty {
-      throw Sentence(
-        "PCI function \(device.name) is in use: its interface \(interface) is up and has "
-          + "\(uses.joined(separator: ", ")); --force takes it all the same")
+    if !force && !device.uses.isEmpty {
+      problems.append(
+        "PCI function \(device.name) is in use: its interface \(device.interface ?? "") is up and has "
+          + "\(device.uses.joined(separator: ", ")); --force takes it all the same")
+    }
+    if let refused = writes.lazy.compactMap(\.refusal).first { problems.append(refused.description) }
+    return problems
+  }
+
+  /// Makes the writes and checks their effect. Returns the function in its new state. One that does not get there goes back
+  /// to the driver it had.
+  func make() throws -> Device {
+    let named = SysFS.read("\(folder)/driver_override")
+    do {
+      for write in writes { try write.make() }
+      return try checked()
+    } catch {
+      throw Sentence("\(error)\(giveBack(named))")
     }
   }
 
-  /// Makes the writes and checks their effect. Returns the function in its new state.
-  func make() throws -> Device {
-    do {
-      for write in writes { try write.make() }
-    } catch {
-      throw Sentence("\(error)\(wayOut)")
-    }
+  private func checked() throws -> Device {
     let now = try Device.named(device.name, among: try Device.all())
     if now.driver == driver?.name { return now }
     let wanted = driver?.name ?? "no driver"
     if let other = now.driver { throw Sentence("PCI function \(device.name) is bound to \(other), not to \(wanted)") }
-    throw Sentence("\(wanted) did not take PCI function \(device.name), as dmesg may explain\(wayOut)")
+    throw Sentence("\(wanted) did not take PCI function \(device.name), as dmesg may explain")
   }
 
-  /// A hint for a function that lost its driver and got no other; "" for any other function.
-  private var wayOut: String {
-    if device.driver == nil || SysFS.link("\(folder)/driver") != nil { return "" }
+  /// Writes back what driver_override `named` before, and lets the function's driver take it again. Returns what there is to
+  /// say of that: "" for a function that has not lost its driver.
+  private func giveBack(_ named: String?) -> String {
+    if let named {
+      let line = named.split(separator: "\n").first.map(String.init) ?? ""
+      // The kernel shows that there is none by this word.
+      try? Write(line: line == "(null)" ? "" : line, path: "\(folder)/driver_override").make()
+    }
+    guard let before = device.driver, SysFS.link("\(folder)/driver") == nil else { return "" }
+    try? Write(line: device.name, path: "\(SysFS.pci)/drivers_probe").make()
+    if SysFS.link("\(folder)/driver") == before { return "; it has \(before) again" }
     return "; it has no driver now: vionetctl bind kernel \(device.name)"
   }
 }

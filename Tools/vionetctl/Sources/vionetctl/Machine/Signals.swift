@@ -26,3 +26,21 @@ struct Signals {
     }
   }
 }
+
+/// SIGINT and SIGTERM shut a connection down, so that the next read of it ends. A signal between two reads is not lost.
+enum Interruption {
+  nonisolated(unsafe) private static var socket: Int32 = -1
+  nonisolated(unsafe) private static var came = false
+
+  static var hasCome: Bool { unsafe came }
+
+  static func shutDown(_ socket: Int32) {
+    unsafe self.socket = socket
+    for number in [SIGINT, SIGTERM] {
+      signal(number) { _ in
+        unsafe Interruption.came = true
+        _ = unsafe shutdown(Interruption.socket, Int32(SHUT_RDWR))
+      }
+    }
+  }
+}

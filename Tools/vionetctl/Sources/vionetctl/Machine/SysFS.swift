@@ -11,6 +11,11 @@ enum SysFS {
   static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
   static func hasFunction(_ name: String) -> Bool { exists("\(pci)/devices/\(name)") }
 
+  /// True if vfio-pci takes functions without an IOMMU.
+  static var allowsNoIOMMU: Bool {
+    read("/sys/module/vfio/parameters/enable_unsafe_noiommu_mode")?.first == "Y"
+  }
+
   /// The contents of a file; nil if it cannot be read.
   static func read(_ path: String) -> String? { try? String(contentsOfFile: path, encoding: .utf8) }
 
@@ -27,6 +32,12 @@ struct Write {
 
   /// A write as a shell command.
   var command: String { line.isEmpty ? "echo > \(path)" : "echo \(line) > \(path)" }
+
+  /// Why this user may not make the write; nil if nothing is known against it.
+  var refusal: Sentence? {
+    if unsafe access(path, F_OK) != 0 || access(path, W_OK) == 0 { return nil }
+    return failure(errno)
+  }
 
   func make() throws {
     let file = unsafe open(path, O_WRONLY | O_CLOEXEC)

@@ -13,7 +13,7 @@ enum JSON {
 }
 
 extension Device: Encodable {
-  private enum Key: String, CodingKey { case address, kind, driver, interface, iommu_group, ready, reason }
+  private enum Key: String, CodingKey { case address, kind, driver, interface, in_use, iommu_group, ready, reason }
 
   func encode(to encoder: any Encoder) throws {
     var object = encoder.container(keyedBy: Key.self)
@@ -21,6 +21,7 @@ extension Device: Encodable {
     try object.encode(kind.rawValue, forKey: .kind)
     try object.encode(driver, forKey: .driver)
     try object.encode(interface, forKey: .interface)
+    try object.encode(uses, forKey: .in_use)
     try object.encode(group, forKey: .iommu_group)
     try object.encode(reason == nil, forKey: .ready)
     try object.encode(reason, forKey: .reason)

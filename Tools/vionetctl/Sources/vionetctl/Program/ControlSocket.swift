@@ -39,7 +39,7 @@ final class ControlSocket {
     switch code {
     case ENOENT:
       return Sentence(
-        "there is no socket \"\(path)\": the program makes it, with vionet_control_open() or its --control option")
+        "there is no socket \"\(path)\": the program makes it, with vionet_control_open()")
     case EACCES, EPERM:
       return Sentence("the socket \"\(path)\" is another user's: \(reason(code)); be that user, or root")
     case ECONNREFUSED:
@@ -79,11 +79,15 @@ extension ControlSocket {
     }
   }
 
-  /// Calls `body` for each line after the answer until the program closes the connection.
-  func follow(_ request: String, _ body: (String) throws -> Void) throws {
+  enum End { case closed, interrupted }
+
+  /// Calls `body` for each line after the answer until the program closes the connection, or a signal asks for the end.
+  func follow(_ request: String, _ body: (String) throws -> Void) throws -> End {
     try ask(request)
     wait(seconds: 0)
+    Interruption.shutDown(socket)
     while let line = try line() { try body(line) }
+    return Interruption.hasCome ? .interrupted : .closed
   }
 
   /// The sentence of a line such as "error 95 the device offers no ..."; nil for any other line.

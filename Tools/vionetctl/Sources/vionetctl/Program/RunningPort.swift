@@ -43,6 +43,8 @@ struct PortCounters {
   /// Names in the order of vionet_xstats().
   let names: [String]
   let values: [String: UInt64]
+  /// What follows a port's state: why the device of a soft: port carries no more frames; nil while it does.
+  let reason: String?
   /// When the counters were read, in seconds of a monotonic clock.
   let time: Double
 
@@ -58,6 +60,7 @@ struct PortCounters {
     }
     self.names = names
     self.values = values
+    reason = try socket.ask("info \(port.number)").first { $0.hasPrefix("reason ") }.map { "; \($0.dropFirst(7))" }
     time = Clock.now
   }
 

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-2-Clause
+//
+// Where the headers of a TCP or UDP frame lie. Every length in the headers is compared before it is used: they may come
+// from anywhere.
+
+import CLinux
+import CVionet
+import Linux
+import Virtio
+
+/// The first bytes of a frame.
+protocol FrameBytes {
+  /// How many there are.
+  var readable: Int { get }
+  /// A big-endian field. `at + 2` is at most `readable`.
+  func word(_ at: Int) -> UInt16
+}
+
+/// Places of the headers of a TCP or UDP packet.
+struct FrameHeaders {
+  let network: UInt16
+  let transport: UInt16
+  /// Place of the payload's first byte.
+  let end: UInt16
+  let isTCP: Bool
+  let isIPv6: Bool
+  /// Bytes from `transport` on, by the IP header.
+  let stated: Int
+
+  var checksumOffset: UInt16 { isTCP ? 16 : 6 }
+
+  /// Bytes that the transport checksum of a frame of `total` bytes covers: those of the IP header if that can be right,
+  /// since a short frame may be padded; else all that follow.
+  func transportBytes(_ total: Int) -> Int {
+    let all = total &- Int(transport)
+    return stated >= Int(end &- transport) && stated < all ? stated : all
+  }
+}
+
+extension FrameBytes {
+  @inline(__always)
+  func byte(_ at: Int) -> UInt8 { UInt8(truncatingIfNeeded: word(at & ~1) >> (at & 1 == 0 ? 8 : 0)) }
+
+  /// Finds the headers behind VLAN tags and IPv6 extensions; nil if this is neither TCP nor UDP, or is cut short.
+  var headers: FrameHeaders? {
+    let room = readable
+    var at = 12
+    while at + 2 <= room, EtherType.isTag(word(at)) { at += 4 }
+    guard at + 2 <= room else { return nil }
+    let network = at + 2
+    switch word(at) {
+    case EtherType.ipv4:
+      guard network + 20 <= room else { return nil }
+      let transport = network + Int(byte(network) & 15) * 4
+      // A fragment has only a part of the payload.
+      if word(network + 6) & 0x3fff != 0 { return nil }
+      let stated = Int(word(network + 2)) - (transport - network)
+      return transportHeaders(network, transport, byte(network + 9), room, isIPv6: false, stated: stated)
+    case EtherType.ipv6:
+      guard network + 40 <= room else { return nil }
+      var kind = byte(network + 6)
+      var transport = network + 40
+      // Hop-by-hop, routing and destination options; others end the search.
+      while kind == 0 || kind == 43 || kind == 60 {
+        // With segments left the header has another destination than the pseudo-header needs (RFC 8200, 8.1).
+        guard transport + 8 <= room, kind != 43 || byte(transport + 3) == 0 else { return nil }
+        kind = byte(transport)
+        transport += (Int(byte(transport + 1)) + 1) * 8
+      }
+      let stated = Int(word(network + 4)) - (transport - network - 40)
+      return transportHeaders(network, transport, kind, room, isIPv6: true, stated: stated)
+    default: return nil
+    }
+  }
+
+  private func transportHeaders(
+    _ network: Int, _ transport: Int, _ kind: UInt8, _ room: Int, isIPv6: Bool, stated: Int
+  ) -> FrameHeaders? {
+    let isTCP = kind == 6
+    guard isTCP || kind == 17, transport >= network + 20, transport + (isTCP ? 20 : 8) <= room else { return nil }
+    let end = transport + (isTCP ? Int(byte(transport + 12) >> 4) * 4 : 8)
+    guard end <= room, end >= transport + (isTCP ? 20 : 8) else { return nil }
+    return FrameHeaders(
+      network: UInt16(truncatingIfNeeded: network), transport: UInt16(truncatingIfNeeded: transport),
+      end: UInt16(truncatingIfNeeded: end), isTCP: isTCP, isIPv6: isIPv6, stated: stated)
+  }
+
+  /// The sum over addresses, protocol and a length of `count` bytes. The headers are of this frame.
+  func pseudoSum(_ headers: FrameHeaders, _ count: Int) -> WordSum {
+    var sum = WordSum()
+    sum.add(field: UInt16(truncatingIfNeeded: count >> 16))
+    sum.add(field: UInt16(truncatingIfNeeded: count))
+    sum.add(field: headers.isTCP ? 6 : 17)
+    let first = Int(headers.network) &+ (headers.isIPv6 ? 8 : 12)
+    for place in 0..<(headers.isIPv6 ? 16 : 4) { sum.add(field: word(first &+ place &* 2)) }
+    return sum
+  }
+}
+
+extension Packet: FrameBytes {
+  var readable: Int { Int(min(length, UInt32(FrameStart.most))) }
+
+  /// A big-endian field of the first segment.
+  func word(_ at: Int) -> UInt16 {
+    // Safety: callers compare `at + 2` with the segment's length, and the segment was checked to lie in its buffer.
+    unsafe UInt16(bigEndian: UnsafeRawPointer(pointer.pointee.data).loadUnaligned(fromByteOffset: at, as: UInt16.self))
+  }
+}
+
+/// The first bytes of a packet, copied to where no device can change them: headers may lie in several segments, and what
+/// was compared is what is used.
+// Safety: the memory has `room` bytes, of which at most `most` and a tag are used; places in it were compared with
+// `readable` by callers.
+@safe
+struct FrameStart: FrameBytes {
+  /// Most bytes that are looked at.
+  static let most = 512
+  /// Bytes of memory that one takes.
+  static let room = most + 64
+
+  private let base: UnsafeMutableRawPointer
+  private(set) var readable = 0
+
+  /// Copies up to `most` bytes of a checked packet to memory of `room` bytes, which holds them while this is used.
+  init(_ packet: Packet, in memory: UnsafeMutableRawPointer) {
+    unsafe base = memory
+    var cursor = DataCursor(packet)
+    while readable < FrameStart.most, let piece = cursor.next(FrameStart.most &- readable) {
+      unsafe _ = memcpy(base + readable, piece.segment.start(piece.offset), piece.count)
+      readable &+= piece.count
+    }
+  }
+
+  @inline(__always)
+  func word(_ at: Int) -> UInt16 {
+    unsafe UInt16(bigEndian: base.loadUnaligned(fromByteOffset: at, as: UInt16.self))
+  }
+
+  /// Stores a big-endian field.
+  @inline(__always)
+  func set(_ at: Int, _ word: UInt16) { unsafe base.storeBytes(of: word.bigEndian, toByteOffset: at, as: UInt16.self) }
+
+  /// The sum of the `count` bytes from `at` on.
+  func sum(_ at: Int, _ count: Int) -> WordSum {
+    var sum = WordSum()
+    unsafe sum.add(base + at, count)
+    return sum
+  }
+
+  /// Puts a VLAN tag behind the addresses.
+  mutating func insertTag(_ tag: UInt16) {
+    let count = readable &- 12
+    if count < 0 || readable > FrameStart.most { return }
+    unsafe _ = memmove(base + 16, base + 12, count)
+    readable &+= 4
+    set(12, EtherType.vlan)
+    set(14, tag)
+  }
+
+  /// Copies the first `count` bytes to the data of a packet that has the room.
+  @inline(__always)
+  func copy(_ count: Int, to packet: Packet) { unsafe _ = memcpy(packet.pointer.pointee.data, base, count) }
+}

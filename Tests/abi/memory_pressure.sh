@@ -1,0 +1,226 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# deadline: 900
+# A program that finds less of something than a port wants: memory of its cgroup, hugepages, room in a file system, and each
+# limit of ulimit in steps from 0. Either the port works, with every packet of its pool written, or the call fails with a
+# sentence. Nothing in between: no signal, no hang, no error without a word. Prints what came of each.
+# shellcheck source-path=SCRIPTDIR source=../support/lib.sh
+. "$(dirname "$0")/../support/lib.sh"
+[ "$(id -u)" -eq 0 ] || skip "limits of other users, cgroups and file systems want root"
+
+cat >"$work/worker.c" <<END
+#define _GNU_SOURCE 1
+#include "$root/Tests/support/frame.h"
+#include <grp.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+/* Writes every packet there is, and sends frames round. */
+static void use(uint16_t port)
+{
+	static struct vionet_packet *all[1 << 16];
+	struct vionet_packet *some[32];
+	uint32_t count = 0;
+	while ((all[count] = vionet_packet_alloc(0)) != NULL) {
+		unsigned char *data = (unsigned char *)vionet_packet_append(all[count++], 1500);
+		memset(data, 0x55, 1500);
+	}
+	yes(count > 16);
+	while (count > 0)
+		vionet_packet_free(all[--count]);
+	for (uint32_t i = 0; i < 32; i++)
+		some[i] = frame_packet(0, 200, i);
+	send_all(port, some, 32);
+	receive_all(port, some, 32);
+	for (uint32_t i = 0; i < 32; i++)
+		yes(frame_right(some[i]->data, 200, i));
+	vionet_packet_free_bulk(some, 32);
+}
+
+static int limit_of(const char *name)
+{
+	return name[0] == 'n'   ? RLIMIT_NOFILE
+	       : name[0] == 'f' ? RLIMIT_FSIZE
+	       : name[0] == 'v' ? RLIMIT_AS
+	       : name[0] == 'd' ? RLIMIT_DATA
+	       : name[0] == 'l' ? RLIMIT_MEMLOCK
+	       : name[0] == 'u' ? RLIMIT_NPROC
+	                        : -1;
+}
+
+static int told(const char *what, int result, const char *word)
+{
+	char line[600];
+	const char *sentence = vionet_error();
+	int length = snprintf(line, sizeof(line), "%s: %d %s\n", what, result, sentence);
+	(void)!write(1, line, (size_t)length);
+	return sentence[0] == 0 || (strstr(sentence, word) == NULL && strstr(sentence, "no memory is left") == NULL);
+}
+
+/*
+ * worker LIMIT VALUE WORD FOLDER ADDRESS: WORD stands in the sentence of an error, but of a driver whose device is another
+ * program's for all it knows.
+ */
+int main(int argc, char **argv)
+{
+	uint16_t port, device = 0;
+	char path[200], address[300];
+	int which = limit_of(argv[1]), is_served = strcmp(argv[5], "served") == 0, result;
+	struct rlimit most = {(rlim_t)strtoull(argv[2], NULL, 0), (rlim_t)strtoull(argv[2], NULL, 0)};
+	(void)argc;
+	alarm(100);
+	if (argv[1][0] == 'u' && (setgroups(0, NULL) != 0 || setgid(65534) != 0 || setuid(65534) != 0))
+		return 2;
+	if (which >= 0 && setrlimit((__rlimit_resource_t)which, &most) != 0)
+		return 2;
+	snprintf(path, sizeof(path), "%s/s", argv[4]);
+	snprintf(address, sizeof(address), "vhost-user:%s", path);
+	if (is_served && (result = vionet_soft_serve(path, "loopback", &device)) < 0)
+		return told("served", result, argv[3]);
+	result = vionet_open(is_served ? address : argv[5], &port);
+	if (result < 0)
+		return told("open", result, is_served ? "" : argv[3]);
+	use(port);
+	vionet_close(port);
+	if (is_served)
+		vionet_soft_stop(device);
+	(void)!write(1, "works\n", 6);
+	return 0;
+}
+END
+# shellcheck disable=SC2046
+gcc -std=gnu11 -O1 -Wall -Wextra -Werror $(pkg-config --cflags vionet) "$work/worker.c" -o "$work/worker" \
+  $(pkg-config --libs vionet) -Wl,-rpath,"$stage/lib" || fail "compiling"
+chmod 755 "$work"
+mkdir -m 777 "$work/open"
+
+row() { # LIMIT VALUE WORD ADDRESS [COMMAND...]: a row of the table; false for anything between an error and a working port
+  local limit=$1 value=$2 word=$3 address=$4 said status
+  shift 4
+  said=$("$@" "$work/worker" "$limit" "$value" "$word" "$work/open" "$address" 2>&1)
+  status=$?
+  rm -f "$work/open/s"
+  printf '# %-14s %-12s %-14s %s\n' "$limit" "$value" "$address" "$said"
+  [ "$status" -eq 0 ] || echo "# ... status $status"
+  return "$status"
+}
+
+rows() { # LIMIT WORD VALUE...
+  local limit=$1 word=$2 value address bad=0
+  shift 2
+  for value; do
+    for address in soft:loopback served; do row "$limit" "$value" "$word" "$address" || bad=1; done
+  done
+  return "$bad"
+}
+
+both() { # LIMIT WORD VALUE...: as rows, and the last value is enough
+  local said
+  said=$(rows "$@") || { echo "$said"; return 1; }
+  echo "$said"
+  tail -n 2 <<<"$said" | grep -c 'works$' | grep -qx 2
+}
+
+kib() { local each; for each; do printf '%s ' $((each * 1024)); done; }
+
+# ---- cgroups ----------------------------------------------------------------------------------------------------------
+
+# group KIND FILE FILE2 VALUE: makes a cgroup of that kind with that limit, which has another name in version 2, and prints
+# its folder; false if it cannot be made
+group() {
+  local kind=$1 file=$2 second=$3 value=$4 top
+  if grep -qw "$kind" /sys/fs/cgroup/cgroup.controllers 2>/dev/null; then
+    top=/sys/fs/cgroup/vionet-test-$$
+    if ! grep -qw "$kind" /sys/fs/cgroup/cgroup.subtree_control; then
+      echo "+$kind" >/sys/fs/cgroup/cgroup.subtree_control || return 1
+      echo "$kind" >>"$work/switched-on"
+    fi
+    mkdir -p "$top" && echo "$value" >"$top/$second" || return 1
+    echo 0 2>/dev/null >"$top/memory.swap.max"
+    echo "$top"
+    return
+  fi
+  top=$(awk -v kind="$kind" '$3 == "cgroup" && ("," $4 ",") ~ ("," kind ",") { print $2; exit }' /proc/mounts)
+  if [ -z "$top" ]; then
+    top=$work/$kind
+    mkdir -p "$top"
+    mountpoint -q "$top" || mount -t cgroup -o "$kind" none "$top" 2>/dev/null || return 1
+  fi
+  mkdir -p "$top/vionet-test-$$" && echo "$value" >"$top/vionet-test-$$/$file" && echo "$top/vionet-test-$$"
+}
+
+in_group() { # FOLDER COMMAND...
+  local folder=$1
+  shift
+  bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$folder" "$@"
+}
+
+end_groups() {
+  local folder
+  for folder in "/sys/fs/cgroup/vionet-test-$$" /sys/fs/cgroup/*/"vionet-test-$$" "$work"/*/"vionet-test-$$"; do
+    [ -d "$folder" ] && rmdir "$folder"
+  done
+  for folder in memory hugetlb full; do mountpoint -q "$work/$folder" && umount -l "$work/$folder"; done
+  # In version 2 these kinds were switched on for all groups.
+  while read -r folder; do echo "-$folder" >/sys/fs/cgroup/cgroup.subtree_control; done <"$work/switched-on"
+}
+: >"$work/switched-on"
+pages=/proc/sys/vm/nr_hugepages
+old=$(cat "$pages")
+keep "$pages"
+trap 'end_groups; give_back; clean_up' EXIT
+
+half_a_pool() {
+  local folder said bad=0 address
+  folder=$(group memory memory.limit_in_bytes memory.max $((16 << 20))) || skip "this machine makes no memory cgroups"
+  for address in soft:loopback served; do
+    said=$(row cgroup 16MiB cgroup "$address" in_group "$folder") || bad=1
+    echo "$said"
+    grep -q 'memory cgroup has' <<<"$said" || bad=1
+  done
+  said=$(row cgroup 16MiB cgroup soft:loopback,pool_packets=2048 in_group "$folder") || bad=1
+  echo "$said"
+  grep -q 'works$' <<<"$said" || bad=1
+  return "$bad"
+}
+
+no_hugepages() {
+  local folder said bad=0 address
+  folder=$(group hugetlb hugetlb.2MB.limit_in_bytes hugetlb.2MB.max 0) || skip "this machine makes no hugetlb cgroups"
+  echo $((old + 40)) >"$pages"
+  awk '/^HugePages_Free/ && $2 >= 30 { found = 1 } END { exit !found }' /proc/meminfo ||
+    skip "this system has no room for 40 hugepages now"
+  for address in soft:loopback served; do
+    said=$(row hugetlb 0 "" "$address" in_group "$folder") || bad=1
+    echo "$said"
+    grep -q 'works$' <<<"$said" || bad=1
+  done
+  echo "$old" >"$pages"
+  return "$bad"
+}
+
+# Recordings and sockets in a file system that is full; the memory of ports is not there.
+full_disk() {
+  local said bad=0
+  mkdir -p "$work/full"
+  mount -t tmpfs -o size=4k none "$work/full" || skip "this machine lets nobody mount a file system"
+  dd if=/dev/zero of="$work/full/fill" bs=4096 count=1 2>/dev/null
+  said=$(row tmpfs full capture "soft:pcap=,out=$work/full/out") || bad=1
+  echo "$said"
+  grep -q 'open: -28' <<<"$said" || bad=1
+  return "$bad"
+}
+
+run_case "half a pool of memory in the cgroup: an error that says so, and a smaller pool works" half_a_pool
+run_case "free hugepages that the cgroup forbids: plain pages" no_hugepages
+run_case "a full file system: an error" full_disk
+# shellcheck disable=SC2046
+run_case "ulimit -f" both f "ulimit -f" 0 1 $(kib 4 100 1024 16384 33792 65536)
+# shellcheck disable=SC2046
+run_case "ulimit -n" both n "ulimit -n" $(seq 0 44)
+# shellcheck disable=SC2046
+run_case "ulimit -v" both v "ulimit -v" 0 $(kib 1024 4096 8192 12288 16384 24576 32768 40960 49152 65536 98304 131072 1048576)
+# shellcheck disable=SC2046
+run_case "ulimit -d" both d "ulimit -d" 0 $(kib 64 256 512 1024 2048 4096 8192 16384 65536)
+run_case "ulimit -l" both l "" 0 65536
+run_case "ulimit -u" both u "ulimit -u" 0 1 2 3 64
