@@ -272,18 +272,27 @@ def python_function(function, header):
     return "\n".join([commented("# ", function.c()), commented("#     ", function.summary), call]) + "\n"
 
 
+def python_callback(each, header):
+    kinds = [each.result, *(kind for _, kind in each.parameters)]
+    words = ", ".join(python_type(kind, header) for kind in kinds)
+    told = each.c().replace(each.name, f"(*{each.name})", 1)
+    return f"# {told}\n{camel(each.name)} = CFUNCTYPE({words})\n"
+
+
 def python(header):
     parts = [PYTHON + "\n"]
     for name, constants in header.groups:
         lines = [f"# enum {name}"] if name else []
         parts.append("\n".join(lines + [f"{short(each)} = {number(each, header)}" for each in constants]) + "\n")
-    for each in header.callbacks:
-        kinds = [each.result, *(kind for _, kind in each.parameters)]
-        words = ", ".join(python_type(kind, header) for kind in kinds)
-        told = each.c().replace(each.name, f"(*{each.name})", 1)
-        parts.append(f"# {told}\n{camel(each.name)} = CFUNCTYPE({words})\n")
+    known = {each.name for each in header.structs}
+    of_structs = {each.name for each in header.callbacks if any(kind.struct in known for _, kind in each.parameters)}
+    parts += [python_callback(each, header) for each in header.callbacks if each.name not in of_structs]
     for each in header.structs:
         parts.append("\n" + python_struct(each, header) + "\n")
+    # A callback that is given a struct can be named only behind it.
+    callbacks = [python_callback(each, header) for each in header.callbacks if each.name in of_structs]
+    if callbacks:
+        parts += ["", *callbacks]
     parts += ["", *(python_function(each, header) for each in header.functions)]
     return "\n".join(parts)
 

@@ -1716,6 +1716,60 @@ int vionet_stats_reset(uint16_t port);
  */
 const char *VIONET_NULLABLE vionet_drop_name(unsigned int reason);
 
+#define VIONET_NOT_DROPPED 0xff /* in vionet_watched.drops: a packet that was not dropped */
+
+/* What a watcher is told of, in vionet_watched.what. Further values may come. */
+enum vionet_watch {
+	VIONET_WATCH_RECEIVED = 1,   /* packets that a receive burst is about to return */
+	VIONET_WATCH_RX_DROPPED = 2, /* frames that a receive burst dropped, for one reason */
+	VIONET_WATCH_OFFERED = 3,    /* up to 64 packets that a transmit burst is given */
+	VIONET_WATCH_TAKEN = 4,      /* how many of those it took, from the first on */
+};
+
+struct vionet_watched {
+	size_t size;     /* as the library knows it */
+	uint16_t port;   /* the port's number */
+	uint16_t queue;  /* of the receive or the transmit queues */
+	uint16_t what;   /* enum vionet_watch */
+	uint16_t reason; /* VIONET_WATCH_RX_DROPPED: enum vionet_drop */
+	uint32_t count;  /* of packets or frames */
+	/*
+	 * RECEIVED and OFFERED: count packets, to be read during the call only. NULL stands for an
+	 * offered one that is no packet of the caller's, or whose data is not where it may be.
+	 */
+	const struct vionet_packet *VIONET_NULLABLE const *VIONET_NULLABLE packets;
+	/*
+	 * TAKEN: for each of count packets VIONET_NOT_DROPPED, or why it was dropped
+	 * (enum vionet_drop).
+	 */
+	const uint8_t *VIONET_NULLABLE drops;
+};
+
+/*
+ * Receives what a burst moves or drops, in the burst's thread. Bursts of several queues may call it
+ * at the same time. It must not change packets and makes no call on the port but those that read.
+ */
+typedef void (*vionet_watch_callback)(const struct vionet_watched *VIONET_NONNULL watched,
+                                      void *VIONET_NULLABLE user);
+
+/*
+ * Sets the watcher of a port, in any state, or removes it if callback is NULL. From then on bursts
+ * call it for every packet that they receive, send or drop; while there is none, bursts cost what
+ * they always do. Bursts in other threads return 0 for a moment. When the call returns, the former
+ * watcher is not called any more. The watcher stays through vionet_stop(), vionet_init() and
+ * vionet_start(), and goes with vionet_close(). What a stop drops is counted only.
+ *
+ * Errors:
+ *   -ENODEV      there is no such port
+ *   -EBUSY       the port has a watcher
+ *   -ETIMEDOUT   a thread stayed inside a burst
+ *   -ENOMEM      no memory
+ *
+ * Any thread, but not inside the watcher. Since 0.1.
+ */
+int vionet_watch_set(uint16_t port, vionet_watch_callback VIONET_NULLABLE callback,
+                     void *VIONET_NULLABLE user);
+
 /* ---- SoftDevices: served to other programs -------------------------------------------------- */
 
 /*

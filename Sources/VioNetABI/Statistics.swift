@@ -80,3 +80,10 @@ private func queueStatistics(
   }
   try unsafe Sized.write(stats, filled)
 }
+
+@implementation @c(vionet_watch_set)
+public func vionet_watch_set(
+  _ port: UInt16, _ callback: vionet_watch_callback?, _ user: UnsafeMutableRawPointer?
+) -> Int32 {
+  result { () throws(Failure) in try unsafe Ports.setWatcher(port, callback, user) }
+}

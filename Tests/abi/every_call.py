@@ -17,6 +17,7 @@ import vionet
 from vionet import check, sized
 
 CALLED = set()
+WATCH = vionet.WatchCallback(lambda watched, user: None)
 ROOM = ctypes.POINTER(ctypes.POINTER(vionet.Packet))
 POOL_PACKETS = 2048
 LENGTH = 100
@@ -249,6 +250,8 @@ def statistics(port):
     check(vionet.stats(port, totals))
     same(totals.rx.packets, 0)
     same(vionet.drop_name(vionet.DROP_SHORT), b"short")
+    check(vionet.watch_set(port, WATCH, None))
+    check(vionet.watch_set(port, vionet.WatchCallback(), None))
 
 
 def served():

@@ -308,7 +308,12 @@ fn statistics(port: u16) {
     check(call!(stats(port, &mut totals)));
     assert_eq!(totals.rx.packets, 0);
     assert_eq!(text(call!(drop_name(vionet::DROP_SHORT))), Some("short"));
+    check(call!(watch_set(port, Some(watch), null_mut())));
+    check(call!(watch_set(port, None, null_mut())));
 }
+
+/// A watcher, in whose time no packet moves.
+unsafe extern "C" fn watch(_watched: *const vionet::Watched, _user: *mut c_void) {}
 
 /// A device that is served on a socket at this path.
 fn served(path: &str) {

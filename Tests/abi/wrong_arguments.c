@@ -151,6 +151,7 @@ CASE("event and soft device functions refuse NULL and what does not exist")
 	err(vionet_event_add(NULL, NULL), -EINVAL);
 	err(vionet_event_remove(NULL, NULL), -ENOENT);
 	err(vionet_event_remove(an_event, &number), -ENOENT);
+	err(vionet_watch_set(0xffff, NULL, NULL), -ENODEV);
 	err(vionet_soft_stats(0xffff, &device), -ENODEV);
 	err(vionet_soft_stats(3, &device), -ENODEV);
 	vionet_soft_stop(3);

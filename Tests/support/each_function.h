@@ -120,6 +120,7 @@ enum { NULL_RETURNED = -4095 };
 	F(xstat_id, vionet_xstat_id(the.port, "rx_good_packets")) \
 	F(stats_reset, vionet_stats_reset(the.port)) \
 	F(drop_name, GIVES(vionet_drop_name(0))) \
+	F(watch_set, vionet_watch_set(the.port, NULL, NULL)) \
 	F(soft_serve, vionet_soft_serve(the.path, "sink", &number)) \
 	F(soft_stats, ({ SIZED(vionet_soft_stats, s_); vionet_soft_stats(the.device, &s_); })) \
 	F(soft_stop, NOTHING(vionet_soft_stop(the.device)))

@@ -51,6 +51,7 @@ DEVICE_LENGTH = 512
 SKIPPED = 1
 ALL_QUEUES = 0xffff
 XSTAT_NAME = 48
+NOT_DROPPED = 0xff
 
 # enum vionet_log_level
 LOG_OFF = 0
@@ -216,6 +217,12 @@ DROP_STOPPED = 6
 DROP_NO_BUFFER = 7
 DROP_REASONS = 16
 
+# enum vionet_watch
+WATCH_RECEIVED = 1
+WATCH_RX_DROPPED = 2
+WATCH_OFFERED = 3
+WATCH_TAKEN = 4
+
 # void (*vionet_log_callback)(int level, const char *line, void *user)
 LogCallback = CFUNCTYPE(None, c_int, c_char_p, c_void_p)
 
@@ -327,11 +334,22 @@ class Stats(Structure):
         ("size", c_size_t), ("rx", QueueStats), ("tx", QueueStats)]
 
 
+class Watched(Structure):
+    """struct vionet_watched"""
+    _fields_ = [
+        ("size", c_size_t), ("port", c_uint16), ("queue", c_uint16), ("what", c_uint16), ("reason", c_uint16),
+        ("count", c_uint32), ("packets", POINTER(POINTER(Packet))), ("drops", POINTER(c_uint8))]
+
+
 class SoftStats(Structure):
     """struct vionet_soft_stats"""
     _fields_ = [
         ("size", c_size_t), ("to_driver", c_uint64), ("from_driver", c_uint64), ("to_driver_drops", c_uint64),
         ("from_driver_drops", c_uint64), ("connections", c_uint64)]
+
+
+# void (*vionet_watch_callback)(const struct vionet_watched *watched, void *user)
+WatchCallback = CFUNCTYPE(None, POINTER(Watched), c_void_p)
 
 
 # const char *vionet_version(void)
@@ -680,6 +698,10 @@ stats_reset = _function("vionet_stats_reset", c_int, c_uint16)
 # const char *vionet_drop_name(unsigned int reason)
 #     Returns the name of a drop reason, "short"; NULL if the reason has none.
 drop_name = _function("vionet_drop_name", c_char_p, c_uint)
+
+# int vionet_watch_set(uint16_t port, vionet_watch_callback callback, void *user)
+#     Sets the watcher of a port, in any state, or removes it if callback is NULL.
+watch_set = _function("vionet_watch_set", c_int, c_uint16, WatchCallback, c_void_p)
 
 # int vionet_soft_serve(const char *path, const char *wire, uint16_t *device)
 #     Serves a soft device on a vhost-user socket, for the front-end of another program (this library, DPDK, QEMU).

@@ -35,6 +35,7 @@ pub const DEVICE_LENGTH: u32 = 512;
 pub const SKIPPED: u32 = 1;
 pub const ALL_QUEUES: u16 = 0xffff;
 pub const XSTAT_NAME: u32 = 48;
+pub const NOT_DROPPED: u32 = 0xff;
 
 // enum vionet_log_level
 pub const LOG_OFF: u32 = 0;
@@ -200,11 +201,19 @@ pub const DROP_STOPPED: u32 = 6;
 pub const DROP_NO_BUFFER: u32 = 7;
 pub const DROP_REASONS: u32 = 16;
 
+// enum vionet_watch
+pub const WATCH_RECEIVED: u32 = 1;
+pub const WATCH_RX_DROPPED: u32 = 2;
+pub const WATCH_OFFERED: u32 = 3;
+pub const WATCH_TAKEN: u32 = 4;
+
 pub type LogCallback = Option<unsafe extern "C" fn(level: c_int, line: *const c_char, user: *mut c_void)>;
 
 pub type AttachedCallback = Option<unsafe extern "C" fn(data: *mut c_void, user: *mut c_void)>;
 
 pub type EventCallback = Option<unsafe extern "C" fn(port: u16, event: c_int, user: *mut c_void)>;
+
+pub type WatchCallback = Option<unsafe extern "C" fn(watched: *const Watched, user: *mut c_void)>;
 
 /// struct vionet_device
 #[repr(C)]
@@ -504,6 +513,30 @@ impl Stats {
     pub fn sized() -> Self {
         Stats {
             size: std::mem::size_of::<Stats>(),
+            ..unsafe { std::mem::zeroed() }
+        }
+    }
+}
+
+/// struct vionet_watched
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Watched {
+    pub size: usize,
+    pub port: u16,
+    pub queue: u16,
+    pub what: u16,
+    pub reason: u16,
+    pub count: u32,
+    pub packets: *mut *const Packet,
+    pub drops: *const u8,
+}
+
+impl Watched {
+    /// VIONET_SIZED: all zero but for the size.
+    pub fn sized() -> Self {
+        Watched {
+            size: std::mem::size_of::<Watched>(),
             ..unsafe { std::mem::zeroed() }
         }
     }
@@ -884,6 +917,10 @@ extern "C" {
     /// Returns the name of a drop reason, "short"; NULL if the reason has none.
     #[link_name = "vionet_drop_name"]
     pub fn drop_name(reason: c_uint) -> *const c_char;
+
+    /// Sets the watcher of a port, in any state, or removes it if callback is NULL.
+    #[link_name = "vionet_watch_set"]
+    pub fn watch_set(port: u16, callback: WatchCallback, user: *mut c_void) -> c_int;
 
     /// Serves a soft device on a vhost-user socket, for the front-end of another program (this library, DPDK, QEMU).
     #[link_name = "vionet_soft_serve"]

@@ -203,6 +203,8 @@ private func fetchBacklog(
     let own = unsafe UInt64(
       UInt(bitPattern: unsafeBitCast(fetchBacklog as Virtqueue.Burst, to: UnsafeRawPointer.self)))
     unsafe shared_replace64(&core.pointee.burst, own, backlog.value.following)
+    // A watcher's entry stays where it is, and only what it calls is another.
+    unsafe shared_replace64(&core.pointee.watchedBurst, own, backlog.value.following)
   }
   return given
 }

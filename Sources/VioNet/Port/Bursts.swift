@@ -9,17 +9,49 @@ import CVionet
 import Linux
 
 extension Port {
-  /// The burst functions for what was negotiated; only while there are queues.
+  /// The burst functions for what was negotiated; only while there are queues. A watcher is called outside of them.
   var receivePath: ReceivePath {
-    let queue = receiveQueue(0)
-    let path = ReceivePath.choose(shape, queue.value.reading, isScattered: queue.value.scatter != nil)
-    if options.checksThreads { return path.checkingThreads(countsSizes: options.countsSizes) }
-    return options.countsSizes ? path.countingSizes : path
+    let path = uncheckedReceivePath
+    return options.checksThreads ? path.checkingThreads(countsSizes: options.countsSizes) : path
   }
   var transmitPath: TransmitPath {
-    let path = TransmitPath.choose(shape)
-    if options.checksThreads { return path.checkingThreads(countsSizes: options.countsSizes) }
+    let path = uncheckedTransmitPath
+    return options.checksThreads ? path.checkingThreads(countsSizes: options.countsSizes) : path
+  }
+  private var uncheckedReceivePath: ReceivePath {
+    let queue = receiveQueue(0)
+    let path = ReceivePath.choose(shape, queue.value.reading, isScattered: queue.value.scatter != nil)
     return options.countsSizes ? path.countingSizes : path
+  }
+  private var uncheckedTransmitPath: TransmitPath {
+    let path = TransmitPath.choose(shape)
+    return options.countsSizes ? path.countingSizes : path
+  }
+
+  /// Lets receive bursts into a queue there is, through the watcher if the port has one.
+  // Safety: as enableBursts(). A check for other threads is around the watcher too, so that only one thread calls it.
+  func enableReceive(_ pair: UInt16) {
+    let queue = receiveQueue(pair)
+    if !isWatched { return unsafe queue.value.core.enable(receiveBurst(pair, receivePath.burst)) }
+    unsafe queue.value.core.watchedBurst = receiveBurst(pair, uncheckedReceivePath.burst)
+    unsafe queue.value.core.enable(options.checksThreads ? checkedWatchedReceive : watchedReceive)
+  }
+
+  /// Lets transmit bursts in, as enableReceive().
+  // Safety: as enableReceive().
+  func enableTransmit(_ pair: UInt16) {
+    let queue = transmitQueue(pair)
+    if !isWatched { return unsafe queue.value.core.enable(transmitPath.burst) }
+    unsafe queue.value.core.watchedBurst = uncheckedTransmitPath.burst
+    unsafe queue.value.core.enable(options.checksThreads ? checkedWatchedTransmit : watchedTransmit)
+  }
+
+  /// The entry of a receive queue that hands out what was saved before its device went away.
+  // Safety: as enableBursts().
+  private func watchedIfWanted(_ pair: UInt16, _ burst: @escaping Virtqueue.Burst) -> Virtqueue.Burst {
+    if !isWatched { return unsafe burst }
+    unsafe receiveQueue(pair).value.core.watchedBurst = burst
+    return unsafe options.checksThreads ? checkedWatchedReceive : watchedReceive
   }
 
   /// Lets bursts in: to the queues there are or, while there are none, to the backlog of the last ones.
@@ -27,14 +59,13 @@ extension Port {
   mutating func enableBursts() {
     if queues.pairs != 0 {
       queues.pairsWithBursts = queues.pairs
-      let bursts = unsafe (receivePath.burst, transmitPath.burst)
       for pair in 0..<queues.pairs {
-        unsafe receiveQueue(pair).value.core.enable(receiveBurst(pair, bursts.0))
-        unsafe transmitQueue(pair).value.core.enable(bursts.1)
+        enableReceive(pair)
+        enableTransmit(pair)
       }
     } else {
       for pair in 0..<queues.pairsWithBursts {
-        unsafe receiveQueue(pair).value.core.entry = receiveBurst(pair, Virtqueue.idleBurst)
+        unsafe receiveQueue(pair).value.core.entry = watchedIfWanted(pair, receiveBurst(pair, Virtqueue.idleBurst))
         unsafe transmitQueue(pair).value.core.entry = Virtqueue.idleBurst
       }
     }

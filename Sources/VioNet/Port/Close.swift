@@ -18,6 +18,7 @@ extension Port {
     let isLost = !isQuiet || phase.isQuarantined && bus.traits.usesPhysicalAddresses
     bus.destroy(isInUse: !isQuiet)
     if isLost { abandonQueues() } else if phase.isQuarantined { releaseQueues() }
+    forgetWatcher(isQuiet: isQuiet)
     // A thread inside a burst may still signal the eventfd, whose number must not become another file's.
     if !isQuiet { _ = watch.signal.take() }
     settings.destroy()

@@ -35,7 +35,8 @@ struct PortSlot {
   var callLock: SpinLock
   /// Counts the ports that had the number, so that who knew an earlier one can tell.
   var life: UInt32
-  private var padding: (UInt32, UInt32)
+  /// Address of the port's Watcher, 0 for none; changed only while bursts are kept out.
+  var watcher: UInt
 }
 
 enum PortSlots {

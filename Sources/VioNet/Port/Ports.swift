@@ -19,6 +19,7 @@ package enum Ports {
     PortSlots.all[number].isInherited = false
     PortSlots.all[number].hasToldOfQueue = false
     PortSlots.all[number].life &+= 1
+    PortSlots.all[number].watcher = 0
     PortSlots.shared.value.openPorts += 1
     PortSlots.keepWhileOpen()
     return number

@@ -82,6 +82,8 @@ struct Virtqueue {
   var counters: QueueCounters
   /// The burst around which frames are counted, with size_stats=1, or threads checked, with check_threads=1.
   var countedBurst: Burst
+  /// The burst, counted or not, around which a watcher is called while the port has one.
+  var watchedBurst: Burst
 }
 
 // Safety: idleBurst uses none of its arguments.
@@ -109,6 +111,7 @@ extension Virtqueue {
     notifier = .event(kick)
     unsafe self.burst = Virtqueue.idleBurst
     unsafe countedBurst = Virtqueue.idleBurst
+    unsafe watchedBurst = Virtqueue.idleBurst
     self.port = port
     self.index = index
     self.slots = slots

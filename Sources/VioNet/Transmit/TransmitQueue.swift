@@ -35,6 +35,7 @@ struct TransmitQueue {
   let links: Table<UInt16>
   let indirect: IndirectTables?
   var dropped = DroppedPlaces()
+  var watchedDrops = WatchedDrops()
   var refusals = Refusals()
   /// Readable when the armed queue has room or the back-end is gone; open from the first call that asks for it.
   var wake = Descriptor.none
@@ -104,7 +105,8 @@ struct TransmitQueue {
   @inline(never)
   mutating func count(_ reason: vionet_drop) {
     core.drop(reason)
-    dropped.add(sent: core.counters.packets)
+    let place = dropped.add(sent: core.counters.packets)
+    if watchedDrops.isWanted { watchedDrops.reasons[place & 63] = UInt8(truncatingIfNeeded: reason.rawValue) }
   }
 }
 

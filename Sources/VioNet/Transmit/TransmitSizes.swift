@@ -31,10 +31,13 @@ struct DroppedPlaces {
   /// True if frames are counted by size at all.
   var isCounting = false
 
-  /// Adds the packet that follows when the queue has sent `sent` packets.
-  mutating func add(sent: UInt64) {
-    places |= 1 &<< (sent &- start &+ count)
+  /// Adds the packet that follows when the queue has sent `sent` packets. Returns its place.
+  @discardableResult
+  mutating func add(sent: UInt64) -> Int {
+    let place = sent &- start &+ count
+    places |= 1 &<< place
     count &+= 1
+    return Int(truncatingIfNeeded: place)
   }
 
   /// Leaves out the packet that follows, which goes as that many frames that are counted by themselves.
@@ -42,6 +45,12 @@ struct DroppedPlaces {
     add(sent: sent)
     start &+= UInt64(truncatingIfNeeded: frames)
   }
+}
+
+/// Why packets of a part of a burst were dropped, by their place in it, for a watcher.
+struct WatchedDrops {
+  var isWanted = false
+  var reasons = InlineArray<64, UInt8>(repeating: UInt8(VIONET_NOT_DROPPED))
 }
 
 @_optimize(speed)

@@ -31,12 +31,12 @@ extension Port {
         try sendPairs(pairs, before)
         try keepReports(pairs, before)
       } catch {
-        enableTransmit(before)
+        enableTransmit(upTo: before)
         throw error
       }
     }
     settings.pairs = pairs
-    enableTransmit(pairs)
+    enableTransmit(upTo: pairs)
     if pairs > before { try restoreCoalescing(from: Int(before) * 2) }
   }
 
@@ -72,17 +72,15 @@ extension Port {
 
   // MARK: Transmit bursts
 
-  // Safety: a burst function is C code that checks its queue; the blocks it is put into are never freed.
-  private func enableTransmit(_ pairs: UInt16) {
+  private func enableTransmit(upTo pairs: UInt16) {
     if !phase.isStarted || queues.pairs == 0 { return }
-    let burst = unsafe transmitPath.burst
-    for pair in 0..<pairs { unsafe transmitQueue(pair).value.core.enable(burst) }
+    for pair in 0..<pairs { enableTransmit(pair) }
     PortSlots.all[number].transmitCount = pairs
   }
 
   /// Keeps transmit bursts out before the device is told (virtio 1.4, 5.1.9.5.6.1), and gives the device up to 100 ms to send
   /// what it has.
-  // Safety: as enableTransmit().
+  // Safety: a burst function is C code that checks its queue; the blocks it is put into are never freed.
   private func disableTransmit(_ pairs: Range<UInt16>) throws(Failure) {
     if !phase.isStarted { return }
     PortSlots.all[number].transmitCount = pairs.lowerBound
@@ -90,7 +88,7 @@ extension Port {
     Barrier.reachAll()
     let deadline = Deadline(milliseconds: Port.burstDeadline, within: bus.deadline)
     for pair in pairs where !transmitQueue(pair).value.core.waitUntilLeft(by: deadline) {
-      enableTransmit(pairs.upperBound)
+      enableTransmit(upTo: pairs.upperBound)
       throw Port.burstStays(number)
     }
     // A sleeper finds out that there is nothing to wait for.

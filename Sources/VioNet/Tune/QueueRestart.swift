@@ -68,11 +68,7 @@ extension Port {
     if pair < pairsEnabled { try bus.enable(index, true) }
     // Bursts, which count too, are still kept out.
     queue.value.notifyDevice()
-    if !transmit {
-      unsafe queue.value.enable(receiveBurst(pair, receivePath.burst))
-    } else if pair < pairsInUse {
-      unsafe queue.value.enable(transmitPath.burst)
-    }
+    if !transmit { enableReceive(pair) } else if pair < pairsInUse { enableTransmit(pair) }
   }
 
   /// Returns the packets of a queue that the device has released.
