@@ -278,6 +278,7 @@ PACKAGE := vionet
 LINKED = $$($(STAGED_CONFIG) --libs $(PACKAGE)) $(RPATH)
 $(B)/examples/vionet-fwd-control: PACKAGE := vionet-control
 $(B)/examples/vionet-fwd-dlopen: LINKED := -ldl
+$(B)/examples/vionet-responder $(B)/examples/vionet-gateway: $(wildcard examples/*.h)
 $(B)/examples/%: examples/%.c $(STAGED)
 	$(call say,cc $*)
 	@mkdir -p $(@D)

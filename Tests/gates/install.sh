@@ -16,9 +16,12 @@ cat >"$work/wanted" <<END
 ./opt/v/bin/vionet-fwd-control
 ./opt/v/bin/vionet-fwd-dlopen
 ./opt/v/bin/vionet-fwd-wait
+./opt/v/bin/vionet-gateway
 ./opt/v/bin/vionet-info
 ./opt/v/bin/vionet-l2fwd
 ./opt/v/bin/vionet-pktgen
+./opt/v/bin/vionet-responder
+./opt/v/bin/vionet-switch
 ./opt/v/include/vionet-control.h
 ./opt/v/include/vionet.h
 ./opt/v/lib64/cmake/vionet-control/vionet-control-config.cmake
