@@ -43,11 +43,11 @@ static inline uint32_t pseudo_header(const uint8_t *ip, uint32_t length)
  */
 static inline bool is_ipv4(const uint8_t *ip, uint32_t first, uint32_t all, uint32_t *header, uint32_t *payload)
 {
-	if (first < 20 || ip[0] >> 4 != 4 || (ip[0] & 15) < 5)
-		return false;
-	*header = 4u * (ip[0] & 15);
-	*payload = get16(ip + IP_LENGTH) - *header;
-	return *header <= first && get16(ip + IP_LENGTH) >= *header && get16(ip + IP_LENGTH) <= all &&
+	uint8_t version = first < 20 ? 0 : ip[0];
+	uint32_t total = first < 20 ? 0 : get16(ip + IP_LENGTH); /* read once: a device might change it meanwhile */
+	*header = 4u * (version & 15);
+	*payload = total - *header;
+	return version >> 4 == 4 && *header >= 20 && *header <= first && total >= *header && total <= all &&
 	       sum_of(ip, *header, 0) == 0xffff;
 }
 
@@ -95,10 +95,10 @@ struct transport {
 /* Finds them in a packet that begins with Ethernet. False if they are not whole or not where the packet's fields say. */
 static inline bool find_transport(const struct vionet_packet *p, uint32_t header, uint32_t payload, struct transport *t)
 {
-	uint8_t *ip = (uint8_t *)p->data + AT_IP, *start = ip + header;
-	uint32_t at_sum = ip[IP_PROTOCOL_AT] == PROTOCOL_TCP ? 16 : ip[IP_PROTOCOL_AT] == PROTOCOL_UDP ? 6 : 2;
-	uint32_t needed = ip[IP_PROTOCOL_AT] == PROTOCOL_TCP ? 20 : 8;
-	*t = (struct transport){.ip = ip, .ports = start, .sum = start + at_sum, .protocol = ip[IP_PROTOCOL_AT]};
+	uint8_t *ip = (uint8_t *)p->data + AT_IP, *start = ip + header, protocol = ip[IP_PROTOCOL_AT];
+	uint32_t at_sum = protocol == PROTOCOL_TCP ? 16 : protocol == PROTOCOL_UDP ? 6 : 2;
+	uint32_t needed = protocol == PROTOCOL_TCP ? 20 : 8;
+	*t = (struct transport){.ip = ip, .ports = start, .sum = start + at_sum, .protocol = protocol};
 	if (payload < needed || p->length - AT_IP < header + needed)
 		return false;
 	if (t->protocol == PROTOCOL_TCP)

@@ -171,12 +171,14 @@ static void write_answer(uint8_t *frame, const uint8_t *asked, uint8_t type, uin
 static int answer_dhcp(struct vionet_packet **place, uint32_t room)
 {
 	struct vionet_packet *asked = *place, *p;
-	const uint8_t *udp = (const uint8_t *)asked->data + AT_UDP, *bootp = udp + 8;
+	uint8_t udp[1500], *ip = (uint8_t *)asked->data + AT_IP, *bootp = udp + 8;
+	room = room < sizeof(udp) ? room : sizeof(udp);
+	memcpy(udp, ip + 20, room); /* a device might change it while it is read */
 	uint32_t length = room < 8 ? 0 : get16(udp + 4), yours;
 	if (length < 8 + OPTIONS || length > room || memcmp(bootp, "\1\1\6", 3) != 0 ||
 	    memcmp(bootp + COOKIE, "\x63\x82\x53\x63", 4) != 0 ||
 	    (get16(udp + 6) != 0 && (asked->flags & VIONET_PACKET_CHECKSUM_PARTIAL) == 0 &&
-	     sum_of(udp, length, pseudo_header(udp - 20, length)) != 0xffff))
+	     sum_of(udp, length, pseudo_header(ip, length)) != 0xffff))
 		return DROP_MALFORMED;
 	int type = decide(bootp, udp + length, &yours);
 	if (type == 0)
@@ -191,8 +193,6 @@ static int answer_dhcp(struct vionet_packet **place, uint32_t room)
 	*place = p;
 	return ANSWERED_DHCP;
 }
-
-/* ---- frames ------------------------------------------------------------------------------------------------------ */
 
 static int answer(struct vionet_packet **place)
 {
