@@ -38,6 +38,7 @@ END
 is_asleep() { ! cat "/proc/$1/task/"*/status | grep '^State:' | grep -qv 'S (sleeping)'; }
 
 carries() { # command...: until it ends by itself or is asked to
+  rm -f "$work/out.pcap" # an earlier one made it
   "$@" >"$work/out" 2>"$work/err" &
   children+=($!)
   until_true 10 same_frames "$work/out.pcap" || { cat "$work/out" "$work/err"; fail "the frames did not come through"; }
@@ -135,6 +136,7 @@ wrong() { # command...
 left_alone() { # command...
   background served "$(program serve-devices)" "$work/socket" generate,rate=100
   until_true 10 test -S "$work/socket" || fail "the back-end does not listen"
+  : >"$work/out" # an earlier one said "forwarding", too
   "$@" "vhost-user:$work/socket" soft:sink >"$work/out" 2>&1 &
   local forwarder=$!
   until_true 10 grep -q forwarding "$work/out" || { cat "$work/out"; fail "it does not start"; }
