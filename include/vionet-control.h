@@ -3,7 +3,7 @@
  * vionet-control.h - a local socket through which other programs watch this program's ports and
  * change their settings
  *
- * Its clients are vionetctl (stats, set, events) and, by HTTP, anything that reads Prometheus
+ * Its clients are vionetctl (stats, dump, set, events) and, by HTTP, anything that reads Prometheus
  * text. A program opens the socket with one call and serves it from its own loop; there is no
  * thread.
  *
@@ -28,6 +28,9 @@
  *     list                            port NUMBER STATE DEVICE
  *     info PORT                       KEY VALUE
  *     stats PORT                      NAME VALUE, of vionet_xstats()
+ *     pools                           pool NUMBER KEY VALUE, of vionet_pool_info()
+ *     error                           sentence TEXT, if a call on the thread that serves the socket
+ *                                     has failed: the last of vionet_error() there
  *     set PORT mac 02:00:00:00:00:01
  *     set PORT mtu 1400
  *     set PORT promiscuous on|off

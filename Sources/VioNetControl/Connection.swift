@@ -58,9 +58,9 @@ struct Connection: ~Copyable {
 extension Connection {
   /// Takes at most one request, and sends what can be sent. Returns the number of requests.
   @inline(never)
-  mutating func serve(_ events: UInt32, epoll: Int32) -> Int32 {
+  mutating func serve(_ events: UInt32, epoll: Int32, _ lastError: borrowing LastError) -> Int32 {
     let wasEmpty = answer.isEmpty
-    let requests = events & EPOLLIN.rawValue != 0 ? receive() : 0
+    let requests = events & EPOLLIN.rawValue != 0 ? receive(lastError) : 0
     if isInputOver && events & (EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 {
       isOver = true
     } else {
@@ -85,7 +85,7 @@ extension Connection {
 // MARK: In
 
 extension Connection {
-  private mutating func receive() -> Int32 {
+  private mutating func receive(_ lastError: borrowing LastError) -> Int32 {
     switch line.receive(from: file.number) {
     case .ended:
       isInputOver = true
@@ -100,12 +100,12 @@ extension Connection {
       if followsEvents { line.clear() }
       return 0
     case .complete:
-      return takeLine()
+      return takeLine(lastError)
     }
   }
 
   /// A whole line is a request, or part of an HTTP request. Returns the number of requests.
-  private mutating func takeLine() -> Int32 {
+  private mutating func takeLine(_ lastError: borrowing LastError) -> Int32 {
     let length = line.count
     guard let text = line.take() else {
       return followsEvents ? 0 : refuse("a request is text, without zeroes", EINVAL)
@@ -116,7 +116,7 @@ extension Connection {
       mode = .headers(0)
       return 0
     case .requests:
-      if Request.answer(text, &answer) { mode = .events(next: EventLog.count) }
+      if Request.answer(text, lastError, &answer) { mode = .events(next: EventLog.count) }
       return 1
     case .headers(let before):
       mode = .headers(before + length)

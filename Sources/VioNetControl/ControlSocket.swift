@@ -32,6 +32,8 @@ struct ControlSocket: ~Copyable {
   /// No connection is accepted before that time, because descriptors had run out; 0: none is kept waiting.
   private var acceptsAgainAt: UInt64 = 0
 
+  private var lastError = LastError()
+
   init(_ path: Text) throws(Failure) {
     func begin(_ code: Int32) -> Failure { Failure(code, "control socket ").quoting(path.prefix(120)).text(": ") }
     @inline(never) func reason(_ code: Int32) -> Failure { begin(code).reason(code) }
@@ -67,11 +69,13 @@ struct ControlSocket: ~Copyable {
 extension ControlSocket {
   /// Does what there is to do, at most one request of each connection. Returns the number of requests.
   mutating func process() -> Int32 {
+    lastError.look()
     let (requests, isCalled) = serveConnections()
     // Connections are accepted afterwards, so that no event of this round is taken for one of a new connection.
     acceptConnections(isCalled)
     let next = updateConnections()
     setTimer(acceptsAgainAt == 0 ? next : min(next, acceptsAgainAt))
+    lastError.overlook()
     return requests
   }
 
@@ -107,7 +111,7 @@ extension ControlSocket {
   }
 
   private mutating func serve(_ place: Int, _ events: UInt32) -> Int32 {
-    let requests = connections[place]?.serve(events, epoll: epoll.number) ?? 0
+    let requests = connections[place]?.serve(events, epoll: epoll.number, lastError) ?? 0
     closeIfOver(place)
     return requests
   }

@@ -8,16 +8,18 @@ import Linux
 
 enum Request {
   /// Answers a line. True if the connection is sent events from now on.
-  static func answer(_ line: Text, _ answer: inout Answer) -> Bool {
+  static func answer(_ line: Text, _ lastError: borrowing LastError, _ answer: inout Answer) -> Bool {
     do throws(Failure) {
-      return try carryOut(line, &answer)
+      return try carryOut(line, lastError, &answer)
     } catch {
       answer.add(error)
       return false
     }
   }
 
-  private static func carryOut(_ line: Text, _ answer: inout Answer) throws(Failure) -> Bool {
+  private static func carryOut(
+    _ line: Text, _ lastError: borrowing LastError, _ answer: inout Answer
+  ) throws(Failure) -> Bool {
     var words = Words(line)
     guard let name = words.next() else { throw Failure(EINVAL, "an empty request: help names those there are") }
     switch name {
@@ -40,6 +42,12 @@ enum Request {
         answer.add(number: value)
         answer.add("\n")
       }
+    case "pools":
+      try words.end()
+      Details.pools(&answer)
+    case "error":
+      try words.end()
+      lastError.write(to: &answer)
     case "set":
       let port = try port(&words, "set")
       try Setting(port: port, words: words).carryOut()
@@ -73,6 +81,8 @@ enum Request {
     list
     info PORT
     stats PORT
+    pools
+    error
     events
     set PORT mac ADDRESS
     set PORT mtu NUMBER
@@ -131,6 +141,7 @@ extension Request {
     answer.add(line: "offered", information.value.offered)
     answer.add(line: "negotiated", information.value.negotiated)
     answer.add("\n")
+    Details.write(information, to: &answer)
     try? Hashing(of: port).write(to: &answer)
   }
 }

@@ -9,6 +9,9 @@ struct RebindingOptions: ParsableArguments {
     help: "Check everything, then only print the writes, as shell commands.")
   var dryRun = false
 
+  @Flag(help: "Print a JSON array: one object for each function, with the writes.")
+  var json = false
+
   @Flag(
     name: .shortAndLong,
     help: "Take a function even if its interface is in use: has an address, a master or the default route.")
@@ -36,7 +39,20 @@ struct RebindingOptions: ParsableArguments {
       }
     }
     if !problems.isEmpty { throw Sentence(problems.joined(separator: "\n")) }
-    for plan in plans { try carryOut(plan) }
+    var done: [Rebound] = []
+    try Progress.during("moving functions") { _ in
+      for plan in plans {
+        if json { done.append(try rebound(plan)) } else { try carryOut(plan) }
+      }
+    }
+    if json { print(try JSON.text(done)) }
+  }
+
+  private func rebound(_ plan: Rebinding) throws -> Rebound {
+    let device = dryRun || plan.writes.isEmpty ? plan.device : try plan.make()
+    return Rebound(
+      function: plan.device.name, before: plan.device.driver, after: device.driver, writes: plan.writes.map(\.command),
+      dry_run: dryRun, reason: device.driver == Driver.kernel.name ? nil : device.reason)
   }
 
   private func carryOut(_ plan: Rebinding) throws {
@@ -47,6 +63,29 @@ struct RebindingOptions: ParsableArguments {
     let now = try plan.make()
     print("\(name): \(before) -> \(now.driver ?? "no driver")")
     if plan.driver == .vfio || plan.driver == .uio, let reason = now.reason { print("\(name): \(reason)") }
+  }
+}
+
+/// A function that was moved, or with --dry-run would be.
+struct Rebound: Encodable {
+  let function: String
+  let before: String?
+  let after: String?
+  let writes: [String]
+  let dry_run: Bool
+  /// Why a program cannot take it with its new driver.
+  let reason: String?
+
+  private enum CodingKeys: String, CodingKey { case function, before, after, writes, dry_run, reason }
+
+  func encode(to encoder: any Encoder) throws {
+    var object = encoder.container(keyedBy: CodingKeys.self)
+    try object.encode(function, forKey: .function)
+    try object.encode(before, forKey: .before)
+    try object.encode(after, forKey: .after)
+    try object.encode(writes, forKey: .writes)
+    try object.encode(dry_run, forKey: .dry_run)
+    try object.encode(reason, forKey: .reason)
   }
 }
 

@@ -22,14 +22,17 @@ struct Info: ParsableCommand {
   var device: String
 
   func run() throws {
-    let shown: Void? = try Port.probe(try Device.address(device)) { port in
-      let trouble = Result { try port.initialise() }
-      let information = try port.information()
-      print(json ? try JSON.text(information) : Info.text(information))
-      fflush(nil)  // so that an error comes behind it, also if both go to one file
-      try trouble.get()
+    let address = try Device.address(device)
+    let found = try Progress.during("waiting for \(address)") { _ in
+      try Port.probe(address) { port in
+        let trouble = Result { try port.initialise() }
+        return (trouble, try port.information())
+      }
     }
-    if shown == nil { throw Library.sentence }
+    guard let (trouble, information) = found else { throw Library.sentence }
+    print(json ? try JSON.text(information) : Info.text(information))
+    fflush(nil)  // so that an error comes behind it, also if both go to one file
+    try trouble.get()
   }
 
   private static func text(_ port: PortInformation) -> String {

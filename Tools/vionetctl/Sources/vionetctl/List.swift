@@ -18,7 +18,8 @@ struct List: ParsableCommand {
     let devices = try Device.all()
     if json { return print(try JSON.text(devices)) }
     if devices.isEmpty { return print("This machine has no virtio-net PCI functions and no vDPA devices.") }
-    var table = Table("ADDRESS", "KIND", "DRIVER", "INTERFACE", "IOMMU GROUP", "READY")
+    var table = Table(
+      "ADDRESS", "KIND", "DRIVER", "INTERFACE", "IOMMU GROUP", "READY", styles: ["yes": .green, "no": .red])
     for device in devices {
       table.add(
         device.address, device.kind.rawValue, device.driver ?? "-", device.interface ?? "-",

@@ -37,6 +37,9 @@ struct SetPort: ParsableCommand {
       fails and names it.
       """)
 
+  @Flag(help: "Print what was set as a JSON object.")
+  var json = false
+
   @Option(help: ArgumentHelp("The port, if the program has several.", valueName: "number"))
   var port: Int?
 
@@ -49,6 +52,12 @@ struct SetPort: ParsableCommand {
   @Argument(help: "Its value.")
   var values: [String]
 
+  private struct Done: Encodable {
+    let port: Int
+    let setting: String
+    let values: [String]
+  }
+
   func validate() throws {
     if values.contains(where: { $0.contains { $0.isWhitespace || $0.isNewline } || $0.isEmpty }) {
       throw ValidationError("A value has a blank in it.")
@@ -56,8 +65,12 @@ struct SetPort: ParsableCommand {
   }
 
   func run() throws {
-    let connection = try ControlSocket(socket)
-    let port = try RunningPort.one(connection, port)
-    try connection.ask("set \(port.number) \(setting.rawValue) \(values.joined(separator: " "))")
+    let changed = try Progress.during("waiting for \(socket)") { _ in
+      let connection = try ControlSocket(socket)
+      let port = try RunningPort.one(connection, port)
+      try connection.ask("set \(port.number) \(setting.rawValue) \(values.joined(separator: " "))")
+      return port
+    }
+    if json { print(try JSON.text(Done(port: changed.number, setting: setting.rawValue, values: values))) }
   }
 }

@@ -37,7 +37,7 @@ struct Stats: ParsableCommand {
     let isTerminal = watch && !json && isatty(STDOUT_FILENO) == 1
     repeat {
       if before != nil { Clock.sleep(seconds: every) }
-      let counters = try PortCounters.all(socket, only: port)
+      let counters = try Progress.during("waiting for \(socket)") { _ in try PortCounters.all(socket, only: port) }
       if isTerminal { print("\u{1b}[H\u{1b}[J", terminator: "") }
       if json {
         print(try JSON.text(counters))
@@ -91,8 +91,6 @@ struct Stats: ParsableCommand {
       number /= 1000
       scale += 1
     }
-    let hundredths = Int((number * 100).rounded())
-    let fraction = String(hundredths % 100)
-    return "\(hundredths / 100).\(fraction.count < 2 ? "0" : "")\(fraction)\(scales[scale])"
+    return Decimals.text(number, 2) + scales[scale]
   }
 }

@@ -33,6 +33,7 @@ struct Vionetctl: ParsableCommand {
       """,
     version: "vionetctl with libvionet \(Library.version)",
     subcommands: [
-      List.self, Info.self, Bind.self, Unbind.self, Serve.self, Stats.self, SetPort.self, FollowEvents.self,
+      List.self, Info.self, Doctor.self, Bind.self, Unbind.self, Serve.self, Stats.self, Dump.self, SetPort.self,
+      FollowEvents.self, Bench.self,
     ])
 }

@@ -19,7 +19,9 @@ struct Port {
   /// Resets the device and negotiates its features.
   func initialise() throws { try Library.check(vionet_init(number, nil)) }
 
-  func information() throws -> PortInformation {
+  func information() throws -> PortInformation { try Port.information(number) }
+
+  static func information(_ number: UInt16) throws -> PortInformation {
     var info = vionet_info()
     info.size = MemoryLayout<vionet_info>.size
     try Library.check(unsafe vionet_info(number, &info))
@@ -71,7 +73,7 @@ struct PortInformation {
     return mac.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: ":")
   }
 
-  private static func features(offered: (UInt64, UInt64), negotiated: (UInt64, UInt64)) -> [Feature] {
+  static func features(offered: (UInt64, UInt64), negotiated: (UInt64, UInt64)) -> [Feature] {
     func has(_ words: (UInt64, UInt64), _ bit: Int) -> Bool {
       (bit < 64 ? words.0 >> bit : words.1 >> (bit - 64)) & 1 != 0
     }

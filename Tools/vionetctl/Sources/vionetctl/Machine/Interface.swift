@@ -52,17 +52,12 @@ struct Interface {
 
   private var hasDefaultRoute: Bool {
     // proc(5): interface, destination, gateway, flags, three counters, mask
-    Interface.rows("/proc/net/route").contains {
+    SysFS.rows("/proc/net/route").contains {
       $0.count > 7 && $0[0] == name && $0[1] == "00000000" && $0[7] == "00000000"
     }
       // destination, bits of it, six more, flags, interface
-      || Interface.rows("/proc/net/ipv6_route").contains {
+      || SysFS.rows("/proc/net/ipv6_route").contains {
         $0.count > 9 && $0[9] == name && $0[1] == "00" && $0[0].allSatisfy { $0 == "0" }
       }
-  }
-
-  /// The words of each line of a file.
-  private static func rows(_ path: String) -> [[Substring]] {
-    (SysFS.read(path) ?? "").split(separator: "\n").map { line in line.split { $0 == " " || $0 == "\t" } }
   }
 }

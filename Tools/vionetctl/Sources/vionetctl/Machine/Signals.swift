@@ -34,6 +34,9 @@ enum Interruption {
 
   static var hasCome: Bool { unsafe came }
 
+  /// Only remembers that a signal came.
+  static func expect() { shutDown(-1) }
+
   static func shutDown(_ socket: Int32) {
     unsafe self.socket = socket
     for number in [SIGINT, SIGTERM] {

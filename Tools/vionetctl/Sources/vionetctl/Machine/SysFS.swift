@@ -19,6 +19,24 @@ enum SysFS {
   /// The contents of a file; nil if it cannot be read.
   static func read(_ path: String) -> String? { try? String(contentsOfFile: path, encoding: .utf8) }
 
+  /// The first line of a file; nil if it cannot be read.
+  static func line(_ path: String) -> String? { read(path).map { String($0.prefix { $0 != "\n" }) } }
+
+  /// The number in a file; nil if there is none, as in one that says "max".
+  static func number(_ path: String) -> UInt64? { line(path).flatMap { UInt64($0) } }
+
+  /// The names in a folder; none if it cannot be read.
+  static func names(_ path: String) -> [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted()
+  }
+
+  /// The words of each line of a file.
+  static func rows(_ path: String, separator: Character? = nil) -> [[Substring]] {
+    (read(path) ?? "").split(separator: "\n").map { line in
+      line.split { separator == nil ? $0 == " " || $0 == "\t" : $0 == separator }
+    }
+  }
+
   /// The last part of the target of a symbolic link; nil if there is no link.
   static func link(_ path: String) -> String? {
     (try? FileManager.default.destinationOfSymbolicLink(atPath: path))?.split(separator: "/").last.map(String.init)
