@@ -52,6 +52,8 @@ libuv                  libuv1-dev                 test
 libevent               libevent-dev               test
 rustc                  rustc                      test
 shellcheck             shellcheck                 test
+zsh                    zsh                        test
+fish                   fish                       test
 spin                   spin                       test test-models
 valgrind               valgrind                   test bench
 '

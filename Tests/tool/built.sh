@@ -17,10 +17,11 @@ needed_libraries() {
 help() {
   prints 0 "$vionetctl" --version <<<"vionetctl with libvionet $(sed -n 's/^VERSION := //p' Makefile)"
   gives 0 "$vionetctl"
-  for name in list info bind unbind serve stats set events; do
+  names=(list info doctor bind unbind serve stats dump set events bench)
+  for name in "${names[@]}"; do
     said "^  $name  "
   done
-  for name in list info bind unbind serve stats set events; do
+  for name in "${names[@]}"; do
     gives 0 "$vionetctl" "$name" --help
     said "usage: vionetctl $name"
     case $name in set) words="a.sock mtu 1400" ;; *) words="vfio-pci 00:05.0" ;; esac
@@ -31,10 +32,84 @@ help() {
   gives 64 "$vionetctl" frobnicate
 }
 
+# Each shell completes the name of every command and an option of one.
 completions() {
-  "$vionetctl" --generate-completion-script bash >"$work/completion" || fail "no completions"
-  bash -n "$work/completion" || fail "the completions are no script"
-  grep -q unbind "$work/completion" || fail "no completion of unbind"
+  local shell
+  need zsh zsh
+  need fish fish
+  mkdir -p "$work/shells" "$work/bin" && ln -sf "$vionetctl" "$work/bin/vionetctl"
+  export PATH=$work/bin:$PATH HOME=$work
+  for shell in bash zsh fish; do
+    "$vionetctl" --generate-completion-script $shell >"$work/shells/_vionetctl" || fail "no completions for $shell"
+    $shell -n "$work/shells/_vionetctl" || fail "the completions are no script of $shell"
+    case $shell in
+      bash) completed_by_bash ;;
+      zsh) completed_by_zsh ;;
+      fish) completed_by_fish ;;
+    esac
+  done
+}
+completed() { # SHELL WORD: among the lines of $work/completed
+  grep -qE -- "^$2([^a-z-]|\$)" "$work/completed" || { cat "$work/completed"; fail "$1 does not complete $2"; }
+}
+completed_by_bash() {
+  local words
+  for words in "" "doctor --js" "bench --pack"; do
+    # shellcheck disable=SC2016
+    bash -c '. "$0"; words=$1 COMP_WORDS=(vionetctl $1) COMP_CWORD=${#COMP_WORDS[@]}
+      if [ -n "$1" ]; then COMP_CWORD=$((COMP_CWORD - 1)); else COMP_WORDS+=(""); fi
+      COMP_LINE="vionetctl $1" COMP_POINT=${#COMP_LINE}
+      function_name=$(complete -p vionetctl | sed "s/.*-F \([^ ]*\).*/\1/")
+      "$function_name" vionetctl "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+      printf "%s\n" "${COMPREPLY[@]}"' "$work/shells/_vionetctl" "$words" >"$work/completed" 2>&1
+    case $words in
+      "") for name in doctor dump bench list; do completed bash $name; done ;;
+      doctor*) completed bash --json ;;
+      *) completed bash --packets ;;
+    esac
+  done
+}
+# Its completion system runs in a terminal only: python3 is one.
+completed_by_zsh() {
+  python3 - "$work/shells" >"$work/completed" <<'END' || fail "zsh"
+import os, pty, re, select, sys, time
+def complete(line, wanted):
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ.update(TERM="dumb", PS1="> ", COLUMNS="200")
+        os.execvp("zsh", ["zsh", "-f", "-i"])
+    said = ""
+    def wait(word, text):
+        nonlocal said
+        os.write(terminal, text.encode())
+        end = time.time() + 120
+        while word not in said and time.time() < end:
+            if select.select([terminal], [], [], 1)[0]:
+                said += os.read(terminal, 65536).decode(errors="replace")
+    wait("is-there", f"fpath=({sys.argv[1]} $fpath); autoload -U compinit; compinit -u -D; zstyle ':completion:*' list-prompt ''; print is-'there'\n")
+    said = ""
+    wait(wanted, line + "\t\t")
+    os.write(terminal, b"\x15exit\n")
+    os.close(terminal)
+    os.waitpid(child, 0)
+    print(wanted if wanted in said else f"no {wanted} in {said!r}")
+complete("vionetctl do", "doctor")
+complete("vionetctl ben", "bench")
+complete("vionetctl dum", "dump")
+complete("vionetctl bench --pack", "--packets")
+END
+  for name in doctor bench dump --packets; do completed zsh $name; done
+}
+completed_by_fish() {
+  local words
+  for words in "vionetctl " "vionetctl doctor --js" "vionetctl bench --pack"; do
+    fish --no-config -c 'source $argv[1]; complete -C $argv[2]' "$work/shells/_vionetctl" "$words" >"$work/completed" 2>&1
+    case $words in
+      "vionetctl ") for name in doctor dump bench list; do completed fish $name; done ;;
+      *doctor*) completed fish --json ;;
+      *) completed fish --packets ;;
+    esac
+  done
 }
 
 # The manual has every command and option of the tool, with every word about them.
@@ -100,7 +175,7 @@ LIST
 
 run_case "the libraries that it needs" needed_libraries
 run_case "version, help and wrong options" help
-run_case "the completions are scripts" completions
+run_case "bash, zsh and fish complete commands and options" completions
 run_case "the manual is that of the commands" manual
 run_case "the manual is clean" manual_form
 run_case "it is installed and removed" installation

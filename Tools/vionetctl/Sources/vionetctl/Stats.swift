@@ -9,8 +9,8 @@ struct Stats: ParsableCommand {
     discussion: """
       SOCKET is the path of a control socket that the program has opened with vionet_control_open(), as the example \
       vionet-fwd-control does. The command prints the packets, bytes and drops of each queue, then every other counter \
-      of vionet_xstats() that is not zero, and why the device of a soft: port carries no more frames. With --watch it prints the first part again and again until SIGINT, with \
-      rates per second.
+      of vionet_xstats() that is not zero, and why the device of a soft: port carries no more frames. With --watch it \
+      prints the first part again and again until SIGINT, with rates per second.
       """)
 
   @Flag(help: "Print a JSON array: one object for each port, with all counters by name.")

@@ -10,7 +10,7 @@ struct Vionetctl: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "vionetctl",
     abstract:
-      "Find, bind, inspect and serve virtio-net devices; watch and change the ports of a running program.",
+      "Find, bind, inspect, measure and serve virtio-net devices; watch and change the ports of a running program.",
     discussion: """
       A PCI function is driven by the kernel or, once it is bound to vfio-pci or uio_pci_generic, by a program that \
       uses libvionet:
@@ -19,6 +19,7 @@ struct Vionetctl: ParsableCommand {
         vionetctl bind --dry-run vfio-pci 00:05.0   what bind would write
         vionetctl bind vfio-pci 00:05.0             take it from the kernel
         vionetctl info 00:05.0                      what it offers
+        vionetctl doctor 00:05.0                    what keeps a program from it, and the commands that help
         vionetctl bind kernel 00:05.0               give it back to the kernel
 
       vionetctl can serve a device to another program:
@@ -27,9 +28,14 @@ struct Vionetctl: ParsableCommand {
 
       It can look into a program that has opened a control socket, such as vionet-fwd-control /run/app.sock:
 
+        vionetctl dump /run/app.sock                all about its ports and pools
         vionetctl stats --watch /run/app.sock       the counters of its ports
         vionetctl set /run/app.sock mtu 1400        change a setting
         vionetctl events /run/app.sock              print events as they happen
+
+      It measures how fast this machine is:
+
+        vionetctl bench                             rates of three devices of its own, in 10 s
       """,
     version: "vionetctl with libvionet \(Library.version)",
     subcommands: [
