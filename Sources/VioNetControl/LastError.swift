@@ -11,7 +11,7 @@ struct LastError: ~Copyable {
   private static let longest = 400
 
   private var sentence = Answer()
-  /// Of what was there last.
+  /// The hash of the sentence that was there last.
   private var seen = LastError.hash(Text(""))
 
   /// Takes what the program's calls have left since overlook().

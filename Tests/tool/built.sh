@@ -102,6 +102,7 @@ END
 }
 completed_by_fish() {
   local words
+  # shellcheck disable=SC2016 # variables of fish
   for words in "vionetctl " "vionetctl doctor --js" "vionetctl bench --pack"; do
     fish --no-config -c 'source $argv[1]; complete -C $argv[2]' "$work/shells/_vionetctl" "$words" >"$work/completed" 2>&1
     case $words in

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // vionetctl: vionet on the command line. Each subcommand is a file here. What they share is in Library (libvionet's
-// calls), Program (a running program's control socket), Machine (sysfs, interfaces, clocks) and Output.
+// calls), Program (a running program's control socket), Machine (sysfs, limits, interfaces, clocks), Health (what an address
+// needs of the machine) and Output.
 
 import ArgumentParser
 

@@ -88,7 +88,7 @@ extension AddressCheck {
     }
   }
 
-  /// As root: everybody may have a TAP, and only this user the rest.
+  /// The command for root: everybody may have a TAP, and only this user the rest.
   private func access(_ path: String, _ device: String) -> String {
     device == "tun" ? "chmod 666 \(path)" : "chown \(user) \(path)"
   }

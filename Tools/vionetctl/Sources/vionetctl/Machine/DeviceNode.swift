@@ -6,7 +6,7 @@ import Glibc
 
 struct DeviceNode: Encodable {
   let path: String
-  /// Such as "crw-rw----"; nil if there is no such file.
+  /// The mode as ls prints it, "crw-rw----"; nil if there is no such file.
   let mode: String?
   let owner: String?
   let group: String?

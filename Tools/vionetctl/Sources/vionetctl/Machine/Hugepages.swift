@@ -8,7 +8,7 @@ struct Hugepages: Encodable {
   let kib: UInt64
   let total: UInt64
   let free: UInt64
-  /// Free, and promised to somebody.
+  /// Free pages that somebody has reserved.
   let reserved: UInt64
   let mounts: [String]
   /// Bytes that this process's cgroups leave; nil: as many as there are.

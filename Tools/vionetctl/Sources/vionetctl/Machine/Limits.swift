@@ -5,7 +5,7 @@
 import Glibc
 
 struct Limit {
-  /// As in "ulimit -l".
+  /// The letter of ulimit, "l".
   let option: String
   let name: String
   /// Nil: unlimited.
