@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
 # The programs of docs/porting.md: one prints the frames of a capture and ends with it, the other sends frames, which arrive.
-# The commands of docs/tuning.md that change nothing on the machine.
+# The commands of docs/tuning.md that change nothing on the machine, and those of docs/faq.md.
 # deadline: 120
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
@@ -47,6 +47,17 @@ tuning() {
   [ "$count" -ge 2 ] || fail "the page has $count commands"
 }
 
+# Each command of the page's blocks.
+questions() {
+  local line count=0
+  while read -r line; do
+    count=$((count + 1))
+    PATH=$examples:$PATH gives 0 bash -c "$line"
+  done < <(awk '/^```sh$/ { inside = 1; next } /^```/ { inside = 0 } inside' "$root/docs/faq.md")
+  [ "$count" -ge 6 ] || fail "the page has $count commands"
+}
+
 run_case "a loop that receives" receives
 run_case "a loop that sends" sends
 run_case "commands about speed" tuning
+run_case "commands of the questions" questions
