@@ -6,7 +6,7 @@
 set -eu
 
 purposes='build vionetctl demo test test-guest test-plans test-restarts test-killed test-ovs test-wakeups test-soak
-test-models test-failures test-packages deb dist fuzz hostile bench bench-guest'
+test-models test-failures test-packages deb dist site fuzz hostile bench bench-guest'
 
 # What is used         Debian package             for which purposes
 table='
@@ -34,9 +34,12 @@ modinfo                kmod                       test test-guest bench-guest
 xz                     xz-utils                   test test-guest bench-guest deb dist test-packages
 python3                python3                    all
 prometheus_client      python3-prometheus-client  test
+yaml                   python3-yaml               test
+sphinx-build           python3-sphinx             test site
+myst_parser            python3-myst-parser        test site
 matplotlib             python3-matplotlib         bench
 libmd.a                libmd-dev                  test
-mandoc                 mandoc                     test deb
+mandoc                 mandoc                     test deb site
 abidiff                abigail-tools              test
 dpkg-buildpackage      dpkg-dev                   deb
 dh                     debhelper                  deb
