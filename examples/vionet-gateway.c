@@ -269,7 +269,8 @@ int main(int argc, char **argv)
 	limit_connections((uint32_t)limit);
 	fputs("translating\n", stderr);
 	for (unsigned int idle = 0; !stopped && well; idle++) {
-		if (carry_burst(&inside) | carry_burst(&outside))
+		bool moved = carry_burst(&inside);
+		if (carry_burst(&outside) || moved)
 			idle = 0;
 		if (idle >= 16)
 			well = sleep_until_frames();
