@@ -91,7 +91,7 @@ FORCE:
 
 # Targets that install what they need first. NEEDED: what there is to install before the first compiler runs.
 PURPOSES := demo test test-plans test-restarts test-killed test-ovs test-wakeups test-soak test-failures test-models test-guest test-packages \
-	deb dist site fuzz hostile bench bench-guest
+	deb dist site pictures fuzz hostile bench bench-guest
 NEEDED := $(patsubst %,needed-for-%,$(filter $(PURPOSES),$(MAKECMDGOALS)))
 $(PURPOSES:%=needed-for-%): needed-for-%:
 	@Tools/install-deps.sh $* $(if $(filter demo,$*),|| Tools/install-deps.sh build)
@@ -265,6 +265,9 @@ man-html: man ## the same as HTML, with mandoc: build/man/html/vionet.3.html
 site: man-html ## the pages and the manual as a web site, build/site; every link inside is looked at
 	$(call say,sphinx-build)
 	$(Q)python3 -B Tools/site/build.py $(B)/site $(MAN)/html
+
+pictures: ## draws docs/pictures from the texts in Tools/pictures, with graphviz
+	$(Q)for x in Tools/pictures/*.dot; do dot -Tsvg "$$x" -o "docs/pictures/$$(basename "$$x" .dot).svg" || exit 1; done
 
 # The same in build/stage, for what is built here as a user builds it: with pkg-config. One of its files tells its age.
 STAGED := $(STAGE)/lib/pkgconfig/vionet.pc

@@ -6,7 +6,7 @@
 set -eu
 
 purposes='build vionetctl demo test test-guest test-plans test-restarts test-killed test-ovs test-wakeups test-soak
-test-models test-failures test-packages deb dist site fuzz hostile bench bench-guest'
+test-models test-failures test-packages deb dist site pictures fuzz hostile bench bench-guest'
 
 # What is used         Debian package             for which purposes
 table='
@@ -35,6 +35,7 @@ xz                     xz-utils                   test test-guest bench-guest de
 python3                python3                    all
 prometheus_client      python3-prometheus-client  test
 yaml                   python3-yaml               test
+dot                    graphviz                   test pictures
 sphinx-build           python3-sphinx             test site
 myst_parser            python3-myst-parser        test site
 matplotlib             python3-matplotlib         bench

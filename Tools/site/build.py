@@ -39,6 +39,7 @@ def lay_out(folder):
             to = folder / "index.md"
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_text(text)
+    shutil.copytree(ROOT / "docs/pictures", folder / "docs/pictures")
     for each in BESIDE:
         (folder / each).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / each, folder / each)
