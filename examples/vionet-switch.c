@@ -44,7 +44,7 @@ static struct side {
 	struct vionet_packet *batch[BURST];  /* to be sent: this many */
 	uint16_t waiting;
 	uint64_t received[FATES];            /* by what became of them */
-	uint64_t offered, no_room;           /* for it; of those without room in its ring */
+	uint64_t offered, no_room;           /* for it; of those dropped, since it had no room or is gone */
 } sides[MAX_SIDES];
 static int count;
 
@@ -73,7 +73,8 @@ static bool has_tagged(const struct side *s, uint16_t vlan) { return s->tagged[v
 
 static void flush(struct side *s)
 {
-	uint16_t sent = vionet_tx_burst(s->port, 0, s->batch, s->waiting);
+	bool gone = s->info.state == VIONET_STATE_BROKEN; /* its ring would take packets that nobody sends */
+	uint16_t sent = gone ? 0 : vionet_tx_burst(s->port, 0, s->batch, s->waiting);
 	vionet_packet_free_bulk(s->batch + sent, s->waiting - sent);
 	s->no_room += s->waiting - sent;
 	s->waiting = 0;
@@ -259,7 +260,7 @@ static void report(struct side *s)
 	       s->received[FLOODED], dropped, s->offered, stats.tx.packets, lost);
 	for (int fate = DROP_VLAN; fate < FATES; fate++)
 		print(fates[fate], s->received[fate]);
-	print("no room", s->no_room);
+	print("no room, or gone", s->no_room);
 	for (int id = 0, known = vionet_xstats(s->port, values, 64); id < known && id < 64; id++)
 		if (vionet_xstat_name(s->port, (uint32_t)id, name, sizeof(name)) == 0 && strstr(name, "_drop_"))
 			print(name, values[id]);

@@ -123,7 +123,7 @@ wrong_vlan() {
 # An address that was silent is forgotten: what is for it is flooded, and a third host hears it.
 forgets() {
   space mid; space a; space b; space c
-  start -a 1 soft:tap=tap-a soft:tap=tap-b soft:tap=tap-c
+  start -a 1 soft:tap=tap-a,queues=2 soft:tap=tap-b,queues=2 soft:tap=tap-c
   tap_into mid a tap-a 10.9.8.1/24
   tap_into mid b tap-b 10.9.8.2/24
   tap_into mid c tap-c 10.9.8.3/24
@@ -136,6 +136,34 @@ forgets() {
   until_true 10 test "$(counter c tap-c rx_packets)" -gt "$before" || fail "nothing was flooded"
   adds_up 3
 }
+
+# A back-end dies and comes again, and its frames with it. One without recover=auto is gone, and the others go on.
+back_ends() {
+  local first second size
+  background first "$(program serve-devices)" "$work/first.sock" generate,rate=200
+  first=$!
+  background second "$(program serve-devices)" "$work/second.sock" generate,rate=200
+  second=$!
+  : >"$work/said"
+  "$switch" "vhost-user:$work/first.sock,recover=auto" "vhost-user:$work/second.sock" "soft:pcap=,out=$work/heard" >"$work/said" 2>&1 &
+  pid=$!
+  children+=("$pid")
+  until_true 60 grown 0 || { cat "$work/said"; fail "no frames"; }
+  end "$second"
+  until_true 60 grep -q 'second.sock: the device is gone' "$work/said" || { cat "$work/said"; fail "not a word about the second back-end"; }
+  size=$(stat -c %s "$work/heard")
+  until_true 60 grown $((size + 2000)) || fail "the others do not go on"
+  end "$first"
+  until_true 60 is_asleep "$pid" || fail "it does not sleep without a back-end"
+  size=$(stat -c %s "$work/heard")
+  background first "$(program serve-devices)" "$work/first.sock" generate,rate=200
+  until_true 60 grown $((size + 2000)) || { cat "$work/said"; fail "the first back-end's frames do not come again"; }
+  end_last
+  adds_up 3
+  grep -A 1 second.sock: "$work/said" | grep -q '^  no room, or gone: [1-9]' || fail "what was for the one that is gone is not counted"
+}
+# shellcheck disable=SC2317 # called by until_true
+grown() { [ "$(stat -c %s "$work/heard" 2>/dev/null || echo 0)" -gt "$1" ]; }
 
 # Frames of every length with tags, offloads and headers that do not fit go in at one end. What is not dropped comes out.
 odd() {
@@ -186,5 +214,6 @@ bad_arguments() {
 run_case "hosts of a VLAN reach each other, and those behind a trunk" vlans
 run_case "frames of a VLAN that the port is not in" wrong_vlan
 run_case "an address that was silent is forgotten" forgets
+run_case "a back-end goes and comes again, another goes" back_ends
 run_case "odd frames, under sanitizers" odd
 run_case "bad arguments and devices" bad_arguments
