@@ -27,6 +27,16 @@ END
   said '^soft:loopback,mtu=8986  loop  *100  *100  *0 '
 }
 
+# Bursts of which the ring often takes a part: the packets that wait stay what they are while others come back.
+partial_bursts() {
+  gives 0 "$vionetctl" bench soft:loopback --burst 100 --packets 400000 --json
+  python3 - "$work/said" <<'END' || { cat "$work/said"; fail "the counts are wrong"; }
+import json, sys
+(row,) = json.load(open(sys.argv[1]))
+assert row["sent"] == row["received"] == 400000 and row["lost"] == 0 < row["ring_full"], row
+END
+}
+
 # Another program's device: its own counts are those of the table.
 peer() {
   background server "$vionetctl" serve "$work/a" sink "$work/b" loopback
@@ -71,6 +81,7 @@ refusals() {
 }
 
 run_case "as many packets as were asked for, sent, received and back" counted
+run_case "bursts that the ring takes in part" partial_bursts
 run_case "another program's device counts the same" peer
 run_case "for a time, and until a signal" timed
 run_case "what is refused, and what does not come" refusals

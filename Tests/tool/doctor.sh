@@ -232,6 +232,10 @@ functions() {
     [ "$mend" = "vionetctl bind vfio-pci 0000:00:07.0" ] || fail "the command is $mend"
     is_found_among pci-module "$name" "${on_bus[@]}"
   done
+  if ! ip -n "$tag-m" tuntap add ens5 mode tap || ! ip -n "$tag-m" link set ens5 up; then fail "cannot make a TAP"; fi
+  is_not_found pci-used ens5 "${on_bus[@]}"
+  ip -n "$tag-m" address add 192.0.2.5/24 dev ens5
+  is_found_among pci-used ens5 "${on_bus[@]}"
   is_found pci-missing 00:09.0 "${on_bus[@]}"
 }
 

@@ -46,6 +46,13 @@ extension AddressCheck {
     do { device = try Device.named(target, among: try Device.all()) } catch {
       return add(Finding("pci-missing", "\(error)", mend: "vionetctl list"))
     }
+    if !device.uses.isEmpty {
+      add(
+        Finding(
+          "pci-used",
+          "\(device.interface ?? "") of \(device.name) is up and has \(device.uses.joined(separator: ", ")): without it "
+            + "this machine loses that, and bind takes it with --force only"))
+    }
     if let reason = device.reason {
       if let driver = Driver.allCases.first(where: { $0 != .kernel && reason.contains($0.rawValue) }) {
         checkDrivers(driver)

@@ -5,7 +5,7 @@
 import CVionet
 import Glibc
 
-// Safety: the array has `burst` entries until deinit; its packets from `sent` to `made` are this port's.
+// Safety: both arrays have `burst` entries until deinit; the packets from `sent` to `made` are this port's.
 @safe
 final class BenchPort {
   typealias Packet = UnsafeMutablePointer<vionet_packet>
@@ -18,6 +18,7 @@ final class BenchPort {
   private let length: Int
   private let frame: [UInt8]
   private let packets: UnsafeMutablePointer<Packet?>
+  private let arrived: UnsafeMutablePointer<Packet?>
   /// Packets of the array from `sent` to `made` wait to be sent.
   private var sent = 0
   private var made = 0
@@ -46,6 +47,8 @@ final class BenchPort {
     frame = BenchPort.frame(from: information.mac, length: length)
     unsafe packets = UnsafeMutablePointer<Packet?>.allocate(capacity: burst)
     unsafe packets.initialize(repeating: nil, count: burst)
+    unsafe arrived = UnsafeMutablePointer<Packet?>.allocate(capacity: burst)
+    unsafe arrived.initialize(repeating: nil, count: burst)
   }
 
   deinit {
@@ -53,6 +56,7 @@ final class BenchPort {
     vionet_close(port)
     vionet_pool_destroy(pool)
     unsafe packets.deallocate()
+    unsafe arrived.deallocate()
   }
 
   private static func open(_ address: String, _ pool: UInt16, _ port: inout UInt16) throws -> PortInformation {
@@ -89,8 +93,8 @@ final class BenchPort {
 extension BenchPort {
   /// Takes what came, at most `most` packets, and frees it. Returns how many there were.
   func receive(_ most: Int) -> Int {
-    let count = unsafe vionet_rx_burst(port, 0, packets, UInt16(min(burst, most)))
-    unsafe vionet_packet_free_bulk(packets, count)
+    let count = unsafe vionet_rx_burst(port, 0, arrived, UInt16(min(burst, most)))
+    unsafe vionet_packet_free_bulk(arrived, count)
     return Int(count)
   }
 
