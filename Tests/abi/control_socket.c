@@ -72,6 +72,13 @@ static void requests(void)
 	tells(fd, "info 0", "\nmac 02:00:00:00:00:07\nmtu 1500\n");
 	tells(fd, "stats 0", "rx_good_packets 0\n");
 	tells(fd, "stats 0", "\ntx_q0_kicks ");
+	tells(fd, "info 0", "\nmac_random 0\nheader_size 12\npool 1\nspeed 0\n");
+	tells(fd, "pools", "pool 1 packets 16384\npool 1 available ");
+	answers(fd, "error", "ok\n");
+	vionet_mtu_set(port, 1);
+	tells(fd, "stats 1", "error 19 ");
+	answers(fd, "error", "sentence mtu 1 is below 68\nok\n");
+	answers(fd, "error 0", "error 22 \"0\" is too much\n");
 	answers(fd, "set 0 mtu 1400", "ok\n");
 	tells(fd, "info 0", "\nmtu 1400\n");
 
