@@ -145,17 +145,17 @@ back_ends() {
   background second "$(program serve-devices)" "$work/second.sock" generate,rate=200
   second=$!
   : >"$work/said"
-  "$switch" "vhost-user:$work/first.sock,recover=auto" "vhost-user:$work/second.sock" "soft:pcap=,out=$work/heard" >"$work/said" 2>&1 &
+  "$switch" "vhost-user:$work/first.sock,recover=auto" "vhost-user:$work/second.sock" "soft:pcap=,out=$work/frames" >"$work/said" 2>&1 &
   pid=$!
   children+=("$pid")
   until_true 60 grown 0 || { cat "$work/said"; fail "no frames"; }
   end "$second"
   until_true 60 grep -q 'second.sock: the device is gone' "$work/said" || { cat "$work/said"; fail "not a word about the second back-end"; }
-  size=$(stat -c %s "$work/heard")
+  size=$(stat -c %s "$work/frames")
   until_true 60 grown $((size + 2000)) || fail "the others do not go on"
   end "$first"
   until_true 60 is_asleep "$pid" || fail "it does not sleep without a back-end"
-  size=$(stat -c %s "$work/heard")
+  size=$(stat -c %s "$work/frames")
   background first "$(program serve-devices)" "$work/first.sock" generate,rate=200
   until_true 60 grown $((size + 2000)) || { cat "$work/said"; fail "the first back-end's frames do not come again"; }
   end_last
@@ -163,7 +163,7 @@ back_ends() {
   grep -A 1 second.sock: "$work/said" | grep -q '^  no room, or gone: [1-9]' || fail "what was for the one that is gone is not counted"
 }
 # shellcheck disable=SC2317 # called by until_true
-grown() { [ "$(stat -c %s "$work/heard" 2>/dev/null || echo 0)" -gt "$1" ]; }
+grown() { [ "$(stat -c %s "$work/frames" 2>/dev/null || echo 0)" -gt "$1" ]; }
 
 # Frames of every length with tags, offloads and headers that do not fit go in at one end. What is not dropped comes out.
 odd() {
