@@ -3,9 +3,9 @@
  * vionet-control.h - a local socket through which other programs watch this program's ports and
  * change their settings
  *
- * Its clients are vionetctl (stats, dump, set, events) and, by HTTP, anything that reads Prometheus
- * text. A program opens the socket with one call and serves it from its own loop; there is no
- * thread.
+ * Its clients are vionetctl (stats, dump, set, events, capture) and, by HTTP, anything that reads
+ * Prometheus text. A program opens the socket with one call and serves it from its own loop; there
+ * is no thread.
  *
  *     struct vionet_control *control;
  *     vionet_control_open("/run/app.sock", &control);
@@ -43,12 +43,40 @@
  *                                     udp6_ex. What is not named keeps its value
  *     events                          from then on a line for each event: TIME port NUMBER EVENT,
  *                                     with TIME in seconds since 1970
+ *     filter HEX                      adds instructions to the filter of this connection's capture
+ *     capture [port=NUMBER] [direction=rx|tx] [snaplen=BYTES] [ring=KIB]
+ *                                     from then on packets, in a ring; see below
  *     GET /metrics HTTP/1.1           all counters of all ports as Prometheus text, for
  *                                     curl --unix-socket /run/app.sock http://localhost/metrics
  *
  * "error" is followed by the number of the errno and a sentence. A request has at most 4095 bytes.
  * At most 16 connections may be open. A connection is closed if it sends no request, or does not
  * read an answer, for 5 s; one that follows events may stay silent.
+ *
+ * A capture sees the packets that bursts receive, send and drop, of all ports, also of those that
+ * come later, through vionet_watch_set(); a port that has a watcher already refuses it. It ends with
+ * its connection. The first line of its answer, "ring BYTES", comes with two files, by SCM_RIGHTS.
+ * The first has 4096 bytes and then BYTES of records, and can only be read; the other is written by
+ * the client. All numbers are in this machine's byte order:
+ *
+ *     first file     0  8  bytes of records so far, since the beginning; read it with acquire
+ *                    8  8  packets that were lost, because the ring was full or another thread wrote
+ *     second file    0  8  bytes of records that the client has read; write it with release
+ *     record         0  4  bytes of the record, a multiple of 8
+ *                    4  4  bytes of the packet that it has; 0xffffffff: the rest of the ring is unused
+ *                    8  8  time, in nanoseconds since 1970
+ *                   16  4  bytes of the whole packet
+ *                   20  2  port, then queue, 2 bytes too
+ *                   24  1  0 received, 1 sent or to be sent
+ *                   25  1  255, or why the packet was dropped: enum vionet_drop
+ *                   26  1  1 the checksum is left to the device; 2 to be cut into segments; 4 the tag
+ *                          at 28 is not in the packet; 8 packets that cannot be shown: how many is
+ *                          at 16
+ *                   28  2  VLAN tag control information; bytes of each segment, 2 bytes too
+ *                   32     the packet
+ *
+ * A filter is a program for the classic BSD packet filter, of 16 hexadecimal digits for each
+ * instruction: code, jump if true, jump if false, value. Packets that cannot be shown pass it.
  *
  * A socket belongs to the process that made it. In a forked child vionet_control_fd() and
  * vionet_control_process() return -EPERM, and vionet_control_close() does nothing.

@@ -130,6 +130,16 @@ extension Answer {
 // MARK: Sending
 
 extension Answer {
+  /// Sends all of it with two files. False if the socket does not take it at once.
+  // Safety: the `count` bytes are in use, and the call reads two descriptors.
+  func send(to socket: Int32, files: InlineArray<2, Int32>) -> Bool {
+    guard let bytes else { return false }
+    var files = files
+    return unsafe withUnsafeBytes(of: &files) { files in
+      unsafe sys_send(socket, bytes.base, count, files.baseAddress?.assumingMemoryBound(to: Int32.self), 2) == count
+    }
+  }
+
   enum Sending {
     case finished, blocked
     /// The other side is gone.

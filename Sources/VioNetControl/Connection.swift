@@ -21,6 +21,8 @@ struct Connection: ~Copyable {
     case headers(Int)
     /// The client is sent every event from that number on.
     case events(next: UInt64)
+    /// The client reads a ring of packets until it closes the connection.
+    case capture
   }
 
   private let file: File
@@ -33,6 +35,8 @@ struct Connection: ~Copyable {
   /// When the connection is closed, on the monotonic clock in nanoseconds.
   private(set) var deadline: UInt64
   /// The client has said all that it will say; it may still read.
+  private var request = CaptureRequest()
+  private var session: CaptureSession?
   private var isInputOver = false
   private var closesWhenSent = false
   private(set) var isOver = false
@@ -48,7 +52,13 @@ struct Connection: ~Copyable {
 
   private static var later: UInt64 { sys_nanoseconds() + patience }
 
-  private var followsEvents: Bool { if case .events = mode { true } else { false } }
+  /// Sent something again and again, or nothing, until it closes the connection.
+  private var followsEvents: Bool {
+    switch mode {
+    case .events, .capture: true
+    default: false
+    }
+  }
 
   private var readsHeaders: Bool { if case .headers = mode { true } else { false } }
 }
@@ -77,6 +87,11 @@ extension Connection {
       EventLog.write(from: &next, to: &answer)
       mode = .events(next: next)
       if !answer.isEmpty { send(isNew: wasEmpty, epoll) }
+    }
+    if case .capture = mode {
+      session?.follow()
+      // Nothing is left to tell somebody who has closed the connection's other half.
+      if isInputOver { isOver = true }
     }
     if deadline <= now { isOver = true }
   }
@@ -116,7 +131,8 @@ extension Connection {
       mode = .headers(0)
       return 0
     case .requests:
-      if Request.answer(text, lastError, &answer) { mode = .events(next: EventLog.count) }
+      if Request.answer(text, lastError, &answer, &request) { mode = .events(next: EventLog.count) }
+      if let options = request.options { beginCapture(options) }
       return 1
     case .headers(let before):
       mode = .headers(before + length)
@@ -124,9 +140,29 @@ extension Connection {
       mode = .requests
       closesWhenSent = true
       return 1
-    case .events:
+    case .events, .capture:
       return 0
     }
+  }
+
+  /// Begins the capture that was asked for, and sends its files.
+  private mutating func beginCapture(_ options: CaptureOptions) {
+    var filter = Filter()
+    swap(&filter, &request.filter)
+    request.options = nil
+    do throws(Failure) {
+      var begun = try CaptureSession(options, filter)
+      try begun.begin()
+      session = consume begun
+    } catch {
+      return answer.add(error)
+    }
+    if session?.send(to: file.number) != true {
+      isOver = true
+      return
+    }
+    mode = .capture
+    answer.add("ok\n")
   }
 
   /// Answers with that error alone and closes the connection. Returns the number of requests, which is 1.

@@ -10,7 +10,7 @@ import Linux
 struct Event {
   private var seconds: Int64 = 0
   private var milliseconds: UInt64 = 0
-  private var port: UInt16 = 0
+  private(set) var port: UInt16 = 0
   private var kind: Int32 = 0
   private var isLinkUp = false
 
@@ -30,6 +30,8 @@ struct Event {
     var information = PortInformation()
     isLinkUp = information.fill(port) == 0 && information.value.link_up != 0
   }
+
+  var what: vionet_event { vionet_event(rawValue: kind.magnitude) }
 
   /// "1763853073.125 port 0 link-down"
   func write(to answer: inout Answer) {
@@ -104,6 +106,12 @@ struct EventLog {
       }
       event.write(to: &answer)
     }
+  }
+
+  /// Calls `body` with each event from `next` to the last that is still kept.
+  static func forEach(from next: inout UInt64, _ body: (Event) -> Void) {
+    let end = count
+    while next < end { body(locked { $0.take(&next) }.event) }
   }
 
   /// The event with number `next`, or the oldest that is kept and how many have been lost before it.

@@ -8,9 +8,11 @@ import Linux
 
 enum Request {
   /// Answers a line. True if the connection is sent events from now on.
-  static func answer(_ line: Text, _ lastError: borrowing LastError, _ answer: inout Answer) -> Bool {
+  static func answer(
+    _ line: Text, _ lastError: borrowing LastError, _ answer: inout Answer, _ capture: inout CaptureRequest
+  ) -> Bool {
     do throws(Failure) {
-      return try carryOut(line, lastError, &answer)
+      return try carryOut(line, lastError, &answer, &capture)
     } catch {
       answer.add(error)
       return false
@@ -18,7 +20,7 @@ enum Request {
   }
 
   private static func carryOut(
-    _ line: Text, _ lastError: borrowing LastError, _ answer: inout Answer
+    _ line: Text, _ lastError: borrowing LastError, _ answer: inout Answer, _ capture: inout CaptureRequest
   ) throws(Failure) -> Bool {
     var words = Words(line)
     guard let name = words.next() else { throw Failure(EINVAL, "an empty request: help names those there are") }
@@ -53,6 +55,12 @@ enum Request {
       try Setting(port: port, words: words).carryOut()
     case "events":
       try words.end()
+    case "filter":
+      try capture.addFilter(&words)
+    case "capture":
+      // The connection answers, with files.
+      try capture.setOptions(&words)
+      return false
     default:
       throw Failure(EINVAL, "there is no request ").quoting(name.prefix(32)).text(": help names those there are")
     }
@@ -84,6 +92,8 @@ enum Request {
     pools
     error
     events
+    filter HEX
+    capture [port=NUMBER] [direction=rx|tx] [snaplen=BYTES] [ring=KIB]
     set PORT mac ADDRESS
     set PORT mtu NUMBER
     set PORT promiscuous on|off

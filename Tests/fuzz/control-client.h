@@ -168,9 +168,11 @@ static const char *const requests[] = {
 	"set 0 promiscuous on", "set 1 all_multicast off", "set 0 vlan add 5", "set 2 vlan remove 4095", "set 0 queue_pairs 2",
 	"set 0 coalesce rx all 8 100", "set 0 coalesce tx 3 0 4294967295", "set 0 rss key=00ff table=0,1,2,3 types=ipv4,udp6_ex",
 	"set 0 rss types=all unclassified=1", "", " \t list \r", "events all", "stats 99999999999999999999", "info -1", "dance",
+	"filter 0006000000000001", "filter 2800000c", "filter", "capture ring=1", "capture port=400 direction=rx",
 };
 static const char *const words[] = {
-	"help", "list", "info", "stats", "set", "events", "GET", "POST", "/metrics", "/metrics?x", "HTTP/1.1", "mac", "mtu",
+	"help", "list", "info", "stats", "set", "events", "filter", "capture", "ring=64", "0006000000000001", "snaplen=9",
+	"GET", "POST", "/metrics", "/metrics?x", "HTTP/1.1", "mac", "mtu",
 	"promiscuous", "all_multicast", "vlan", "queue_pairs", "coalesce", "rss", "on", "off", "add", "remove", "rx", "tx", "all",
 	"key=", "table=", "types=", "unclassified=", "ipv4", "tcp6_ex", "0", "1", "4095", "4096", "65535", "65536", "4294967296",
 	"99999999999999999999", "00000000000000000000001", "02:00:00:00:00:01", "aA", "0x1", "-1", "ok", "error 5 x",

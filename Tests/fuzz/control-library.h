@@ -18,6 +18,7 @@ static struct {
 	uint8_t key_length; /* of the hashing in use */
 	uint16_t table_length;
 	vionet_event_callback callback;
+	uint8_t watched; /* a bit for each port */
 } library;
 
 /* What a port may show of itself, as its address or as the reason of a failure. */
@@ -97,6 +98,22 @@ int vionet_xstat_name(uint16_t port, uint32_t id, char *name, size_t room)
 	int result = id % 32 == 31 ? library_result() : 0;
 	if (result == 0)
 		snprintf(name, room, "%s", names[id % LIBRARY_NAMES]);
+	return result;
+}
+
+int vionet_watch_set(uint16_t port, vionet_watch_callback callback, void *user)
+{
+	yes(port < LIBRARY_PORTS && (callback == NULL) == (user == NULL));
+	uint8_t bit = (uint8_t)(1 << port);
+	if (callback == NULL) {
+		library.watched &= (uint8_t)~bit;
+		return 0;
+	}
+	if (library.watched & bit)
+		return -EBUSY;
+	int result = library_result();
+	if (result == 0)
+		library.watched |= bit;
 	return result;
 }
 

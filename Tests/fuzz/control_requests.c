@@ -82,8 +82,11 @@ static void act(struct input *i)
 	case 9: leave(c, 0); break;
 	case 10: hear(c, next8(i) * 64u); break;
 	case 11:
-		for (uint8_t count = next8(i), kind = next8(i); count > 0; count--)
+		for (uint8_t count = next8(i), kind = next8(i); count > 0; count--) {
+			if (kind % 12 == VIONET_EVENT_CLOSED)
+				library.watched &= (uint8_t)~(1 << (kind & 7));
 			library.callback(kind & 7, kind % 12, NULL);
+		}
 		break;
 	case 12: /* time passes, and who is late loses the connection */
 		kernel.now += next8(i) * 50000000ull;
@@ -100,7 +103,10 @@ static void act(struct input *i)
 	case 14: tell_http(c, next8(i)); break;
 	default:
 		c->exact = c->is_http = 0;
-		tell(c, "events\n", 7);
+		if (next8(i) % 2 == 0)
+			tell(c, "events\n", 7);
+		else
+			tell(c, "filter 0006000000000001\ncapture ring=64\n", 40);
 	}
 	if ((what & 0x80) == 0)
 		process();
@@ -146,6 +152,7 @@ static void run(struct input *i)
 	vionet_control_close(control);
 	for (int n = 0; n < CLIENTS; n++)
 		leave(&clients[n], 1);
+	same(library.watched, 0);
 	yes(library.callback == NULL && access(path, F_OK) != 0);
 #ifdef FUZZ_GUIDED
 	same(heap(), before);

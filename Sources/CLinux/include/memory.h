@@ -33,6 +33,8 @@ SHIM int sys_memfd(const char *name, unsigned int flags)
 	int fd = RESULT(memfd_create(name, flags | MFD_NOEXEC_SEAL));
 	return descriptor_own(fd == -EINVAL ? RESULT(memfd_create(name, flags)) : fd);
 }
+/* Lets nobody map or write the file for writing from now on; mappings that there are stay as they are. */
+SHIM int sys_seal_future_writes(int fd) { return RESULT(fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE)); }
 SHIM int sys_seal(int fd) { return RESULT(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)); }
 SHIM void *_Nullable sys_map(void *_Nullable hint, size_t length, int protection, int flags, int fd, int64_t offset)
 {
