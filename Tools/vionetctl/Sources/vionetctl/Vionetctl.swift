@@ -33,6 +33,7 @@ struct Vionetctl: ParsableCommand {
         vionetctl stats --watch /run/app.sock       the counters of its ports
         vionetctl set /run/app.sock mtu 1400        change a setting
         vionetctl events /run/app.sock              print events as they happen
+        vionetctl capture /run/app.sock | tshark -r -   its packets, both directions and drops
 
       It measures how fast this machine is:
 
@@ -41,6 +42,6 @@ struct Vionetctl: ParsableCommand {
     version: "vionetctl with libvionet \(Library.version)",
     subcommands: [
       List.self, Info.self, Doctor.self, Bind.self, Unbind.self, Serve.self, Stats.self, Dump.self, SetPort.self,
-      FollowEvents.self, Bench.self,
+      FollowEvents.self, Capture.self, Bench.self,
     ])
 }

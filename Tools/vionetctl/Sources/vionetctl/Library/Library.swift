@@ -24,6 +24,12 @@ enum Library {
     return result
   }
 
+  /// The name of enum vionet_drop; its number if it has none.
+  static func dropName(_ drop: Int) -> String {
+    guard let name = unsafe vionet_drop_name(UInt32(drop)) else { return "reason \(drop)" }
+    return unsafe String(cString: name)
+  }
+
   /// A C string in an array of `char`, which is imported as a tuple.
   static func text<Room>(_ room: Room) -> String {
     unsafe withUnsafeBytes(of: room) { bytes in

@@ -12,6 +12,7 @@ final class ControlSocket {
   private let path: String
   private let socket: Int32
   private var received: [UInt8] = []
+  private var files: [Int32] = []
 
   init(_ path: String) throws {
     self.path = path
@@ -79,6 +80,21 @@ extension ControlSocket {
     }
   }
 
+  /// The files that came with answers.
+  func takeFiles() -> [Int32] {
+    defer { files = [] }
+    return files
+  }
+
+  func shutDownAtInterruption() { Interruption.shutDown(socket) }
+
+  /// Waits that long for the connection to end.
+  func isOpen(milliseconds: Int32) throws -> Bool {
+    var state = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+    if unsafe poll(&state, 1, milliseconds) <= 0 { return !Interruption.hasCome }
+    return try line() != nil && !Interruption.hasCome
+  }
+
   enum End { case closed, interrupted }
 
   /// Calls `body` for each line after the answer until the program closes the connection, or a signal asks for the end.
@@ -120,12 +136,44 @@ extension ControlSocket {
       }
       if received.count > 1 << 20 { throw Sentence("what answers at \"\(path)\" is no control socket") }
       var room = [UInt8](repeating: 0, count: 65536)
-      let count = unsafe recv(socket, &room, room.count, 0)
+      let count = receive(&room)
       if count < 0 && errno == EINTR { continue }
       if count < 0 && errno != ECONNRESET { throw failure(errno) }
       if count <= 0 { return nil }
       received += room[..<count]
     }
+  }
+
+  /// Does what recv() does, and keeps the files that came along.
+  private func receive(_ room: inout [UInt8]) -> Int {
+    // A cmsghdr (its length, SOL_SOCKET, SCM_RIGHTS) and room for four descriptors.
+    let head = 16
+    var control = [UInt64](repeating: 0, count: 4)
+    let count = unsafe room.withUnsafeMutableBytes { bytes in
+      unsafe control.withUnsafeMutableBytes { space in
+        var part = unsafe iovec(iov_base: bytes.baseAddress, iov_len: bytes.count)
+        return unsafe withUnsafeMutablePointer(to: &part) { part in
+          var message = unsafe msghdr()
+          unsafe message.msg_iov = part
+          unsafe message.msg_iovlen = 1
+          unsafe message.msg_control = space.baseAddress
+          unsafe message.msg_controllen = space.count
+          let count = unsafe recvmsg(socket, &message, Int32(MSG_CMSG_CLOEXEC))
+          if unsafe count < 0 || message.msg_controllen < head { unsafe space.storeBytes(of: 0, as: Int.self) }
+          return count
+        }
+      }
+    }
+    unsafe control.withUnsafeBytes { space in
+      let end = min(unsafe space.load(as: Int.self), space.count)
+      let level = unsafe space.load(fromByteOffset: 8, as: Int32.self)
+      let isRights = unsafe level == SOL_SOCKET && space.load(fromByteOffset: 12, as: Int32.self) == 1
+      if !isRights { return }
+      for place in stride(from: head, to: end - 3, by: 4) {
+        files.append(unsafe space.load(fromByteOffset: place, as: Int32.self))
+      }
+    }
+    return count
   }
 
   private func failure(_ code: Int32) -> Sentence {
