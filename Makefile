@@ -365,11 +365,12 @@ install-vionetctl: vionetctl ## the tool, its page of the manual and its complet
 	$(call say,install $(DESTDIR)$(BINDIR)/vionetctl)
 	$(Q)install -D -m755 $(TOOL) $(DESTDIR)$(BINDIR)/vionetctl
 	$(Q)install -D -m644 Tools/vionetctl/man/vionetctl.1 $(SHARE)/man/man1/vionetctl.1
+	$(Q)install -D -m755 Tools/vionetctl/extcap/vionet-extcap $(SHARE)/vionet/extcap/vionet-extcap
 	$(Q)for x in $(COMPLETIONS); do \
 		install -d "$$(dirname "$${x#*:}")" && $(TOOL) --generate-completion-script "$${x%%:*}" >"$${x#*:}" || exit 1; done
 
 uninstall-vionetctl: ## removes them
-	$(Q)rm -f $(DESTDIR)$(BINDIR)/vionetctl $(SHARE)/man/man1/vionetctl.1 $(foreach x,$(COMPLETIONS),$(lastword $(subst :, ,$(x))))
+	$(Q)rm -f $(DESTDIR)$(BINDIR)/vionetctl $(SHARE)/man/man1/vionetctl.1 $(SHARE)/vionet/extcap/vionet-extcap $(foreach x,$(COMPLETIONS),$(lastword $(subst :, ,$(x))))
 
 # ---- a release: sources with the compiler's assembly, and Debian packages from them -------------------------------------------
 

@@ -50,6 +50,7 @@ clang                  clang                      deb
 debootstrap            debootstrap                test-packages
 arm64-headers          libc6-dev-arm64-cross      deb dist test-packages
 tcpdump                tcpdump                    test
+tshark                 tshark                     test
 capinfos               wireshark-common           test
 curl                   curl                       test
 libuv                  libuv1-dev                 test

@@ -164,6 +164,7 @@ bin/vionetctl
 share/bash-completion/completions/vionetctl
 share/fish/vendor_completions.d/vionetctl.fish
 share/man/man1/vionetctl.1
+share/vionet/extcap/vionet-extcap
 share/zsh/site-functions/_vionetctl
 LIST
   # It finds the library that is installed with it.
