@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* deadline: 900 */
 /*
- * Threads: two ports carry traffic on two threads while another asks, counts, probes and closes; and ports are stopped and
- * closed under threads that burst. Nothing crashes, no packet is lost, and a burst on a closed port gives 0.
+ * Threads: two ports carry traffic on two threads while another asks, counts, probes and closes; ports are stopped and
+ * closed under threads that burst; and ports and pools come and go in several threads. Nothing crashes, no packet is lost, and
+ * a burst on a closed port gives 0.
  */
 #include "../support/cases.h"
 #include "../support/frame.h"
@@ -10,7 +11,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { FRAMES = 300000, CLOSINGS = 300 };
+enum { FRAMES = 300000, CLOSINGS = 300, LIVES = 150 };
 
 static _Atomic int done;
 
@@ -113,6 +114,47 @@ static void close_under_bursts(void)
 	vionet_close(port);
 }
 
+/* A pool and a port of this thread's own, which sends. */
+static void *come_and_go(void *unused)
+{
+	struct vionet_pool_config small = VIONET_SIZED(struct vionet_pool_config);
+	struct vionet_config config = VIONET_SIZED(struct vionet_config);
+	struct vionet_packet *packet;
+	uint16_t port;
+	small.packets = 512;
+	config.rx_descriptors = config.tx_descriptors = 64;
+	for (int i = 0; i < LIVES; i++) {
+		ok(vionet_pool_create(&small, &config.pool));
+		ok(vionet_open_config("soft:sink", &config, &port));
+		for (int n = 0; n < 20; n++)
+			if ((packet = frame_packet(config.pool, 60, 0)) != NULL && vionet_tx_burst(port, 0, &packet, 1) == 0)
+				vionet_packet_free(packet);
+		vionet_close(port);
+		ok(vionet_pool_destroy(config.pool));
+	}
+	done++;
+	return unused;
+}
+
+/* Looks at whatever there is, receives from all of it, and frees packets of the pool that stays. */
+static void *look_around(void *unused)
+{
+	struct vionet_packet *packets[8];
+	while (done < 2) {
+		VIONET_FOREACH_PORT(port)
+			vionet_packet_free_bulk(packets, vionet_rx_burst(port, 0, packets, 8));
+		for (uint16_t number = 0; number < 6; number++) {
+			struct vionet_pool_info info = VIONET_SIZED(struct vionet_pool_info);
+			int result = vionet_pool_info(number, &info);
+			yes(result == 0 || result == -EBADF);
+		}
+		if (vionet_packet_alloc_bulk(0, packets, 8) == 8)
+			vionet_packet_free_bulk(packets, 8);
+		yes(vionet_packet_private((const struct vionet_packet *)(const void *)packets) == NULL);
+	}
+	return unused;
+}
+
 /* A port that stays, so that the shared pool does. */
 static uint16_t keeper, pool;
 static uint32_t available;
@@ -144,3 +186,12 @@ CASE("two threads carry traffic while a third asks, counts, probes and closes")
 }
 
 CASE("ports are stopped and closed while threads burst on them") { close_under_bursts(); }
+
+CASE("ports and pools come and go in two threads while a third looks at them")
+{
+	pthread_t threads[3];
+	for (int i = 0; i < 3; i++)
+		same(pthread_create(&threads[i], NULL, i < 2 ? come_and_go : look_around, NULL), 0);
+	for (int i = 0; i < 3; i++)
+		pthread_join(threads[i], NULL);
+}

@@ -89,7 +89,7 @@ extension Port {
   /// What one receive entry may hold, by what the pool has left.
   private func room(in pool: Cell<PacketPool>) -> ReceiveRoom {
     let withOne = packetsNeeded(pool.value.perPair, buffers: 1)
-    let left = pool.value.usable - pool.value.reserved + pools.reserved - withOne
+    let left = PacketPools.unreserved(pool) + pools.reserved - withOne
     let most = 1 + max(0, left) / (max(pairsOfPortPool, 1) * Int(options.receiveDescriptors))
     return ReceiveRoom(
       bytes: Int(pool.value.dataSize),

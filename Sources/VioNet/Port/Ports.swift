@@ -106,18 +106,20 @@ extension Ports {
   @inline(__always)
   package static func receive(_ port: UInt16, _ queue: UInt16, _ packets: Packets, _ count: UInt16) -> UInt16 {
     if port >= UInt16(VIONET_MAX_PORTS) { return 0 }
-    let slot = PortSlots.all[port]
-    if queue >= slot.receiveCount { return withoutQueue(port, queue, slot.receiveCount, "receive") }
-    guard let blocks = unsafe slot.receiveQueues, let block = unsafe blocks[Int(queue)] else { return 0 }
+    let slot = PortSlots.at(port)
+    let queues = slot.value.receiveCount
+    if queue >= queues { return withoutQueue(port, queue, queues, "receive") }
+    guard let blocks = unsafe slot.value.receiveQueues, let block = unsafe blocks[Int(queue)] else { return 0 }
     return unsafe burst(block, port, packets, count)
   }
 
   @inline(__always)
   package static func transmit(_ port: UInt16, _ queue: UInt16, _ packets: Packets, _ count: UInt16) -> UInt16 {
     if port >= UInt16(VIONET_MAX_PORTS) { return 0 }
-    let slot = PortSlots.all[port]
-    if queue >= slot.transmitCount { return withoutQueue(port, queue, slot.transmitCount, "transmit") }
-    guard let blocks = unsafe slot.transmitQueues, let block = unsafe blocks[Int(queue)] else { return 0 }
+    let slot = PortSlots.at(port)
+    let queues = slot.value.transmitCount
+    if queue >= queues { return withoutQueue(port, queue, queues, "transmit") }
+    guard let blocks = unsafe slot.value.transmitQueues, let block = unsafe blocks[Int(queue)] else { return 0 }
     return unsafe burst(block, port, packets, count)
   }
 
@@ -139,9 +141,9 @@ extension Ports {
     _ port: UInt16, _ queue: UInt16, _ packets: Packets, _ count: UInt16, life: UInt32
   ) -> UInt16 {
     if !hasLife(port, life) { return 0 }
-    let slot = PortSlots.all[port]
-    if queue >= slot.transmitCount { return withoutQueue(port, queue, slot.transmitCount, "transmit") }
-    guard let block = unsafe slot.transmitQueues?[Int(queue)] else { return 0 }
+    let queues = PortSlots.all[port].transmitCount
+    if queue >= queues { return withoutQueue(port, queue, queues, "transmit") }
+    guard let block = unsafe PortSlots.all[port].transmitQueues?[Int(queue)] else { return 0 }
     return unsafe burst(block, port, packets, count) { hasLife(port, life) }
   }
 

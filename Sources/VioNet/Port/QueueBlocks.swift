@@ -125,6 +125,7 @@ extension Port {
       unsafe (block + Virtqueue.entryBytes).copyMemory(
         from: base + Virtqueue.entryBytes, byteCount: bytes.count - Virtqueue.entryBytes)
     }
+    unsafe Cell<Virtqueue>(raw: block).value.faultIsUnreported = false
   }
 
   /// Makes the block of one pair, with a burst function that moves nothing, unless it is there. Blocks are never freed.

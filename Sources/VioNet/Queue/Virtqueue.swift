@@ -44,19 +44,19 @@ struct Virtqueue {
       UnsafeMutableRawPointer, UnsafeMutablePointer<UnsafeMutablePointer<vionet_packet>?>, UInt16
     ) -> UInt16
 
-  // The burst entry: these two stay when the control block gets its next queue.
+  // The burst entry, which stays when the control block gets its next queue.
   /// The burst function for what was negotiated, or one that does nothing.
   var burst: Burst
   /// 1 while a thread is inside a burst.
   var inside: UInt32 = 0
+  /// Behind faultIsUnreported.
+  private var unreported: UInt8 = 0
   /// Bytes of the burst entry.
-  static let entryBytes = 12
+  static let entryBytes = 13
 
   // Read by every burst.
-  var port: UInt16
   var fault: RingFault = .none
-  /// True until VIONET_EVENT_BROKEN was raised, after the burst that found the fault.
-  var faultIsUnreported: Bool = false
+  var port: UInt16
   /// One notification is wanted from the device.
   var armed: Bool = false
   /// A transmit burst has something to see to besides packets (TransmitQueue.attend), or the queue is broken.
@@ -190,7 +190,7 @@ extension Virtqueue {
 
 // MARK: Burst entry
 
-// Safety: as for the struct; `inside` is the queue's own and is read and written atomically.
+// Safety: as for the struct; what other threads read is the queue's own, and is read and written atomically.
 extension Virtqueue {
   /// Lets bursts in, unless the queue is broken.
   mutating func enable(_ burst: @escaping Burst) { if fault == .none { unsafe entry = burst } }
@@ -200,6 +200,14 @@ extension Virtqueue {
   var entry: Burst {
     mutating get { unsafe unsafeBitCast(shared_load64_acquire(&burst), to: Burst.self) }
     set { unsafe shared_store64_release(&burst, unsafeBitCast(newValue, to: UInt64.self)) }
+  }
+
+  /// True until VIONET_EVENT_BROKEN was raised, after the burst that found the fault. A thread with a stale port number reads
+  /// it while the block gets its next queue.
+  @inline(__always)
+  var faultIsUnreported: Bool {
+    mutating get { unsafe shared_load8(&unreported) != 0 }
+    set { unsafe shared_store8(&unreported, newValue ? 1 : 0) }
   }
 
   /// Waits until no thread is inside a burst; false if one still is at the deadline.

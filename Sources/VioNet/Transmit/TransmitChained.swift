@@ -146,7 +146,7 @@ extension TransmitQueue {
   }
 
   /// Address for devices of the header of a checked packet.
-  private func headerAddress(_ head: Packet) -> UInt64 {
+  private static func headerAddress(_ head: Packet, _ headerSize: UInt32) -> UInt64 {
     if !head.isExternal { return TransmitQueue.deviceAddress(head) &- UInt64(headerSize) }
     guard let pool = PacketPools.containing(head) else { return 0 }
     return PoolView(pool).ownBufferForDevice(head)
@@ -181,7 +181,8 @@ extension TransmitQueue {
       }
     }
     ring.post(
-      first, address: headerAddress(head), length: headerSize &+ (head.isExternal ? 0 : head.length),
+      first, address: TransmitQueue.headerAddress(head, headerSize),
+      length: headerSize &+ (head.isExternal ? 0 : head.length),
       flags: descriptors == 1 ? 0 : DescriptorFlag.next, next: links[first], descriptors: descriptors)
     ring.save(&core.ring)
   }

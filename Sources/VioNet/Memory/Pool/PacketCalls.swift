@@ -124,6 +124,10 @@ package enum PacketCalls {
     if number == 0 { info.refused = PoolTable.shared.value.foreignFrees }
     if number == 0 && PacketPools.currentDefault() == nil { return }
     let pool = try PacketPools.find(number)
+    // Else it could be closed half-way through, and another one opened.
+    PoolTable.shared.value.lock.lock()
+    defer { PoolTable.shared.value.lock.unlock() }
+    if !pool.value.isOpen { throw PacketPools.missing(number) }
     info.packets = UInt32(pool.value.packetCount)
     info.available = UInt32(pool.value.freeCount)
     info.data_size = pool.value.dataSize

@@ -15,8 +15,8 @@ import Linux
 struct PacketPool {
   var lock: BiasedLock
   private(set) var number: UInt16
-  /// The pool is the parent's, from which this process was forked.
-  var isInherited: Bool
+  /// Behind isInherited.
+  var inherited: UInt8
   /// Address of the first packet struct; 0 for no pool.
   private(set) var packetBase: UInt
   private(set) var packetCount: Int

@@ -121,7 +121,7 @@ package enum PacketPools {
   }
 
   @inline(never)
-  private static func missing(_ number: UInt16) -> Failure {
+  static func missing(_ number: UInt16) -> Failure {
     isInherited(number) ? .isOfParent("pool", number) : Failure(EBADF, "there is no pool ").number(number)
   }
 
@@ -219,6 +219,13 @@ package enum PacketPools {
     }
     pool.value.reserved = reserved
     pool.value.users += users
+  }
+
+  /// Packets of a pool that no port has reserved.
+  static func unreserved(_ pool: Cell<PacketPool>) -> Int {
+    PoolTable.shared.value.lock.lock()
+    defer { PoolTable.shared.value.lock.unlock() }
+    return pool.value.usable - pool.value.reserved
   }
 
   /// Gives up packets that were reserved for a port that goes on using the pool.

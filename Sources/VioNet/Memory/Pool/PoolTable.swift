@@ -17,10 +17,8 @@ enum PoolTable {
   struct State {
     /// Held while a pool is opened, destroyed, or reserved from.
     var lock: SpinLock
-    /// Number of the pool that ports share by default, 0 while there is none.
-    var defaultPool: UInt16
-    /// One more than the highest number in use so far.
-    var poolsInUse: UInt16
+    private var numberOfDefault: UInt16
+    private var end: UInt16
     /// Frees of pointers that belong to no pool; changed atomically.
     var foreignFrees: UInt64
   }
@@ -58,4 +56,30 @@ enum PoolTable {
   private static let stateOffset = MemoryLayout<PacketPool>.stride * Int(VIONET_MAX_POOLS)
   /// Bytes of table and state; C sets aside STORAGE_POOLS_BYTES.
   static let bytes = stateOffset + MemoryLayout<State>.stride
+}
+
+// Safety: as below.
+extension PacketPool {
+  /// The pool is the parent's, from which this process was forked. Threads read it without the lock.
+  var isInherited: Bool {
+    mutating get { unsafe shared_load8(&inherited) != 0 }
+    set { unsafe shared_store8(&inherited, newValue ? 1 : 0) }
+  }
+}
+
+/// What threads read without the lock. Whoever sees a number sees the pool that has it.
+// Safety: each member is a field of the state, read and written in one access.
+extension PoolTable.State {
+  /// Number of the pool that ports share by default, 0 while there is none.
+  @inline(__always)
+  var defaultPool: UInt16 {
+    mutating get { unsafe shared_load16_acquire(&numberOfDefault) }
+    set { unsafe shared_store16_release(&numberOfDefault, newValue) }
+  }
+  /// One more than the highest number in use so far.
+  @inline(__always)
+  var poolsInUse: UInt16 {
+    mutating get { unsafe shared_load16_acquire(&end) }
+    set { unsafe shared_store16_release(&end, newValue) }
+  }
 }
