@@ -90,8 +90,8 @@ endif
 FORCE:
 
 # Targets that install what they need first. NEEDED: what there is to install before the first compiler runs.
-PURPOSES := demo test test-plans test-restarts test-killed test-ovs test-wakeups test-soak test-failures test-models test-guest test-packages \
-	deb dist site pictures fuzz hostile bench bench-guest
+PURPOSES := demo test test-plans test-restarts test-killed test-ovs test-wakeups test-soak test-failures test-threads test-models \
+	test-guest test-packages deb dist site pictures fuzz hostile bench bench-guest
 NEEDED := $(patsubst %,needed-for-%,$(filter $(PURPOSES),$(MAKECMDGOALS)))
 $(PURPOSES:%=needed-for-%): needed-for-%:
 	@Tools/install-deps.sh $* $(if $(filter demo,$*),|| Tools/install-deps.sh build)
@@ -127,9 +127,17 @@ C_FLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -ffunction-sections -fn
 	-ISources/CLinux/include
 
 # For coverage-guided fuzzing (Tests/fuzz/guided.sh): every address is checked, and every edge that is taken noted.
-ifdef INSTRUMENT
+ifeq ($(INSTRUMENT),1)
 SWIFTFLAGS += -sanitize=address,fuzzer
 C_FLAGS += -fsanitize=address,fuzzer-no-link
+endif
+# For ThreadSanitizer (Tests/support/threads.sh): swiftc writes LLVM's language and clang instruments it, since swiftc's own
+# pass crashes on SoftDevice. Clang instruments the functions that have the attribute.
+EMIT = -c $(1) -o $(2)
+ifeq ($(INSTRUMENT),thread)
+C_FLAGS += -fsanitize=thread
+EMIT = -emit-ir $(1) -o $(2:.o=.ll) && sed -i 's/^attributes \#[0-9]* = { /&sanitize_thread /' $(2:.o=.ll) && \
+	$(CLANG) -O1 -g -fPIC -ffunction-sections -fsanitize=thread -c $(2:.o=.ll) -o $(2)
 endif
 
 # A module is compiled anew when its flags or its list of files have changed, not whenever this file has.
@@ -150,7 +158,7 @@ $(O)/$(1).o: $(call sources,$(1)) $(HEADERS) $(O)/$(1).flags $(IMPORTS_$(1):%=$(
 	$$(call say,swiftc $(1))
 	@rm -rf $(O)/$(1).tmp && mkdir $(O)/$(1).tmp
 	$(Q)TMPDIR=$(abspath $(O)/$(1).tmp) $(SWIFTC) $(SWIFTFLAGS) $(SWIFTFLAGS_$(1)) -I $(O) -module-name $(1) -emit-module \
-		-emit-module-path $(O)/$(1).swiftmodule -c $(call sources,$(1)) -o $$@
+		-emit-module-path $(O)/$(1).swiftmodule $$(call EMIT,$(call sources,$(1)),$$@)
 	@rm -r $(O)/$(1).tmp && touch $$@
 endef
 $(foreach m,$(MODULES),$(eval $(call module,$(m))))
@@ -420,6 +428,8 @@ test-packages: all dist ## the packages built in a Debian without Swift, and use
 	@Tests/support/packages.sh
 test-failures: all ## every call of the library's fails or is interrupted once; 10 rounds with slow and silent back-ends
 	@Tests/support/failures.sh 10
+test-threads: all ## what threads do to each other, under ThreadSanitizer
+	@Tests/support/threads.sh
 fuzz: all ## invented devices for FUZZ_SECONDS (600), guided by what they reach in the library
 	@Tests/fuzz/guided.sh $${FUZZ_SECONDS:-600}
 hostile: all ## what it withstands, in figures: fuzz targets for FUZZ_SECONDS (600), and each marked check left out

@@ -6,7 +6,7 @@
 set -eu
 
 purposes='build vionetctl demo test test-guest test-plans test-restarts test-killed test-ovs test-wakeups test-soak
-test-models test-failures test-packages deb dist site pictures fuzz hostile bench bench-guest'
+test-models test-failures test-threads test-packages deb dist site pictures fuzz hostile bench bench-guest'
 
 # What is used         Debian package             for which purposes
 table='
@@ -16,7 +16,7 @@ ld                     binutils                   all
 pkg-config             pkg-config                 all
 libc.a                 libc6-dev                  all
 libbsd                 libbsd-dev                 all
-g++                    g++                        vionetctl test test-guest deb fuzz hostile bench-guest
+g++                    g++                        vionetctl test test-guest deb fuzz hostile test-threads bench-guest
 git                    git                        vionetctl test test-guest bench-guest deb dist test-packages
 HTTPS                  ca-certificates            vionetctl test test-guest deb bench-guest
 ip                     iproute2                   demo test test-guest test-ovs bench-guest

@@ -9,8 +9,8 @@
 #include <sys/un.h>
 #include <vionet-control.h>
 
-/* KiB and mappings that a process may gain: AddressSanitizer keeps freed memory for a while. */
-#ifdef __SANITIZE_ADDRESS__
+/* KiB and mappings that a process may gain: a sanitizer keeps freed memory for a while. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { SLACK = 300000, MORE_MAPS = 1000 };
 #else
 enum { SLACK = 4096, MORE_MAPS = 0 };
