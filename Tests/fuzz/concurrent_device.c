@@ -14,7 +14,7 @@ static const int errors[] = {ENODEV,    ENOTSUP, EIO,      EINVAL, ENOMEM,   EBU
 static struct {
 	pthread_t thread;
 	_Atomic int wanted, busy, ended; /* what it may do; what it does */
-	_Atomic uint64_t writes;
+	_Atomic uint64_t rounds, writes;
 	struct chance chance;
 	struct device_ring rings[2];
 	uint8_t *buffers, *registers;
@@ -102,11 +102,13 @@ static void *scribble_on(void *ignored)
 		scribbler.busy = scribbler.wanted;
 		if (scribbler.busy == NOTHING)
 			sched_yield();
-		for (int n = (int)below(&scribbler.chance, 64); n > 0 && scribbler.busy == RINGS; n--)
+		int count = (int)below(&scribbler.chance, 64);
+		for (int n = count; n > 0 && scribbler.busy == RINGS; n--)
 			scribble_rings(&scribbler.chance);
-		for (int n = (int)below(&scribbler.chance, 64); n > 0 && scribbler.busy == REGISTERS; n--)
+		for (int n = count; n > 0 && scribbler.busy == REGISTERS; n--)
 			scribble_registers(&scribbler.chance);
-		scribbler.writes += scribbler.busy != NOTHING;
+		scribbler.rounds += scribbler.busy != NOTHING;
+		scribbler.writes += scribbler.busy != NOTHING ? (uint64_t)count : 0;
 		for (uint32_t pause = below(&scribbler.chance, 2000); pause > 0; pause--)
 			__asm__ volatile("pause");
 	}
@@ -251,8 +253,8 @@ static void end(void)
 {
 	scribbler.ended = 1;
 	pthread_join(scribbler.thread, NULL);
-	printf("%" PRIu64 " rounds of writes; %u ports, %u packets received, %u queues broken; %u functions, "
-	       "%u starts, %u failures with a sentence each\n", scribbler.writes, session.opened, session.received, session.broken,
+	printf("%" PRIu64 " writes in %" PRIu64 " rounds; %u ports, %u packets received, %u queues broken; %u functions, "
+	       "%u starts, %u failures with a sentence each\n", scribbler.writes, scribbler.rounds, session.opened, session.received, session.broken,
 	       functions, functions_started, failures);
 	yes(session.received > session.opened && session.broken > 0 && functions_started > 0 && failures > 0);
 }

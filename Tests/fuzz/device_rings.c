@@ -5,11 +5,11 @@
  * only the driver may write; on rings of every kind. As long as all is valid, traffic flows. A write that is surely invalid
  * breaks the queue, and any other one does no harm.
  */
-#include "device-ring.h"
+#include "ring-changes.h"
 
 enum action {
 	TAKE, SEND, DELIVER, FINISH, FREE, SLEEP, INVALID_WRITE, USED_ENTRY, USED_INDEX, EVENTS, DESCRIPTOR, AVAILABLE,
-	RANDOM_HEADER, RESTART, STOP_START, ASK, ACTIONS,
+	RANDOM_HEADER, RESTART, STOP_START, ASK, RAW_BYTES, PUNCH, EVENTFD, STORM, ACTIONS,
 };
 
 static struct device_ring rings[2];
@@ -128,6 +128,37 @@ static void invalid_write(int r, struct input *i)
 	same(r == RX ? stats.rx.broken : stats.tx.broken, 1);
 }
 
+/* Many changes of any bytes, each followed by bursts, while the device does its work as well as it can. */
+static void storm(struct input *i)
+{
+	static const uint8_t header[HEADER] = {[10] = 1};
+	struct chance c = {next_bytes(i, 4)};
+	for (uint32_t rounds = 64 + next8(i); rounds > 0; rounds--) {
+		struct device_ring *s = &rings[below(&c, 2)];
+		uint32_t number = (uint32_t)chance_next(&c);
+		rings[RX].is_valid = rings[TX].is_valid = 0;
+		change_bytes(s, &c);
+		for (int r = RX; r <= TX; r++)
+			if (rings[r].waiting_count > 0 && number >> r & 1) {
+				uint16_t place = rings[r].in_order ? 0 : (uint16_t)(number >> 8) % rings[r].waiting_count;
+				uint64_t offset = rings[r].waiting[place].address - backend.peer.region[1].user;
+				if (r == RX && offset <= backend.peer.region[1].length - HEADER) /* addresses are changed, too */
+					memcpy(backend.peer.region[1].mapped + backend.peer.region[1].offset + offset, header, HEADER);
+				device_give(&rings[r], place, HEADER + 60);
+			}
+		session_receive(1 + number % 32);
+		session_send(1 + number % 4, (uint8_t)(number >> 16));
+		if (number % 8 == 0)
+			session_free(64);
+		if (session_is_broken() > 0) {
+			session_restart();
+			restarted();
+		}
+		device_look(&rings[RX]); /* before what it should read is changed */
+		device_look(&rings[TX]);
+	}
+}
+
 /* Writes that the driver may notice or not. */
 static void scribble(enum action action, struct input *i)
 {
@@ -141,8 +172,18 @@ static void scribble(enum action action, struct input *i)
 			s->device[2 + 4 * s->size] = (uint16_t)next_number(i);
 		return;
 	}
+	if (action == EVENTFD) {
+		spoil_eventfd(which & 1, more);
+		return;
+	}
 	s->is_valid = 0;
+	mutations++;
 	switch (action) {
+	case RAW_BYTES: change_some_bytes(s, i); break;
+	case PUNCH:
+		rings[RX].is_valid = rings[TX].is_valid = 0;
+		punch_rings();
+		break;
 	case USED_ENTRY:
 		number = which & 2 ? number % s->size : number;
 		if (s->packed)
@@ -187,6 +228,10 @@ static void act(struct input *i)
 		restarted();
 		break;
 	case ASK: vionet_tx_done(session.port, 0); break;
+	case STORM:
+		if (broken == 0)
+			storm(i);
+		break;
 	case RANDOM_HEADER:
 		if (rings[RX].is_valid && rings[RX].waiting_count > 0)
 			memset(peer_at(&backend.peer, rings[RX].waiting[0].address, HEADER, 1), amount, HEADER);
@@ -232,17 +277,22 @@ static void make(struct input *i, struct chance *c)
 		for (int more = action < FREE || action == SLEEP ? 2 : 6; more > 0; more--)
 			i->bytes[i->size++] = (uint8_t)(below(c, 3) == 0 ? below(c, 39) : chance_next(c));
 	}
+	if (below(c, 2) == 0) {
+		i->bytes[i->size++] = STORM;
+		for (int more = 0; more < 6; more++)
+			i->bytes[i->size++] = (uint8_t)chance_next(c);
+	}
 }
 
 static void end(void)
 {
 	printf("%u ports, %u with tables, %u starts, %u frames delivered, %u packets received, %u invalid writes, "
-	       "%u queues broken\n",
-	       session.opened, scattered, session.starts, delivered, session.received, invalid_writes, session.broken);
+	       "%" PRIu64 " other mutations, %u queues broken\n",
+	       session.opened, scattered, session.starts, delivered, session.received, invalid_writes, mutations, session.broken);
 	yes(scattered > session.opened / 20);
 	yes(session.received > session.opened && invalid_writes > session.opened / 10 && session.broken > invalid_writes);
 	for (int kind = 0; kind < 16; kind++)
 		yes(kinds[kind] > 0);
 }
 
-static const struct target target = {"device-rings", 6000, 480, session_begin, make, NULL, run, end};
+static const struct target target = {"device-rings", 4500, 487, session_begin, make, NULL, run, end};

@@ -3,7 +3,8 @@
 # deadline: 1800
 # The fuzz targets of this folder under libFuzzer and AddressSanitizer. libFuzzer changes inputs so that they reach new
 # parts of the library, which is linked in, built from the same sources with the same settings, and instrumented. The
-# library's calls of libc go to simulated_kernel.h.
+# library's calls of libc go to simulated_kernel.h. Targets that are the kernel's own run without libFuzzer, since it cannot
+# repeat what a second thread does.
 #
 #   guided.sh             a fixed number of inputs for each target
 #   guided.sh SECONDS     that time in all; from a minute on, also without libFuzzer on the release library
@@ -65,21 +66,29 @@ guide() { # name seconds, or 0 for a number of inputs
   return "$status"
 }
 
+# The same inputs on the instrumented library, and the kernel itself.
+sanitized() { # target
+  "$clang" -std=gnu11 -O1 -g -Wno-unused-function -fsanitize=address -pthread -Iinclude "Tests/fuzz/$1.c" \
+    build/instrumented/objects/*.o -o "$fuzz/$1" -lbsd >"$work/link" 2>&1 || { tail -n 20 "$work/link"; fail "linking $1"; }
+  "$fuzz/$1" --seconds "$each"
+}
+
 # one_target TARGET
 one_target() {
   local name=${1//_/-} status=0
   compile "Tests/fuzz/$1.c" || fail "compiling $1"
-  # libFuzzer cannot repeat what a second thread does.
-  if [ "$1" != concurrent_device ]; then
-    prepare "$name" "$1"
-    guide "$name" "$each" || status=1
-  fi
+  case $1 in
+    concurrent_device) ;;
+    front_ends | addresses_and_captures) sanitized "$1" || status=1 ;;
+    *) prepare "$name" "$1" && guide "$name" "$each" || status=1 ;;
+  esac
   [ "$seconds" -lt 60 ] || "$build/test-bin/fuzz-$1" --seconds "$each" || status=1
   return "$status"
 }
 
-each=$(((seconds + 8) / 9))
-for target in ${FUZZ_TARGETS:-pci_space vhost_user_replies device_rings control_requests concurrent_device}; do
-  [ "$target" = concurrent_device ] && [ "$seconds" -lt 60 ] && continue
+each=$(((seconds + 12) / 13))
+for target in ${FUZZ_TARGETS:-pci_space vhost_user_replies device_rings control_requests concurrent_device front_ends \
+  addresses_and_captures}; do
+  case $target in concurrent_device | front_ends | addresses_and_captures) [ "$seconds" -ge 60 ] || continue ;; esac
   run_case "$target" one_target "$target"
 done
