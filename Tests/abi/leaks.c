@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* deadline: 900 */
-/* Hundreds of lives of each kind of port, whole and cut short: descriptors, mappings, threads and memory as before. */
+/*
+ * Hundreds of lives of each kind of port, whole and cut short, or as many as the first number on the command line says:
+ * descriptors, mappings, threads and memory as before.
+ */
 #include "../support/cases.h"
 #include "../support/frame.h"
 
@@ -39,14 +42,18 @@ static void life(const char *device, int kind)
 	vionet_close(port);
 }
 
+static int lives_of(int usual) { return (int)case_argument(0, usual); }
+
 static void lives(const char *device, int count)
 {
 	for (int i = 0; i < 40; i++)
 		life(device, i);
 	struct holdings before = holdings();
+	int own = status_value("RssAnon"); /* without pages of the pool, which are used one after another */
 	for (int i = 0; i < count; i++)
 		life(device, i);
-	printf("%s\n", device);
+	printf("# %d lives of %s: %d descriptors, before %d; %d KiB of its own, before %d\n", count, device, holdings().fds,
+	       before.fds, status_value("RssAnon"), own);
 	held_as_before(before, 1024);
 }
 
@@ -86,27 +93,27 @@ static void served(int count)
 static void begin(void) { yes(mkdtemp(folder) != NULL); }
 static void end(void) { same(rmdir(folder), 0); }
 
-CASE("lives of soft:sink") { lives("soft:sink", 1000); }
-CASE("lives of soft:loopback") { lives("soft:loopback,queue_size=1024", 300); }
-CASE("lives of soft:generate") { lives("soft:generate,length=100", 300); }
-CASE("lives of soft:pipe") { lives("soft:pipe=leaks", 300); }
+CASE("lives of soft:sink") { lives("soft:sink", lives_of(1000)); }
+CASE("lives of soft:loopback") { lives("soft:loopback,queue_size=1024", lives_of(300)); }
+CASE("lives of soft:generate") { lives("soft:generate,length=100", lives_of(300)); }
+CASE("lives of soft:pipe") { lives("soft:pipe=leaks", lives_of(300)); }
 
 CASE("lives of soft:pcap")
 {
 	char text[120];
 	begin();
 	snprintf(text, sizeof(text), "soft:pcap=,out=%s/out.pcap", folder);
-	lives(text, 300);
+	lives(text, lives_of(300));
 	snprintf(text, sizeof(text), "%s/out.pcap", folder);
 	unlink(text);
 	end();
 }
 
-CASE("lives of pools") { pools(300); }
+CASE("lives of pools") { pools(lives_of(300)); }
 
 CASE("lives of a served device and a port on it")
 {
 	begin();
-	served(300);
+	served(lives_of(300));
 	end();
 }
