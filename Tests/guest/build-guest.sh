@@ -148,7 +148,7 @@ make_system() {
 make_vionet() {
   local folder=$work/vionet name
   mkdir -p "$folder/vionet/examples" "$folder/vionet/bin"
-  for name in large-frames odd-frames pci-port transfer tuner vdpa-port vhost-net-port; do
+  for name in large-frames odd-frames odd-frames-vdpa pci-port transfer tuner vdpa-port vhost-net-port; do
     # shellcheck disable=SC2016 # $ORIGIN is the loader's
     compile "Tests/guest/programs/$name.c" -I"$root/Tests/support" -Wl,--no-as-needed,-lbsd,-rpath,'$ORIGIN/..' || fail "compiling $name.c"
     cp "$build/test-bin/programs-$name" "$folder/vionet/bin/$name"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What is at the far end of a port, on each bus: frames are put in there and come out there, and whoever loses one on the
- * way has counted it. The last four want others to be there: a guest, in which two PCI functions are on one hub, and
- * testpmd, which forwards between two ports of ours.
+ * way has counted it. The last five want others to be there: a guest, in which PCI functions are on one hub, some of them as
+ * vDPA devices, and testpmd, which forwards between two ports of ours.
  */
 #ifndef FAR_ENDS_H
 #define FAR_ENDS_H
@@ -20,12 +20,14 @@
 #include <net/if.h>
 #include <sched.h>
 
-enum kind { PCAP, PIPE, TAP, SERVED, CLIENT, SERVER, KINDS, VHOST_NET = KINDS, PCI, TESTPMD, TESTPMD_CALLS, ALL_KINDS };
+enum kind { PCAP, PIPE, TAP, SERVED, CLIENT, SERVER, KINDS, VHOST_NET = KINDS, PCI, VDPA, TESTPMD, TESTPMD_CALLS, ALL_KINDS };
 static const char *const kind_names[] = {"soft:pcap", "soft:pipe", "soft:tap", "vhost-user: to our device",
                                          "vhost-user:", "vhost-user: with server=1", "vhost-net:", "pci:",
-                                         "vhost-user: to testpmd", "vhost-user: from testpmd"};
+                                         "vhost-vdpa:", "vhost-user: to testpmd", "vhost-user: from testpmd"};
 /* For ports that receive and for ports that send: the port's function, and the other one on its hub. */
 static const char *const functions[2][2] = {{"0000:00:1a.0", "0000:00:1b.0"}, {"0000:00:1c.0", "0000:00:1d.0"}};
+/* The vDPA devices that are on those hubs too, as the environment names them. */
+static const char *const vdpa_names[2] = {"VIONET_FAR_VDPA_IN", "VIONET_FAR_VDPA_OUT"};
 /* Nothing agreed; offloads and merged buffers; packed rings whose entries hold joined frames. */
 enum mode { PLAIN, MERGED, JOINED, MODES };
 static const char *const mode_names[] = {"", ", with offloads", ", packed, with offloads"};
@@ -103,7 +105,7 @@ static uint64_t lost_inwards(const struct far_end *e)
 		uint64_t behind = dropped(&s.tx) + device_lost(e->other, "tx_device_drop_");
 		return behind + (e->kind == PIPE ? device_lost(e->port, "rx_device_drop_") : served_stats(e).to_driver_drops);
 	}
-	case PCI: case TESTPMD: case TESTPMD_CALLS: {
+	case PCI: case VDPA: case TESTPMD: case TESTPMD_CALLS: {
 		struct vionet_stats s = stats_of(e->other);
 		return dropped(&s.tx);
 	}
@@ -119,7 +121,7 @@ static uint64_t lost_outwards(const struct far_end *e)
 		uint64_t behind = dropped(&s.rx) + device_lost(e->other, "rx_device_drop_");
 		return behind + (e->kind == PIPE ? device_lost(e->port, "tx_device_drop_") : served_stats(e).from_driver_drops);
 	}
-	case PCI: case TESTPMD: case TESTPMD_CALLS: {
+	case PCI: case VDPA: case TESTPMD: case TESTPMD_CALLS: {
 		struct vionet_stats s = stats_of(e->other);
 		return dropped(&s.rx);
 	}
@@ -195,19 +197,22 @@ static void open_peer(struct far_end *e, const char *keys)
 	soon(e->peer.ring[RX].enabled && e->peer.ring[TX].enabled);
 }
 
-/* Both ports of a pair that testpmd joins, or a hub. */
+/* Both ports of a pair that testpmd joins, or a hub: at that one of a vDPA device there is a PCI function. */
 static void open_joined(struct far_end *e, const char *keys, int in)
 {
 	for (int i = 0; i < 2; i++) {
 		char address[200];
 		uint16_t *port = i == 0 ? &e->port : &e->other;
-		if (e->kind == PCI)
+		if (e->kind == VDPA && i == 0)
+			snprintf(address, sizeof(address), "vhost-vdpa:%s%s", getenv(vdpa_names[!in]), keys);
+		else if (e->kind == PCI || e->kind == VDPA)
 			snprintf(address, sizeof(address), "pci:%s%s", functions[!in][i], keys);
 		else
 			snprintf(address, sizeof(address), "vhost-user:%s-%s-%d%s%s", getenv("VIONET_FAR_TESTPMD"), e->name, i, keys,
 			         e->kind == TESTPMD_CALLS ? ",server=1" : "");
 		*port = opened(address);
 		soon((vionet_event_handle(*port), info_of(*port).state == VIONET_STATE_STARTED));
+		yes(e->kind < TESTPMD || (info_of(*port).negotiated[0] >> F_HOST_TSO4 & 1) == (e->mode != PLAIN));
 	}
 	/* Until testpmd has seen both ports it drops what it forwards. Frames keep their order, so that none is on its way
 	 * when the first one has come. */
@@ -234,7 +239,7 @@ OK_UNUSED static void far_open(struct far_end *e, enum kind kind, enum mode mode
 		open_peer(e, *driver_keys == ',' ? driver_keys + 1 : "queue_size=256");
 		return;
 	}
-	if (kind == PCI || kind == TESTPMD || kind == TESTPMD_CALLS) {
+	if (kind >= PCI) {
 		open_joined(e, driver_keys, in);
 		return;
 	}

@@ -27,5 +27,5 @@ CASES(ROWS, title)
 {
 	if ((kind_of(row, 0) == TAP || kind_of(row, 1) == TAP) && unshare(CLONE_NEWNET) != 0)
 		skip("an interface wants root and /dev/net/tun");
-	far_pair(kind_of(row, 1), kind_of(row, 0), PLAIN, 1);
+	far_pair(kind_of(row, 1), kind_of(row, 0), (enum mode)case_argument(0, PLAIN), 1);
 }

@@ -14,6 +14,11 @@ pair one $modern
 pair lock $modern,packed=on
 queues=2
 pair two $modern,mq=on
+# Two hubs of QEMU's with three functions each: what one sends, others receive. One of each becomes a vDPA device.
+for address in 1a.0:0 1b.0:0 1c.0:1 1d.0:1 18.0:0 19.0:1; do
+  nics+=(-netdev "hubport,id=hub${address%:*},hubid=${address#*:}"
+    -device "virtio-net-pci,netdev=hub${address%:*},addr=${address%:*},romfile=,$modern")
+done
 boot iommu vdpa hugepages=64
 simulator=vhost-vdpa:/dev/vhost-vdpa-0
 
@@ -49,14 +54,27 @@ accepted() {
     devmem \$((bar + 20)) 8 11"
 }
 
+# vdpa_of ADDRESS NAME: makes this function a vDPA device of that name; the last thing said is its file.
+vdpa_of() {
+  accepted "$1" && works "bind vp-vdpa $1 && vdpa dev add name $2 mgmtdev pci/$1 &&
+    cd /sys/bus/vdpa/devices/$2 && echo /dev/\$(echo vhost-vdpa-*) && cd /"
+}
+
 # taken PAIR: makes NIC a a vDPA device with the name of the pair.
 taken() {
-  local number
-  accepted "$(address "$1" a)" && works "bind vp-vdpa $(address "$1" a) && vdpa dev add name $1 mgmtdev pci/$(address "$1" a) &&
-    cd /sys/bus/vdpa/devices/$1 && echo vhost-vdpa-* && cd /" || return
-  number=$(last_said)
-  instead[$1-a]=vhost-vdpa:/dev/$number
+  vdpa_of "$(address "$1" a)" "$1" || return
+  instead[$1-a]=vhost-vdpa:$(last_said)
   works "modprobe -a vfio-pci vfio_iommu_type1 && bind vfio-pci $(address "$1" b)"
+}
+
+# Odd frames between vhost-vdpa: and all other buses; every one is in some count.
+odd_frames() {
+  local in out
+  vdpa_of 0000:00:18.0 odd-in && in=$(last_said) && vdpa_of 0000:00:19.0 odd-out && out=$(last_said) || return
+  works "modprobe -a tun vhost_net vfio-pci vfio_iommu_type1; bind vfio-pci 0000:00:1a.0 0000:00:1b.0 0000:00:1c.0 0000:00:1d.0" || return
+  guest -t $((4 * patience)) "VIONET_FAR_VDPA_IN=$in VIONET_FAR_VDPA_OUT=$out odd-frames-vdpa" && return
+  grep -B 4 '^not ok' "$work/said" | sed 's/^/  | /'
+  no "$(grep -c '^not ok' "$work/said") pairs lose frames: $(last_said)"
 }
 
 # carries PAIR: ping, iperf3 and every frame counted, then a file whose checksum is compared.
@@ -113,4 +131,6 @@ flows=4 keys=,queues=2
 check two spread two
 flows=1 keys=,packed_vq=1
 check packed carries lock
+keys=
+check odd-frames odd_frames
 done_here
