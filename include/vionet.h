@@ -1811,6 +1811,26 @@ struct vionet_soft_stats {
 	uint64_t to_driver_drops;   /* frames lost: no buffer, a small one, or no driver */
 	uint64_t from_driver_drops; /* frames that the wire could not take */
 	uint64_t connections;       /* front-ends that have connected so far */
+	/* Why frames were lost: the parts of to_driver_drops, then those of from_driver_drops. */
+	uint64_t to_driver_short;     /* shorter than an Ethernet header */
+	uint64_t to_driver_long;      /* longer than the driver takes */
+	uint64_t to_driver_offload;   /* with work left to do that the driver has not agreed to */
+	uint64_t to_driver_no_buffer; /* the driver had posted none */
+	uint64_t to_driver_stopped;   /* the driver had gone, or had stopped */
+	uint64_t to_driver_record;    /* a capture's record is no such frame */
+	uint64_t from_driver_short;   /* shorter than an Ethernet header */
+	uint64_t from_driver_long;    /* longer than the wire takes */
+	uint64_t from_driver_wire;    /* the wire was down or full */
+	uint64_t from_driver_stopped; /* of a queue that the driver has disabled */
+	uint64_t to_driver_filtered;  /* kept out by the driver's own filters: not lost */
+	uint64_t faults;              /* front-ends that the device has disconnected */
+	/* Why the wire carries no frames, as in vionet_info: "" while it does. */
+	char reason[256];
+	/*
+	 * Why it disconnected the last of these: the front-end broke a rule of vhost-user or of the
+	 * rings, its memory is gone, or this process has no descriptor left. "" if there was none.
+	 */
+	char fault[256];
 };
 
 /*

@@ -16,7 +16,9 @@ package struct Device: ~Copyable {
   /// The features this device offers.
   let offered: UInt64
   let counters: Counters
+  /// Why the wire carries no frames, and why the last session that ended for a fault did.
   let reason: Reason
+  let complaint: Reason
   let poller: Poller
   let stop: File
   /// Where front-ends connect; nil in a device that has one from the beginning.
@@ -81,6 +83,7 @@ package struct Device: ~Copyable {
     wire = try Wire(options, WireReport(counters: counters, reason: reason))
     self.counters = counters
     self.reason = reason
+    complaint = Reason(block.cell(Reason.State.self, at: Layout.complaint))
     self.config = config
     offered = options.device.offer(of: wire)
     scratch = block.part(at: Layout.scratch, count: 64)
@@ -136,7 +139,8 @@ private struct Layout {
   static let message = 384
   static let messageSize = 576
   static let reason = 960
-  static let queues = 1408
+  static let complaint = 1408
+  static let queues = 1856
   static let batchSize = Batch.room * 32 + Batch.segmentRoom * 16
 
   let regions: Int

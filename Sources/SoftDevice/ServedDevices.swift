@@ -73,9 +73,9 @@ package enum ServedDevices {
 
   package static func stop(_ number: UInt16) { if let device = remove(number) { SoftDevice.stop(device) } }
 
-  /// Reads the counters while nobody can take the device out of the table.
+  /// Reads what a device tells of itself while nobody can take it out of the table.
   // Safety: a non-zero entry is the address of a live device for as long as the lock is held.
-  package static func statistics(_ number: UInt16) throws(Failure) -> DeviceStatistics {
+  package static func read<Result>(_ number: UInt16, _ body: (Cell<Device>) -> Result) throws(Failure) -> Result {
     table.value.lock.lock()
     defer { table.value.lock.unlock() }
     let address = number < limit ? table.value.devices[Int(number)] : 0
@@ -85,6 +85,6 @@ package enum ServedDevices {
       }
       throw Failure(ENODEV, "there is no served device ").number(number)
     }
-    return unsafe SoftDevice.statistics(Cell(raw: raw))
+    return body(unsafe Cell(raw: raw))
   }
 }

@@ -85,6 +85,12 @@ package enum SoftDevice {
     unsafe device.value.reason.copy(to: target, room: room)
   }
 
+  /// Writes why the last session that ended for a fault did, cut to fit; an empty text if none has. From any thread.
+  // Safety: the caller's buffer has `room` bytes.
+  package static func copyComplaint(_ device: Cell<Device>, to target: UnsafeMutablePointer<CChar>, room: Int) {
+    unsafe device.value.complaint.copy(to: target, room: room)
+  }
+
   /// The errno of what this process lacked when a session ended for that, or 0; from any thread.
   package static func shortage(_ device: Cell<Device>) -> Int32 { device.value.counters.shortage }
 

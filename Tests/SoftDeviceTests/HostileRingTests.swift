@@ -39,6 +39,7 @@ extension SoftDeviceTests {
           commit(crime, front)
           front.post(1, crime == .headBeyondRing ? 257 : 0)
           #expect(front.isClosed)
+          #expect(bench.statistics.faults == 1)
         }
       }
     }

@@ -100,6 +100,10 @@ static void session_ends(int file, int shortens)
 		same(ftruncate(file, 0), 0);
 	soon(told > 0);
 	soon(info_of(port).state == VIONET_STATE_BROKEN);
+	struct vionet_soft_stats stats = VIONET_SIZED(struct vionet_soft_stats);
+	ok(vionet_soft_stats(device[0], &stats));
+	same(stats.faults, 1);
+	yes(strstr(stats.fault, "the front-end's memory is gone: ") == stats.fault);
 	yes(has_handler());
 	back_and_forth(other);
 	vionet_close(port);

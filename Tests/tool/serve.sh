@@ -15,6 +15,16 @@ ended() {
   unset 'children[-1]'
   wait "$child" || fail "it ended with $? at SIG$1"
 }
+# misbehaves SOCKET: a front-end whose message has no version, until it is disconnected.
+misbehaves() {
+  python3 - "$1" <<'END'
+import socket, struct, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.send(struct.pack("III", 1, 0, 0))
+assert s.recv(1) == b""
+END
+}
 gone() { ! kill -0 "$1" 2>/dev/null; }
 
 cd "$work" || exit 1
@@ -28,12 +38,14 @@ joined() {
   gives 0 "$traffic" vhost-user:a tx 1234 100
   ended TERM
   grep -qx "received packets=1234 bytes=123400 drops=0" receiver.out || { cat receiver.out; fail "1234 frames did not come"; }
+  for _ in 1 2; do misbehaves b || fail "it was not disconnected"; done
   ended INT
   diff pipe.out - <<'END' || fail "it said something else (<) than it should (>)"
 ready: a b
 SOCKET  WIRE             TO DRIVER  LOST  FROM DRIVER  LOST  CONNECTIONS
 a       pipe=x           0          0     1234         0     1
-b       pipe=x,queues=2  1234       0     0            0     2
+b       pipe=x,queues=2  1234       0     0            0     4
+b: front-ends disconnected: 2; the last: the front-end sent a malformed message
 END
   if [ -e a ] || [ -e b ]; then fail "sockets are left behind"; fi
 }
@@ -44,6 +56,7 @@ counts() {
   until_true 5 test -e a || fail "no socket"
   gives 0 "$traffic" vhost-user:a tx 99 60
   until_true 5 grep -q '"from_driver" : 99' json.out || fail "no counts in between"
+  misbehaves a || fail "it was not disconnected"
   ended TERM
   python3 - json.out <<'END' || { cat json.out; fail "the JSON is another"; }
 import json, sys
@@ -54,7 +67,7 @@ while text.strip():
     text = text.lstrip()[end:]
 assert len(said) >= 2 and all(len(value) == 1 for value in said), said
 assert said[-1] == [dict(socket="a", wire="sink", to_driver=0, from_driver=99, to_driver_drops=0, from_driver_drops=0,
-                         connections=1)], said
+                         connections=2, faults=1, fault="the front-end sent a malformed message", reason="")], said
 END
 }
 

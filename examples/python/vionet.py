@@ -345,7 +345,11 @@ class SoftStats(Structure):
     """struct vionet_soft_stats"""
     _fields_ = [
         ("size", c_size_t), ("to_driver", c_uint64), ("from_driver", c_uint64), ("to_driver_drops", c_uint64),
-        ("from_driver_drops", c_uint64), ("connections", c_uint64)]
+        ("from_driver_drops", c_uint64), ("connections", c_uint64), ("to_driver_short", c_uint64),
+        ("to_driver_long", c_uint64), ("to_driver_offload", c_uint64), ("to_driver_no_buffer", c_uint64),
+        ("to_driver_stopped", c_uint64), ("to_driver_record", c_uint64), ("from_driver_short", c_uint64),
+        ("from_driver_long", c_uint64), ("from_driver_wire", c_uint64), ("from_driver_stopped", c_uint64),
+        ("to_driver_filtered", c_uint64), ("faults", c_uint64), ("reason", c_char * 256), ("fault", c_char * 256)]
 
 
 # void (*vionet_watch_callback)(const struct vionet_watched *watched, void *user)

@@ -552,6 +552,20 @@ pub struct SoftStats {
     pub to_driver_drops: u64,
     pub from_driver_drops: u64,
     pub connections: u64,
+    pub to_driver_short: u64,
+    pub to_driver_long: u64,
+    pub to_driver_offload: u64,
+    pub to_driver_no_buffer: u64,
+    pub to_driver_stopped: u64,
+    pub to_driver_record: u64,
+    pub from_driver_short: u64,
+    pub from_driver_long: u64,
+    pub from_driver_wire: u64,
+    pub from_driver_stopped: u64,
+    pub to_driver_filtered: u64,
+    pub faults: u64,
+    pub reason: [c_char; 256],
+    pub fault: [c_char; 256],
 }
 
 impl SoftStats {

@@ -20,8 +20,8 @@ enum Answer {
 }
 
 extension Device {
-  /// Handles the message at hand; false ends the connection.
-  mutating func serve() -> Bool {
+  /// Handles the message at hand. A failure ends the session.
+  mutating func serve() throws(Failure) {
     let message = message
     if Log.wanted(.debug) {
       Log.line("soft device: request").number(message.request).text("size").number(message.size).text("files")
@@ -29,18 +29,26 @@ extension Device {
     }
     let hasReplyAck = session.protocolFeatures & ProtocolFeature.replyAcknowledge != 0
     let wantsReply = hasReplyAck && message.needsReply
-    switch dispatch(message) {
-    case .done: return !wantsReply || message.answer(socketNumber, value: 0)
-    case .value(let value): return message.answer(socketNumber, value: value)
-    case .payload(let size): return message.answer(socketNumber, size: size)
-    case .file(let size, let file): return message.answer(socketNumber, size: size, file: file)
-    case .refused(let reason):
-      Log.refused(message.request, reason)
-      return wantsReply && message.answer(socketNumber, value: 1)
-    case .broken(let reason):
-      Log.refused(message.request, reason)
-      return false
-    }
+    let isAnswered =
+      switch dispatch(message) {
+      case .done: !wantsReply || message.answer(socketNumber, value: 0)
+      case .value(let value): message.answer(socketNumber, value: value)
+      case .payload(let size): message.answer(socketNumber, size: size)
+      case .file(let size, let file): message.answer(socketNumber, size: size, file: file)
+      case .refused(let reason): try refuse(message, reason, mayAnswer: wantsReply)
+      case .broken(let reason): try refuse(message, reason, mayAnswer: false)
+      }
+    if isAnswered { return }
+    throw Failure(EPIPE, "the front-end cannot be answered: request ").number(message.request)
+  }
+
+  /// Answers with 1, if that is of use.
+  @inline(never)
+  private func refuse(_ message: Message, _ reason: StaticString, mayAnswer: Bool) throws(Failure) -> Bool {
+    Log.refused(message.request, reason)
+    if mayAnswer { return message.answer(socketNumber, value: 1) }
+    throw Failure(EPROTO, "the front-end sent request ").number(message.request).text(", which was refused: ")
+      .text(reason)
   }
 
   private mutating func dispatch(_ message: Message) -> Answer {

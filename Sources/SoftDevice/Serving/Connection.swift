@@ -84,27 +84,44 @@ extension Device {
       left -= 1
       switch message.read(socketNumber) {
       case .waiting: return
-      case .closed: return disconnect("it left", isFault: false)
-      case .broken: return disconnect("a message is malformed")
+      case .closed:
+        if memory.isLost { return endForLoss() }
+        if Log.wanted(.debug) { Log.line("soft device: the front-end left").send(.debug) }
+        return disconnect()
+      case .broken: return end(Failure(EPROTO, "the front-end sent a malformed message"))
       case .short:
         counters.shortage = EMFILE
-        return disconnect("this process has no descriptor left for a file that came (ulimit -n)")
+        return end(Failure(EMFILE, "no file descriptor left: a file of the front-end's cannot be taken (ulimit -n)"))
       case .complete:
-        let served = serve()
+        do throws(Failure) { try serve() } catch { end(error) }
         message.clear()
-        if !served { return disconnect("a request was refused") }
       }
     }
   }
 
-  /// Ends the connection and gives back all that came with it. `isFault`: the front-end did what it must not.
-  mutating func disconnect(_ reason: StaticString, isFault: Bool = true) {
-    let isLost = memory.isLost
-    let level: Log.Level = isLost ? .error : isFault ? .info : .debug
-    if Log.wanted(level) {
-      Log.line("soft device: front-end disconnected:").text(isLost ? Self.loss : reason).send(level)
-    }
-    pause.begin(grows: isFault || isLost)
+  /// Ends a session because the front-end did what it must not, or because something lacks here. The reason is kept and
+  /// counted before the front-end sees the end.
+  @inline(never)
+  mutating func end(_ failure: Failure) {
+    if memory.isLost { return endForLoss() }
+    counters.add(.faults, 1)
+    complaint.keep(failure, .info)
+    disconnect(grows: true)
+  }
+
+  /// Ends a session of which some memory was touched that is gone.
+  @inline(never)
+  private mutating func endForLoss() {
+    counters.add(.faults, 1)
+    complaint.keep(
+      Failure(EFAULT, "the front-end's memory is gone: it has shortened a file, or there was no room for one")
+        .text(" (a full file system, a limit on hugepages)"))
+    disconnect(grows: true)
+  }
+
+  /// Ends the connection and gives back all that came with it. `grows`: the next attempt may end as this one did.
+  mutating func disconnect(grows: Bool = false) {
+    pause.begin(grows: grows)
     for index in 0..<queues.count {
       stopRing(index)
       Self.replace(&queues[index].call, -1)
@@ -123,17 +140,13 @@ extension Device {
     if listener >= 0 && acceptsAgainAt == 0 { _ = poller.add(listener, .listener) }
   }
 
-  private static let loss: StaticString =
-    "its memory is gone: it has shortened a file, or there was no room for one (a full file system, a limit on hugepages)"
-
-  /// Ends a session of which some memory was touched that is gone.
-  mutating func checkMemory() { if socketNumber >= 0 && memory.isLost { disconnect(Self.loss) } }
+  mutating func checkMemory() { if socketNumber >= 0 && memory.isLost { endForLoss() } }
 
   /// Signals the error eventfd and disconnects, because the driver broke the rules of virtio.
   mutating func fail(_ index: Int) {
     if queues[index].error >= 0 { signal(queues[index].error) }
     if Log.wanted(.error) { Log.line("soft device: the driver broke the rules of ring").number(index).send(.error) }
-    disconnect("the driver broke the rules of its ring")
+    end(Failure(EPROTO, "the front-end broke the rules of ring ").number(index))
   }
 
   /// Signals an eventfd of the front-end's. One in another process could make a plain write wait.

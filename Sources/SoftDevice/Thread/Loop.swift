@@ -30,7 +30,7 @@ extension Device {
       }
       checkMemory()
     }
-    if socketNumber >= 0 { disconnect("the device was stopped", isFault: false) }
+    if socketNumber >= 0 { disconnect() }
     wire.finish()
     memory.end()
   }

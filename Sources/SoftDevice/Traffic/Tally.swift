@@ -20,8 +20,8 @@ enum DeviceCount: Int {
   /// Frames lost of these: shorter than an Ethernet header, longer than the wire takes, not taken by the wire, of a
   /// queue that the driver has disabled.
   case fromDriverShort, fromDriverLong, fromDriverWire, fromDriverStopped
-  /// Front-ends that have connected.
-  case connections
+  /// Front-ends that have connected, and sessions that the device ended for a fault.
+  case connections, faults
 
   /// The name of a port's counter; those that are none come last.
   var name: StaticString? {
@@ -39,7 +39,7 @@ enum DeviceCount: Int {
     case .fromDriverLong: "tx_device_drop_long"
     case .fromDriverWire: "tx_device_drop_wire"
     case .fromDriverStopped: "tx_device_drop_stopped"
-    case .connections: nil
+    case .connections, .faults: nil
     }
   }
 }
@@ -50,12 +50,16 @@ package struct DeviceStatistics: Sendable {
   package let toDriver: UInt64
   /// Frames taken from its transmit ring.
   package let fromDriver: UInt64
-  /// Frames for the driver that were lost, for whatever reason.
+  /// Frames for the driver that were lost, for whatever reason; the next six are its parts.
   package let toDriverDrops: UInt64
-  /// Frames from the driver that were lost.
+  package let toDriverShort, toDriverLong, toDriverOffload, toDriverNoBuffer, toDriverStopped, toDriverRecord: UInt64
+  /// Frames that the driver's filters kept out.
+  package let toDriverFiltered: UInt64
+  /// Frames from the driver that were lost; the next four are its parts.
   package let fromDriverDrops: UInt64
-  /// Front-ends that have connected so far.
-  package let connections: UInt64
+  package let fromDriverShort, fromDriverLong, fromDriverWire, fromDriverStopped: UInt64
+  /// Front-ends that have connected so far, and sessions that the device ended for a fault.
+  package let connections, faults: UInt64
 }
 
 /// What one batch on one queue did.
@@ -102,8 +106,13 @@ struct Counters {
   var statistics: DeviceStatistics {
     DeviceStatistics(
       toDriver: self[.toDriver], fromDriver: self[.fromDriver],
-      toDriverDrops: sum(from: .toDriverShort, to: .toDriverRecord),
-      fromDriverDrops: sum(from: .fromDriverShort, to: .fromDriverStopped), connections: self[.connections])
+      toDriverDrops: sum(from: .toDriverShort, to: .toDriverRecord), toDriverShort: self[.toDriverShort],
+      toDriverLong: self[.toDriverLong], toDriverOffload: self[.toDriverOffload],
+      toDriverNoBuffer: self[.toDriverNoBuffer], toDriverStopped: self[.toDriverStopped],
+      toDriverRecord: self[.toDriverRecord], toDriverFiltered: self[.toDriverFiltered],
+      fromDriverDrops: sum(from: .fromDriverShort, to: .fromDriverStopped), fromDriverShort: self[.fromDriverShort],
+      fromDriverLong: self[.fromDriverLong], fromDriverWire: self[.fromDriverWire],
+      fromDriverStopped: self[.fromDriverStopped], connections: self[.connections], faults: self[.faults])
   }
 
   private func sum(from first: DeviceCount, to last: DeviceCount) -> UInt64 {

@@ -64,6 +64,10 @@ struct Serve: ParsableCommand {
         "\(count.fromDriverDrops)", "\(count.connections)")
     }
     Serve.say(table.text)
+    for count in counts where !count.reason.isEmpty { Serve.say("\(count.path): the wire: \(count.reason)") }
+    for count in counts where count.faults > 0 {
+      Serve.say("\(count.path): front-ends disconnected: \(count.faults); the last: \(count.fault)")
+    }
   }
 
   /// Prints without buffering, also to a file or a pipe.

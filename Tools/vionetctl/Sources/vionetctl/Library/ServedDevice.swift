@@ -40,6 +40,10 @@ struct DeviceCounts {
   let toDriverDrops: UInt64
   let fromDriverDrops: UInt64
   let connections: UInt64
+  /// Sessions that the device ended, and why the last of them; why the wire carries nothing.
+  let faults: UInt64
+  let fault: String
+  let reason: String
 
   init(path: String, wire: String, _ stats: vionet_soft_stats) {
     self.path = path
@@ -49,5 +53,8 @@ struct DeviceCounts {
     toDriverDrops = stats.to_driver_drops
     fromDriverDrops = stats.from_driver_drops
     connections = stats.connections
+    faults = stats.faults
+    fault = Library.text(stats.fault)
+    reason = Library.text(stats.reason)
   }
 }

@@ -64,7 +64,7 @@ extension PortInformation: Encodable {
 
 extension DeviceCounts: Encodable {
   private enum Key: String, CodingKey {
-    case socket, wire, to_driver, from_driver, to_driver_drops, from_driver_drops, connections
+    case socket, wire, to_driver, from_driver, to_driver_drops, from_driver_drops, connections, faults, fault, reason
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -76,6 +76,9 @@ extension DeviceCounts: Encodable {
     try object.encode(toDriverDrops, forKey: .to_driver_drops)
     try object.encode(fromDriverDrops, forKey: .from_driver_drops)
     try object.encode(connections, forKey: .connections)
+    try object.encode(faults, forKey: .faults)
+    try object.encode(fault, forKey: .fault)
+    try object.encode(reason, forKey: .reason)
   }
 }
 
