@@ -91,7 +91,7 @@ FORCE:
 
 # Targets that install what they need first. NEEDED: what there is to install before the first compiler runs.
 PURPOSES := demo test test-plans test-restarts test-killed test-ovs test-wakeups test-soak test-failures test-threads test-models \
-	test-guest test-packages deb dist site pictures fuzz hostile bench bench-guest
+	test-guest test-packages test-peers deb dist site pictures fuzz hostile bench bench-guest
 NEEDED := $(patsubst %,needed-for-%,$(filter $(PURPOSES),$(MAKECMDGOALS)))
 $(PURPOSES:%=needed-for-%): needed-for-%:
 	@Tools/install-deps.sh $* $(if $(filter demo,$*),|| Tools/install-deps.sh build)
@@ -426,6 +426,8 @@ conformance: ## how many of the specifications' rules are tested, by area; fails
 	@Tests/gates/conformance.py --counts
 test-packages: all dist ## the packages built in a Debian without Swift, and used in another as a new user would
 	@Tests/support/packages.sh
+test-peers: all httpd ## passt of Debian 13, which it downloads: DHCP, ping and files, by a forwarder and by a web server of ours
+	@Tests/support/peers.sh
 test-failures: all ## every call of the library's fails or is interrupted once; 10 rounds with slow and silent back-ends
 	@Tests/support/failures.sh 10
 test-threads: all ## what threads do to each other, under ThreadSanitizer

@@ -6,7 +6,7 @@
 set -eu
 
 purposes='build vionetctl demo test test-guest test-plans test-restarts test-killed test-ovs test-wakeups test-soak
-test-models test-failures test-threads test-packages deb dist site pictures fuzz hostile bench bench-guest'
+test-models test-failures test-threads test-packages test-peers deb dist site pictures fuzz hostile bench bench-guest'
 
 # What is used         Debian package             for which purposes
 table='
@@ -17,10 +17,10 @@ pkg-config             pkg-config                 all
 libc.a                 libc6-dev                  all
 libbsd                 libbsd-dev                 all
 g++                    g++                        vionetctl test test-guest deb fuzz hostile test-threads bench-guest
-git                    git                        vionetctl test test-guest bench-guest deb dist test-packages
-HTTPS                  ca-certificates            vionetctl test test-guest deb bench-guest
-ip                     iproute2                   demo test test-guest test-ovs bench-guest
-ping                   iputils-ping               demo test test-guest bench-guest
+git                    git                        vionetctl test test-guest bench-guest deb dist test-packages test-peers
+HTTPS                  ca-certificates            vionetctl test test-guest deb bench-guest test-peers
+ip                     iproute2                   demo test test-guest test-ovs bench-guest test-peers
+ping                   iputils-ping               demo test test-guest bench-guest test-peers
 iperf3                 iperf3                     demo test test-guest bench-guest
 dpdk-testpmd           dpdk-dev                   test test-plans test-restarts test-killed test-ovs bench bench-guest
 libdpdk                libdpdk-dev                bench
@@ -28,10 +28,10 @@ ovs-vswitchd           openvswitch-switch-dpdk    test test-ovs
 ovn-northd             ovn-central                test test-ovs
 ovn-controller         ovn-host                   test test-ovs
 qemu-system-x86_64     qemu-system-x86            test test-guest bench-guest
-busybox                busybox-static             test test-guest bench-guest
+busybox                busybox-static             test test-guest bench-guest test-peers
 cpio                   cpio                       test test-guest bench-guest
 modinfo                kmod                       test test-guest bench-guest
-xz                     xz-utils                   test test-guest bench-guest deb dist test-packages
+xz                     xz-utils                   test test-guest bench-guest deb dist test-packages test-peers
 python3                python3                    all
 prometheus_client      python3-prometheus-client  test
 yaml                   python3-yaml               test
@@ -52,7 +52,7 @@ arm64-headers          libc6-dev-arm64-cross      deb dist test-packages
 tcpdump                tcpdump                    test
 tshark                 tshark                     test
 capinfos               wireshark-common           test
-curl                   curl                       test
+curl                   curl                       test test-peers
 libuv                  libuv1-dev                 test
 libevent               libevent-dev               test
 rustc                  rustc                      test

@@ -189,5 +189,6 @@ int main(int argc, char **argv)
 	printf("%" PRIu64 " frames of %" PRIu64 " bytes sent, copied: %" PRIu64 " bytes of headers, %" PRIu64 " of data (%.1f %%); "
 	       "refused %" PRIu64 "\n", link.frames, link.bytes, link.headers, link.copied,
 	       link.bytes == 0 ? 0 : 100.0 * (double)link.copied / (double)link.bytes, link.refused);
+	printf("received frames dropped for their checksums: %" PRIu32 "\n", lwip_stats.tcp.chkerr);
 	return 0;
 }

@@ -1,0 +1,129 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# passt, whose vhost-user mode is in Debian 13 and not in 12: its package is downloaded and runs by its own loader. It is the
+# network of a TAP behind our forwarder (DHCP, ping, files both ways by TCP), and of a web server of ours on lwIP. It leaves
+# checksums out and marks frames as checked: rx_csum=trust believes it, and without that the server's own counter says why
+# nothing works.
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname "$0")/lib.sh"
+need_spaces
+need busybox busybox-static
+need curl curl
+need ping iputils-ping
+need python3 python3
+[ -x "$examples/vionet-httpd" ] || fail "vionet-httpd is not built: run make httpd first"
+store=$build/peers tree=$build/peers/trixie
+
+# Lists and packages of Debian 13, from where this machine's come; its own lists are not changed.
+download() {
+  local sources=/etc/apt/sources.list.d/debian.sources mirror options
+  [ -e $sources ] || sources=/etc/apt/sources.list
+  mirror=$(awk '/^URIs:/ { print $2; exit } $1 == "deb" { print $2; exit }' $sources)
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$work/sources"
+  mkdir -p "$work"/apt/{lists,cache/archives}/partial "$work/new" "$store"
+  chmod -R a+rX "$work"
+  options=(-q -o Dir::Etc::SourceList="$work/sources" -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists="$work/apt/lists"
+    -o Dir::Cache="$work/apt/cache" -o APT::Sandbox::User=root)
+  cd "$work/new" || return
+  apt-get "${options[@]}" update && apt-get "${options[@]}" download passt libc6 || return
+  for package in *.deb; do dpkg -x "$package" "$work/new/tree" || return; done
+  dpkg-deb -f passt_*.deb Version >"$work/new/tree/version" || return
+  mv "$work/new/tree" "$tree"
+}
+[ -x "$tree/usr/bin/passt" ] || (download) >"$work/download.out" 2>&1 ||
+  { cat "$work/download.out"; skip "passt of Debian 13 cannot be downloaded"; }
+libraries=$tree/usr/lib/$(basename "$(dirname "$tree"/usr/lib/*/ld-linux-*.so.*)")
+passt=("$(echo "$libraries"/ld-linux-*.so.*)" --library-path "$libraries" "$tree/usr/bin/passt")
+echo "# passt $(cat "$tree/version")"
+head -c $((1 << 20)) /dev/urandom >"$work/random"
+want=$(sha256sum <"$work/random")
+chmod 711 "$work"
+mkdir -m 777 "$work/open"
+socket=$work/open/passt
+
+# network [passt options...]: passt in a space with a way to another, where a server has the file.
+network() {
+  space host; space far
+  ip -n "$tag-host" link add outside type veth peer name inside netns "$tag-far" || fail "no veth"
+  ip -n "$tag-host" address add 10.7.0.2/24 dev outside && ip -n "$tag-host" link set outside up
+  ip -n "$tag-far" address add 10.7.0.1/24 dev inside && ip -n "$tag-far" link set inside up
+  ip -n "$tag-host" route add default via 10.7.0.1
+  in_space host sh -c 'echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range' || fail "no pings for users"
+  mkdir -p "$work/served" && ln -f "$work/random" "$work/served/random"
+  become far python3 -m http.server --directory "$work/served" --bind 10.7.0.1 8000 >"$work/far.out" 2>&1 &
+  children+=($!)
+  until_true 20 in_space far curl -s -o /dev/null http://10.7.0.1:8000/ || fail "no server"
+  rm -f "$socket"
+  become host "${passt[@]}" --foreground --ipv4-only --no-map-gw --vhost-user --socket "$socket" "$@" >"$work/passt.out" 2>&1 &
+  children+=($!)
+  until_true 20 test -S "$socket" || { cat "$work/passt.out"; fail "passt did not start"; }
+}
+
+is_right() { [ "$(sha256sum <"$1")" = "$want" ] || fail "$2: the file came changed"; }
+told() { cat "$work/passt.out" "$work/"*.out; fail "$@"; }
+
+# behind_forwarder KEYS: a TAP gets its address from passt, and has its network.
+behind_forwarder() {
+  network --tcp-ports 8080
+  space mid; space guest
+  become mid "$examples/vionet-fwd-wait" -q "vhost-user:$socket$1" soft:tap=tap-g >"$work/fwd.out" 2>&1 &
+  children+=($!)
+  until_true 20 has_link mid tap-g || told "no interface"
+  ip -n "$tag-mid" link set tap-g netns "$tag-guest" || fail "cannot move the TAP"
+  ip -n "$tag-guest" link set tap-g up || fail "cannot bring up the TAP"
+  cat >"$work/lease" <<'END'
+#!/bin/sh
+[ "$1" != bound ] || { ip address add "$ip/$mask" dev "$interface" && ip route add default via "$router" && echo "$ip $router" >"$(dirname "$0")/leased"; }
+END
+  chmod 755 "$work/lease"
+  in_space guest timeout 100 busybox udhcpc -i tap-g -n -q -t 50 -T 1 -s "$work/lease" >"$work/dhcp.out" 2>&1 || told "no address"
+  [ "$(cat "$work/leased")" = "10.7.0.2 10.7.0.1" ] || told "another address: $(cat "$work/leased")"
+  in_space guest ping -q -c 5 -i 0.2 -W 20 10.7.0.1 >"$work/ping.out" 2>&1 || told "no ping"
+  in_space guest timeout 200 curl -sS --fail -o "$work/in" http://10.7.0.1:8000/random || told "no file into the guest"
+  is_right "$work/in" "into the guest"
+  become guest python3 -m http.server --directory "$work/served" 8080 >"$work/guest.out" 2>&1 &
+  children+=($!)
+  until_true 20 in_space guest curl -s -o /dev/null http://127.0.0.1:8080/ || fail "no server in the guest"
+  in_space far timeout 200 curl -sS --fail -o "$work/out" http://10.7.0.2:8080/random || told "no file out of the guest"
+  is_right "$work/out" "out of the guest"
+}
+
+# web_server KEYS: vionet-httpd at passt's socket, without a forwarder. passt drops frames of several buffers, which it sends
+# unless it copies.
+web_server() {
+  network --tcp-ports 80
+  space mid
+  become mid env HTTPD_COPIES=1 "$examples/vionet-httpd" "vhost-user:$socket$1" 10.7.0.2/24 "$work/served" >"$work/httpd.out" 2>&1 &
+  children+=($!)
+  until_true 20 grep -q 'files, http' "$work/httpd.out" || told "no server"
+}
+
+# refused_checksums: sets "count" to how many frames the server has dropped for their checksums, which it says at its end.
+refused_checksums() {
+  end_last || told "the server ended badly"
+  count=$(number_after "dropped for their checksums:" "$work/httpd.out")
+}
+
+trusted() {
+  local count
+  web_server ,rx_csum=trust
+  in_space far timeout 200 curl -sS --fail -o "$work/got" http://10.7.0.2/random || told "no file"
+  is_right "$work/got" "from the server"
+  refused_checksums
+  [ "$count" -eq 0 ] || told "$count frames were dropped for their checksums"
+}
+
+untrusted() {
+  local count
+  web_server ""
+  ! in_space far timeout 200 curl -sS --max-time 5 -o "$work/got" http://10.7.0.2/random 2>"$work/curl.out" ||
+    told "it worked: is the key of use?"
+  refused_checksums
+  echo "# $count frames were dropped for their checksums"
+  [ "$count" -gt 0 ] || told "and nothing says why"
+}
+
+run_case "passt: DHCP, ping, and files by TCP both ways through a forwarder" behind_forwarder ""
+run_case "passt: the same with rx_csum=trust" behind_forwarder ,rx_csum=trust
+run_case "passt: a file from a server on lwIP with rx_csum=trust" trusted
+run_case "passt: without that key its counter says why nothing comes" untrusted
