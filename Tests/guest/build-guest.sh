@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Makes what a guest is booted from, in build/guest; nothing of it is installed or committed.
 #
-#   Tests/guest/build-guest.sh [--testpmd] [--vionetctl] [--iperf3] [--vdpa]
+#   Tests/guest/build-guest.sh [--testpmd] [--vionetctl] [--iperf3] [--vdpa] [--cgroups]
 #
 #   build/guest/vmlinuz      a Debian kernel, downloaded once with apt-get, unpacked, kept
 #   build/guest/system.cpio  busybox, the kernel modules a test may want, init
@@ -10,6 +10,7 @@
 #   build/guest/testpmd.cpio with --testpmd: DPDK's testpmd with the few drivers it needs here
 #   build/guest/vionetctl.cpio with --vionetctl: the tool
 #   build/guest/iperf3.cpio  with --iperf3: iperf3
+#   build/guest/cgroups.cpio with --cgroups: bash, and the test of memory that runs short
 #   build/guest/vdpa.cpio    with --vdpa: vDPA modules, built from the kernel's source since Debian's kernel lacks them
 #
 # The kernel unpacks archives that follow one another, so each test takes the parts it needs. They are not compressed: an
@@ -193,6 +194,20 @@ make_iperf3() {
   pack iperf3
 }
 
+# The test with its folders, in a tree of its own. The library is in another archive.
+make_cgroups() {
+  local folder=$work/cgroups file
+  compile Tests/support/short_of_memory.c || fail "compiling short_of_memory.c"
+  for file in Tests/abi/memory_pressure.sh Tests/support/{cgroups,compile,lib}.sh; do
+    install -D -m 755 "$root/$file" "$folder/tree/$file"
+  done
+  install -D -m 755 "$build/test-bin/support-short_of_memory" "$folder/tree/build/test-bin/support-short_of_memory"
+  mkdir -p "$folder/bin"
+  cp -L "$(command -v bash)" "$folder/bin/bash"
+  with_libraries "$folder" "$folder/bin/bash" "$build/libvionet.so"
+  pack cgroups
+}
+
 # stale ARCHIVE source...: one of the sources is newer.
 stale() {
   local archive=$store/$1.cpio source
@@ -204,14 +219,15 @@ stale() {
   return 1
 }
 
-testpmd=0 vionetctl=0 iperf3=0 modules_too=0
+testpmd=0 vionetctl=0 iperf3=0 modules_too=0 cgroups=0
 for argument; do
   case $argument in
     --testpmd) testpmd=1 ;;
     --vionetctl) vionetctl=1 ;;
     --iperf3) iperf3=1 ;;
+    --cgroups) cgroups=1 ;;
     --vdpa | --noiommu) modules_too=1 ;;
-    *) echo "usage: Tests/guest/build-guest.sh [--testpmd] [--vionetctl] [--iperf3] [--vdpa] [--noiommu]" >&2; exit 2 ;;
+    *) echo "usage: Tests/guest/build-guest.sh [--testpmd] [--vionetctl] [--iperf3] [--vdpa] [--noiommu] [--cgroups]" >&2; exit 2 ;;
   esac
 done
 need busybox busybox-static
@@ -239,6 +255,10 @@ fi
 if [ "$iperf3" -eq 1 ]; then
   need iperf3 iperf3
   stale iperf3 "$0" "$(command -v iperf3)" && make_iperf3
+fi
+if [ "$cgroups" -eq 1 ]; then
+  stale cgroups "$0" "$build"/libvionet.so.*.*.* "$root"/Tests/abi/memory_pressure.sh "$root"/Tests/support/{short_of_memory.c,*.sh,*.h} &&
+    make_cgroups
 fi
 if [ "$modules_too" -eq 1 ]; then
   need vdpa iproute2

@@ -5,7 +5,7 @@
 #
 #   pair NAME PROPERTIES     adds two NICs with these properties of virtio-net-pci          (machine.sh)
 #   pair -t NAME PROPERTIES  puts both in one slot, as two functions of one IOMMU group
-#   boot [iommu[=BITS]] [hugepages=N] [vionetctl] [iperf3] [vdpa] [noiommu]
+#   boot [iommu[=BITS]] [hugepages=N] [vionetctl] [iperf3] [vdpa] [noiommu] [cgroups]
 #   guest COMMAND            runs it in the guest; its output is in $work/said              (serial.sh)
 #   check NAME COMMAND...    runs one case and prints its result                            (results.sh)
 #   done_here                is the last line of a scenario

@@ -112,8 +112,8 @@ choose_accelerator() {
   [ "$(cat "$known")" = no ] || chosen=kvm
 }
 
-# boot [iommu[=BITS]] [hugepages=NUMBER] [vionetctl] [iperf3] [vdpa] [noiommu]: the IOMMU has addresses of 39 or 48 bits; pages of
-# 2 MB come on top of 1 GB of memory; the other words add a program to the guest.
+# boot [iommu[=BITS]] [hugepages=NUMBER] [vionetctl] [iperf3] [vdpa] [noiommu] [cgroups]: the IOMMU has addresses of 39
+# or 48 bits; pages of 2 MB come on top of 1 GB of memory; the other words add a program to the guest.
 boot() {
   local argument bits append=quiet options=() pages=0 parts=(system vionet) wanted=() name
   for argument; do
@@ -124,7 +124,7 @@ boot() {
         append+=" intel_iommu=on iommu=nopt"
         ;;
       hugepages=*) pages=${argument#*=} ;;
-      vionetctl | iperf3 | vdpa | noiommu) parts+=("$argument") wanted+=("--$argument") ;;
+      vionetctl | iperf3 | vdpa | noiommu | cgroups) parts+=("$argument") wanted+=("--$argument") ;;
       *) fail "boot: unknown word $argument" ;;
     esac
   done

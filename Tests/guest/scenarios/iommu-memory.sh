@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # deadline: 1800
 # What a device reaches of our memory, through VFIO: two functions of one IOMMU group, pools in a program's own memory, and
-# a function that goes and returns.
+# a function that goes and returns. And what cgroups of version 2 let a program have.
 # shellcheck source-path=SCRIPTDIR source=../lib/guest.sh
 . "$(dirname "$0")/../lib/guest.sh"
 [ "$forwarder" = ours ] || skip "this is about our ports"
 pair -t twin disable-legacy=on,iommu_platform=on
 pair apart disable-legacy=on,iommu_platform=on
 pair old disable-modern=on,disable-legacy=off
-boot iommu hugepages=64
+boot iommu hugepages=64 cgroups
 
 one_group() {
   guest "for device in $(address twin a) $(address twin b); do readlink /sys/bus/pci/devices/\$device/iommu_group; done"
@@ -68,6 +68,15 @@ gone_and_back() {
   guest 'finish forwarder 30 && grep -q revived /tmp/forwarder.out' || forwarder_said "it ended with ${line##* }"
 }
 
+# Half a pool of memory; no hugepages though some are free.
+short_of_memory() {
+  guest "ln -s /proc/self/fd /dev/fd; mkdir -p /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup &&
+    LD_LIBRARY_PATH=/vionet bash /tree/Tests/abi/memory_pressure.sh --cgroups" ||
+    { sed 's/^/  | /' "$work/said"; no "$(grep -m 1 '^not ok' "$work/said")"; return; }
+  sed 's/^/  /' "$work/said"
+  [ "$(grep '^ok' "$work/said" | grep -vc SKIP)" -eq 2 ] || no "a case was left out"
+}
+
 check half-bound half_bound
 check bind bound twin vfio-pci
 check one-group one_group
@@ -78,4 +87,5 @@ check apart-bind bound apart vfio-pci
 check own-memory own_memory
 check old-bind bound old vfio-pci
 check gone gone_and_back old
+check cgroups short_of_memory
 done_here
