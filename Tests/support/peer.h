@@ -70,6 +70,7 @@ struct peer {
 	_Atomic int leave, absent; /* end the connection there is; take none meanwhile */
 	_Atomic int asleep;        /* stopped: it keeps its connection and does nothing; 2 as soon as that is so */
 	int dials;                 /* it connects to a front-end that listens */
+	int remembers_rings;       /* as libvhost-user: each table of memory must have the rings that it knows */
 	uint32_t seen[512];
 	uint8_t replied[512];
 	uint64_t negotiated, agreed;
@@ -112,6 +113,18 @@ static void peer_memory(struct peer *p, const struct message *m, const int *fds,
 	p->regions = m->u.memory.count;
 }
 
+/* As libvhost-user does, which never forgets where a ring was: with each table it looks for all of them. */
+static void peer_find_rings(const struct peer *p)
+{
+	for (int i = 0; i < PEER_RINGS && p->remembers_rings; i++) {
+		int found = p->ring[i].descriptors == 0;
+		for (uint32_t r = 0; r < p->regions; r++)
+			found |= p->ring[i].descriptors - p->region[r].user < p->region[r].length;
+		if (!found)
+			FAILED("ring %d is not in the new table of memory", i);
+	}
+}
+
 static void peer_keep_fd(int *place, int fd)
 {
 	if (*place >= 0)
@@ -129,7 +142,7 @@ static int peer_obey(struct peer *p, struct message *m, int *fds, int fd_count)
 	case GET_PROTOCOL_FEATURES: m->u.u64 = p->protocol; return 8;
 	case SET_PROTOCOL_FEATURES: p->agreed = m->u.u64; return -1;
 	case GET_QUEUE_NUM: m->u.u64 = p->pairs; return 8;
-	case SET_MEM_TABLE: peer_memory(p, m, fds, fd_count); return -1;
+	case SET_MEM_TABLE: peer_memory(p, m, fds, fd_count), peer_find_rings(p); return -1;
 	case SET_VRING_NUM: ring->size = m->u.state.number; return -1;
 	case SET_VRING_BASE: ring->taken = (uint16_t)m->u.state.number, ring->taken_all = ring->used_all = 0; return -1;
 	case SET_VRING_ADDR:

@@ -31,6 +31,7 @@ static void *peer_thread(void *argument)
 		int s = peer_connection(p);
 		if (s < 0)
 			continue;
+		peer_forget_memory(p); /* a new one may have the same addresses */
 		p->connections++;
 		while (!p->stop && !p->leave && peer_turn(p, s))
 			;

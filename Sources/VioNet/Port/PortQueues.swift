@@ -25,9 +25,7 @@ extension Port {
     try findLargestRings(receive, transmit)
     options.receiveDescriptors = UInt16(receive.size)
     options.transmitDescriptors = UInt16(transmit.size)
-    let region = try Region.make(
-      regionBytes(receive, transmit, control), hugepages: bus.traits.usesPhysicalAddresses,
-      within: bus.traits.addressRange)
+    let region = try makeRegion(regionBytes(receive, transmit, control))
     queues.region = region
     if bus.traits.usesPhysicalAddresses { try region.lock() }
     try bus.share(try sharedRegions(region))
@@ -37,6 +35,19 @@ extension Port {
     if let control { try makeControlQueue(control, region, &placement) }
     try connectInterrupts()
     try describeRings(receive, transmit, control, region)
+  }
+
+  /// Memory for all rings, where the last ones were if possible. A back-end that is made with libvhost-user (passt) never
+  /// forgets where rings were: it looks for them in each new table of memory, and ends if they are not there.
+  // Safety: the address of the region's own mapping, kept as a number.
+  private mutating func makeRegion(_ bytes: Int) throws(Failure) -> Region {
+    let least = bus.traits.sharesMemoryByFile ? queues.placeBytes : 0
+    let region = try Region.make(
+      max(bytes, least), hugepages: bus.traits.usesPhysicalAddresses, within: bus.traits.addressRange,
+      at: queues.place)
+    queues.place = unsafe UInt(bitPattern: region.base)
+    queues.placeBytes = region.length
+    return region
   }
 
   /// Finds how many descriptors rings may have. A whole device was asked for each ring already; it is not asked again, and

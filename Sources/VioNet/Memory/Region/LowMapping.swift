@@ -19,12 +19,14 @@ enum LowMapping {
   // Safety: a hint only. A torn or stale value costs a longer search.
   private nonisolated(unsafe) static var next: UInt64 = 0
 
-  /// Maps `length` bytes of a file, at a multiple of `alignment`; nil if they cannot be mapped at all.
+  /// Maps `length` bytes of a file, at a multiple of `alignment`; nil if they cannot be mapped at all. `place`: where to
+  /// try first, where such a mapping was before; 0 for none.
   // Safety: nothing is mapped over: sys_map() without MAP_FIXED finds free addresses.
-  static func map(_ length: Int, alignment: Int, _ file: Int32, from first: UInt64, to last: UInt64)
+  static func map(_ length: Int, alignment: Int, _ file: Int32, from first: UInt64, to last: UInt64, at place: UInt)
     -> UnsafeMutableRawPointer?
   {
     let (size, step) = (UInt(length), UInt(alignment))
+    if place != 0, place % step == 0, let mapped = unsafe mapAt(place, size, file) { return unsafe mapped }
     let mapped =
       unsafe first <= bottom && last >= top - 1
       ? mapUsually(size, step, file) : mapBetween(UInt(first), UInt(last), size, step, file)

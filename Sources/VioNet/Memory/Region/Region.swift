@@ -36,20 +36,21 @@ struct Region {
     SharedRegion(address: address, length: UInt64(length), file: file, offset: offset)
   }
 
-  /// Maps zeroed memory, within reach of a device if there is room. Uses hugepages if enough are free.
-  static func make(_ length: Int, hugepages: Bool, within reach: AddressRange = AddressRange()) throws(Failure)
-    -> Region
-  {
+  /// Maps zeroed memory, within reach of a device if there is room, and at `place` if that is free. Uses hugepages if
+  /// enough are free.
+  static func make(
+    _ length: Int, hugepages: Bool, within reach: AddressRange = AddressRange(), at place: UInt = 0
+  ) throws(Failure) -> Region {
     if hugepages,
       let region = Failure.quietly({ () throws(Failure) in
-        try map(length, page: hugePageBytes, flags: UInt32(MFD_HUGETLB), reach)
+        try map(length, page: hugePageBytes, flags: UInt32(MFD_HUGETLB), reach, at: place)
       })
     {
       return region
     }
     let room = MemoryRoom()
     try room.mustHold(length)
-    let region = try map(length, page: sys_page_size(), flags: 0, reach)
+    let region = try map(length, page: sys_page_size(), flags: 0, reach, at: place)
     // Transparent hugepages, where the system allows them for shared memory.
     unsafe _ = sys_advise(region.base, region.length, MADV_HUGEPAGE)
     // In a cgroup with a limit, so that whoever looks next sees what is left.
@@ -120,7 +121,9 @@ struct Region {
     if file >= 0 { _ = sys_close(file) }
   }
 
-  private static func map(_ wanted: Int, page: Int, flags: UInt32, _ reach: AddressRange) throws(Failure) -> Region {
+  private static func map(
+    _ wanted: Int, page: Int, flags: UInt32, _ reach: AddressRange, at place: UInt
+  ) throws(Failure) -> Region {
     let length = (max(wanted, 1) + page - 1) / page * page
     var file = File(
       owning: try check(unsafe sys_memfd("vionet", UInt32(MFD_CLOEXEC) | UInt32(MFD_ALLOW_SEALING) | flags)) {
@@ -132,7 +135,8 @@ struct Region {
     if flags != 0 { try takeHugepages(file.number, length, page: page) }
     _ = try check(sys_seal(file.number)) { Failure($0, "cannot seal a memfd: ").reason($0) }
     guard
-      let base = unsafe LowMapping.map(length, alignment: page, file.number, from: reach.first, to: reach.last)
+      let base = unsafe LowMapping.map(
+        length, alignment: page, file.number, from: reach.first, to: reach.last, at: place)
     else {
       throw Failure(ENOMEM, "cannot map ").number(length).text(" bytes shared with the device")
     }
