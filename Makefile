@@ -10,6 +10,24 @@ BINDIR ?= $(PREFIX)/bin
 SHAREDIR ?= $(PREFIX)/share
 DESTDIR ?=
 
+# ARCH=arm64 on a machine of another kind makes all of it in build/arm64, with Debian's cross compiler.
+ifeq ($(ARCH),arm64)
+CC := aarch64-linux-gnu-gcc
+B := build/arm64
+ASSEMBLY := $(B)/assembly/aarch64
+MACHINES := aarch64
+ARM64_ROOT := $(B)/root
+ARM64_LIBRARIES := $(CURDIR)/$(ARM64_ROOT)/usr/lib/aarch64-linux-gnu
+LDFLAGS += -L$(ARM64_LIBRARIES) -Wl,-rpath-link,$(ARM64_LIBRARIES)
+export PKG_CONFIG_LIBDIR := $(ARM64_LIBRARIES)/pkgconfig
+else ifeq ($(ARCH),)
+B := build
+else
+$(error ARCH is arm64, or left out for the kind of processor that this is)
+endif
+O := $(B)/objects
+STAGE := $(CURDIR)/$(B)/stage
+
 SWIFTC ?= swiftc
 SWIFT ?= $(SWIFTC:%swiftc=%swift)
 CFLAGS ?= -O2 -g -Wall -Wextra
@@ -26,15 +44,12 @@ RPATH ?= -Wl,-rpath,'$$ORIGIN/..' -Wl,-rpath,'$$ORIGIN/../lib'
 # a release's sources (make dist). From that any clang makes the same library where there is no Swift.
 MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 ASSEMBLY ?= assembly/$(MACHINE)
-FROM := $(if $(shell command -v $(SWIFTC)),swift,$(if $(wildcard $(ASSEMBLY)),assembly,swift))
-CLANG ?= $(if $(filter swift,$(FROM)),$(shell dirname $$(readlink -f $$(command -v $(SWIFTC))))/)clang
+HAS_SWIFT := $(shell command -v $(SWIFTC))
+FROM := $(if $(ARCH),assembly,$(if $(HAS_SWIFT),swift,$(if $(wildcard $(ASSEMBLY)),assembly,swift)))
+CLANG ?= $(if $(or $(ARCH),$(filter swift,$(FROM))),$(shell dirname $$(readlink -f $$(command -v $(SWIFTC))))/)clang
 ifeq ($(FROM),assembly)
 TARGET := --target=$(shell $(CC) -dumpmachine)
 endif
-
-B := build
-O := $(B)/objects
-STAGE := $(CURDIR)/$(B)/stage
 
 # ---- what the tree is made of: a new module or library is a few lines here -----------------------------------------------
 
@@ -90,7 +105,7 @@ endif
 FORCE:
 
 # Targets that install what they need first. NEEDED: what there is to install before the first compiler runs.
-PURPOSES := demo test test-plans test-restarts test-killed test-ovs test-wakeups test-soak test-failures test-threads test-models \
+PURPOSES := demo test test-arm64 test-plans test-restarts test-killed test-ovs test-wakeups test-soak test-failures test-threads test-models \
 	test-guest test-packages test-peers deb dist site pictures fuzz hostile bench bench-guest
 NEEDED := $(patsubst %,needed-for-%,$(filter $(PURPOSES),$(MAKECMDGOALS)))
 $(PURPOSES:%=needed-for-%): needed-for-%:
@@ -110,21 +125,21 @@ help: ## this list
 
 # What compilers need, looked for once; and after what a command below installs.
 $(O)/ground: | $(NEEDED)
-	@[ $(FROM) = assembly ] || { version=$$($(SWIFTC) --version 2>&1 | sed -n 's/.*Swift version \([0-9.]*\).*/\1/p'); \
+	@$(if $(ARCH),,[ $(FROM) = assembly ] ||) { version=$$($(SWIFTC) --version 2>&1 | sed -n 's/.*Swift version \([0-9.]*\).*/\1/p'); \
 	printf '6.3\n%s\n' "$$version" | sort -CV || { \
 		echo "Swift 6.3 or later is needed and $(SWIFTC) is $${version:-not there}: get it from https://swift.org/install" >&2; \
 		echo "and put it into PATH, or call make SWIFTC=/where/it/is/usr/bin/swiftc. The sources of a release (make dist)" >&2; \
 		echo "need clang instead" >&2; exit 1; }; }
 	@for tool in $(CC) $(CLANG) $(LD) $(AR) $(OBJCOPY) $(PKG_CONFIG) python3; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
-	$(PKG_CONFIG) --exists libbsd 2>/dev/null || missing="$$missing libbsd"; \
-	[ -z "$$missing" ] || { echo "missing:$$missing. On Debian, Tools/install-deps.sh build installs it" >&2; exit 1; }
+	$(if $(ARCH),Tools/fetch-arm64.sh $(ARM64_ROOT);) $(PKG_CONFIG) --exists libbsd 2>/dev/null || missing="$$missing libbsd"; \
+	[ -z "$$missing" ] || { echo "missing:$$missing. On Debian, Tools/install-deps.sh $(if $(ARCH),test-arm64,build) installs it" >&2; exit 1; }
 	@mkdir -p $(O) && touch $@
 
 SWIFTFLAGS := -O -g -wmo -Xfrontend -function-sections -parse-as-library -swift-version 6 -package-name vionet \
 	-enable-experimental-feature Embedded -strict-memory-safety -warnings-as-errors \
 	-Xcc -fno-omit-frame-pointer -I include -I Sources/CLinux/include
 C_FLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -ffunction-sections -fno-omit-frame-pointer \
-	-ISources/CLinux/include
+	-ISources/CLinux/include $(if $(ARCH),-isystem /usr/aarch64-linux-gnu/include)
 
 # For coverage-guided fuzzing (Tests/fuzz/guided.sh): every address is checked, and every edge that is taken noted.
 ifeq ($(INSTRUMENT),1)
@@ -174,7 +189,7 @@ $(B)/assembly/$(2)/$(1).s: $(call sources,$(1)) $(HEADERS) $(IMPORTS_$(1):%=$(B)
 	$$(call say,swiftc -emit-assembly $(1) for $(2))
 	@mkdir -p $$(@:.s=.tmp)
 	$(Q)TMPDIR=$$(abspath $$(@:.s=.tmp)) $(SWIFTC) $(SWIFTFLAGS) $(SWIFTFLAGS_$(1)) \
-		$(if $(filter $(2),$(MACHINE)),,$(TARGET_$(2))) -file-prefix-map $(CURDIR)=. -I $$(@D) -module-name $(1) \
+		$(if $(filter $(2),$(shell uname -m)),,$(TARGET_$(2))) -file-prefix-map $(CURDIR)=. -I $$(@D) -module-name $(1) \
 		-emit-module -emit-module-path $$(@:.s=.swiftmodule) -emit-assembly $(call sources,$(1)) -o $$@
 	@rm -r $$(@:.s=.tmp)
 endef
@@ -406,6 +421,8 @@ demo: all ## kernel TCP through a C program that drives two virtio-net devices
 	@Tools/demo/demo.sh
 test: all vionetctl ## everything that is checked
 	@Tests/run.sh
+test-arm64: ## ARCH=arm64 and the tests of the C interface in an emulator
+	@$(MAKE) ARCH=arm64 all && Tests/support/arm64.sh
 test-guest: all vionetctl ## PCI devices alone, in QEMU guests, in full length
 	@Tests/guest/run-guest.sh
 test-plans: all ## DPDK's test plans for virtio-user in full length, as a table of paths and tests

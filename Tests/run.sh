@@ -10,7 +10,8 @@
 # is 300 s: for a script as a whole, for a C program with cases.h for each case.
 #
 # Where there are two processors the guests run beside all other tests: a guest emulates its processor on one of ours, and
-# together they would take twice as long one after the other.
+# together they would take twice as long one after the other. Who is done with the other tests takes guests, too, from the
+# end of their list.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 # shellcheck source-path=SCRIPTDIR source=support/compile.sh
@@ -30,7 +31,7 @@ logs=$build/test-logs
 accepted_skips=${VIONET_TEST_SKIPS:-Tests/skips.txt}
 unset VIONET_LOG VIONET_LIBRARY
 export VIONET_TEST_TAG=vt$$
-passed=0 failed=0 skipped=0 running='' lanes=()
+passed=0 failed=0 skipped=0 running='' lanes=() claims=''
 
 # ---- the list: "name file", in order --------------------------------------------------------------------------------
 
@@ -71,7 +72,8 @@ all_tests() {
 start() { # name file: runs it in this shell's child, with everything it prints in its log
   case $2 in
     Tests/support/unit.sh) exec "$2" "${1#unit-}" ;;
-    *.c | *.cpp) compile "$2" && exec "$build/test-bin/$(program_name "$2")" ;;
+    # shellcheck disable=SC2086 # none, or one word
+    *.c | *.cpp) compile "$2" && exec ${VIONET_TEST_EMULATOR-} "$build/test-bin/$(program_name "$2")" ;;
     *) exec "$2" ;;
   esac
 }
@@ -102,7 +104,10 @@ interrupted() {
   for process in $running "${lanes[@]}"; do kill -TERM "$process" 2>/dev/null; done
   for process in $running "${lanes[@]}"; do wait "$process"; done
   remove_forgotten
-  [ "$BASHPID" -ne $$ ] || echo "interrupted"
+  if [ "$BASHPID" -eq $$ ]; then
+    [ -z "$claims" ] || rm -rf "$claims"
+    echo "interrupted"
+  fi
   exit 130
 }
 trap interrupted INT TERM
@@ -192,9 +197,14 @@ run() { # name file
 
 # ---- all of them ----------------------------------------------------------------------------------------------------
 
+# Whether the test is this lane's: the first that asks has it.
+is_ours() { [ -z "$claims" ] || mkdir "$claims/$1" 2>/dev/null; }
+
 run_all() { # reads "name file" lines
   local name file
-  while read -r name file; do run "$name" "$file"; done
+  while read -r name file; do
+    if is_ours "$name"; then run "$name" "$file"; fi
+  done
 }
 
 # In a process of its own, which leaves its counts in a file.
@@ -208,12 +218,14 @@ run_lane() { # tag of its namespaces, lines
 
 run_lanes() { # lines of the guests, lines of the others
   local tag counts
+  claims=$(mktemp -d "$logs/claims.XXXXXX")
   run_lane "$VIONET_TEST_TAG-g" "$1" &
   lanes=($!)
-  run_lane "$VIONET_TEST_TAG-o" "$2" &
+  run_lane "$VIONET_TEST_TAG-o" "$2"$'\n'"$(tac <<<"$1")" &
   lanes+=($!)
   wait "${lanes[@]}"
   lanes=()
+  rm -r "$claims"
   for tag in "$VIONET_TEST_TAG-g" "$VIONET_TEST_TAG-o"; do
     if read -r -a counts <"$logs/$tag.counts"; then
       passed=$((passed + counts[0])) failed=$((failed + counts[1])) skipped=$((skipped + counts[2]))
@@ -237,7 +249,7 @@ if [ ! -e "$stage/lib/libvionet.so" ]; then
 fi
 mkdir -p "$logs" "$build/test-bin"
 : >"$logs/failures.$$"
-export root build stage
+export root build stage linker_flags CC
 guests=$(grep "^guest-" <<<"$chosen")
 others=$(grep -v "^guest-" <<<"$chosen")
 if [ -n "$guests" ] && [ -n "$others" ] && [ "$(nproc)" -gt 1 ]; then

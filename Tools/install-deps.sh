@@ -5,7 +5,7 @@
 # Swift, from swift.org.
 set -eu
 
-purposes='build vionetctl demo test test-guest test-plans test-restarts test-killed test-ovs test-wakeups test-soak
+purposes='build vionetctl demo test test-arm64 test-guest test-plans test-restarts test-killed test-ovs test-wakeups test-soak
 test-models test-failures test-threads test-packages test-peers deb dist site pictures fuzz hostile bench bench-guest'
 
 # What is used         Debian package             for which purposes
@@ -48,7 +48,9 @@ fakeroot               fakeroot                   deb
 lintian                lintian                    deb
 clang                  clang                      deb
 debootstrap            debootstrap                test-packages
-arm64-headers          libc6-dev-arm64-cross      deb dist test-packages
+arm64-headers          libc6-dev-arm64-cross      test-arm64 deb dist test-packages
+aarch64-linux-gnu-gcc  gcc-aarch64-linux-gnu      test-arm64
+qemu-aarch64-static    qemu-user-static           test-arm64
 tcpdump                tcpdump                    test
 tshark                 tshark                     test
 capinfos               wireshark-common           test

@@ -19,6 +19,7 @@ static struct { _Atomic uintptr_t start; size_t length; } shared[SHARED];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sigaction previous;
 static int installed;
+static uintptr_t page; /* bytes; written before the handler is there, since a handler may not ask */
 
 static struct memory_guard *mine(void)
 {
@@ -44,7 +45,7 @@ static bool replaced(struct memory_guard *guard, uintptr_t address)
 			continue;
 		__atomic_store_n(&guard->hit, 1, __ATOMIC_RELAXED);
 		/* A limit of this process may be too small for so much private memory, but not for one page. */
-		return zeroes(guard->range[i].start, guard->range[i].length) || zeroes(address & ~(uintptr_t)4095, 4096);
+		return zeroes(guard->range[i].start, guard->range[i].length) || zeroes(address & ~(page - 1), page);
 	}
 	return false;
 }
@@ -103,6 +104,7 @@ static int install(void)
 	sigemptyset(&ours.sa_mask);
 	fork_leaves(FORK_GUARDS, leave);
 	pthread_mutex_lock(&lock);
+	page = sys_page_size();
 	if (!installed)
 		result = RESULT(sigaction(SIGBUS, NULL, &previous));
 	if (!installed && result == 0)

@@ -143,11 +143,16 @@ int sys_take_channel(int fd, int connection)
  * close() waits for unsent data of a socket with SO_LINGER, and for the process that serves a file's file system. A thread
  * that waits there runs libc's close() and nothing of this library, so that it may outlast it.
  */
-enum { CLOSERS = 64, CLOSER_STACK = 64 * 1024 };
+enum { CLOSERS = 64, MOST_STACK = 16 << 20 };
 static pthread_mutex_t closing = PTHREAD_MUTEX_INITIALIZER;
 static pthread_t closer[CLOSERS];
 static bool is_used[CLOSERS];
-static char *stacks; /* never freed: a thread may outlast the library */
+/*
+ * Bytes of a stack. libc wants 128 KiB at least on arm64, and room for the thread-local variables of the program everywhere.
+ * Pages that nobody touches are not there.
+ */
+static size_t stack_bytes = 256 * 1024;
+static char *stacks; /* not freed once they are used: a thread may outlast the library */
 
 /* Those that found no thread, until the next call, which the end of a connection makes at the latest. */
 enum { MOST_LEFT = 1024 };
@@ -169,33 +174,50 @@ static int closes_at_once(int fd)
 	return fcntl(fd, F_GET_SEALS) >= 0 || sys_is_eventfd(fd) || is_pipe(fd);
 }
 
+/* 0, or an error of pthread_create(). */
 static int start_closer(int place, int fd)
 {
 	void *(*body)(void *) = (void *(*)(void *))(void (*)(void))close;
 	pthread_attr_t with;
 	sigset_t all, before;
 	if (pthread_attr_init(&with) != 0)
-		return 0;
+		return ENOMEM;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	int started = pthread_attr_setstack(&with, stacks + place * CLOSER_STACK, CLOSER_STACK) == 0 &&
-	              pthread_create(&closer[place], &with, body, (void *)(intptr_t)fd) == 0;
+	int error = pthread_attr_setstack(&with, stacks + (size_t)place * stack_bytes, stack_bytes);
+	if (error == 0)
+		error = pthread_create(&closer[place], &with, body, (void *)(intptr_t)fd);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&with);
-	return started;
+	return error;
+}
+
+static char *stacks_made(void)
+{
+	return sys_map(NULL, CLOSERS * stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
 /* False if no thread can be had for it now. */
 static bool close_elsewhere(int fd)
 {
+	static bool has_run;
 	if (stacks == NULL)
-		stacks = sys_map(NULL, CLOSERS * CLOSER_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		stacks = stacks_made();
 	int place = stacks == NULL ? CLOSERS : 0;
 	while (place < CLOSERS && is_used[place] && pthread_tryjoin_np(closer[place], NULL) != 0)
 		place++;
 	if (place == CLOSERS)
 		return false;
-	is_used[place] = start_closer(place, fd);
+	int error = start_closer(place, fd);
+	/* The first thread shows how large a stack has to be. */
+	while (error == EINVAL && !has_run && stack_bytes < MOST_STACK) {
+		sys_unmap(stacks, CLOSERS * stack_bytes);
+		stack_bytes *= 4;
+		stacks = stacks_made();
+		error = stacks == NULL ? ENOMEM : start_closer(place, fd);
+	}
+	is_used[place] = error == 0;
+	has_run |= is_used[place];
 	return is_used[place];
 }
 

@@ -118,15 +118,15 @@ package struct Shared: @unchecked Sendable {
   @inline(__always) package func load16(_ at: Int) -> UInt16 { unsafe shared_load16(base + at) }
   @inline(__always) package func load32(_ at: Int) -> UInt32 { unsafe shared_load32(base + at) }
   @inline(__always) package func load64(_ at: Int) -> UInt64 { unsafe shared_load64(base + at) }
-  @inline(__always) package func load16Acquire(_ at: Int) -> UInt16 { unsafe shared_load16_acquire(base + at) }
-  @inline(__always) package func load64Acquire(_ at: Int) -> UInt64 { unsafe shared_load64_acquire(base + at) }
+  @inline(__always) package func load16Acquire(_ at: Int) -> UInt16 { unsafe device_load16_acquire(base + at) }
+  @inline(__always) package func load64Acquire(_ at: Int) -> UInt64 { unsafe device_load64_acquire(base + at) }
   @inline(__always) package func store8(_ at: Int, _ v: UInt8) { unsafe shared_store8(base + at, v) }
   @inline(__always) package func store16(_ at: Int, _ v: UInt16) { unsafe shared_store16(base + at, v) }
   @inline(__always) package func store32(_ at: Int, _ v: UInt32) { unsafe shared_store32(base + at, v) }
   @inline(__always) package func store64(_ at: Int, _ v: UInt64) { unsafe shared_store64(base + at, v) }
-  @inline(__always) package func store16Release(_ at: Int, _ v: UInt16) { unsafe shared_store16_release(base + at, v) }
-  @inline(__always) package func store64Release(_ at: Int, _ v: UInt64) { unsafe shared_store64_release(base + at, v) }
-  @inline(__always) package func store32Release(_ at: Int, _ v: UInt32) { unsafe shared_store32_release(base + at, v) }
+  @inline(__always) package func store16Release(_ at: Int, _ v: UInt16) { unsafe device_store16_release(base + at, v) }
+  @inline(__always) package func store64Release(_ at: Int, _ v: UInt64) { unsafe device_store64_release(base + at, v) }
+  @inline(__always) package func store32Release(_ at: Int, _ v: UInt32) { unsafe device_store32_release(base + at, v) }
   @inline(__always) package func exchange32Acquire(_ at: Int, _ v: UInt32) -> UInt32 {
     unsafe shared_exchange32_acquire(base + at, v)
   }

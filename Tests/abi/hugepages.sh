@@ -17,7 +17,18 @@ spare=$(free)
 [ "$spare" -ge 40 ] || skip "this system has no room for 40 hugepages now ($spare free)"
 
 cat >"$work/pool.c" <<END
+#define _GNU_SOURCE
 #include "$root/Tests/support/frame.h"
+#include <sys/syscall.h>
+#ifdef DEFAULT_1GB
+/* A system started with default_hugepagesz=1G. */
+int memfd_create(const char *name, unsigned int flags)
+{
+	if ((flags & MFD_HUGETLB) != 0 && flags >> 26 == 0)
+		flags |= 30u << 26;
+	return (int)syscall(SYS_memfd_create, name, flags);
+}
+#endif
 int main(int argc, char **argv)
 {
 	uint16_t port = opened("soft:loopback"), pool = info_of(port).pool, small = pool_made(512);
@@ -36,9 +47,11 @@ int main(int argc, char **argv)
 	return 0;
 }
 END
-# shellcheck disable=SC2046
-gcc -std=gnu11 -Wall -Wextra -Werror $(pkg-config --cflags vionet) "$work/pool.c" -o "$work/pool" \
-  $(pkg-config --libs vionet) -Wl,-rpath,"$stage/lib" || fail "compiling"
+for flag in '' -DDEFAULT_1GB; do
+  # shellcheck disable=SC2046,SC2086
+  gcc -std=gnu11 -Wall -Wextra -Werror $flag $(pkg-config --cflags vionet) "$work/pool.c" -o "$work/pool$flag" \
+    $(pkg-config --libs vionet) -Wl,-rpath,"$stage/lib" || fail "compiling"
+done
 
 with_hugepages() { # test
   compile "Tests/abi/$1.c" || fail "compiling $1"
@@ -100,6 +113,7 @@ too_few() {
 }
 
 run_case "a pool uses hugepages" "$work/pool"
+run_case "a pool uses hugepages of 2 MB where the system's default is another size" "$work/pool-DDEFAULT_1GB"
 for test in port_states segments soft_serve negotiation pools; do
   run_case "$test with hugepages" with_hugepages "$test"
 done

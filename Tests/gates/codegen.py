@@ -6,13 +6,16 @@ It has no trap and no call of the Swift runtime. The bursts have at most one loc
 question whether the device wants a notification. No function copies a whole queue or ring (`rep movs`), as a call of a
 method that does not mutate would. No shim of CLinux is left as a function in the library.
 """
+import os
 import pathlib
 import re
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-LIBRARY = ROOT / "build/stage/lib/libvionet.so"
+ARM64 = os.environ.get("VIONET_ARCH") == "arm64"
+LIBRARY = ROOT / ("build/arm64" if ARM64 else "build") / "stage/lib/libvionet.so"
+OBJDUMP = "aarch64-linux-gnu-objdump" if ARM64 else "objdump"
 # The functions of the driver's queues in both directions, plain packets or not, those in front of a queue, and the two
 # entry points.
 BURST = re.compile(r"^(?:.*\bVioNet\.(?:(?:Receive|Transmit)(?:Queue|Path)\.|\(?(?:receive|transmit|reclaim)\w*)"
@@ -44,8 +47,8 @@ def functions(disassembly):
 
 
 def faults_of(name, lines):
-    out = [f"{name}: a trap" for line in lines if re.search(r"\bud2\b", line)]
-    out += [f"{name}: {line.strip()}" for line in lines if re.search(r"\b(call|jmp)\b.*\bswift_", line)]
+    out = [f"{name}: a trap" for line in lines if re.search(r"\b(?:ud2|brk)\b", line)]
+    out += [f"{name}: {line.strip()}" for line in lines if re.search(r"\b(call|jmp|bl?)\b.*\bswift_", line)]
     copies = sum(1 for line in lines if re.search(r"\brep movs", line))
     if copies > (1 if LISTS.search(name) else 0) and not COLD.search(name):
         out.append(f"{name}: {copies} copies of something large")
@@ -57,7 +60,8 @@ def faults_of(name, lines):
 
 def can_fail():
     sample = "0000000000001000 <f>:\n  1000:\tlock orl $0x0,(%rsp)\n  1001:\tmov %rax,%rbx\n"
-    bad = ["  1002:\tud2\n", "  1002:\tcall 2000 <swift_retain>\n", "  1002:\tlock xadd %eax,(%rdi)\n",
+    bad = ["  1002:\tud2\n", "  1002:\tcall 2000 <swift_retain>\n", "  1002:\tbl 2000 <swift_retain>\n", "  1002:\tbrk #0x1\n",
+           "  1002:\tlock xadd %eax,(%rdi)\n",
            "  1002:\trep movsq %ds:(%rsi),%es:(%rdi)\n"]
     return not faults_of("f", functions(sample)["f"]) and all(faults_of("f", functions(sample + b)["f"]) for b in bad)
 
@@ -76,7 +80,7 @@ def main():
     if not can_fail():
         sys.exit("FAIL: planted traps, calls, locks and copies were not seen")
     # Mangled names first: a demangled name may contain an angle bracket.
-    raw = functions(output("objdump", "-d", "--no-show-raw-insn", LIBRARY))
+    raw = functions(output(OBJDUMP, "-d", "--no-show-raw-insn", LIBRARY))
     names = output("swift", "demangle", "--compact", text="\n".join(raw)).split("\n")
     faults, burst = [], []
     for (mangled, lines), name in zip(raw.items(), names):

@@ -53,6 +53,11 @@ esac
 END
 printf '#!/usr/bin/env bash\necho "ok 1 - the only one"\necho 1..2\n' >"$work/planted/short.sh"
 printf '#!/usr/bin/env bash\necho said; exit 4\n' >"$work/planted/plain.sh"
+# Beside a guest that takes long, other tests end soon.
+for name in guest-1 guest-2 guest-3 guest-4 other; do
+  printf '#!/usr/bin/env bash\necho "$(basename "$0") $VIONET_TEST_TAG" >>"%s/ran"\n[ "$(basename "$0")" != guest-1.sh ] || sleep 5\n' \
+    "$work" >"$work/planted/$name.sh"
+done
 chmod +x "$work"/planted/*.sh
 
 # harness ARGUMENTS...: what Tests/run.sh says of the planted tests, in $work/said.
@@ -108,6 +113,17 @@ cut_short() {
   has_not 'case_'
 }
 
+# Each guest runs once, in the lane that is free: the other three while the first one takes its time.
+guests_shared() {
+  [ "$(nproc)" -gt 1 ] || skip "one processor: the guests run behind the other tests"
+  : >"$work/skips"
+  harness "$work"/planted/{guest-*,other}.sh || fail "a test failed"
+  has '^5 passed, 0 failed, 0 skipped$'
+  [ "$(cut -d ' ' -f 1 "$work/ran" | sort | uniq -d | wc -l)" -eq 0 ] || fail "a test ran twice"
+  [ "$(grep -c -- '-o$' "$work/ran")" -ge 2 ] || { cat "$work/ran"; fail "no guest ran in the lane of the others"; }
+  [ -z "$(find "$build/test-logs" -name 'claims.*' -newer "$work/planted/guest-1.sh")" ] || fail "the claims were left behind"
+}
+
 # Settings of the machine: by a case that ends well, fails, is killed; by a script that is killed alone or with its group.
 has_old() { [ "$(cat "$work/setting")" = old ]; }
 settings() {
@@ -128,4 +144,5 @@ run_case "a C program's cases are reported one by one" c_cases
 run_case "a script's cases are reported one by one" shell_cases
 run_case "a skip that is not on the list fails the run" skips
 run_case "a test that ends before its plan fails" cut_short
+run_case "guests are taken by whoever is free, each once" guests_shared
 run_case "settings of the machine are given back, whatever ends a test" settings

@@ -7,7 +7,10 @@
 so=$stage/lib/libvionet.so
 needed=$(readelf -dW "$so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | LC_ALL=C sort | tr '\n' ' ')
 echo "NEEDED: $needed"
-[ "$needed" = "libbsd.so.0 libc.so.6 " ] || fail "wanted: libbsd.so.0 libc.so.6"
+# The C library of arm64 has a part in its loader.
+wanted="libbsd.so.0 libc.so.6 "
+[ "${VIONET_ARCH-}" != arm64 ] || wanted="ld-linux-aarch64.so.1 $wanted"
+[ "$needed" = "$wanted" ] || fail "wanted: $wanted"
 soname=$(readelf -dW "$so" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
 [ "$soname" = libvionet.so.0 ] || fail "soname is $soname"
 [ "$(readlink "$so")" = libvionet.so.0 ] || fail "libvionet.so does not lead to libvionet.so.0"

@@ -122,9 +122,9 @@ static int run_here(unsigned int number)
 
 static pid_t start_case(unsigned int number, char **arguments)
 {
-	char text[16], *command[16] = {arguments[0], (char *)"--case", text};
+	char text[16], *emulator = getenv("VIONET_TEST_EMULATOR"), *command[17] = {emulator, arguments[0], (char *)"--case", text};
 	sigset_t none;
-	int count = 3;
+	int count = 4;
 	snprintf(text, sizeof(text), "%u", number + 1);
 	for (int i = 0; i < case_argument_count; i++)
 		command[count++] = arguments[i + 1];
@@ -137,7 +137,7 @@ static pid_t start_case(unsigned int number, char **arguments)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (getppid() == parent)
-		execv("/proc/self/exe", command);
+		execv(emulator != NULL ? emulator : "/proc/self/exe", emulator != NULL ? command : command + 1);
 	_exit(127);
 }
 

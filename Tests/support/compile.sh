@@ -4,7 +4,15 @@
 # against an installed tree.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-build=$root/build
+build=$root/build linker_flags=''
+# What `make ARCH=arm64` built runs in an emulator. An old kind of run path reaches the libraries of a library, too.
+if [ "${VIONET_ARCH-}" = arm64 ]; then
+  build=$root/build/arm64 CC=aarch64-linux-gnu-gcc
+  export PKG_CONFIG_LIBDIR=$build/root/usr/lib/aarch64-linux-gnu/pkgconfig
+  linker_flags="-L$build/root/usr/lib/aarch64-linux-gnu -Wl,--disable-new-dtags,-rpath,$build/root/usr/lib/aarch64-linux-gnu"
+  VIONET_TEST_EMULATOR=$(command -v qemu-aarch64-static)
+  export VIONET_TEST_EMULATOR QEMU_LD_PREFIX=/usr/aarch64-linux-gnu
+fi
 stage=$build/stage
 export PKG_CONFIG_PATH=$stage/lib/pkgconfig
 # For the test programs that want to know.
@@ -23,7 +31,7 @@ compile() { # file, further compiler arguments...: the program is build/test-bin
   mkdir -p "$build/test-bin" || return 1
   if grep -q '^#include \("\(../support/\)\?control_client.h"\|<vionet-control.h>\)' "$source"; then package=vionet-control; fi
   case $file in *.cpp) compiler=${CXX:-g++} flags=(-std=c++11) ;; esac
-  # shellcheck disable=SC2046
-  $compiler "${flags[@]}" -O2 -g -Wall -Wextra -Werror -pthread $(pkg-config --cflags $package) "$@" "$source" \
+  # shellcheck disable=SC2046,SC2086 # lists
+  $compiler "${flags[@]}" $linker_flags -O2 -g -Wall -Wextra -Werror -pthread $(pkg-config --cflags $package) "$@" "$source" \
     -o "$out" $(pkg-config --libs $package) -Wl,-rpath,"$stage/lib"
 }

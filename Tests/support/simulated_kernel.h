@@ -73,17 +73,24 @@ int KERNEL(nanosleep)(const struct timespec *t, struct timespec *left)
 	return 0;
 }
 
+/* Not every kind of processor has a system call poll. */
+static int true_poll(struct pollfd *files, nfds_t count, int milliseconds)
+{
+	struct timespec t = {milliseconds / 1000, milliseconds % 1000 * 1000000l};
+	return (int)syscall(SYS_ppoll, files, count, milliseconds < 0 ? NULL : &t, NULL, 0);
+}
+
 int KERNEL(poll)(struct pollfd *files, nfds_t count, int milliseconds)
 {
 	if (!simulates())
-		return (int)syscall(SYS_poll, files, count, milliseconds);
+		return true_poll(files, count, milliseconds);
 	if (milliseconds < 0)
 		FAILED("the library waits without a deadline");
-	int ready = (int)syscall(SYS_poll, files, count, 0);
+	int ready = true_poll(files, count, 0);
 	if (milliseconds == 0)
 		return ready;
 	if (kernel.wait != NULL && count >= 1 && kernel.wait(files, milliseconds))
-		return (int)syscall(SYS_poll, files, count, 0);
+		return true_poll(files, count, 0);
 	if (ready > 0)
 		return ready;
 	kernel.now += (uint64_t)milliseconds * 1000000u;
@@ -113,7 +120,7 @@ ssize_t KERNEL(readlink)(const char *restrict path, char *restrict target, size_
 {
 	const char *found;
 	if (!simulates() || kernel.link == NULL || !kernel.link(path, &found))
-		return syscall(SYS_readlink, path, target, room);
+		return syscall(SYS_readlinkat, AT_FDCWD, path, target, room);
 	if (found == NULL)
 		return fails(ENOENT);
 	size_t length = strlen(found) < room ? strlen(found) : room;

@@ -49,8 +49,9 @@ forwards() { # LOOP LIBRARIES
   # Frames one by one, for each of which it is woken.
   start "$work/$1" soft:generate,rate=100 "$out"
   until_true 60 has_come 50 || { cat "$work/said"; fail "it stopped"; }
-  [ "$(wakes)" -ge 25 ] || fail "woken $(wakes) times for 50 frames"
-  echo "# $1: woken $(wakes) times for 50 frames"
+  # A busy machine lets several frames come before the program runs, so this takes as many frames as it takes.
+  until_true 60 has_woken 25 || fail "woken $(wakes) times"
+  echo "# $1: woken $(wakes) times for $((($(stat -c %s "$work/out") - 24) / (16 + 64))) frames"
   kill "${children[-1]}"
   # More than one turn of serve() has room for.
   start "$work/$1" soft:generate "$out"
@@ -58,6 +59,9 @@ forwards() { # LOOP LIBRARIES
 }
 # shellcheck disable=SC2317 # called by until_true
 has_come() { [ "$(stat -c %s "$work/out" 2>/dev/null || echo 0)" -ge $((24 + $1 * (16 + 64))) ]; }
+
+# shellcheck disable=SC2317 # called by until_true
+has_woken() { [ "$(wakes)" -ge "$1" ]; }
 
 # Frames wait, the program sleeps, and none has come out but those fetched before: for good, since nothing else happens.
 # shellcheck disable=SC2317 # called by until_true

@@ -3,6 +3,9 @@
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8u /* since Linux 6.3 */
 #endif
+#ifndef MFD_HUGE_2MB
+#define MFD_HUGE_2MB (21u << 26) /* the logarithm of the size */
+#endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* since Linux 5.14 */
 #endif

@@ -129,7 +129,7 @@ enum PackedRing {
       index &+= 1
     }
     let word = usedWord(batch.chains[isBatched ? done &- 1 : 0], first)
-    unsafe shared_store64_release(
+    unsafe device_store64_release(
       rings.descriptors.base + (Int(first.index) &* RingFormat.descriptorBytes &+ RingFormat.wordOffset), word)
     queue.inflight?.confirm(position)
     queue.used = position

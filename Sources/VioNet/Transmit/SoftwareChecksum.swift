@@ -197,7 +197,7 @@ extension Packet {
     cursor.skip(offset)
     var left = count
     while left > 0, let piece = cursor.next(left) {
-      if piece.segment.references != 1 || piece.segment.isExternal { return false }
+      if !piece.segment.isSole || piece.segment.isExternal { return false }
       left &-= piece.count
     }
     return left <= 0

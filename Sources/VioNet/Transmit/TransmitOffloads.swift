@@ -73,7 +73,7 @@ extension Packet {
   /// True if a VLAN tag can be put into the data, before a header of `header` bytes: there is room, and nobody else has
   /// the data.
   func hasRoomForVLAN(header: UInt32) -> Bool {
-    UInt32(headroom) >= header &+ 4 && length >= 14 && references == 1 && !isExternal
+    UInt32(headroom) >= header &+ 4 && length >= 14 && isSole && !isExternal
   }
 
   /// Puts the VLAN tag into the frame, before a header of `header` bytes. Returns false if that cannot be done in place,

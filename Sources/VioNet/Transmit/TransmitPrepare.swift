@@ -34,7 +34,7 @@ extension TransmitQueue {
       throw Failure(EINVAL, "the packet asks for a checksum and is not TCP or UDP over IPv4 or IPv6")
     }
     if offloads.checksumStart == 0 {
-      if packet.references != 1 || packet.isView(pool) { throw TransmitQueue.sharedData }
+      if !packet.isSole || packet.isView(pool) { throw TransmitQueue.sharedData }
       let total = Int(packet.totalLength)
       let count = isSegmented ? total &- Int(headers.transport) : headers.transportBytes(total)
       let sum = packet.pseudoSum(headers, count)

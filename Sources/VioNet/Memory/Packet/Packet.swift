@@ -181,6 +181,10 @@ extension Packet {
 
 // Safety: as for the struct; the count is changed atomically, since holders of references may be different threads.
 extension Packet {
+  /// Nobody else has it. What others did before they dropped their references is over then.
+  @inline(__always)
+  var isSole: Bool { unsafe shared_is_one(&pointer.pointee.references) }
+
   /// Adds a reference; false if there are too many.
   func reference() -> Bool {
     if references == UInt16.max { return false }
@@ -191,7 +195,7 @@ extension Packet {
   /// Drops a reference; true if it was the last. A sole reference needs no atomic operation.
   @inline(__always)
   func dropReference() -> Bool {
-    if references == 1 { return true }
+    if isSole { return true }
     return dropShared()
   }
 

@@ -50,7 +50,7 @@ extension PacketViews {
     try check(head)
     let pool = try pool(head)
     if head.next == nil && !head.isExternal { return }
-    if head.references != 1 { throw Failure(EBUSY, "the packet has other references, so it cannot change") }
+    if !head.isSole { throw Failure(EBUSY, "the packet has other references, so it cannot change") }
     let view = PoolView(pool)
     let total = head.totalLength
     if total > pool.value.dataSize {

@@ -27,6 +27,9 @@ struct Region {
 
   static let hugePageBytes = 2 << 20
 
+  /// Asks for hugepages of that size. Without it they would have the system's default, which default_hugepagesz=1G changes.
+  private static var hugePageFlags: UInt32 { UInt32(MFD_HUGETLB) | UInt32(MFD_HUGE_2MB) }
+
   /// How often a call is made anew that a signal has interrupted.
   private static let mostTries = 1000
 
@@ -43,7 +46,7 @@ struct Region {
   ) throws(Failure) -> Region {
     if hugepages,
       let region = Failure.quietly({ () throws(Failure) in
-        try map(length, page: hugePageBytes, flags: UInt32(MFD_HUGETLB), reach, at: place)
+        try map(length, page: hugePageBytes, flags: hugePageFlags, reach, at: place)
       })
     {
       return region
