@@ -119,7 +119,7 @@ clean: ## removes all that was built
 	$(Q)rm -rf $(B) .build .build-*
 help: ## this list
 	@echo "make [TARGET...] [V=1] [SWIFTC=path] [CC=command] [PREFIX=/usr/local] [LIBDIR=path] [DESTDIR=path]"
-	@awk -F ':.*## ' '/^##@ /{print "\n" substr($$0, 5)} /^[a-z-]+:.*## /{printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@ /{print "\n" substr($$0, 5)} /^[a-z0-9-]+:.*## /{printf "  %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---- objects ---------------------------------------------------------------------------------------------------------
 

@@ -216,7 +216,7 @@ def known_names():
 def unknown_names(text, known):
     targets, tests, names = known
     spans = " ".join(re.findall(r"`[^`]+`|^```.*?^```", text, re.S | re.M))
-    made = set(re.findall(r"\bmake ([a-z][a-z-]+)\b", spans)) - targets
+    made = set(re.findall(r"\bmake ([a-z][a-z0-9-]+)\b", spans)) - targets
     # A name that ends in an underscore, as in vionet_soft_*, stands for those that begin so.
     said = {each for each in re.findall(r"\b(?:vionet|VIONET)_\w+", text)
             if each not in names and not (each.endswith("_") and any(name.startswith(each) for name in names))}

@@ -182,7 +182,8 @@ extension Port {
       throw failure.text("a hugepage has ").number(Region.hugePageBytes).text("; a smaller queue_size takes less")
     }
     throw failure.text("the port's rings take ").number((region.length - 1) / Region.hugePageBytes + 1)
-      .text(" hugepages of 2 MiB, which are not free: raise /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages by that")
+      .text(" hugepages of 2 MiB, which are not free: raise ")
+      .text("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages by that")
   }
 
   /// A ring's addresses as the device is given them: ours, or physical ones.

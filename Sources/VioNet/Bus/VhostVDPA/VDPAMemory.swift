@@ -81,7 +81,8 @@ struct VDPAMemory {
     let failure = Failure(ENOMEM, "vhost-vdpa: the kernel does not give the device ").number(region.length)
       .text(" bytes at ").hex(region.address)
     if sys_limit(Int32(LIMIT_LOCKED)) < total { throw failure.lockedMemory() }
-    throw failure.text("; memory in too many pieces is mended by hugepages: echo 64 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
+    throw failure.text("; memory in too many pieces is mended by hugepages: ").text(
+      "echo 64 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
   }
 
   @inline(never)

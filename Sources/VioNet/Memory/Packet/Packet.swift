@@ -181,7 +181,7 @@ extension Packet {
 
 // Safety: as for the struct; the count is changed atomically, since holders of references may be different threads.
 extension Packet {
-  /// Nobody else has it. What others did before they dropped their references is over then.
+  /// True if the packet has this one reference. What others did before they dropped theirs is over then.
   @inline(__always)
   var isSole: Bool { unsafe shared_is_one(&pointer.pointee.references) }
 
