@@ -205,7 +205,7 @@ TEST = re.compile(r"`((?:gate|unit|abi|guest|tool|wire|dpdk|fuzz|example)-[a-z0-
 
 def known_names():
     """Targets of the Makefile, tests, and what the public headers declare."""
-    targets = set(re.findall(r"^([a-z][a-z -]*):", (ROOT / "Makefile").read_text(), re.M))
+    targets = set(re.findall(r"^([a-z][a-z0-9 -]*):", (ROOT / "Makefile").read_text(), re.M))
     tests = run(ROOT / "Tests/run.sh", "--list").stdout.split("\n")
     headers = "".join(path.read_text() for path in [*(ROOT / "include").glob("*.h"), *ROOT.glob("*.map")])
     headers += " ".join(path.stem for path in (ROOT / "examples").glob("*.h"))
