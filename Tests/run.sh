@@ -70,9 +70,9 @@ all_tests() {
 # ---- one test -------------------------------------------------------------------------------------------------------
 
 start() { # name file: runs it in this shell's child, with everything it prints in its log
+  # shellcheck disable=SC2086 # no emulator, or one word
   case $2 in
     Tests/support/unit.sh) exec "$2" "${1#unit-}" ;;
-    # shellcheck disable=SC2086 # none, or one word
     *.c | *.cpp) compile "$2" && exec ${VIONET_TEST_EMULATOR-} "$build/test-bin/$(program_name "$2")" ;;
     *) exec "$2" ;;
   esac

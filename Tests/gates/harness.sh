@@ -55,6 +55,7 @@ printf '#!/usr/bin/env bash\necho "ok 1 - the only one"\necho 1..2\n' >"$work/pl
 printf '#!/usr/bin/env bash\necho said; exit 4\n' >"$work/planted/plain.sh"
 # Beside a guest that takes long, other tests end soon.
 for name in guest-1 guest-2 guest-3 guest-4 other; do
+  # shellcheck disable=SC2016 # for the script that is written
   printf '#!/usr/bin/env bash\necho "$(basename "$0") $VIONET_TEST_TAG" >>"%s/ran"\n[ "$(basename "$0")" != guest-1.sh ] || sleep 5\n' \
     "$work" >"$work/planted/$name.sh"
 done
