@@ -123,15 +123,21 @@ help: ## this list
 
 # ---- objects ---------------------------------------------------------------------------------------------------------
 
+ifneq ($(ARCH),)
+$(ARM64_ROOT): | $(NEEDED)
+	$(call say,fetch libbsd for arm64)
+	$(Q)Tools/fetch-arm64.sh $@
+endif
+
 # What compilers need, looked for once; and after what a command below installs.
-$(O)/ground: | $(NEEDED)
+$(O)/ground: | $(NEEDED) $(ARM64_ROOT)
 	@$(if $(ARCH),,[ $(FROM) = assembly ] ||) { version=$$($(SWIFTC) --version 2>&1 | sed -n 's/.*Swift version \([0-9.]*\).*/\1/p'); \
 	printf '6.3\n%s\n' "$$version" | sort -CV || { \
 		echo "Swift 6.3 or later is needed and $(SWIFTC) is $${version:-not there}: get it from https://swift.org/install" >&2; \
 		echo "and put it into PATH, or call make SWIFTC=/where/it/is/usr/bin/swiftc. The sources of a release (make dist)" >&2; \
 		echo "need clang instead" >&2; exit 1; }; }
 	@for tool in $(CC) $(CLANG) $(LD) $(AR) $(OBJCOPY) $(PKG_CONFIG) python3; do command -v $$tool >/dev/null || missing="$$missing $$tool"; done; \
-	$(if $(ARCH),Tools/fetch-arm64.sh $(ARM64_ROOT);) $(PKG_CONFIG) --exists libbsd 2>/dev/null || missing="$$missing libbsd"; \
+	$(PKG_CONFIG) --exists libbsd 2>/dev/null || missing="$$missing libbsd"; \
 	[ -z "$$missing" ] || { echo "missing:$$missing. On Debian, Tools/install-deps.sh $(if $(ARCH),test-arm64,build) installs it" >&2; exit 1; }
 	@mkdir -p $(O) && touch $@
 

@@ -15,7 +15,7 @@ FOLDER = ROOT / ".github"
 
 
 def targets():
-    found = re.findall(r"^([a-z][a-z -]*):", (ROOT / "Makefile").read_text(), re.M)
+    found = re.findall(r"^([a-z][a-z0-9 -]*):", (ROOT / "Makefile").read_text(), re.M)
     return set(" ".join(found).split())
 
 
