@@ -119,6 +119,8 @@ static int connect_out(const uint8_t *frame, const struct transport *t, struct c
 		return DROP_UNKNOWN; /* TCP begins with SYN and no ACK */
 	if (*found == NULL && (*found = make(&f)) == NULL)
 		return DROP_FULL;
+	if (t->protocol == PROTOCOL_TCP && (t->tcp_flags & 0x12) == 2) /* the same ports, but another connection */
+		(*found)->closing = (*found)->answered = false;
 	memcpy((*found)->mac, frame + 6, 6);
 	return TRANSLATED;
 }

@@ -125,7 +125,8 @@ static int decide(const uint8_t *bootp, const uint8_t *end, uint32_t *yours)
 		*l = (struct lease){.until = *type == DECLINE ? now + lease_seconds : 0}; /* declined: somebody else has it */
 	if (l == NULL || (*type != DISCOVER && *type != REQUEST))
 		return 0;
-	l->until = now + (*type == DISCOVER ? OFFER_SECONDS : (time_t)lease_seconds);
+	if (*type == REQUEST || l->until < now + OFFER_SECONDS) /* a lease is not shortened by who only asks for one */
+		l->until = now + (*type == DISCOVER ? OFFER_SECONDS : (time_t)lease_seconds);
 	memcpy(l->mac, client, 6);
 	*yours = first + (uint32_t)(l - leases);
 	return *type == DISCOVER ? OFFER : ACK;

@@ -46,11 +46,12 @@ package struct MemoryRoom {
     } while left > 0 && level.ascend()
   }
 
+  package func holds(_ wanted: Int) -> Bool { UInt64(wanted) &+ UInt64(wanted) / 16 &+ MemoryRoom.margin <= bytes }
+
   /// Throws if that many bytes would be too many.
   @inline(never)
   package func mustHold(_ wanted: Int) throws(Failure) {
-    let needed = UInt64(wanted) &+ UInt64(wanted) / 16 &+ MemoryRoom.margin
-    if needed <= bytes { return }
+    if holds(wanted) { return }
     let failure = Failure(ENOMEM, "no memory for ").number(wanted).text(" bytes of packets or rings: ")
       .text(isCgroup ? "this process's memory cgroup has " : "the machine has ").number(bytes).text(" bytes left")
     throw failure.text(isCgroup ? "; raise its limit (memory.max), or take" : "; take")

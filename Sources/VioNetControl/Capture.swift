@@ -70,8 +70,9 @@ struct Capture: ~Copyable {
   var ring: CaptureRing
   let lock: Cell<CaptureLock>
   private let scratch: Table<UInt8>
-  /// Where the record of each packet on offer begins, and what became of it.
+  /// The ring's position before each packet on offer, where its record is, and what became of it.
   private var starts = InlineArray<64, UInt64>(repeating: 0)
+  private var records = InlineArray<64, UInt64>(repeating: 0)
   private var count = 0
   private var offered = InlineArray<64, Offered>(repeating: .unwanted)
 
@@ -162,6 +163,7 @@ extension Capture {
         record.facts = 0
         record.length = 0
       }
+      records[place] = ring.recordStart
     }
   }
 
@@ -174,7 +176,7 @@ extension Capture {
     guard let drops = unsafe report.drops else { return }
     for place in 0..<taken {
       if offered[place] == .lost { lock.value.lose(1) }
-      if offered[place] == .written { unsafe ring.setReason(drops[place], at: starts[place]) }
+      if offered[place] == .written { unsafe ring.setReason(drops[place], at: records[place]) }
     }
     ring.publish(lost: lock.value.allLost())
   }

@@ -43,6 +43,9 @@ struct CaptureRing: ~Copyable {
   private let read: UnsafeMutableRawPointer
   /// Where the next record begins; the client knows of those before the last publish().
   var position: UInt64 = 0
+  /// Where the last record begins: behind the ring's end, if that was skipped.
+  private(set) var recordStart: UInt64 = 0
+  private static let mostTries = 1000
 
   init(bytes: Int) throws(Failure) {
     let records = try CaptureRing.file(CaptureRing.head + bytes)
@@ -77,7 +80,14 @@ struct CaptureRing: ~Copyable {
     // MFD_CLOEXEC and MFD_ALLOW_SEALING
     let file = File(owning: try check(unsafe sys_memfd("vionet-capture", 3), reason))
     _ = try check(sys_ftruncate(file.number, Int64(bytes)), reason)
-    _ = try check(sys_allocate(file.number, 0, Int64(bytes)), reason)
+    if !MemoryRoom().holds(bytes) { throw reason(ENOMEM) }
+    var tries = 0
+    var result = sys_allocate(file.number, 0, Int64(bytes))
+    while result == -EINTR && tries < mostTries {
+      tries += 1
+      result = sys_allocate(file.number, 0, Int64(bytes))
+    }
+    _ = try check(result, reason)
     return file
   }
 
@@ -106,6 +116,7 @@ extension CaptureRing {
     }
     if size > free { return nil }
     record.bytes = UInt32(size)
+    recordStart = position
     let start = unsafe place
     unsafe start.storeBytes(of: record, as: CaptureRecord.self)
     position &+= UInt64(size)
@@ -117,13 +128,11 @@ extension CaptureRing {
     unsafe base + CaptureRing.head + Int(position & UInt64(bytes - 1))
   }
 
-  /// Completes a record that begins at that position with the reason of its drop.
-  // Safety: as for the struct; add() has written a record there.
+  /// Completes the record at that position, `recordStart` behind add(), with the reason of its drop.
+  // Safety: as for the struct; a whole record was written there.
   func setReason(_ reason: UInt8, at position: UInt64) {
-    let start = unsafe base + CaptureRing.head + Int(position & UInt64(bytes - 1))
-    // The end of the ring may have been skipped before the record.
-    let isSkipped = unsafe start.load(fromByteOffset: 4, as: UInt32.self) == UInt32.max
-    unsafe (isSkipped ? base + CaptureRing.head : start).storeBytes(of: reason, toByteOffset: 25, as: UInt8.self)
+    let record = unsafe base + CaptureRing.head + Int(position & UInt64(bytes - 1))
+    unsafe record.storeBytes(of: reason, toByteOffset: 25, as: UInt8.self)
   }
 
   /// Shows the client all that was written.

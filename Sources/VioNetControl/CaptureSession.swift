@@ -61,8 +61,6 @@ struct CaptureRequest: ~Copyable {
 struct CaptureSession: ~Copyable {
   private let capture: Cell<Capture>
   private let only: UInt16?
-  /// Ports with this watcher: bit n % 64 of word n / 64.
-  private var watched = InlineArray<4, UInt64>(repeating: 0)
   /// Ports are followed from that event on.
   private var next = EventLog.count
 
@@ -87,15 +85,16 @@ struct CaptureSession: ~Copyable {
     try Library.check(problem)
   }
 
-  // Safety: where a thread may still be inside a burst that calls the watcher, the capture stays, and is lost.
+  // Safety: every number is tried, because a port that is being closed still has its watcher, and one that somebody else
+  // watches keeps that one. Where a thread may still be inside a burst that calls the watcher, the capture stays, and is lost.
   deinit {
-    // A port that was closed has no watcher, or one of somebody else's.
-    var (watched, next) = (watched, next)
-    EventLog.forEach(from: &next) { CaptureSession.forget($0, &watched) }
+    let raw = unsafe capture.raw
     var isFree = true
-    for port in 0..<UInt16(VIONET_MAX_PORTS) where watched[Int(port) / 64] >> UInt64(port % 64) & 1 != 0 {
-      let result = vionet_watch_set(port, nil, nil)
-      if result != 0 && result != -ENODEV { isFree = false }
+    Failure.keepingSentence {
+      for port in 0..<UInt16(VIONET_MAX_PORTS) {
+        let result = unsafe vionet_watch_set(port, nil, raw)
+        if result != 0 && result != -ENODEV && result != -EBUSY { isFree = false }
+      }
     }
     if isFree { capture.destroy() }
   }
@@ -111,31 +110,18 @@ struct CaptureSession: ~Copyable {
     return line.send(to: socket, files: files)
   }
 
-  /// Follows ports that came and went. One that somebody else watches is left out.
+  /// Watches ports that have come. One that has a watcher, this one or another, is left as it is.
   mutating func follow() {
-    var (watched, next, hasNew) = (watched, next, false)
-    EventLog.forEach(from: &next) { event in
-      CaptureSession.forget(event, &watched)
-      if event.what == VIONET_EVENT_NEW { hasNew = true }
-    }
-    self.watched = watched
-    self.next = next
-    if !hasNew || only != nil { return }
+    let count = EventLog.count
+    if next == count || only != nil { return }
+    next = count
     Failure.keepingSentence {
-      Library.forEachPort { port in
-        if self.watched[Int(port) / 64 & 3] >> UInt64(port % 64) & 1 == 0 { _ = watch(port) }
-      }
+      Library.forEachPort { port in _ = watch(port) }
     }
-  }
-
-  private static func forget(_ event: Event, _ watched: inout InlineArray<4, UInt64>) {
-    if event.what == VIONET_EVENT_CLOSED { watched[Int(event.port) / 64 & 3] &= ~(1 << UInt64(event.port % 64)) }
   }
 
   // Safety: the capture lives until deinit has removed it from every port.
-  private mutating func watch(_ port: UInt16) -> Int32 {
-    let result = unsafe vionet_watch_set(port, captureWatched, capture.raw)
-    if result == 0 { watched[Int(port) / 64 & 3] |= 1 << UInt64(port % 64) }
-    return result
+  private func watch(_ port: UInt16) -> Int32 {
+    unsafe vionet_watch_set(port, captureWatched, capture.raw)
   }
 }

@@ -149,12 +149,15 @@ extension Connection {
   private mutating func beginCapture(_ options: CaptureOptions) {
     var filter = Filter()
     swap(&filter, &request.filter)
+    let hasFilter = !filter.isEmpty
     request.options = nil
     do throws(Failure) {
       var begun = try CaptureSession(options, filter)
       try begun.begin()
       session = consume begun
     } catch {
+      // The filter is gone, and a further request would capture everything.
+      closesWhenSent = hasFilter
       return answer.add(error)
     }
     if session?.send(to: file.number) != true {

@@ -108,12 +108,6 @@ struct EventLog {
     }
   }
 
-  /// Calls `body` with each event from `next` to the last that is still kept.
-  static func forEach(from next: inout UInt64, _ body: (Event) -> Void) {
-    let end = count
-    while next < end { body(locked { $0.take(&next) }.event) }
-  }
-
   /// The event with number `next`, or the oldest that is kept and how many have been lost before it.
   private func take(_ next: inout UInt64) -> (event: Event, lost: UInt64) {
     let oldest = count - min(count, EventLog.room)

@@ -217,6 +217,12 @@ CASE("a port is captured once at a time, and wrong requests are refused")
 	capture_begin(&c, "capture");
 	yes(strstr(capture_answer(&other, "capture"), "error 16 port 0 has a watcher") != NULL);
 	yes(strstr(capture_answer(&other, "capture port=77"), "error 19 there is no port 77") != NULL);
+	/* A filter goes with the capture that fails: what is asked for next would be everything. */
+	int ended, filtered = caller();
+	answers(filtered, "filter 0006000000000000", "ok\n");
+	say(filtered, "capture\n");
+	yes(strstr(heard(filtered, &ended), "error 16 port 0 has a watcher") != NULL && ended);
+	close(filtered);
 	tells(other.connection, "capture colour=red", "error 22 capture \"colour=red\": wanted are");
 	tells(other.connection, "capture snaplen=0", "error 22");
 	tells(other.connection, "capture ring=63", "error 22");

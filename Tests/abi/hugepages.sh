@@ -19,6 +19,7 @@ spare=$(free)
 cat >"$work/pool.c" <<END
 #define _GNU_SOURCE
 #include "$root/Tests/support/frame.h"
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #ifdef DEFAULT_1GB
 /* A system started with default_hugepagesz=1G. */

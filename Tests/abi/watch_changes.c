@@ -131,6 +131,7 @@ CASE("a port has one watcher, in any state, and a later port of its number has n
 	ok(vionet_watch_set(port, watch, &seen));
 	err(vionet_watch_set(port, watch, &seen), -EBUSY);
 	err(vionet_watch_set(port, count, NULL), -EBUSY);
+	err(vionet_watch_set(port, NULL, &port), -EBUSY); /* another's is not removed by its user */
 	ok(vionet_init(port, NULL));
 	ok(vionet_start(port));
 	err(vionet_watch_set(port, count, NULL), -EBUSY);
@@ -142,6 +143,9 @@ CASE("a port has one watcher, in any state, and a later port of its number has n
 	same(again, port);
 	back_and_forth(port);
 	same(seen.received, received);
+	ok(vionet_watch_set(port, watch, &seen));
+	ok(vionet_watch_set(port, NULL, &seen));
+	ok(vionet_watch_set(port, NULL, &seen));
 	ok(vionet_watch_set(port, watch, &seen));
 	ok(vionet_watch_set(port, NULL, NULL));
 	ok(vionet_watch_set(port, NULL, NULL));

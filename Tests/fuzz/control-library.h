@@ -101,9 +101,23 @@ int vionet_xstat_name(uint16_t port, uint32_t id, char *name, size_t room)
 	return result;
 }
 
+/* As many pools as ports. */
+int vionet_pool_info(uint16_t pool, struct vionet_pool_info *info)
+{
+	yes(info->size == sizeof(*info));
+	if (pool == 0 || pool > LIBRARY_PORTS || !(library.open >> (pool - 1) & 1))
+		return -ENODEV;
+	info->packets = UINT32_MAX;
+	info->available = library.counters;
+	info->memory = UINT64_MAX;
+	return 0;
+}
+
 int vionet_watch_set(uint16_t port, vionet_watch_callback callback, void *user)
 {
-	yes(port < LIBRARY_PORTS && (callback == NULL) == (user == NULL));
+	yes(port < VIONET_MAX_PORTS && user != NULL);
+	if (port >= LIBRARY_PORTS)
+		return -ENODEV;
 	uint8_t bit = (uint8_t)(1 << port);
 	if (callback == NULL) {
 		library.watched &= (uint8_t)~bit;

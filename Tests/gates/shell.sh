@@ -26,6 +26,10 @@ without=$(ours Sources Tests include examples bench Tools .ci Makefile |
   done)
 [ -z "$without" ] || fail "no licence line in: $without"
 
+# What until_true asks is asked again each time: a value in its words would be read once.
+once=$(ours Tests | xargs -d '\n' grep -nE 'until_true [0-9]+ [^|&;]*"\$''\(')
+[ -z "$once" ] || fail "read once, before the first try: $once"
+
 # Written in two halves, so that this line is not one of them.
 homes='(/ho''me/[a-z]|/ro''ot/|/wo''rk/|/Us''ers/)'
 found=$(ours Sources Tests include examples bench Tools .ci docs README.md Makefile | xargs -d '\n' grep -nE "$homes")

@@ -27,13 +27,14 @@ for gate in symbols.sh needed.sh codegen.py; do
 done
 
 mapfile -t tests < <(printf '%s\n' Tests/abi/*.c | grep -E -- "${1-.}")
+[ ${#tests[@]} -gt 0 ] || { echo "no test matches $1"; exit 2; }
 Tests/run.sh "${tests[@]}" 2>&1 | tee "$said"
 listed=0
 while IFS= read -r line; do
   test=${line%%: not ok: *} case=${line#*: not ok: }
   case=${case%: skipped, and Tests/skips.txt*}
   if is_listed "$test" "$case"; then listed=$((listed + 1)); else echo "FAIL: $line"; status=1; fi
-done < <(grep '^[a-z-]*: not ok: ' "$said")
+done < <(grep '^[a-z0-9-]*: not ok: ' "$said")
 summary=$(tail -n 1 "$said")
 echo "arm64, emulated: ${summary%% *} cases passed, $listed do not apply ($list)"
 grep -q '^[1-9][0-9]* passed, ' <<<"$summary" || status=1

@@ -155,6 +155,8 @@ forward_between_taps() {
 
 # counter SPACE INTERFACE rx_packets: prints that counter of the kernel.
 counter() { in_space "$1" cat "/sys/class/net/$2/statistics/$3"; }
+# counter_is SPACE INTERFACE COUNTER OPERATOR NUMBER: whether the counter is so now; for until_true.
+counter_is() { test "$(counter "$1" "$2" "$3")" "$4" "$5"; }
 
 # number_after WORD FILE: prints the first number behind the word.
 number_after() { sed -n "s/.*$1[^0-9]*\([0-9][0-9]*\).*/\1/p" "$2" | head -n 1; }

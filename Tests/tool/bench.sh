@@ -49,8 +49,9 @@ peer() {
   grep -q "^$work/b *loopback *5000 *0 *5000 *0 *1\$" "$work/server.out" || { cat "$work/server.out"; fail "the device counted other frames"; }
 }
 
+has_threads() { [ "$(find "/proc/$1/task" -mindepth 1 -maxdepth 1 | wc -l)" -ge 2 ]; }
 timed() {
-  gives 0 "$vionetctl" bench --seconds 0.3 --json
+  gives 0 "$vionetctl" bench --seconds 3 --json
   python3 - "$work/said" <<'END' || { cat "$work/said"; fail "the counts are wrong"; }
 import json, sys
 receive, transmit, loop = json.load(open(sys.argv[1]))
@@ -61,7 +62,8 @@ END
   # Interrupted, it tells what it has measured.
   "$vionetctl" bench soft:loopback --seconds 300 >"$work/said" 2>&1 &
   children+=($!)
-  sleep 0.5
+  # The port is open when its device has a thread.
+  until_true 60 has_threads "$!" || fail "it opens nothing"
   end_last || { cat "$work/said"; fail "SIGTERM ends it with an error"; }
   said '^soft:loopback'
 }

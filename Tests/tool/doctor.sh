@@ -11,7 +11,7 @@
 need python3 python3
 [ "$(id -u)" -eq 0 ] || skip "limits, cgroups and other users want root"
 need setpriv util-linux
-pages=/proc/sys/vm/nr_hugepages
+pages=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 old=$(cat "$pages")
 keep "$pages"
 trap 'end_groups; give_back; clean_up' EXIT
@@ -67,6 +67,10 @@ assert machine["processors"]["allowed"] == len(os.sched_getaffinity(0)), machine
 assert {each["path"] for each in machine["devices"]} >= {"/dev/net/tun", "/dev/vhost-net", "/dev/vfio/vfio"}
 assert machine["capabilities"]["CAP_NET_ADMIN"] in (True, False) and "noiommu_allowed" in machine
 END
+  for wrong in vhost-user:,queues=-9 pci:,queue_size=-9999 vhost-vdpa:,queues=9223372036854775807; do
+    "$vionetctl" doctor "$wrong" >"$work/said" 2>&1
+    [ $? -le 1 ] || { cat "$work/said"; fail "$wrong ends it"; }
+  done
   for wrong in soft:sink,colour=red vhost-user:/run/x,colour=red soft:sink,queues=999 nothing /dev/vhost-vdpa-7; do
     is_found address "$wrong"
     if opens "$wrong"; then fail "$wrong opens"; fi
@@ -163,11 +167,13 @@ END
 memory() {
   local folder
   folder=$(group memory memory.limit_in_bytes memory.max $((16 << 20))) || skip "this machine makes no memory cgroups"
-  is_found memory-cgroup soft:loopback in_group "$folder"
-  in_group "$folder" "$vionetctl" info soft:loopback >"$work/opened" 2>&1 && fail "it opens"
+  # More than what a command that forgets the pool would leave.
+  local address=soft:loopback,pool_packets=100000
+  is_found memory-cgroup $address in_group "$folder"
+  in_group "$folder" "$vionetctl" info $address >"$work/opened" 2>&1 && fail "it opens"
   eval "$mend" || fail "$mend"
-  is_found '' soft:loopback in_group "$folder"
-  in_group "$folder" "$vionetctl" info soft:loopback >"$work/opened" 2>&1 || { cat "$work/opened"; fail "it does not open"; }
+  is_found '' $address in_group "$folder"
+  in_group "$folder" "$vionetctl" info $address >"$work/opened" 2>&1 || { cat "$work/opened"; fail "it does not open"; }
 }
 
 # A function without an IOMMU on a simulated bus: everything but the device.

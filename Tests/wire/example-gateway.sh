@@ -115,9 +115,10 @@ bytes() {
     >"$work/said" 2>&1 &
   children+=($!)
   timeout 60 cp "$work/router" "$work/out" || fail "nobody reads outside"
-  sleep 1
+  # Nothing tells when it has learned the router's address; the frames behind it need that.
+  sleep 3
   timeout 60 cp "$work/from-host" "$work/in" || fail "nobody reads inside"
-  sleep 1
+  sleep 3
   timeout 60 cp "$work/from-world" "$work/out" || fail "nobody reads outside again"
   sleep 1
   until_true 60 is_asleep "${children[-1]}" || fail "it does not sleep"

@@ -112,8 +112,8 @@ wrong_vlan() {
   [ "$(counter a tap-a rx_packets)" -eq 0 ] || fail "something came through"
   send_frames t tap-t 8100600a88b5
   send_frames a tap-a 8100600088b5
-  until_true 10 test "$(counter a tap-a rx_packets)" -eq 10 || fail "what is right did not come through"
-  until_true 10 test "$(counter t tap-t rx_packets)" -ge 10 || fail "what has a priority only did not come through"
+  until_true 60 counter_is a tap-a rx_packets -eq 10 || fail "what is right did not come through"
+  until_true 60 counter_is t tap-t rx_packets -ge 10 || fail "what has a priority only did not come through"
   adds_up 2
   [ "$(field tap-t received)" -ge 40 ] || fail "not all frames came"
   grep -A 1 'tap-a:' "$work/said" | grep -q '^  vlan: 10$' || fail "an access port took a tag"
@@ -133,7 +133,7 @@ forgets() {
   ip -n "$tag-b" link set tap-b arp off
   sleep 3.2
   in_space a ping -q -c 1 -W 1 10.9.8.2 >"$work/ping.out"
-  until_true 10 test "$(counter c tap-c rx_packets)" -gt "$before" || fail "nothing was flooded"
+  until_true 60 counter_is c tap-c rx_packets -gt "$before" || fail "nothing was flooded"
   adds_up 3
 }
 

@@ -24,8 +24,12 @@ extension Port {
   var isWatched: Bool { PortSlots.all[number].watcher != 0 }
 
   fileprivate mutating func setWatcher(_ watcher: Watcher) throws(Failure) {
-    try mustBeProbed()
-    if watcher.function == 0 { return try exchangeWatcher(nil) }
+    if watcher.function == 0 {
+      if watcher.user != 0 && isWatched && userOfWatcher != watcher.user {
+        throw Failure(EBUSY, "port ").number(number).text(" has another watcher")
+      }
+      return try exchangeWatcher(nil)
+    }
     if isWatched {
       throw Failure(EBUSY, "port ").number(number).text(" has a watcher, and can have one at a time")
     }
@@ -36,6 +40,13 @@ extension Port {
       made.destroy()
       throw error
     }
+  }
+
+  /// What the port's watcher is called with; 0 without one.
+  // Safety: exchangeWatcher() has set the address, and only it and a close change it, under the lock that this has.
+  private var userOfWatcher: UInt {
+    guard let raw = unsafe UnsafeMutableRawPointer(bitPattern: PortSlots.all[number].watcher) else { return 0 }
+    return unsafe Cell<Watcher>(raw: raw).value.user
   }
 
   /// Returns when no thread is inside a burst that calls the former watcher. If one stays, all is as before.

@@ -52,8 +52,9 @@ func watchedReceive(_ block: UnsafeMutableRawPointer, _ packets: BurstPackets, _
   // Safety: the burst entry passes a receive queue's block, and its caller an array of `count` packets.
   let core = unsafe Cell<Virtqueue>(raw: block)
   let before = core.value.counters.dropped
+  let watcher = Watcher.of(core.value)
   let received = unsafe core.value.watchedBurst(block, packets, count)
-  guard let watcher = Watcher.of(core.value) else { return received }
+  guard let watcher else { return received }
   for reason in 0..<DropReason.places where core.value.counters.dropped[reason] != before[reason] {
     let count = core.value.counters.dropped[reason] &- before[reason]
     unsafe watcher.value.tell(

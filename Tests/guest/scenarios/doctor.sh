@@ -11,14 +11,15 @@ pair old
 boot iommu vionetctl
 a=$(address new a) c=$(address old a)
 
-# mended ADDRESS COMMAND...: the commands are found in this order, and while there is one the address does not open.
+# mended ADDRESS COMMAND...: the commands are found in this order, and while there is one the address does not open; with
+# by_luck=1 it may, since plain pages may happen to lie side by side.
 mended() {
   local address=$1 command
   shift
   for command; do
     guest "vionetctl doctor $address" && { no "nothing is found, not \"$command\""; return; }
     grep -qF "      $command" "$work/said" || { sed 's/^/  | /' "$work/said"; no "\"$command\" is not found"; return; }
-    guest "vionet-info $address" && { no "it opens before \"$command\""; return; }
+    [ "${by_luck-0}" -eq 0 ] && guest "vionet-info $address" && { no "it opens before \"$command\""; return; }
     guest "$command" || { no "$command: $(last_said)"; return; }
   done
   guest "vionetctl doctor $address" || { sed 's/^/  | /' "$work/said"; no "something is found, and nothing is left to do"; return; }
@@ -42,7 +43,7 @@ without_platform() {
 without_iommu() {
   guest "modprobe uio_pci_generic && vionetctl bind kernel $c" || { no "$(last_said)"; return; }
   guest "vionetctl bind uio_pci_generic $c" || { no "$(last_said)"; return; }
-  mended "pci:$c" "echo 64 > /proc/sys/vm/nr_hugepages"
+  by_luck=1 mended "pci:$c" "echo 64 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
 }
 
 check vhost-net vhost_net

@@ -53,8 +53,9 @@ struct AddressCheck {
   }
 
   var works: Bool { !findings.contains(where: \.isNeeded) }
-  var queues: Int { keys["queues"].flatMap(Int.init) ?? 1 }
-  var queueSize: Int { keys["queue_size"].flatMap(Int.init) ?? 256 }
+  /// Numbers out of range are refused by the library, and do no harm here.
+  var queues: Int { min(max(keys["queues"].flatMap(Int.init) ?? 1, 1), 128) }
+  var queueSize: Int { min(max(keys["queue_size"].flatMap(Int.init) ?? 256, 2), 32768) }
   /// The user as a command names it.
   var user: String { "\(geteuid())" }
 
@@ -96,7 +97,7 @@ struct AddressCheck {
   private mutating func checkSpeed() {
     let pages = machine.hugepages.first { $0.kib == 2048 }
     if scheme != "pci", let pages, pages.available == 0 {
-      let file = "/proc/sys/vm/nr_hugepages"
+      let file = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
       add(.advice("hugepages", "no hugepage is free: plain pages work and are slower", mend: "echo 64 > \(file)"))
     }
     if scheme == "soft" && machine.processors.allowed == 1 {

@@ -77,7 +77,7 @@ extension AddressCheck {
       return Finding(id, sentence + AddressCheck.root(limit, 4096), mend: AddressCheck.raise(limit))
     }
     if sentence.contains("cgroup has"), let room = machine.memory {
-      let limit = (SysFS.number(room.file) ?? 0) + (UInt64(AddressCheck.number(sentence)) + 64 << 20)
+      let limit = (SysFS.number(room.file) ?? 0) + (UInt64(AddressCheck.number(sentence)) + 64) << 20
       return Finding("memory-cgroup", sentence, mend: "echo \(limit) > \(room.file)")
     }
     return Finding(code == EINVAL ? "address" : "memory", sentence)

@@ -109,7 +109,7 @@ extension PortDescription: Encodable {
     try object.encode(features, forKey: .features)
     let queues = (0..<counters.queues).map { Queue(queue: $0, rx: queue($0, "rx"), tx: queue($0, "tx")) }
     try object.encode(queues, forKey: .queues)
-    try object.encode(Dictionary(uniqueKeysWithValues: counted.map { ($0.name, $0.value) }), forKey: .counters)
+    try object.encode(Dictionary(counted.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 }), forKey: .counters)
   }
 }
 
