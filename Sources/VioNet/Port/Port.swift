@@ -62,9 +62,10 @@ struct QueueSet {
   var pairs: UInt16 = 0
   /// The memory of all rings.
   var region: Region?
-  /// Where the memory of the rings was last, and its bytes.
+  /// Where the memory of the rings was last, the bytes that rings took of it, and its own.
   var place: UInt = 0
   var placeBytes = 0
+  var placeLength = 0
   var control: ControlQueue?
   /// Pairs whose control blocks have a burst function. While the device is away these are the last pairs there were.
   var pairsWithBursts: UInt16 = 0

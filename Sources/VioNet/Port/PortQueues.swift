@@ -41,12 +41,17 @@ extension Port {
   /// forgets where rings were: it looks for them in each new table of memory, and ends if they are not there.
   // Safety: the address of the region's own mapping, kept as a number.
   private mutating func makeRegion(_ bytes: Int) throws(Failure) -> Region {
-    let least = bus.traits.sharesMemoryByFile ? queues.placeBytes : 0
+    let isByFile = bus.traits.sharesMemoryByFile
+    let page = sys_page_size()
+    let needed = max(bytes, isByFile ? queues.placeBytes : 0)
+    var length = (needed + page - 1) / page * page
+    // DPDK's back-end takes a table with the same numbers for the same memory, and goes on with the old file.
+    if isByFile && length == queues.placeLength { length += page }
     let region = try Region.make(
-      max(bytes, least), hugepages: bus.traits.usesPhysicalAddresses, within: bus.traits.addressRange,
-      at: queues.place)
+      length, hugepages: bus.traits.usesPhysicalAddresses, within: bus.traits.addressRange, at: queues.place)
     queues.place = unsafe UInt(bitPattern: region.base)
-    queues.placeBytes = region.length
+    queues.placeBytes = needed
+    queues.placeLength = region.length
     return region
   }
 
