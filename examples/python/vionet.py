@@ -704,7 +704,7 @@ stats_reset = _function("vionet_stats_reset", c_int, c_uint16)
 drop_name = _function("vionet_drop_name", c_char_p, c_uint)
 
 # int vionet_watch_set(uint16_t port, vionet_watch_callback callback, void *user)
-#     Sets the watcher of a port, in any state, or removes it if callback is NULL.
+#     Sets the watcher of a port, in any state, or removes it if callback is NULL
 watch_set = _function("vionet_watch_set", c_int, c_uint16, WatchCallback, c_void_p)
 
 # int vionet_soft_serve(const char *path, const char *wire, uint16_t *device)

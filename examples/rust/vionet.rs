@@ -932,7 +932,7 @@ extern "C" {
     #[link_name = "vionet_drop_name"]
     pub fn drop_name(reason: c_uint) -> *const c_char;
 
-    /// Sets the watcher of a port, in any state, or removes it if callback is NULL.
+    /// Sets the watcher of a port, in any state, or removes it if callback is NULL
     #[link_name = "vionet_watch_set"]
     pub fn watch_set(port: u16, callback: WatchCallback, user: *mut c_void) -> c_int;
 
