@@ -1755,10 +1755,10 @@ typedef void (*vionet_watch_callback)(const struct vionet_watched *VIONET_NONNUL
 /*
  * Sets the watcher of a port, in any state, or removes it if callback is NULL: any watcher if user
  * is NULL, else only one that was set with this user. From then on bursts call it for every packet
- * that they receive, send or drop; while there is none, bursts cost what
- * they always do. Bursts in other threads return 0 for a moment. When the call returns, the former
- * watcher is not called any more. The watcher stays through vionet_stop(), vionet_init() and
- * vionet_start(), and goes with vionet_close(). What a stop drops is counted only.
+ * that they receive, send or drop; while there is none, bursts cost what they always do. Bursts in
+ * other threads return 0 for a moment. When the call returns, the former watcher is not called any
+ * more. The watcher stays through vionet_stop(), vionet_init() and vionet_start(), and goes with
+ * vionet_close(). What a stop drops is counted only.
  *
  * Errors:
  *   -ENODEV      there is no such port

@@ -45,7 +45,6 @@ struct CaptureRing: ~Copyable {
   var position: UInt64 = 0
   /// Where the last record begins: behind the ring's end, if that was skipped.
   private(set) var recordStart: UInt64 = 0
-  private static let mostTries = 1000
 
   init(bytes: Int) throws(Failure) {
     let records = try CaptureRing.file(CaptureRing.head + bytes)
@@ -81,13 +80,7 @@ struct CaptureRing: ~Copyable {
     let file = File(owning: try check(unsafe sys_memfd("vionet-capture", 3), reason))
     _ = try check(sys_ftruncate(file.number, Int64(bytes)), reason)
     if !MemoryRoom().holds(bytes) { throw reason(ENOMEM) }
-    var tries = 0
-    var result = sys_allocate(file.number, 0, Int64(bytes))
-    while result == -EINTR && tries < mostTries {
-      tries += 1
-      result = sys_allocate(file.number, 0, Int64(bytes))
-    }
-    _ = try check(result, reason)
+    _ = try check(sys_allocate(file.number, 0, Int64(bytes)), reason)
     return file
   }
 

@@ -88,13 +88,10 @@ struct CaptureSession: ~Copyable {
   // Safety: every number is tried, because a port that is being closed still has its watcher, and one that somebody else
   // watches keeps that one. Where a thread may still be inside a burst that calls the watcher, the capture stays, and is lost.
   deinit {
-    let raw = unsafe capture.raw
     var isFree = true
-    Failure.keepingSentence {
-      for port in 0..<UInt16(VIONET_MAX_PORTS) {
-        let result = unsafe vionet_watch_set(port, nil, raw)
-        if result != 0 && result != -ENODEV && result != -EBUSY { isFree = false }
-      }
+    for port in 0..<UInt16(VIONET_MAX_PORTS) {
+      let result = unsafe vionet_watch_set(port, nil, capture.raw)
+      if result != 0 && result != -ENODEV && result != -EBUSY { isFree = false }
     }
     if isFree { capture.destroy() }
   }
@@ -115,9 +112,7 @@ struct CaptureSession: ~Copyable {
     let count = EventLog.count
     if next == count || only != nil { return }
     next = count
-    Failure.keepingSentence {
-      Library.forEachPort { port in _ = watch(port) }
-    }
+    Library.forEachPort { port in _ = watch(port) }
   }
 
   // Safety: the capture lives until deinit has removed it from every port.

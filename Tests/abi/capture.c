@@ -5,37 +5,9 @@
  */
 #include "../support/cases.h"
 #include "../support/control_client.h"
-#include "../support/capture_client.h"
-#include "../support/frame.h"
+#include "../support/captured_port.h"
 
 #include <fcntl.h>
-
-static uint16_t port, pool;
-static struct capture c;
-
-static uint16_t opened_with(const char *address)
-{
-	struct vionet_config config = VIONET_SIZED(struct vionet_config);
-	uint16_t number;
-	config.pool = pool;
-	ok(vionet_open_config(address, &config, &number));
-	return number;
-}
-
-BEFORE_EACH
-{
-	pool = pool_made(4096);
-	port = opened_with("soft:loopback");
-	control_made("capture");
-	c.connection = caller();
-}
-
-AFTER_EACH
-{
-	vionet_control_close(control);
-	vionet_close(port);
-	same(pool_of(pool).available, 4096);
-}
 
 /* Packets with these numbers go round once. */
 static void round_trip(uint32_t number, uint16_t count, uint32_t length)
@@ -59,12 +31,6 @@ static void is_next(int direction, uint32_t number, uint32_t length, uint32_t ca
 	same(record->reason, 255);
 	yes(captured < 20 || frame_number(record->data) == number);
 	yes(captured < length || frame_right(record->data, length, number));
-}
-
-static void over(void)
-{
-	close(c.connection);
-	served();
 }
 
 CASE("packets of both directions are in the ring, with time, port and queue")

@@ -2,41 +2,7 @@
 /* A capture at its edges: the ring's end, and the end of a port that is captured. */
 #include "../support/cases.h"
 #include "../support/control_client.h"
-#include "../support/capture_client.h"
-#include "../support/frame.h"
-
-static uint16_t port, pool;
-static struct capture c;
-
-static uint16_t opened_with(const char *address)
-{
-	struct vionet_config config = VIONET_SIZED(struct vionet_config);
-	uint16_t number;
-	config.pool = pool;
-	ok(vionet_open_config(address, &config, &number));
-	return number;
-}
-
-BEFORE_EACH
-{
-	pool = pool_made(4096);
-	port = opened_with("soft:loopback");
-	control_made("capture");
-	c.connection = caller();
-}
-
-AFTER_EACH
-{
-	vionet_control_close(control);
-	vionet_close(port);
-	same(pool_of(pool).available, 4096);
-}
-
-static void over(void)
-{
-	close(c.connection);
-	served();
-}
+#include "../support/captured_port.h"
 
 static uint16_t second;
 static void leave_while_closing(uint16_t number, int event, void *nothing)

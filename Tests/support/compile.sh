@@ -8,8 +8,9 @@ build=$root/build linker_flags=''
 # What `make ARCH=arm64` built runs in an emulator. An old kind of run path reaches the libraries of a library, too.
 if [ "${VIONET_ARCH-}" = arm64 ]; then
   build=$root/build/arm64 CC=aarch64-linux-gnu-gcc
-  export PKG_CONFIG_LIBDIR=$build/sysroot/usr/lib/aarch64-linux-gnu/pkgconfig
-  linker_flags="-L$build/sysroot/usr/lib/aarch64-linux-gnu -Wl,--disable-new-dtags,-rpath,$build/sysroot/usr/lib/aarch64-linux-gnu"
+  libraries=$build/sysroot/usr/lib/aarch64-linux-gnu
+  export PKG_CONFIG_LIBDIR=$libraries/pkgconfig
+  linker_flags="-L$libraries -Wl,--disable-new-dtags,-rpath,$libraries"
   VIONET_TEST_EMULATOR=$(command -v qemu-aarch64-static)
   export VIONET_TEST_EMULATOR QEMU_LD_PREFIX=/usr/aarch64-linux-gnu
 fi

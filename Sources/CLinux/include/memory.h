@@ -28,8 +28,14 @@ SHIM int sys_ftruncate(int fd, int64_t length)
 {
 	return (uint64_t)length > sys_limit(LIMIT_FILE_BYTES) ? -EFBIG : RESULT(ftruncate(fd, length));
 }
-/* Memory or room for bytes of a file, all of it or an error. */
-SHIM int sys_allocate(int fd, int64_t offset, int64_t length) { return RESULT(fallocate(fd, 0, offset, length)); }
+/* Memory or room for bytes of a file, all of it or an error. A signal interrupts it, and it begins anew, but not for ever. */
+SHIM int sys_allocate(int fd, int64_t offset, int64_t length)
+{
+	int result = RESULT(fallocate(fd, 0, offset, length));
+	for (int tries = 0; result == -EINTR && tries < 1000; tries++)
+		result = RESULT(fallocate(fd, 0, offset, length));
+	return result;
+}
 /* vm.memfd_noexec=2 refuses a file that could be executed, up to Linux 6.6 also one that does not say that it cannot. */
 SHIM int sys_memfd(const char *name, unsigned int flags)
 {

@@ -78,14 +78,10 @@ struct Region {
   /// Takes hugepages for a file, one after the other.
   private static func takeHugepages(_ file: Int32, _ length: Int, page: Int) throws(Failure) {
     var offset = 0
-    var tries = 0
     while offset < length {
-      let result = sys_allocate(file, Int64(offset), Int64(page))
-      if result == -EINTR && tries < mostTries {
-        tries += 1
-        continue
+      _ = try check(sys_allocate(file, Int64(offset), Int64(page))) {
+        Failure($0, "no hugepages for ").number(length).text(" bytes: ").reason($0)
       }
-      _ = try check(result) { Failure($0, "no hugepages for ").number(length).text(" bytes: ").reason($0) }
       offset += page
     }
   }

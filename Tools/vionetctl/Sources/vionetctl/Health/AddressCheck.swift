@@ -97,8 +97,8 @@ struct AddressCheck {
   private mutating func checkSpeed() {
     let pages = machine.hugepages.first { $0.kib == 2048 }
     if scheme != "pci", let pages, pages.available == 0 {
-      let file = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
-      add(.advice("hugepages", "no hugepage is free: plain pages work and are slower", mend: "echo 64 > \(file)"))
+      let mend = "echo 64 > \(Hugepages.file(2048))"
+      add(.advice("hugepages", "no hugepage is free: plain pages work and are slower", mend: mend))
     }
     if scheme == "soft" && machine.processors.allowed == 1 {
       add(

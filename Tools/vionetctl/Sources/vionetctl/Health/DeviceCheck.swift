@@ -68,7 +68,7 @@ extension AddressCheck {
         .advice(
           "hugepages",
           "no hugepage is free; a device that does not offer ACCESS_PLATFORM, as most emulated ones, needs "
-            + "one for its rings", mend: "echo 64 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"))
+            + "one for its rings", mend: "echo 64 > \(Hugepages.file(2048))"))
     }
   }
 
@@ -95,7 +95,7 @@ extension AddressCheck {
       add(Finding("pci-rights", "a function without an IOMMU wants \(capability.name): run as root"))
     }
     guard let pages = machine.hugepages.first(where: { $0.kib == 2048 }), pages.available == 0 else { return }
-    let file = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+    let file = Hugepages.file(2048)
     if let room = pages.cgroupBytes, pages.free > pages.reserved, let group = Cgroup.hugepages(pages.name) {
       return add(
         Finding(
