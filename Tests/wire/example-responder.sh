@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # deadline: 300
 # vionet-responder and a kernel: udhcpc gets an address, keeps it, gives it back; ping is answered; an address in use by another
-# client is refused; it sleeps in between. Questions in a capture have the right answers byte by byte, odd frames none.
+# client is refused; it sleeps in between. Questions in a capture have the right answers byte by byte, odd frames none;
+# an answer that is too long takes no other with it.
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
 need_spaces
@@ -21,9 +22,9 @@ start() { # options and arguments...
 finish() { end_last || { cat "$work/said"; fail "it ended badly"; }; sed 's/^/# /' "$work/said"; }
 # Every frame is accounted for, and every answer was sent.
 adds_up() {
-  awk '/ received, / { received = $1; sent = $3; refused = $5 }
+  awk '/ received, / { received = $1; sent = $3; no_room = $5; refused = $8 }
     /answers:/ { answers += $NF } /^  / { fates += $NF }
-    END { exit received == 0 || received != fates || answers != sent + refused }' "$work/said" || fail "frames are missing"
+    END { exit received == 0 || received != fates || answers != sent + no_room + refused }' "$work/said" || fail "frames are missing"
 }
 is_asleep() { ! cat "/proc/$1/task/"*/status | grep '^State:' | grep -qv 'S (sleeping)'; }
 
@@ -98,6 +99,22 @@ odd() {
   adds_up
   python3 - compare "$work/in" "$work/out" <"$work/answers.py" || fail "other answers"
 }
+# Answers of DHCP that are longer than the device takes do not take those to pings with them that are in their burst.
+too_long() {
+  python3 - long "$work/in" <"$work/answers.py" || fail "making a capture"
+  "$responder" -d 10.9.8.100-10.9.8.200 "soft:pcap=$work/in,out=$work/out,mac=02:00:00:00:00:42,mtu=300" 10.9.8.1/24 \
+    >"$work/said" 2>&1 &
+  children+=($!)
+  until_true 60 grep -q '^answering' "$work/said" || { cat "$work/said"; fail "it does not start"; }
+  until_true 60 holds "$work/out" $((24 + 10 * (16 + 43)))
+  finish
+  said 'echo answers: 10'
+  said 'DHCP answers: 10'
+  said ' 10 sent, 0 without room, 10 refused'
+  said 'cannot be sent: .*more than the 314'
+  adds_up
+}
+holds() { [ "$(stat -c %s "$1" 2>/dev/null || echo 0)" -ge "$2" ]; } # FILE BYTES
 cat >"$work/answers.py" <<'END'
 import random, struct, sys
 ME, YOU, ALL = b"\x02\0\0\0\0\x42", b"\x02\0\0\0\0\x43", b"\xff" * 6
@@ -148,10 +165,10 @@ def read(path):
         n = struct.unpack_from("<I", data, at + 8)[0]
         yield data[at + 16:at + 16 + n]
         at += 16 + n
-if sys.argv[1] == "make":
+if sys.argv[1] in ("make", "long"):
     with open(sys.argv[2], "wb") as out:
         out.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
-        for frame in frames():
+        for frame in frames() if sys.argv[1] == "make" else (pairs[2][0], ALL + YOU + b"\x08\0" + questions[0]) * 10:
             out.write(struct.pack("<IIII", 0, 0, len(frame), len(frame)) + frame)
     sys.exit()
 came = list(read(sys.argv[3]))
@@ -189,4 +206,5 @@ bad_arguments() {
 run_case "a kernel gets its address and pings" dhcp
 run_case "an address is given back" release
 run_case "answers byte by byte, and odd frames under sanitizers" odd
+run_case "answers that are too long" too_long
 run_case "bad arguments and devices" bad_arguments
