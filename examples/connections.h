@@ -7,6 +7,7 @@
 #include "ipv4.h"
 
 #define MAX_CONNECTIONS 50000
+#define FIRST_PORT 10000 /* a connection's port outside is this and its place in the table */
 #define BUCKETS 16384 /* a power of two */
 
 /* Who talks to whom. An echo has its identifier for a port. */
@@ -61,6 +62,18 @@ static struct connection *make(const struct flow *f)
 	free_list = c->next;
 	*c = (struct connection){.flow = *f, .next = *bucket};
 	return *bucket = c;
+}
+
+static uint16_t port_of(const struct connection *c) { return (uint16_t)(FIRST_PORT + (c - connections)); }
+
+/* The connection whose port outside this is, with that protocol and that far end; NULL if there is none. */
+static struct connection *find_outside(uint16_t port, uint16_t protocol, uint32_t remote, uint16_t remote_port)
+{
+	uint32_t place = port - (uint32_t)FIRST_PORT;
+	struct connection *c = &connections[place < connection_limit ? place : 0];
+	bool is_it = place < connection_limit && c->until != 0 && c->flow.protocol == protocol && c->flow.remote == remote &&
+	             c->flow.remote_port == remote_port;
+	return is_it ? c : NULL;
 }
 
 /* Frees what was silent for too long. Takes a look at each, so once a second is often enough. */

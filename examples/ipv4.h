@@ -12,7 +12,8 @@
 
 /* Bytes from the start of a frame, or of ARP, IPv4, TCP, UDP or ICMP. */
 enum { AT_TYPE = 12, AT_IP = 14 };
-enum { ARP_OPERATION = 6, ARP_SENDER = 8, ARP_SENDER_IP = 14, ARP_TARGET = 18, ARP_TARGET_IP = 24, ARP_LENGTH = 28 };
+enum { ARP_OPERATION = 6, ARP_SENDER = 8, ARP_SENDER_IP = 14, ARP_TARGET = 18, ARP_TARGET_IP = 24, ARP_LENGTH = 28,
+       ARP_FRAME = 60 };
 enum { IP_LENGTH = 2, IP_FRAGMENT = 6, IP_LIFE = 8, IP_PROTOCOL_AT = 9, IP_SUM = 10, IP_FROM = 12, IP_TO = 16 };
 enum { TYPE_IPV4 = 0x0800, TYPE_ARP = 0x0806, PROTOCOL_ICMP = 1, PROTOCOL_TCP = 6, PROTOCOL_UDP = 17 };
 
@@ -66,6 +67,19 @@ static inline bool answer_arp(uint8_t *frame, uint32_t length, uint32_t address,
 	memcpy(frame, arp + ARP_TARGET, 6);
 	memcpy(frame + 6, mac, 6);
 	return true;
+}
+
+/* Writes an ARP request, in a frame of ARP_FRAME bytes. */
+static inline void ask_arp(uint8_t *frame, const uint8_t *mac, uint32_t from, uint32_t to)
+{
+	uint8_t *arp = frame + AT_IP;
+	memset(frame, 0, ARP_FRAME);
+	memset(frame, 0xff, 6);
+	memcpy(frame + 6, mac, 6);
+	memcpy(frame + AT_TYPE, "\x08\6\0\1\x08\0\6\4\0\1", 10);
+	memcpy(arp + ARP_SENDER, mac, 6);
+	put32(arp + ARP_SENDER_IP, from);
+	put32(arp + ARP_TARGET_IP, to);
 }
 
 /* Reads "10.0.0.1", or "10.0.0.1/24" if mask is not NULL. Returns 0 if that is not what the text is. */
@@ -123,6 +137,13 @@ static inline void replace16(uint8_t *at, uint16_t value, uint8_t *sum)
 {
 	put16(sum, (uint16_t)~sum_with((uint16_t)~get16(sum), get16(at), value));
 	put16(at, value);
+}
+
+/* Writes an address, at IP_FROM or IP_TO, into an IPv4 header alone. */
+static inline void replace_address(uint8_t *ip, uint32_t at, uint32_t address)
+{
+	replace16(ip + at, (uint16_t)(address >> 16), ip + IP_SUM);
+	replace16(ip + at + 2, (uint16_t)address, ip + IP_SUM);
 }
 
 /* Writes an address, at IP_FROM or IP_TO, and a port in place of those that are there, and mends all checksums. */

@@ -3,7 +3,7 @@
  * vionet-gateway - a NAT between two devices: many hosts share one IPv4 address
  *
  * Hosts behind INSIDE reach what is behind OUTSIDE through ROUTER, under the address of this gateway: TCP, UDP and ping. From
- * outside only answers come in. Devices may leave checksums and segments to each other; what a device does not do, the
+ * outside only answers come in, and ICMP errors about what went out, whose quotes are translated too. Devices may leave checksums and segments to each other; what a device does not do, the
  * library does.
  *
  *     cc vionet-gateway.c $(pkg-config --cflags --libs vionet) -o vionet-gateway
@@ -14,14 +14,12 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 #include <vionet.h>
 #include "connections.h"
-#include "ipv4.h"
+#include "icmp_errors.h"
 
 #define BURST 32
-#define FIRST_PORT 10000 /* a connection's port outside is this and its place in the table */
 
 static const char usage[] =
 	"usage: vionet-gateway [-h] [-c COUNT] [-e SECONDS] [-t SECONDS] INSIDE ADDRESS/BITS OUTSIDE ADDRESS/BITS ROUTER\n"
@@ -37,11 +35,10 @@ static const char *const fates[FATES] = {"translated", "ARP requests", "ARP answ
                                          "router unknown"};
 
 static struct side {
-	uint16_t port;
+	uint16_t port, waiting;
 	struct vionet_info info;
 	uint32_t address, mask;
-	struct vionet_packet *batch[2 * BURST]; /* to be sent: this many */
-	uint16_t waiting;
+	struct vionet_packet *batch[2 * BURST]; /* to be sent: those that are waiting */
 	uint64_t counts[FATES], offered, no_room;
 } inside, outside;
 
@@ -86,17 +83,10 @@ static int take_arp(struct side *s, struct vionet_packet *p)
 static void ask_router(void)
 {
 	struct vionet_packet *p = now - asked >= (router_known ? 60 : 1) ? vionet_packet_alloc(outside.info.pool) : NULL;
-	uint8_t *frame = p != NULL ? vionet_packet_append(p, 60) : NULL;
+	uint8_t *frame = p != NULL ? vionet_packet_append(p, ARP_FRAME) : NULL;
 	if (frame == NULL)
 		return;
-	uint8_t *arp = frame + AT_IP;
-	memset(frame, 0, 60);
-	memset(frame, 0xff, 6);
-	memcpy(frame + 6, outside.info.mac, 6);
-	memcpy(frame + AT_TYPE, "\x08\6\0\1\x08\0\6\4\0\1", 10);
-	memcpy(arp + ARP_SENDER, outside.info.mac, 6);
-	put32(arp + ARP_SENDER_IP, outside.address);
-	put32(arp + ARP_TARGET_IP, router);
+	ask_arp(frame, outside.info.mac, outside.address, router);
 	put(&outside, p);
 	asked = now;
 }
@@ -129,15 +119,37 @@ static int connect_out(const uint8_t *frame, const struct transport *t, struct c
 static int connect_in(const struct transport *t, struct connection **found)
 {
 	bool echo = t->protocol == PROTOCOL_ICMP;
-	uint32_t place = get16(t->ports + (echo ? 0 : 2)) - (uint32_t)FIRST_PORT;
 	if (get32(t->ip + IP_TO) != outside.address || (echo && t->icmp_type != 0))
 		return DROP_OTHER;
-	struct connection *c = *found = &connections[place < connection_limit ? place : 0];
-	if (place >= connection_limit || c->until == 0 || c->flow.protocol != t->protocol ||
-	    c->flow.remote != get32(t->ip + IP_FROM) || (!echo && c->flow.remote_port != get16(t->ports)))
+	*found = find_outside(get16(t->ports + (echo ? 0 : 2)), t->protocol, get32(t->ip + IP_FROM), echo ? 0 : get16(t->ports));
+	if (*found == NULL)
 		return DROP_UNKNOWN;
-	c->answered = true;
+	(*found)->answered = true;
 	return TRANSLATED;
+}
+
+/* Sends a packet on its way, on the other side. */
+static int pass(struct side *to, struct vionet_packet *p, const struct connection *c)
+{
+	uint8_t *frame = p->data, *ip = frame + AT_IP;
+	replace16(ip + IP_LIFE, (uint16_t)(get16(ip + IP_LIFE) - 0x100), ip + IP_SUM);
+	memcpy(frame, to == &outside ? router_mac : c->mac, 6);
+	memcpy(frame + 6, to->info.mac, 6);
+	put(to, p);
+	return TRANSLATED;
+}
+
+static int carry_error(struct side *to, struct vionet_packet *p, uint32_t header, uint32_t payload)
+{
+	uint8_t *ip = (uint8_t *)p->data + AT_IP;
+	struct transport quoted;
+	if (p->segments != 1 || p->flags & VIONET_PACKET_CHECKSUM_PARTIAL || !find_quoted(ip + header, payload, &quoted))
+		return DROP_MALFORMED;
+	struct connection *c = to == &inside ? error_in(ip, &quoted, outside.address) : error_out(ip, &quoted, outside.address);
+	if (c == NULL || !router_known)
+		return DROP_UNKNOWN;
+	sum_error(ip + header, payload);
+	return pass(to, p, c);
 }
 
 static int carry(struct side *in, struct vionet_packet *p)
@@ -161,19 +173,17 @@ static int carry(struct side *in, struct vionet_packet *p)
 		return DROP_LIFE;
 	if (!find_transport(p, header, payload, &t))
 		return DROP_MALFORMED;
+	if (t.protocol == PROTOCOL_ICMP && is_error(ip + header))
+		return carry_error(out ? &outside : &inside, p, header, payload);
 	int fate = out ? connect_out(frame, &t, &c) : connect_in(&t, &c);
 	if (fate != TRANSLATED)
 		return fate;
 	keep(c, t.tcp_flags, now, patience);
-	replace16(ip + IP_LIFE, (uint16_t)(get16(ip + IP_LIFE) - 0x100), ip + IP_SUM);
 	if (out)
-		translate(&t, IP_FROM, outside.address, t.ports, (uint16_t)(FIRST_PORT + (c - connections)));
+		translate(&t, IP_FROM, outside.address, t.ports, port_of(c));
 	else
 		translate(&t, IP_TO, c->flow.host, t.ports + (t.protocol == PROTOCOL_ICMP ? 0 : 2), c->flow.host_port);
-	memcpy(frame, out ? router_mac : c->mac, 6);
-	memcpy(frame + 6, out ? outside.info.mac : inside.info.mac, 6);
-	put(out ? &outside : &inside, p);
-	return TRANSLATED;
+	return pass(out ? &outside : &inside, p, c);
 }
 
 static bool carry_burst(struct side *in)

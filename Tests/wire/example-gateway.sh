@@ -3,7 +3,8 @@
 # deadline: 600
 # vionet-gateway between two kernels: ping, a file by curl, TCP and UDP of iperf3, with devices that leave checksums and
 # segments to each other and with one that does not; nothing comes in that nobody asked for; the table of connections has its
-# limit and forgets. A capture's frames are translated byte by byte. Odd frames do no harm, and each frame is accounted for.
+# limit and forgets. ICMP errors reach the programs that they are about. A capture's frames are translated byte by byte. Odd
+# frames do no harm, and each frame is accounted for.
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
 need_spaces
@@ -12,6 +13,7 @@ need curl curl
 need iperf3 iperf3
 need python3 python3
 gateway=$examples/vionet-gateway
+frames=$root/Tests/wire/gateway-frames.py
 
 # start KEYS options...: two kernels and the gateway between them. Behind the router is 198.51.100.7.
 start() {
@@ -111,7 +113,7 @@ END
 holds() { [ "$(stat -c %s "$1" 2>/dev/null || echo 0)" -ge "$2" ]; }
 # Frames through FIFOs: the router's address first, then those of the host, then answers from outside.
 bytes() {
-  python3 - make "$work" <"$work/frames.py" || fail "making captures"
+  "$frames" make "$work" || fail "making captures"
   mkfifo "$work/in" "$work/out" || fail "no FIFO"
   # shellcheck disable=SC2046
   gcc -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all "$root/examples/vionet-gateway.c" \
@@ -130,92 +132,70 @@ bytes() {
   until_true 60 is_asleep "${children[-1]}" || fail "it does not sleep"
   finish
   adds_up
-  python3 - compare "$work" <"$work/frames.py" || fail "other frames"
+  "$frames" compare "$work" || fail "other frames"
 }
-cat >"$work/frames.py" <<'END'
-import random, struct, sys
-HOST, IN, OUT, ROUTER = (b"\x02\0\0\0\0" + bytes((n,)) for n in (5, 1, 2, 9))
-host, mine, far = bytes((10, 9, 8, 5)), bytes((192, 0, 2, 2)), bytes((198, 51, 100, 7))
-def total(data, start=0):
-    data += b"\0" * (len(data) % 2)
-    s = start + sum(struct.unpack(f">{len(data) // 2}H", data))
-    while s >> 16:
-        s = (s & 0xffff) + (s >> 16)
-    return s
-def summed(data, at, start=0, udp=False):
-    s = total(data[:at] + b"\0\0" + data[at + 2:], start) ^ 0xffff
-    return data[:at] + struct.pack(">H", 0xffff if udp and s == 0 else s) + data[at + 2:]
-def frame(to, source, protocol, payload, source_ip, to_ip, life, options=b""):
-    head = struct.pack(">BBHHHBBH", 0x45 + len(options) // 4, 0, 20 + len(options) + len(payload), 7, 0, life, protocol, 0) + source_ip + to_ip + options
-    return to + source + b"\x08\0" + summed(head, 10) + payload
-def pseudo(a, b, protocol, n):
-    return total(a + b + struct.pack(">HH", protocol, n))
-def tcp(source, to, flags, data, a, b):
-    head = struct.pack(">HHIIBBHHH", source, to, 1, 2, 0x50, flags, 1000, 0, 0) + data
-    return summed(head, 16, pseudo(a, b, 6, len(head)))
-def udp(source, to, data, a, b, checked=True):
-    head = struct.pack(">HHHH", source, to, 8 + len(data), 0) + data
-    return summed(head, 6, pseudo(a, b, 17, len(head)), True) if checked else head
-def echo(kind, identifier, data):
-    return summed(struct.pack(">BBHHH", kind, 0, 0, identifier, 3) + data, 2)
-chance = random.Random(11)
-there, back, out, came = [], [], [], []
-for number in range(200):
-    port, to, kind = 10000 + number, chance.randrange(1, 65536), chance.randrange(4)
-    data, options = chance.randbytes(chance.randrange(0, 1400)), chance.choice([b"", b"\1" * 8])
-    mine_port = chance.randrange(1, 65536)
-    if kind == 0:
-        a, b, p = tcp(mine_port, to, 2, data, host, far), tcp(port, to, 2, data, mine, far), 6
-        c, d = tcp(to, port, 18, data, far, mine), tcp(to, mine_port, 18, data, far, host)
-    elif kind == 3:
-        a, b, p = echo(8, mine_port, data), echo(8, port, data), 1
-        c, d = echo(0, port, data), echo(0, mine_port, data)
-    else:
-        a, b, p = udp(mine_port, to, data, host, far, kind == 1), udp(port, to, data, mine, far, kind == 1), 17
-        c, d = udp(to, port, data, far, mine, kind == 1), udp(to, mine_port, data, far, host, kind == 1)
-    there.append(frame(IN, HOST, p, a, host, far, 64, options))
-    out.append(frame(ROUTER, OUT, p, b, mine, far, 63, options))
-    back.append(frame(OUT, ROUTER, p, c, far, mine, 50, options))
-    came.append(frame(HOST, IN, p, d, far, host, 49, options))
-def odd(frames):
-    for whole in frames[:60]:
-        yield from (whole[:n] for n in (14, 20, 33, 34, 35, 41, 42, 45, 53, 54, len(whole) - 1) if n <= len(whole))
-        for _ in range(15):
-            broken = bytearray(whole)
-            for _ in range(chance.randint(1, 3)):
-                broken[chance.randrange(12, min(len(whole), 60))] = chance.randrange(256)
-            if chance.random() < 0.7 and len(whole) >= 34:  # the IPv4 header's checksum is right again
-                broken[14:34] = summed(bytes(broken[14:34]), 10)
-            yield bytes(broken)
-def write(path, frames):
-    with open(path, "wb") as file:
-        file.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
-        for each in frames:
-            file.write(struct.pack("<IIII", 0, 0, len(each), len(each)) + each)
-def read(path):
-    data, at = open(path, "rb").read(), 24
-    while at < len(data):
-        n = struct.unpack_from("<I", data, at + 8)[0]
-        if data[at + 16 + 12:at + 16 + 14] == b"\x08\0":
-            yield data[at + 16:at + 16 + n]
-        at += 16 + n
-folder = sys.argv[2]
-if sys.argv[1] == "make":
-    router = OUT + ROUTER + b"\x08\6\0\1\x08\0\6\4\0\2" + ROUTER + bytes((192, 0, 2, 1)) + OUT + mine
-    write(folder + "/router", [router])
-    write(folder + "/from-host", there + list(odd(there)))
-    write(folder + "/from-world", back + list(odd(back)))
-    sys.exit()
-for name, wanted in (("to-world", out), ("to-host", came)):
-    found = list(read(f"{folder}/{name}"))
-    for number, each in enumerate(wanted):
-        if number >= len(found) or found[number] != each:
-            sys.exit(f"{name}, frame {number}: {found[number].hex() if number < len(found) else 'none'}\nwanted {each.hex()}")
-    for each in found:
-        if total(each[14:14 + 4 * (each[14] & 15)]) != 0xffff:
-            sys.exit(f"{name}: the IPv4 header of {each.hex()}")
-    print(f"# {name}: {len(found)} frames, the first {len(wanted)} as they should be")
+
+# What routers and far ends say about packets of the host reaches the program that sent them, and the other way round.
+errors() {
+  local link
+  start ""
+  in_space world sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward' || fail "no router"
+  ip -n "$tag-world" link add narrow mtu 1000 type veth peer name end || fail "no narrow way"
+  for link in narrow end; do ip -n "$tag-world" link set $link up || fail "no narrow way"; done
+  ip -n "$tag-world" route add 203.0.113.0/24 dev narrow || fail "no narrow way"
+  in_space host python3 - <<'END' || { cat "$work/said"; fail "an error did not come"; }
+import select, socket, struct, sys
+def told(way):  # type, code, MTU and sender of the next error about what this socket sent
+    way.settimeout(200)
+    if not select.select([way], [], [], 200)[0]:
+        sys.exit("no error came")
+    data, parts, _, _ = way.recvmsg(2000, 500, socket.MSG_ERRQUEUE)
+    number, origin, kind, code, _, info, _ = struct.unpack("=IBBBBII", parts[0][2][:16])
+    return kind, code, info, socket.inet_ntoa(parts[0][2][20:24])
+def datagrams(to, life=64):
+    way = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    way.setsockopt(socket.IPPROTO_IP, 11, 1)  # IP_RECVERR
+    way.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER: do not fragment
+    way.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, life)
+    way.connect(to)
+    return way
+def is_told(name, way, size, wanted):
+    way.send(bytes(size))
+    got = told(way)
+    print(f"# {name}: {got}")
+    if got != wanted:
+        sys.exit(f"wanted {wanted}")
+is_told("closed port", datagrams(("198.51.100.7", 9)), 10, (3, 3, 0, "198.51.100.7"))
+is_told("time exceeded", datagrams(("203.0.113.1", 33434), 2), 10, (11, 0, 0, "192.0.2.1"))
+narrow = datagrams(("203.0.113.2", 9))
+is_told("too big", narrow, 1400, (3, 4, 1000, "192.0.2.1"))
+if narrow.getsockopt(socket.IPPROTO_IP, 14) != 1000:  # IP_MTU
+    sys.exit("the kernel did not learn the MTU")
 END
+  in_space host ping -c 1 -t 2 -W 200 203.0.113.3 >"$work/ping.out"
+  grep -q 'From 192.0.2.1 .*Time to live exceeded' "$work/ping.out" || { cat "$work/ping.out"; fail "ping hears nothing"; }
+  # The host's socket is gone when the answer comes.
+  in_space world python3 - >"$work/world.out" <<'END' &
+import socket, sys
+way = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+way.bind(("198.51.100.7", 7001))
+way.settimeout(600)
+print("ready", flush=True)
+_, client = way.recvfrom(100)
+way.connect(client)
+try:
+    while way.send(b"x"): way.recv(100)
+except ConnectionRefusedError:
+    print(f"{client[0]} refuses", flush=True)
+END
+  children+=($!)
+  until_true 60 grep -q ready "$work/world.out" || fail "no server"
+  in_space host python3 -c 'import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("198.51.100.7", 7001))'
+  until_true 60 grep -q '192.0.2.2 refuses' "$work/world.out" || fail "the far end does not hear that nobody is there"
+  end_last
+  finish
+  adds_up
+}
 
 bad_arguments() {
   local arguments
@@ -238,5 +218,6 @@ none=0x100000000007801 # CSUM, HOST_TSO4, HOST_TSO6, HOST_ECN, HOST_UFO and HOST
 run_case "frames are translated byte by byte, and odd ones under sanitizers" bytes
 run_case "a host behind it reaches the world, and nobody the host" traffic ""
 run_case "the same where the device outside does no offloads" traffic ",features_off=$none"
+run_case "ICMP errors reach whom they are about, on both sides" errors
 run_case "its table has a limit, and forgets" limited
 run_case "bad arguments and devices" bad_arguments
