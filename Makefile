@@ -358,8 +358,13 @@ endef
 $(foreach f,vionet dpdk lean,\
 	$(eval $(call bench_program,measure-$(f),$(f),main measure backend worker $(f),-O3 -march=native)) \
 	$(eval $(call bench_program,count-$(f),$(f),main measure backend worker $(f),-O2))) # callgrind knows no newer instructions
+# The fair front-end's instructions are those of any x86-64, as the library's are.
+$(eval $(call bench_program,measure-fair,,main measure backend worker fair fair_any,-O3))
+$(eval $(call bench_program,count-fair,,main measure backend worker fair fair_any,-O2))
 $(foreach f,vionet dpdk,\
-	$(eval $(call bench_program,waiting-$(f),$(f),waiting paced worker backend $(f),-O3 -march=native)))
+	$(eval $(call bench_program,waiting-$(f),$(f),waiting paced worker backend $(f),-O3 -march=native)) \
+	$(eval $(call bench_program,latency-$(f),$(f),latency worker backend $(f),-O3 -march=native)))
+$(eval $(call bench_program,reflect,,backend worker reflect,-O3 -march=native))
 $(eval $(call bench_program,serve,,backend worker serve,-O3 -march=native))
 $(eval $(call bench_program,afpacket,,backend worker afpacket,-O3 -march=native))
 $(eval $(call bench_program,software,both,software,-O3 -march=native))

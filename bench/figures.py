@@ -39,12 +39,14 @@ def summaries(bench):
 
 
 def compare(one):
-    """Adds DPDK's fastest path for the same features, how many times faster ours is, and its share of the limit."""
+    """Adds DPDK's fastest path for the same features, how many times faster ours is, and how fast it is beside the fair
+    front-end and beside the limit."""
     theirs = {name: front for name, front in one["fronts"].items() if name.startswith("dpdk")}
-    ours, limit = one["fronts"].get("vionet"), one["fronts"].get("lean")
+    ours, limit, fair = (one["fronts"].get(name) for name in ("vionet", "lean", "fair"))
     one["best"] = min(theirs, key=lambda name: theirs[name]["median"]) if theirs else None
     one["ratio"] = theirs[one["best"]]["median"] / ours["median"] if ours and theirs else None
     one["of_limit"] = limit["median"] / ours["median"] if ours and limit else None
+    one["of_fair"] = fair["median"] / ours["median"] if ours and fair else None
 
 
 def is_headline(one):
@@ -54,7 +56,8 @@ def is_headline(one):
 
 
 HEADING = (f"{'row':<34} {'form':<7} {'burst':>5} {'bytes':>5} {'ring':>5} {'q':>2}   {'vionet':>20}   "
-           f"{'DPDK, its best':>22}   {'limit':>6}   ratio  of limit      per packet: cycles (cores, peer: ns)")
+           f"{'DPDK, its best':>22}   {'fair C':>6}   {'limit':>6}   ratio  of fair C  of limit      "
+           "per packet: cycles (cores, peer: ns)")
 
 
 def formatted(front, by=1, marked=""):
@@ -68,11 +71,11 @@ def line(one):
     nanoseconds."""
     fronts, by = one["fronts"], one.get("ghz", 1)
     best = formatted(fronts.get(one["best"]), by, " v" if one["best"] == "dpdk-vectorized" else "  ")
-    limit = f"{fronts['lean']['median'] * by:.2f}" if "lean" in fronts else "-"
-    ratio = f"{one['ratio']:.2f}" if one["ratio"] else "-"
-    share = f"{one['of_limit']:.2f}" if one["of_limit"] else "-"
+    fair, limit = (f"{fronts[name]['median'] * by:.2f}" if name in fronts else "-" for name in ("fair", "lean"))
+    ratio, of_fair, share = (f"{one[name]:.2f}" if one[name] else "-" for name in ("ratio", "of_fair", "of_limit"))
     text = (f"{one['row']:<34} {one['form']:<7} {one['burst']:>5} {one['bytes']:>5} {one['ring']:>5} "
-            f"{one['pairs']:>2}   {formatted(fronts.get('vionet'), by):>20}   {best:>22}   {limit:>6}   {ratio:>5}  {share:>5}")
+            f"{one['pairs']:>2}   {formatted(fronts.get('vionet'), by):>20}   {best:>22}   {fair:>6}   {limit:>6}   "
+            f"{ratio:>5}  {of_fair:>9}  {share:>8}")
     parts = [f"{name} " + " + ".join(f"{part} {front[part] * by:.1f}" for part in
                                     ("allocate", "receive", "send", "free") if part in front)
              for name, front in fronts.items() if one["form"] == "parts" and name != "lean"]
@@ -83,3 +86,20 @@ def print_table(chosen):
     print("\n" + HEADING)
     for one in chosen:
         print(line(one))
+
+
+# ---- of a page
+
+
+def table(head, lines):
+    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head)] +
+                     ["| " + " | ".join(line) + " |" for line in lines]) + "\n"
+
+
+def rate(front):
+    """Mpps, then nanoseconds in brackets."""
+    return "-" if front is None else f"{mpps(front['median']):.1f} ({front['median']:.2f})"
+
+
+def ratio(one, name="ratio"):
+    return "-" if one is None or one.get(name) is None else f"{one[name]:.2f}"

@@ -13,7 +13,7 @@ import machine
 import rows
 
 LOOPS = {"rx": "front_receive", "tx": "front_send"}
-FRONTS = ("vionet", "dpdk", "lean")  # no vectorized DPDK: valgrind lacks AVX-512
+FRONTS = ("vionet", "dpdk", "fair", "lean")  # no vectorized DPDK: valgrind lacks AVX-512
 
 
 def available():

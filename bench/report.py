@@ -3,12 +3,14 @@
 import json
 import pathlib
 
+import beside
 import chart
 import figures
 import machine
 import rows
 import software
 import waiting
+from figures import rate, ratio, table
 
 PAGE = machine.ROOT / "docs/performance.md"
 BEGIN, END = "<!-- begin: written by bench/run.py -->", "<!-- end -->"
@@ -19,23 +21,9 @@ def load(name):
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def table(head, lines):
-    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head)] +
-                     ["| " + " | ".join(line) + " |" for line in lines]) + "\n"
-
-
-def rate(front):
-    """Mpps, then nanoseconds in brackets."""
-    return "-" if front is None else f"{figures.mpps(front['median']):.1f} ({front['median']:.2f})"
-
-
 def best(one):
     front = one["fronts"].get(one["best"])
     return rate(front) + (" v" if one["best"] == "dpdk-vectorized" else "")
-
-
-def ratio(one, name="ratio"):
-    return "-" if one is None or one[name] is None else f"{one[name]:.2f}"
 
 
 def only(found, **wanted):
@@ -176,12 +164,12 @@ def grown(content):
 
 
 def counted(content):
-    lines = [[one["row"]] + [f"{one[front]:.0f}" if one[front] else "-" for front in ("vionet", "dpdk", "lean")]
+    lines = [[one["row"]] + [f"{one[front]:.0f}" if one.get(front) else "-" for front in ("vionet", "dpdk", "fair", "lean")]
              for one in content["rows"]]
     return ("Instructions per packet of the timed loops, with the pool, counted by callgrind. DPDK runs without its "
             "vectorized paths. `Tests/gates/instructions.txt` has a ceiling for each of our paths, which `make test` "
             "checks.\n\n" +
-            table(["row", "vionet", "DPDK", "limit"], lines))
+            table(["row", "vionet", "DPDK", "fair C", "limit"], lines))
 
 
 def footprint(content):
@@ -215,10 +203,11 @@ def in_software(content):
             table(["", "vionet", "DPDK", "DPDK, no checksums", "ratio"], lines))
 
 
-PARTS = [("nocopy", "Each path", headline), ("nocopy", "Bursts, lengths, rings", variations),
+PARTS = [("nocopy", "Each path", headline), ("nocopy", "Beside the same work in C", beside.fair),
+         ("nocopy", "Bursts, lengths, rings", variations),
          ("forward", "Forwarding", forwarding), ("programs", "Whole programs", whole_programs),
          ("net_vhost", "Against a peer that copies", copied), ("devices", "Our device beside DPDK's", devices),
-         ("waiting", "Waiting", waited), ("growth", "Growth", grown),
+         ("waiting", "Waiting", waited), ("latency", "Latency", beside.trips), ("growth", "Growth", grown),
          ("software", "Offloads in software", in_software),
          ("instructions", "Instructions", counted), ("footprint", "Start-up and memory", footprint)]
 
@@ -238,18 +227,19 @@ def missing(contents):
 
 
 def write_some(page, contents):
-    """Replaces the parts of the page that were measured, or puts them behind the others."""
+    """Replaces the parts of the page that were measured, or puts them where they belong."""
     head, text = page.split(BEGIN)
     text, tail = text.split(END)
+    intro, *parts = text.rstrip().split("\n## ")
+    order = [title for _, title, _ in PARTS]
+    by_title = {one.split("\n")[0]: one for one in parts}
     for name, title, part in PARTS:
         if contents[name]:
-            parts = text.split("\n## ")
-            parts = [one for one in parts if not one.startswith(title + "\n")]
-            last = len(parts) - (1 if parts[-1].startswith("Not measured") else 0)
-            parts.insert(last, f"{title}\n\n{part(contents[name])}")
-            text = "\n## ".join(parts)
+            by_title[title] = f"{title}\n\n{part(contents[name])}"
             print(f"written: {title}")
-    PAGE.write_text(f"{head}{BEGIN}{text.rstrip()}\n\n{END}{tail}")
+    titles = sorted(by_title, key=lambda title: order.index(title) if title in order else len(order))
+    text = "\n## ".join([intro.rstrip() + "\n"] + [by_title[title].rstrip() + "\n" for title in titles])
+    PAGE.write_text(f"{head}{BEGIN}{text}\n{END}{tail}")
 
 
 def write():

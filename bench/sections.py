@@ -8,6 +8,7 @@ import copies
 import devices
 import figures
 import instructions
+import latency
 import machine
 import nocopy
 import programs
@@ -38,7 +39,7 @@ def nocopy_section(options):
         if not directions:
             continue
         for ring in kind.rings[:1] if options.quick else kind.rings:
-            jobs.append((kind, ring, 1, rows.points(directions, options.quick), rows.fronts(kind), ()))
+            jobs.append((kind, ring, 1, rows.points(directions, options.quick), [*rows.fronts(kind), "fair"], ()))
         if not options.quick:
             two = [rows.point("inline", direction) for direction in directions]
             jobs.append((kind, kind.rings[0], 2, two, rows.fronts(kind), ()))
@@ -141,6 +142,20 @@ def waiting_section(options):
             "findings": bench.findings, "left_out": bench.left_out}
 
 
+def latency_section(options):
+    """A frame out and back through another process."""
+    if options.quick or options.filtered:
+        return None
+    bench = latency.Latency(options.rounds)
+    bench.run()
+    trips, nothing = bench.summaries()
+    for one in trips + nothing:
+        for name in latency.FIGURES if "way" in one else ("nothing_cycles",):
+            print(f"{one['kind']:<7} {one.get('way', 'call'):<9} " + "   ".join(
+                f"{front} {figures.formatted(found[name]):>24}" for front, found in one["fronts"].items()) + f"   {name}")
+    return {"unit": "microseconds, and cycles of the core", "rows": trips, "nothing": nothing, "findings": bench.findings}
+
+
 def instructions_section(options):
     """Instructions, which are counted, not timed."""
     chosen = [(kind, wanted(options, kind, ("rx", "tx"))) for kind in rows.KINDS]
@@ -201,5 +216,5 @@ def software_section(options):
 
 WITH_HUGEPAGES = {"nocopy": nocopy_section, "forward": forward_section, "growth": growth_section,
                   "net_vhost": net_vhost_section, "devices": devices_section, "programs": programs_section,
-                  "waiting": waiting_section}
+                  "waiting": waiting_section, "latency": latency_section}
 WITHOUT = {"instructions": instructions_section, "footprint": footprint_section, "software": software_section}

@@ -4,6 +4,7 @@
 
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -13,7 +14,7 @@
 
 enum {
 	GET_FEATURES = 1, SET_FEATURES = 2, SET_MEM_TABLE = 5, SET_VRING_NUM = 8, SET_VRING_ADDR = 9, SET_VRING_BASE = 10,
-	GET_VRING_BASE = 11, SET_VRING_KICK = 12, GET_PROTOCOL_FEATURES = 15, GET_QUEUE_NUM = 17, SET_VRING_ENABLE = 18,
+	GET_VRING_BASE = 11, SET_VRING_KICK = 12, SET_VRING_CALL = 13, GET_PROTOCOL_FEATURES = 15, GET_QUEUE_NUM = 17, SET_VRING_ENABLE = 18,
 	GET_CONFIG = 24, SET_STATUS = 39, GET_STATUS = 40,
 };
 enum { PROTOCOL_MQ = 1 << 0, PROTOCOL_REPLY_ACK = 1 << 3, PROTOCOL_CONFIG = 1 << 9, PROTOCOL_STATUS = 1 << 16 };
@@ -99,6 +100,14 @@ static void place_ring(struct backend *b, const struct message *m)
 	}
 }
 
+static void take_call(struct backend *b, uint64_t index, const int *files, uint32_t file_count)
+{
+	int *call = &b->call[index < 2 * MAX_PAIRS ? index : 2 * MAX_PAIRS];
+	if (*call >= 0)
+		close(*call);
+	*call = file_count == 1 ? fcntl(files[0], F_DUPFD_CLOEXEC, 0) : -1;
+}
+
 static int give_config(struct message *m)
 {
 	static const struct virtio_net_config config = {
@@ -126,6 +135,7 @@ static int obey(struct backend *b, struct message *m, const int *files, uint32_t
 	case SET_VRING_BASE: r->next = m->ring.value & 0xffff; return -1;
 	case SET_VRING_ADDR: place_ring(b, m); return -1;
 	case SET_VRING_KICK: ring_of(b, m->number & 0xff)->started = 1; return -1;
+	case SET_VRING_CALL: take_call(b, m->number & 0xff, files, file_count); return -1;
 	case SET_VRING_ENABLE: r->enabled = (int)m->ring.value; return -1;
 	case GET_VRING_BASE:
 		r->started = r->enabled = 0;
@@ -199,6 +209,8 @@ void backend_open(struct backend *b, const char *path, uint64_t offer, uint32_t 
 {
 	struct sockaddr_un at = {.sun_family = AF_UNIX};
 	*b = (struct backend){.offer = offer | BIT(F_PROTOCOL) | BIT(F_VERSION_1), .pairs = pairs, .direct = direct};
+	for (int i = 0; i <= 2 * MAX_PAIRS; i++)
+		b->call[i] = -1;
 	if (pairs > 1)
 		b->offer |= BIT(F_MQ) | BIT(F_CTRL_VQ);
 	snprintf(b->path, sizeof(b->path), "%s", path);
@@ -234,5 +246,8 @@ void backend_close(struct backend *b)
 	pthread_join(b->thread, NULL);
 	close(b->listener);
 	unlink(b->path);
+	for (int i = 0; i <= 2 * MAX_PAIRS; i++)
+		if (b->call[i] >= 0)
+			close(b->call[i]);
 	forget_memory(b);
 }

@@ -29,6 +29,7 @@ struct backend {
 	_Atomic int stop, connected;
 	struct region guest[MAX_REGIONS], user[MAX_REGIONS]; /* by addresses in descriptors, and by addresses in messages */
 	uint32_t region_count;
+	int call[2 * MAX_PAIRS + 1]; /* by ring: the eventfd of its interrupt; -1 without */
 	void *mapped[MAX_REGIONS];
 	size_t mapped_length[MAX_REGIONS];
 	struct ring ring[2 * MAX_PAIRS + 1]; /* pair n: receive 2n, transmit 2n + 1; then an unused control ring */

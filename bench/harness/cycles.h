@@ -3,6 +3,7 @@
 #define BENCH_CYCLES_H
 
 #include <stdint.h>
+#include <time.h>
 #include <x86intrin.h>
 
 /* The time stamp counter, after everything before it and before anything after it. */
@@ -12,6 +13,19 @@ static inline uint64_t cycles(void)
 	uint64_t now = __rdtsc();
 	_mm_lfence();
 	return now;
+}
+
+static inline double ticks_per_second(void)
+{
+	struct timespec then, now;
+	double passed;
+	clock_gettime(CLOCK_MONOTONIC_RAW, &then);
+	uint64_t begin = cycles();
+	do {
+		clock_gettime(CLOCK_MONOTONIC_RAW, &now);
+		passed = (double)(now.tv_sec - then.tv_sec) + (double)(now.tv_nsec - then.tv_nsec) * 1e-9;
+	} while (passed < 0.02);
+	return (double)(cycles() - begin) / passed;
 }
 
 /* The least time between two readings. */

@@ -48,6 +48,14 @@ uint64_t front_echo(uint32_t bursts, uint16_t burst, uint32_t bytes);
 /* Forwards between two ports, both ways, on one core. swap: swaps the frame's two addresses. */
 uint64_t front_forward(uint32_t bursts, uint16_t burst, int swap);
 
+/*
+ * Sends frames one by one and waits for each to come back, polling or sleeping; the ticks of each. Returns how many came
+ * back before one did not.
+ */
+uint32_t front_trips(uint64_t *ticks, uint32_t count, int sleeps);
+/* Ticks for that many receive bursts, which must find nothing; 0 if one found something. */
+uint64_t front_find_nothing(uint32_t calls);
+
 struct awake;
 /* Receives on pair 0 of port 0 until a monotonic time: polls while packets come, else sleeps (adaptive.h). */
 void front_adaptive(struct awake *awake, uint64_t end);

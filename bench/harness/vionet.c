@@ -51,6 +51,7 @@ static inline int fall_asleep(int milliseconds)
 }
 
 #include "adaptive.h"
+#include "trips.h"
 
 const char front_name[] = "vionet";
 
