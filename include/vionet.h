@@ -1763,7 +1763,8 @@ typedef void (*vionet_watch_callback)(const struct vionet_watched *VIONET_NONNUL
  * Errors:
  *   -ENODEV      there is no such port
  *   -EBUSY       the port has a watcher; to be removed was one with another user
- *   -ETIMEDOUT   a thread stayed inside a burst
+ *   -ETIMEDOUT   a thread stayed inside a burst, which may still call the watcher with this user;
+ *                also if the port was closed around that thread
  *   -ENOMEM      no memory
  *
  * Any thread, but not inside the watcher. Since 0.1.

@@ -86,7 +86,8 @@ struct CaptureSession: ~Copyable {
   }
 
   // Safety: every number is tried, because a port that is being closed still has its watcher, and one that somebody else
-  // watches keeps that one. Where a thread may still be inside a burst that calls the watcher, the capture stays, and is lost.
+  // watches keeps that one. Where a thread may still be inside a burst that calls the watcher, be it of a port that was closed
+  // around it, the capture stays, and is lost.
   deinit {
     var isFree = true
     for port in 0..<UInt16(VIONET_MAX_PORTS) {

@@ -34,6 +34,7 @@ extension Port {
     let queue = receiveQueue(pair)
     if !isWatched { return unsafe queue.value.core.enable(receiveBurst(pair, receivePath.burst)) }
     unsafe queue.value.core.watchedBurst = receiveBurst(pair, uncheckedReceivePath.burst)
+    queue.value.core.watcher = PortSlots.all[number].watcher
     unsafe queue.value.core.enable(options.checksThreads ? checkedWatchedReceive : watchedReceive)
   }
 
@@ -43,6 +44,7 @@ extension Port {
     let queue = transmitQueue(pair)
     if !isWatched { return unsafe queue.value.core.enable(transmitPath.burst) }
     unsafe queue.value.core.watchedBurst = uncheckedTransmitPath.burst
+    queue.value.core.watcher = PortSlots.all[number].watcher
     unsafe queue.value.core.enable(options.checksThreads ? checkedWatchedTransmit : watchedTransmit)
   }
 
@@ -51,6 +53,7 @@ extension Port {
   private func watchedIfWanted(_ pair: UInt16, _ burst: @escaping Virtqueue.Burst) -> Virtqueue.Burst {
     if !isWatched { return unsafe burst }
     unsafe receiveQueue(pair).value.core.watchedBurst = burst
+    receiveQueue(pair).value.core.watcher = PortSlots.all[number].watcher
     return unsafe options.checksThreads ? checkedWatchedReceive : watchedReceive
   }
 

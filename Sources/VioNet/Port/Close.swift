@@ -17,6 +17,7 @@ extension Port {
     // A thread that stays in a burst, or a device that no IOMMU guards, may still touch the queues: they stay, and are lost.
     let isLost = !isQuiet || phase.isQuarantined && bus.traits.usesPhysicalAddresses
     bus.destroy(isInUse: !isQuiet)
+    if !isQuiet { strandWatcher() }
     if isLost { abandonQueues() } else if phase.isQuarantined { releaseQueues() }
     forgetWatcher(isQuiet: isQuiet)
     // A thread inside a burst may still signal the eventfd, whose number must not become another file's.

@@ -91,6 +91,8 @@ enum PortSlots {
     var lock: SpinLock
     /// Ports of this process.
     var openPorts: UInt32
+    /// Address of the first watcher that a thread stayed in, 0 for none.
+    var strandedWatchers: UInt
   }
 
   // Safety: State lies behind the slots in the same block.

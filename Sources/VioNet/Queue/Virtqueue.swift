@@ -84,6 +84,8 @@ struct Virtqueue {
   var countedBurst: Burst
   /// The burst, counted or not, around which a watcher is called while the port has one.
   var watchedBurst: Burst
+  /// Address of that watcher. A thread that is late finds its own port's here, whatever port has the number by then.
+  var watcher: UInt = 0
 }
 
 // Safety: idleBurst uses none of its arguments.

@@ -15,7 +15,19 @@ extension Ports {
   ) throws(Failure) {
     let watcher = unsafe Watcher(
       function: callback.map { unsafe unsafeBitCast($0, to: UInt.self) } ?? 0, user: UInt(bitPattern: user))
-    try with(number) { (port) throws(Failure) in try port.value.setWatcher(watcher) }
+    do throws(Failure) {
+      try with(number) { (port) throws(Failure) in try port.value.setWatcher(watcher) }
+    } catch {
+      try checkStranded(number, watcher)
+      throw error
+    }
+    try checkStranded(number, watcher)
+  }
+
+  /// Who removes a watcher by its user takes the user's memory back: not while a thread may still be inside.
+  private static func checkStranded(_ number: UInt16, _ watcher: Watcher) throws(Failure) {
+    if watcher.function != 0 || watcher.user == 0 { return }
+    if Stranded.isCalled(number, user: watcher.user) { throw Port.burstStays(number) }
   }
 }
 
@@ -59,7 +71,7 @@ extension Port {
     if phase.isStarted { enableBursts() }
   }
 
-  /// Forgets the watcher. One that a thread may still call is lost.
+  /// Forgets the watcher. One that a thread may still call stays (strandWatcher).
   // Safety: exchangeWatcher() has set the address, and no burst is at work.
   func forgetWatcher(isQuiet: Bool) {
     guard let raw = unsafe UnsafeMutableRawPointer(bitPattern: PortSlots.all[number].watcher) else { return }

@@ -12,11 +12,12 @@ import Linux
 struct Watcher {
   let function: UInt
   let user: UInt
+  var stranded = Stranded()
 
-  /// The watcher of a queue's port; nil while that is being closed.
+  /// The watcher of a queue's port.
   // Safety: it is freed only when no thread is inside a burst of the port.
   static func of(_ core: borrowing Virtqueue) -> Cell<Watcher>? {
-    guard let raw = unsafe UnsafeMutableRawPointer(bitPattern: PortSlots.all[core.port].watcher) else { return nil }
+    guard let raw = unsafe UnsafeMutableRawPointer(bitPattern: core.watcher) else { return nil }
     return unsafe Cell(raw: raw)
   }
 
