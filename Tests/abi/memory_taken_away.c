@@ -19,7 +19,7 @@
 enum { MEMORY = 4 << 20 };
 
 static char folder[] = "/tmp/vionet-test-XXXXXX", path[2][80], address[2][120];
-static uint16_t device[2];
+static uint16_t device[2], pool; /* on plain pages: hugepages would need a handler */
 static char line[400];
 static _Atomic int told;
 
@@ -42,6 +42,7 @@ BEFORE_EACH
 		snprintf(address[i], sizeof(address[i]), "vhost-user:%s", path[i]);
 	}
 	vionet_log_set(VIONET_LOG_ERROR, note, NULL);
+	pool = pool_made_with(2048, VIONET_POOL_NO_HUGEPAGES);
 }
 
 AFTER_EACH
@@ -61,13 +62,13 @@ static int has_handler(void)
 static uint16_t pool_in(int file)
 {
 	struct vionet_pool_config config = VIONET_SIZED(struct vionet_pool_config);
-	uint16_t pool;
+	uint16_t made;
 	config.memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
 	yes(config.memory != MAP_FAILED);
 	config.memory_length = MEMORY;
 	config.memory_fd = file;
-	ok(vionet_pool_create(&config, &pool));
-	return pool;
+	ok(vionet_pool_create(&config, &made));
+	return made;
 }
 
 static int unsealed(void)
@@ -77,10 +78,10 @@ static int unsealed(void)
 	return file;
 }
 
-static int open_in(const char *where, uint16_t pool, uint16_t *port)
+static int open_in(const char *where, uint16_t in, uint16_t *port)
 {
 	struct vionet_config config = VIONET_SIZED(struct vionet_config);
-	config.pool = pool;
+	config.pool = in;
 	return vionet_open_config(where, &config, port);
 }
 
@@ -92,8 +93,8 @@ static void session_ends(int file, int shortens)
 
 	serve(0, "generate,rate=100");
 	serve(1, "loopback");
-	other = opened(address[1]);
-	back_and_forth(other);
+	ok(open_in(address[1], pool, &other));
+	back_and_forth_in(other, pool);
 	same(has_handler(), 0); /* the library's own memory is sealed */
 	ok(open_in(address[0], pool_in(file), &port));
 	if (shortens)
@@ -105,9 +106,9 @@ static void session_ends(int file, int shortens)
 	same(stats.faults, 1);
 	yes(strstr(stats.fault, "the front-end's memory is gone: ") == stats.fault);
 	yes(has_handler());
-	back_and_forth(other);
+	back_and_forth_in(other, pool);
 	vionet_close(port);
-	next = opened(address[0]);
+	ok(open_in(address[0], pool, &next));
 	receive_all(next, &packet, 1);
 	vionet_packet_free(packet);
 	same(told, 1);
@@ -154,8 +155,8 @@ CASE("with sealed=1 only sealed memory is taken, and there is no handler")
 	same(fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK), 0);
 	ok(open_in(address[0], pool_in(file), &port));
 	vionet_close(port);
-	port = opened(address[1]);
-	back_and_forth(port);
+	ok(open_in(address[1], pool, &port));
+	back_and_forth_in(port, pool);
 	vionet_close(port);
 	same(has_handler(), 0);
 	err(vionet_open("soft:loopback,sealed=1", &port), -EINVAL);

@@ -73,16 +73,18 @@ OK_UNUSED static void receive_all(uint16_t port, struct vionet_packet **packets,
 }
 
 /* Sends 16 frames of several lengths to a device that returns them, and compares what comes back. */
-OK_UNUSED static void back_and_forth(uint16_t port)
+OK_UNUSED static void back_and_forth_in(uint16_t port, uint16_t pool)
 {
 	struct vionet_packet *packets[16];
 	for (uint32_t i = 0; i < 16; i++)
-		packets[i] = frame_packet(0, 60 + i * 50, i);
+		packets[i] = frame_packet(pool, 60 + i * 50, i);
 	send_all(port, packets, 16);
 	receive_all(port, packets, 16);
 	for (uint32_t i = 0; i < 16; i++)
 		yes(packets[i]->length == 60 + i * 50 && frame_right((unsigned char *)packets[i]->data, 60 + i * 50, i));
 	vionet_packet_free_bulk(packets, 16);
 }
+
+OK_UNUSED static void back_and_forth(uint16_t port) { back_and_forth_in(port, 0); }
 
 #endif

@@ -213,15 +213,18 @@ OK_UNUSED static uint16_t opened(const char *device)
 	return port;
 }
 
-OK_UNUSED static uint16_t pool_made(uint32_t packets)
+OK_UNUSED static uint16_t pool_made_with(uint32_t packets, uint32_t flags)
 {
 	struct vionet_pool_config config = VIONET_SIZED(struct vionet_pool_config);
 	uint16_t pool = 0;
 	config.packets = packets;
 	config.memory_fd = -1;
+	config.flags = flags;
 	ok(vionet_pool_create(&config, &pool));
 	yes(pool != 0);
 	return pool;
 }
+
+OK_UNUSED static uint16_t pool_made(uint32_t packets) { return pool_made_with(packets, 0); }
 
 #endif
