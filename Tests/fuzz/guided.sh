@@ -8,13 +8,15 @@
 #
 #   guided.sh             a fixed number of inputs for each target
 #   guided.sh SECONDS     that time in all; from a minute on, also without libFuzzer on the release library
+#   guided.sh link NAME   makes build/fuzz/NAME-addresses, which makes its inputs itself: every address is checked
 #
 # The inputs worth keeping stay in build/fuzz. So does an input that fails, and either of these runs it again:
 #   build/fuzz/NAME FILE, build/test-bin/fuzz-NAME --replay FILE
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
 
-inputs=3000 seconds=${1:-0}
+inputs=3000 seconds=${1:-0} linked=
+if [ "$seconds" = link ]; then seconds=0 linked=$2; fi
 [[ $seconds =~ ^[0-9]+$ ]] || fail "not a number of seconds: $seconds"
 clang=$(dirname "$(readlink -f "$(command -v "${SWIFTC:-swiftc}")")")/clang
 # libFuzzer is C++.
@@ -53,6 +55,13 @@ prepare() { # name target
   "$build/test-bin/fuzz-$2" --corpus "$fuzz/corpus-$1" 64 || fail "no inputs to start from"
 }
 
+# without_guide NAME TARGET
+without_guide() {
+  rename_calls "$2"
+  "$clang" -std=gnu11 -O1 -g -Wno-unused-function -DFUZZ_RENAMED -fsanitize=address -pthread -Iinclude "Tests/fuzz/$2.c" \
+    "$work"/objects/*.o -o "$fuzz/$1-addresses" -lbsd >"$work/link" 2>&1 || { tail -n 20 "$work/link"; fail "linking $1"; }
+}
+
 guide() { # name seconds, or 0 for a number of inputs
   local status=0 runs edges limit=-runs=$inputs
   [ "$2" -eq 0 ] || limit=-max_total_time=$2
@@ -86,6 +95,10 @@ one_target() {
   return "$status"
 }
 
+if [ -n "$linked" ]; then
+  without_guide "$linked" "${linked//-/_}"
+  exit
+fi
 each=$(((seconds + 12) / 13))
 for target in ${FUZZ_TARGETS:-pci_space vhost_user_replies device_rings control_requests concurrent_device front_ends \
   addresses_and_captures}; do

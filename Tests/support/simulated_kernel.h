@@ -2,7 +2,7 @@
 /*
  * A simulated kernel under the library, in the same process: the library's calls of libc come here first. A program that
  * links the library defines these functions itself, and the dynamic linker prefers them. A program that has the library's
- * objects linked in, with libFuzzer, renames their calls to kernel_*.
+ * objects linked in, with libFuzzer or without, renames their calls to kernel_*.
  *
  * The clock is simulated, too: no call sleeps, and a wait of five seconds is over at once. So an input takes little time
  * and does the same every time, and a test can compare how long a call would have waited with what vionet.h promises.
@@ -19,7 +19,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#ifdef FUZZ_GUIDED
+#if defined(FUZZ_GUIDED) || defined(FUZZ_RENAMED)
 #define KERNEL(name) kernel_##name
 #else
 #define KERNEL(name) name
