@@ -4,6 +4,7 @@
 
     checks.py all               every mark
     checks.py COUNT [SEED]      COUNT of those that name a C program, chosen by a seed, which is printed
+    checks.py match REGEX       those whose line in the list matches
     checks.py list              the marks
 
 One copy of the sources is built, in build/mutation: there an environment variable says which check is left out. A test must
@@ -81,8 +82,8 @@ def words_of(test):
             "--filter", test]
 
 
-def passes(test, number):
-    """Whether a test passes without the check of that number; a test that hangs or crashes does not."""
+def failure(test, number):
+    """How a test fails without the check of that number: by its exit status, or because it hangs; None if it passes."""
     environment = dict(os.environ, VIONET_MUTATION=str(number), VIONET_TEST_DEADLINE="40", VIONET_TEST_ROOT=str(COPY),
                        VIONET_TEST_STAGE=str(COPY / "build/stage"))
     with open(COPY / f"run-{threading.get_ident()}.log", "w+") as log:
@@ -103,28 +104,31 @@ def passes(test, number):
         raise SystemExit(f"FAIL: no Swift test is called {test}")
     if number == 0 and status != 0:
         print(text[-3000:])
-    return status == 0
+    return None if status == 0 else status if isinstance(status, str) else f"exit {status}"
 
 
 def verify(chosen):
     """Prints a line for each mark, and returns those that no test noticed."""
     tests = {test for mark in chosen for test in mark.tests}
     build(tests)
-    for test in sorted(tests):
-        if not passes(test, 0):
-            raise SystemExit(f"FAIL: {test} fails although no check was removed")
-    print(f"1..{len(chosen)}", flush=True)
 
     def notice(mark):
-        return mark, next((test for test in mark.tests if not passes(test, mark.number)), None)
+        began = time.monotonic()
+        seen = ((test, failure(test, mark.number)) for test in mark.tests)
+        caught = next((f"{test}: {how}" for test, how in seen if how), None)
+        return mark, caught, time.monotonic() - began
 
     survivors = []
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for place, (mark, caught) in enumerate(pool.map(notice, chosen)):
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for test, how in zip(sorted(tests), pool.map(failure, sorted(tests), [0] * len(tests))):
+            if how:
+                raise SystemExit(f"FAIL: {test} fails although no check was removed: {how}")
+        print(f"1..{len(chosen)}", flush=True)
+        for place, (mark, caught, took) in enumerate(pool.map(notice, chosen)):
             if caught is None:
                 survivors.append(mark)
             print(f"{'ok' if caught else 'not ok'} {place + 1} - {mark.path}:{mark.line}: {mark.text[:80]} "
-                  f"({caught or 'unnoticed'})", flush=True)
+                  f"({caught or 'unnoticed'}, {took:.0f} s)", flush=True)
     return survivors
 
 
@@ -156,8 +160,12 @@ def main():
     if len(found) < LEAST:
         raise SystemExit(f"FAIL: {len(found)} marks, fewer than {LEAST}")
     began = time.monotonic()
-    chosen = found
-    if what != "all":
+    # A run that is cut short has seen some of every file.
+    before = {}
+    chosen = sorted(found, key=lambda mark: (mark.number - before.setdefault(mark.path, mark.number), mark.path))
+    if what == "match":
+        chosen = [mark for mark in chosen if re.search(sys.argv[2], str(mark))]
+    elif what != "all":
         seed = int(sys.argv[2]) if len(sys.argv) > 2 else int(time.time())
         chosen = random.Random(seed).sample([m for m in found if is_program(m.tests[0])], int(what))
         print(f"# seed {seed}")
