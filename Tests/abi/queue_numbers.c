@@ -36,6 +36,31 @@ CASE("a control queue that no message can name is refused")
 	control_end(&c);
 }
 
+/*
+ * Neither none nor more than 0x8000 pairs can be: the device counts as one of one pair (virtio 1.4, 5.1.4.1). Its control
+ * queue would lie where the second pair is that it says it has otherwise.
+ */
+CASE("a control queue in the place of a data queue is refused, whether the configuration is wrong or invalid")
+{
+	static struct control c;
+	static const uint16_t counts[] = {1, 0, 0x8001, 0x8002, 0xffff};
+	char address[160];
+	for (unsigned int n = 0; n < sizeof(counts) / sizeof(counts[0]); n++) {
+		uint16_t port;
+		control_start(&c, BIT(F_MQ) | BIT(F_CTRL_RX), 2);
+		c.peer.config[8] = (uint8_t)counts[n];
+		c.peer.config[9] = (uint8_t)(counts[n] >> 8);
+		snprintf(address, sizeof(address), "vhost-user:%s,queues=2,cq=1", c.peer.path);
+		err(vionet_open(address, &port), -EINVAL);
+		says("the control queue would be number 2, which is one of the port's 4 data queues");
+		snprintf(address, sizeof(address), "vhost-user:%s,queues=2,cq=0", c.peer.path);
+		port = opened(address);
+		same(info_of(port).queue_pairs, 2);
+		vionet_close(port);
+		control_end(&c);
+	}
+}
+
 CASE("several pairs are agreed on with a back-end that has no configuration")
 {
 	struct peer p;

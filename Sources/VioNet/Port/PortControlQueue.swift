@@ -16,6 +16,11 @@ extension Port {
       throw Failure(EINVAL, "the control queue would be number ").number(controlPlace)
         .text(", and the last that can be named is ").number(most).text("; cq=0 does without the queue")
     }
+    if controlPlace < Int(options.queuePairs) * 2 {  // tested by abi-queue-numbers
+      throw Failure(EINVAL, "the control queue would be number ").number(controlPlace)
+        .text(", which is one of the port's ").number(Int(options.queuePairs) * 2)
+        .text(" data queues, since the device's configuration has fewer pairs; cq=0 does without the queue")
+    }
     let layout = try layout(controlIndex, ControlQueue.descriptors)
     if layout.size < ControlQueue.longestCommand {  // tested by abi-control-queue-sizes
       throw Failure(EINVAL, "the device's control queue has ").number(layout.size)
