@@ -70,6 +70,26 @@ extension SoftDeviceTests {
       }
     }
 
+    /// A table that is refused leaves no ring that would be read where the old memory was. The right one mends that.
+    @Test func aTableThatIsRefusedWhileARingRuns() throws {
+      try hostile { bench in
+        let front = bench.front
+        try front.start()
+        front.fill(2)
+        for sent in 0..<2 {
+          front.transmit(frame(60))
+          try front.expect(frame(60))
+          if sent > 0 { break }
+          var table = front.memoryTable()
+          table.replaceSubrange(16..<24, with: FrontEnd.bytes(UInt64(1) << 40))
+          #expect(try front.confirm(VhostRequest.setMemoryTable, table, files: [front.memory]) == 1)
+          for queue in 0..<2 { _ = sys_eventfd_signal(front.kicks[queue]) }
+          for _ in 0..<10 { #expect(try front.ask(VhostRequest.getFeatures) == FrontEnd.offered) }
+          #expect(try front.confirm(VhostRequest.setMemoryTable, front.memoryTable(), files: [front.memory]) == 0)
+        }
+      }
+    }
+
     @Test func refused() throws {
       try hostile { bench in
         let front = bench.front

@@ -140,7 +140,7 @@ private func sentence() -> String { unsafe String(cString: sentence_get(Int32(SE
   }
 }
 
-/// A legacy device whose 64 ports are a file; one opened for reading only ignores what is written.
+/// A legacy device whose ports are a file; one opened for reading only ignores what is written.
 private func withPorts(_ content: [UInt8], ignoring: Bool, _ body: (inout LegacyPCI) throws -> Void) throws {
   let file = unsafe sys_memfd("ports", 0)
   defer { _ = sys_close(file) }
@@ -159,6 +159,17 @@ private func withPorts(_ content: [UInt8], ignoring: Bool, _ body: (inout Legacy
 @Suite struct LegacyRegisterTests {
   private func ring(at address: UInt64) -> RingSetUp {
     RingSetUp(index: 1, size: 256, descriptors: address, available: 0, used: 0, kick: -1, call: -1)
+  }
+
+  /// The registers that every legacy device has end at 20, those with MSI-X at 24 (virtio 1.4, 4.1.4.10).
+  @Test func aDeviceWithoutRoomForItsRegistersIsRefused() throws {
+    for count in [1, 19, 20, 23] {
+      #expect(throws: Failure.self) {
+        try withPorts([UInt8](repeating: 0, count: count), ignoring: false) { _ in }
+      }
+      #expect(sentence().contains("BAR 0 has only \(count) ports"))
+    }
+    try withPorts([UInt8](repeating: 0, count: 24), ignoring: false) { _ in }
   }
 
   @Test func aVectorThatDoesNotStayIsARefusal() throws {

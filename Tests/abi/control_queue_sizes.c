@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Control queues of the device's size: too small for a command, as small as one, as large as QEMU 10 makes those of a
- * legacy device. And a port that wants no control queue, on a device that has one.
+ * legacy device. A port that wants no control queue, on a device that has one. And receive rings that are too small for one
+ * frame.
  */
 #if defined(__x86_64__)
 #include "../support/cases.h"
@@ -106,6 +107,27 @@ CASE("cq=0 leaves a device's control queue alone")
 	ok(initialised("pci:0000:00:05.0,cq=1"));
 	same(made.accepted[0] & BIT(17), BIT(17));
 	vionet_close(port);
+}
+
+/* 9000 bytes fill five buffers of a table, and no chain is longer than its ring (virtio 1.4, 2.7.5.3.1). */
+CASE("a device whose rings are shorter than the table of one frame is refused")
+{
+	static const uint16_t mtu = 9000;
+	for (int size = 4; size <= 8; size += 4) {
+		modern(0);
+		memcpy(trapped_registers + DEVICE + 10, &mtu, sizeof(mtu));
+		made.offered[0] |= BIT(28); /* INDIRECT_DESC */
+		made.data_size = (uint16_t)size;
+		if (size == 4) {
+			err(initialised(device), -EINVAL);
+			says("queue_size: a frame takes 5 buffers, the ring has 4 descriptors");
+		} else {
+			ok(initialised(device));
+			same(info_of(port).rx_descriptors, 8);
+			same(info_of(port).mtu, 9000);
+		}
+		vionet_close(port);
+	}
 }
 
 /* A legacy device is given physical addresses, and only a hugepage is sure to hold a ring in one piece. */

@@ -38,7 +38,7 @@ static struct {
 	void (*serve)(uint32_t queue); /* at each notification */
 	void (*watch)(unsigned int at, int write, unsigned int bytes); /* behind each access */
 	int stirs, lazy;      /* reads of the generation that change it; of queue_reset, until a queue is reset */
-	uint16_t control_size; /* descriptors of the control queue, queue 2; 0: as many as the others have */
+	uint16_t data_size, control_size; /* descriptors of a data queue, 0: 256; of queue 2, 0: as many as the others have */
 	uint64_t reach;       /* the highest address in the IOMMU; 0: it does not say */
 	/* recorded */
 	int bus_resets, vectors, groups_opened, mapped_at_reset;
@@ -112,7 +112,7 @@ static void before_access(unsigned int at, int write)
 		trapped_put(OFFERED, select < 4 ? made.offered[select / 2] >> (select % 2 * 32) : 0x5a5a5a5a, 4);
 	} else if (at == QUEUE_SIZE && !write) {
 		unsigned int queue = (unsigned int)trapped_get(QUEUE_SELECT, 2) & 3;
-		uint16_t most = queue == 2 && made.control_size != 0 ? made.control_size : 256;
+		uint16_t most = queue == 2 && made.control_size ? made.control_size : made.data_size ? made.data_size : 256;
 		trapped_put(QUEUE_SIZE, made.size[queue] != 0 ? made.size[queue] : most, 2);
 	} else if (at == QUEUE_RESET && !write && made.lazy > 0 && --made.lazy == 0)
 		trapped_put(QUEUE_RESET, 0, 2);

@@ -17,7 +17,7 @@ extension Device {
     // tested by HostileTests
     if message.fileCount != count { return .broken("not one file descriptor for each memory region") }
     // The rings' addresses are of the old mappings, which go first: nothing runs meanwhile.
-    forgetRings()
+    forgetRings()  // tested by HostileRequestTests
     forgetMemory()
     for index in 0..<count {
       if !map(message, 8 + 32 * index, message.file(index)) {

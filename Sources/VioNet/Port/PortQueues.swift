@@ -128,7 +128,7 @@ extension Port {
   private func receiveLayout() throws(Failure) -> RingLayout {
     var layout = try layout(0, options.receiveDescriptors)
     layout.tableDescriptors = tableDescriptors(transmit: false)
-    if layout.tableDescriptors > layout.size {
+    if layout.tableDescriptors > layout.size {  // tested by abi-control-queue-sizes
       // No chain is longer than the ring (virtio 1.4, 2.7.5.3.1).
       throw Failure(EINVAL, "queue_size: a frame takes ").number(layout.tableDescriptors)
         .text(" buffers, the ring has ").number(layout.size).text(" descriptors; a larger data_size takes fewer")

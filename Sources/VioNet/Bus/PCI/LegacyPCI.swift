@@ -33,7 +33,7 @@ struct LegacyPCI: ~Copyable {
   }
 
   init(_ ports: consuming PCIPorts, _ capabilities: PCICapabilities) throws(Failure) {
-    // tested by fuzz-pci-space
+    // tested by LegacyRegisterTests
     if ports.length < 24 { throw Failure(EIO, "BAR 0 has only ").number(ports.length).text(" ports") }
     base = ports.offset
     length = ports.length
