@@ -3,7 +3,8 @@
 # What the library withstands, in figures: hostile.sh SECONDS, of which the fuzz targets have as many. Each part prints its
 # seed, and what it took; a table at the end has what was asked for and what was reached.
 #
-#   VIONET_HOSTILE="PART..." hostile.sh     some parts: rows code rings fuzz cut cycles budgets threads marks
+#   VIONET_HOSTILE="PART..." hostile.sh     some parts: rows code rings fuzz cut cycles budgets beside threads
+#   marks
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 seconds=${1:-600}
@@ -45,6 +46,19 @@ budgets() {
   compile Tests/abi/time_budgets.c && VIONET_TEST_DEADLINE=7200 "$build/test-bin/abi-time_budgets" 5
 }
 
+# The same lies for a forwarder of ours and, if it is here, for DPDK's virtio-user, whose figures decide nothing.
+# shellcheck disable=SC2317,SC2016 # the program's own shell knows $S
+beside() {
+  local lies=$build/test-bin/support-hostile_beside
+  compile Tests/support/hostile_beside.c || return 1
+  "$lies" 20 "exec $examples/vionet-fwd "'vhost-user:$S,queue_size=256,mrg_rxbuf=0 >/dev/null 2>&1' | tee "$work/ours" || return 1
+  command -v dpdk-testpmd >/dev/null || { echo "DPDK's testpmd is not here"; return; }
+  "$lies" 6 'exec dpdk-testpmd --lcores 0@0,1@0 --no-pci --no-huge -m 192 --no-shconf --no-telemetry --file-prefix=lies$$ \
+    --vdev net_virtio_user0,path=$S,queues=1,queue_size=256,mrg_rxbuf=0,in_order=0 -- -i --auto-start --nb-cores=1 \
+    --total-num-mbufs=16384 --no-lsc-interrupt --disable-link-check < <(sleep 60) >/dev/null 2>&1' | sed 's/^#/# testpmd:/'
+  grep -q ', 0 ended at a signal, 0 did not end' "$work/ours"
+}
+
 # sum PART PATTERN: of the numbers that match the pattern's \(\) in what a part printed
 sum() { sed -n "s/.*$2.*/\1/p" "$work/$1" 2>/dev/null | awk '{ n += $1 } END { printf "%d", n }'; }
 
@@ -66,6 +80,8 @@ table() {
     "$(sed -n 's/^\([0-9]* of [0-9]*\) cut.*/\1/p' "$work/cut" 2>/dev/null | head -n 1)"
   figure cycles "lives of each kind of port" 10000 "$(sed -n 's/^# \([0-9]*\) lives of.*/\1/p' "$work/cycles" 2>/dev/null | sort -n | head -n 1)"
   figure budgets "longest calls" "5 s, 3.5 s" "$(sed -n 's/.*the longest: *//p' "$work/budgets" 2>/dev/null | sort -u | tr '\n' ';')"
+  figure beside "front-ends that a lying back-end ended or held" 0 "$(sed -n 's/^# [0-9]* trials, //p' "$work/beside" 2>/dev/null | head -n 1)"
+  figure beside "the same of DPDK's testpmd" - "$(sed -n 's/^# testpmd: [0-9]* trials, //p' "$work/beside" 2>/dev/null)"
   figure threads "reports of ThreadSanitizer" 0 "$(grep -c 'SUMMARY: ThreadSanitizer' "$work/threads" 2>/dev/null)"
   figure marks "checks left out that a test noticed" "all, at least 120" \
     "$(sed -n 's/^# [0-9]* marks, \([0-9]*\) checks removed, \([0-9]*\) noticed.*/\2 of \1/p' "$work/marks" 2>/dev/null)"
@@ -79,6 +95,7 @@ part fuzz Tests/fuzz/guided.sh "$seconds"
 part cut cut_messages
 part cycles cycles
 part budgets budgets
+part beside beside
 part threads Tests/support/threads.sh
 part marks Tests/mutation/checks.sh all
 table
