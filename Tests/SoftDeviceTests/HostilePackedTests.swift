@@ -9,27 +9,11 @@ import Testing
 
 @testable import SoftDevice
 
-/// Flags of an available descriptor that ends a chain and does not, by turns.
-private struct Flickering {
-  let flags: UnsafeMutableRawPointer
-  var isOver: UInt32 = 0
-}
-
-// Safety: the argument lives until the thread has ended.
-private func flicker(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-  guard let it = unsafe argument?.assumingMemoryBound(to: Flickering.self) else { return nil }
-  while unsafe shared_load32(&it.pointee.isOver) == 0 {
-    unsafe shared_store16(it.pointee.flags, 0x81)
-    unsafe shared_store16(it.pointee.flags, 0x80)
-  }
-  return nil
-}
-
 extension SoftDeviceTests {
   @Suite struct HostilePackedTests {
     enum Crime: CaseIterable {
-      case outside, acrossTheEnd, wrap, wrongDirection, noHeader, chainOfTheWholeRing, tableInChain, tableAndNext
-      case tableOdd, tableEmpty, tableOutside, tableInTable, tableUnaligned, manySegments, chainOfNothing
+      case outside, acrossTheEnd, wrap, wrongDirection, noHeader, chainOfTheWholeRing, chainIntoTaken, tableInChain
+      case tableAndNext, tableOdd, tableEmpty, tableOutside, tableInTable, tableUnaligned, manySegments, chainOfNothing
     }
 
     static let wish = FrontEnd.simple | Feature.packed
@@ -76,6 +60,9 @@ extension SoftDeviceTests {
       case .wrongDirection: write(front, [(address, 100, 2)])
       case .noHeader: write(front, [(address, 11, 0)])
       case .chainOfTheWholeRing: write(front, (0..<front.size).map { _ in (address, 20, 1) })
+      case .chainIntoTaken:
+        // The first one is a frame of its own, and ends the chain of all others, too.
+        write(front, (0..<front.size).map { (address, 72, $0 == 0 ? 0 : 1) })
       case .tableInChain: write(front, [(address, 20, 1), (list, 32, 4)])
       case .tableAndNext: write(front, [(list, 32, 5), (address, 20, 0)])
       case .tableOdd: write(front, [(list, 17, 4)])
@@ -97,32 +84,6 @@ extension SoftDeviceTests {
       case .manySegments:
         table(front, [UInt16](repeating: 0, count: 2000))
         write(front, [(list, 32000, 4)])
-      }
-    }
-
-    /// The end of a chain comes and goes while the device looks for it. A chain of the whole ring is a short frame; one
-    /// that was followed around the ring a second time would be too long.
-    // Safety: the thread is joined before the memory of its argument and of the ring goes.
-    @Test func aChainWhoseEndComesAndGoes() throws {
-      for _ in 0..<40 {
-        try hostile(size: 4, wish: Self.wish) { bench in
-          let front = bench.front
-          try front.start()
-          front.fill(2)
-          var flickering = unsafe Flickering(flags: front.ring(1) + 16 * 3 + 14)
-          var thread = pthread_t()
-          try unsafe withUnsafeMutablePointer(to: &flickering) { argument in
-            let started = unsafe sys_thread_start(&thread, "flicker", flicker, argument)
-            if started != 0 { throw TestError("no thread") }
-            write(front, (0..<4).map { _ in (FrontEnd.address(1, 0), 300, 1) })
-            front.rings[1].signal()
-            #expect(bench.until { $0.faults + $0.fromDriver + $0.fromDriverDrops > 0 })
-            #expect(bench.until { $0.faults + $0.toDriver + $0.toDriverDrops + $0.fromDriverDrops > 0 })
-            unsafe shared_store32(&argument.pointee.isOver, 1)
-            pthread_join(thread, nil)
-          }
-          #expect(bench.statistics.toDriverLong + bench.statistics.fromDriverLong == 0)
-        }
       }
     }
 

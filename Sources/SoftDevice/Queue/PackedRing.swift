@@ -64,7 +64,9 @@ enum PackedRing {
         if !batch.hasRoom { break }
         var walk = Walk(memory: translation, direction: queue.direction, hasIndirect: queue.agreement.hasIndirect)
         slots = walkPacked(&walk, descriptor, rings.descriptors, position, size, &batch)
-        good = slots > 0 && slotsAhead &+ Int(slots) <= Int(size)
+        good = slots > 0
+        // A chain that ends in descriptors that are taken already.
+        if slotsAhead &+ Int(slots) > Int(size) { good = false }  // tested by HostilePackedTests
         if !good { break }
         batch.chains[count].slots = slots
       }
@@ -99,7 +101,8 @@ enum PackedRing {
         batch.chains[batch.count].id = descriptor.extra
         return slots
       }
-      if slots == size { return 0 }  // tested by HostilePackedTests
+      // No loop is longer than the ring; take() would refuse such a chain, too.
+      if slots == size { return 0 }
       slots &+= 1
       position.step(1, size: size)
       descriptor = BufferDescriptor(packed: descriptors, Int(position.index))
