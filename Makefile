@@ -322,7 +322,8 @@ $(B)/examples/%: examples/%.c $(STAGED)
 
 # A web server with lwIP, whose sources come from Debian: they are built with settings of its own.
 LWIP := $(B)/lwip
-HTTPD_FLAGS = -std=gnu11 -D_GNU_SOURCE -O2 -g -Iexamples/httpd -I$(LWIP)/src/include $$($(STAGED_CONFIG) --cflags vionet)
+HTTPD_FLAGS = -std=gnu11 -D_GNU_SOURCE -O2 -g -Iexamples/httpd -I$(LWIP)/src/include $$($(STAGED_CONFIG) --cflags vionet-control)
+$(B)/examples/vionet-httpd: PACKAGE := vionet-control
 $(LWIP)/src/core/tcp.c: Tools/fetch-lwip.sh
 	$(call say,fetch lwIP)
 	$(Q)Tools/fetch-lwip.sh $(LWIP) && touch $@

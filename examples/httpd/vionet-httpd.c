@@ -8,6 +8,8 @@
  *     make httpd
  *     build/examples/vionet-httpd soft:tap=tap0 192.0.2.2/24 /usr/share/doc &
  *     ip address add 192.0.2.1/24 dev tap0 && ip link set tap0 up && curl http://192.0.2.2/README
+ *
+ * With HTTPD_CONTROL=SOCKET in its environment, vionetctl looks at the port and captures it.
  */
 #include "lwip-vionet.h"
 
@@ -27,6 +29,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <vionet-control.h>
 
 enum { MOST_FILES = 256, HEADER = 512, IDLE_TURNS = 64 };
 
@@ -41,6 +44,7 @@ static unsigned count;
 static const char missing[] = "HTTP/1.0 404 Not Found\r\nContent-Type: text/plain\r\n\r\nthere is no such file\n";
 
 static volatile sig_atomic_t stopped;
+static struct vionet_control *control; /* NULL without HTTPD_CONTROL */
 
 static void stop(int signal)
 {
@@ -145,6 +149,8 @@ static void serve(struct link *link)
 			idle = 0;
 		sys_check_timeouts();
 		link_send(link);
+		if (control != NULL)
+			vionet_control_process(control);
 		if (idle < IDLE_TURNS)
 			continue;
 		list[2].port = link->waiting > 0 ? link->port : VIONET_PORT_NONE;
@@ -168,7 +174,8 @@ int main(int argc, char **argv)
 	size_t length;
 	int fd;
 	if (argc != 4 || (slash = strchr(argv[2], '/')) == NULL || sscanf(slash, "/%u", &prefix) != 1 || prefix > 32) {
-		fputs("usage: vionet-httpd DEVICE ADDRESS/PREFIX DIRECTORY; HTTPD_COPIES=1 copies what it sends\n", stderr);
+		fputs("usage: vionet-httpd DEVICE ADDRESS/PREFIX DIRECTORY; HTTPD_COPIES=1 copies what it sends, HTTPD_CONTROL=SOCKET "
+		      "lets vionetctl look\n", stderr);
 		return 2;
 	}
 	*slash = 0;
@@ -179,11 +186,14 @@ int main(int argc, char **argv)
 	lwip_init();
 	link_open(&link, argv[1], argv[2], prefix, memory, length, fd);
 	httpd_init();
+	if (getenv("HTTPD_CONTROL") != NULL && vionet_control_open(getenv("HTTPD_CONTROL"), &control) != 0)
+		errx(1, "%s", vionet_error());
 	printf("%u files, http://%s/\n", count - 1, argv[2]);
 	fflush(stdout);
 	serve(&link);
 	while (tcp_active_pcbs != NULL)
 		tcp_abort(tcp_active_pcbs);
+	vionet_control_close(control);
 	link_close(&link);
 	munmap(memory, length);
 	printf("%" PRIu64 " frames of %" PRIu64 " bytes sent, copied: %" PRIu64 " bytes of headers, %" PRIu64 " of data (%.1f %%); "
