@@ -63,19 +63,23 @@ static void life(void)
 {
 	struct peer p;
 	char address[100];
+	struct vionet_config config = VIONET_SIZED(struct vionet_config);
+	uint16_t soft, port;
 	int mine = 1;
 
-	uint16_t soft = opened("soft:loopback");
+	/* Memory in hugepages that a back-end shares has a handler for SIGBUS. */
+	config.pool = pool_made_with(2048, VIONET_POOL_NO_HUGEPAGES);
+	ok(vionet_open_config("soft:loopback", &config, &soft));
 	same(holdings().threads, mine + 1);
 	same(threads_that_listen(), mine);
-	back_and_forth(soft);
+	back_and_forth_in(soft, config.pool);
 	signals_are_untouched();
 	descriptors_are_closed_on_exec();
 
 	peer_start(&p);
 	mine++;
 	snprintf(address, sizeof(address), "vhost-user:%s", p.path);
-	uint16_t port = opened(address);
+	ok(vionet_open_config(address, &config, &port));
 	yes(vionet_rx_fd(port, 0) >= 0);
 	same(holdings().threads, mine + 1); /* none for this port */
 	descriptors_are_closed_on_exec();
