@@ -175,15 +175,19 @@ def counted(content):
 def footprint(content):
     lines = []
     for key, what in (("start_ms", "from nothing to a started port, ms"), ("resident_kib", "resident memory after traffic, KiB"),
-                      ("pair_kib", "each further queue pair, KiB")):
+                      ("pair_kib", "each further queue pair, KiB"),
+                      ("used_resident_kib", "the same, every packet used before, KiB"),
+                      ("used_pair_kib", "each further queue pair then, KiB")):
         def cell(who):
             value = content.get(who, {}).get(key)
             return "-" if value is None else f"{value['median']:.1f}" if isinstance(value, dict) else f"{value:.0f}"
         lines.append([what, cell("vionet"), cell("dpdk")])
     return ("One port, one queue pair, rings of 1024, 32768 packets in the pool, no hugepages. Start-up includes the "
             "library's own set-up (for DPDK, its environment layer) and the handshake. Resident memory is that of the "
-            "process without what the measuring program itself needs. A packet of the pool counts only if it was "
-            "used.\n\n" + table(["", "vionet", "DPDK"], lines))
+            "process without what the measuring program itself needs. DPDK writes into each buffer of its pool at the start, "
+            "one to a page; ours takes memory for a buffer when it is used first, so that the packets which a further queue "
+            "pair has in its rings count for ours alone. With every packet used once before, they count for both from the "
+            "start: then only the pair's own memory is left.\n\n" + table(["", "vionet", "DPDK"], lines))
 
 
 def in_software(content):

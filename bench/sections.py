@@ -172,30 +172,39 @@ def instructions_section(options):
     return {"unit": "instructions per packet", "rows": found, "findings": []}
 
 
+def footprint_lives(bench, rounds, front, pairs, *more):
+    """The last points of so many processes, which received and sent."""
+    points, lives = [rows.point("inline", direction) for direction in ("rx", "tx")], []
+    try:
+        for _ in range(rounds):
+            lives.append(bench.life(front, rows.KINDS[0], HEADLINE_RING, pairs, points, "--packets", 32768, *more)[-1])
+    except nocopy.NotMeasured as reason:
+        bench.finding(front, rows.KINDS[0], HEADLINE_RING, pairs, str(reason))
+    return lives
+
+
 def footprint_section(options):
     """Start-up time and memory. Without hugepages, which resident memory does not include."""
     if options.quick or options.filtered:
         return None
     os.environ.pop("BENCH_HUGEPAGES", None)
-    found = {"findings": []}
+    found = {}
     bench = nocopy.Bench(1, 20)
-    kind, points = rows.KINDS[0], [rows.point("inline", direction) for direction in ("rx", "tx")]
     for front in ("vionet", "dpdk"):
-        starts, resident = [], {}
-        for pairs in (1, 8):
-            for _ in range(options.rounds):
-                try:
-                    life = bench.life(front, kind, HEADLINE_RING, pairs, points, "--packets", 32768)
-                except nocopy.NotMeasured as reason:
-                    bench.finding(front, kind, HEADLINE_RING, pairs, str(reason))
-                    break
-                if pairs == 1:
-                    starts.append(life[0]["front"]["start_ms"])
-                resident.setdefault(pairs, []).append(life[-1]["resident_kib"])
-        resident = {pairs: statistics.median(values) for pairs, values in resident.items()}
-        found[front] = {"start_ms": figures.spread(starts), "resident_kib": resident[1]}
-        if 8 in resident:
-            found[front]["pair_kib"] = (resident[8] - resident[1]) / 7
+        starts, found[front] = [], {}
+        for used, more in (("", ()), ("used_", ("--use-packets",))):
+            resident = {}
+            for pairs in (1, 8):
+                lives = footprint_lives(bench, options.rounds, front, pairs, *more)
+                starts += [life["front"]["start_ms"] for life in lives if pairs == 1 and not used]
+                if lives:
+                    resident[pairs] = statistics.median(life["resident_kib"] for life in lives)
+            if 1 in resident:
+                found[front][f"{used}resident_kib"] = resident[1]
+            if len(resident) == 2:
+                found[front][f"{used}pair_kib"] = (resident[8] - resident[1]) / 7
+        if starts:
+            found[front]["start_ms"] = figures.spread(starts)
         print(f"{front:<7} " + "  ".join(f"{key} {figures.formatted(value) if isinstance(value, dict) else round(value)}"
                                         for key, value in found[front].items()))
     found["findings"] = bench.findings

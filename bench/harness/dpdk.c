@@ -138,6 +138,8 @@ void front_start(const struct front_options *w)
 	/* The largest cache there is. */
 	pool = rte_pktmbuf_pool_create("packets", w->packets, 512, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 	check(pool == NULL ? -rte_errno : 0, "rte_pktmbuf_pool_create");
+	if (w->use_packets)
+		use_packets();
 	for (port_count = 0; port_count < w->ports; port_count++)
 		start_port((uint16_t)port_count, w);
 }

@@ -14,6 +14,7 @@ enum { MAX_BURST = 64, MAX_PORTS = 2 };
 
 struct front_options {
 	int packed, mergeable, in_order, event_index, vectorized, size_stats, joined, interrupts;
+	int use_packets; /* write into each packet's buffer once before the port is there: so the pool has all its memory */
 	uint32_t ring, pairs, ports, packets; /* descriptors, queue pairs, back-ends, packets in the pool */
 	int core;
 	char path[MAX_PORTS][64]; /* sockets on which the back-ends listen */

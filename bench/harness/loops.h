@@ -134,4 +134,16 @@ uint64_t front_forward(uint32_t bursts, uint16_t burst, int swap)
 	return total;
 }
 
+static inline void use_packets(void)
+{
+	static packet_t *packets[1 << 16];
+	uint32_t count = 0;
+	while (count + MAX_BURST <= 1 << 16 && allocate(packets + count, MAX_BURST) == MAX_BURST)
+		count += MAX_BURST;
+	for (uint32_t i = 0; i < count; i++)
+		*data_of(packets[i]) = 0;
+	for (uint32_t i = 0; i < count; i += MAX_BURST)
+		release(packets + i, MAX_BURST);
+}
+
 #endif

@@ -13,6 +13,8 @@
  *            echo    send, and receive what the back-end returns
  *            io, macswap  forward both ways between two back-ends
  *
+ * With --use-packets every packet of the pool was used once before the port starts.
+ *
  * Prints one line of JSON about the front-end, and one for each point: the time per packet ("all"), in cycles of the
  * core for inline and parts, else in nanoseconds. It is the median over groups of packets, with the first and the
  * last tenth. A group is long enough for a ring to go round a few times and short enough to be undisturbed most of
@@ -77,7 +79,7 @@ static void parse_options(int argc, char **argv)
 		{"event-idx", 0, &w->event_index, 1}, {"vectorized", 0, &w->vectorized, 1}, {"size-stats", 0, &w->size_stats, 1},
 		{"joined", 0, &w->joined, 1}, {"ring", 1, NULL, 'r'}, {"pairs", 1, NULL, 'q'}, {"packets", 1, NULL, 'p'},
 		{"core", 1, NULL, 'c'}, {"peer-core", 1, NULL, 'b'}, {"milliseconds", 1, NULL, 'm'}, {"groups", 1, NULL, 'g'}, {"crowd", 1, NULL, 'n'},
-		{"socket", 1, NULL, 's'}, {0},
+		{"socket", 1, NULL, 's'}, {"use-packets", 0, &w->use_packets, 1}, {0},
 	};
 	for (int key; (key = getopt_long(argc, argv, "", options, NULL)) != -1;)
 		switch (key) {
@@ -103,6 +105,29 @@ long resident_kib(void)
 		errx(1, "cannot read /proc/self/statm");
 	fclose(f);
 	return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+void print_memory(FILE *out)
+{
+	enum { RINGS, PACKETS, OWN, SORTS, LEAST_POOL = 16 << 20 };
+	static const char *const names[SORTS] = {"rings", "packets", "own"};
+	long kib[SORTS] = {0}, resident;
+	int sort = SORTS;
+	char line[512];
+	FILE *f = fopen("/proc/self/smaps", "re");
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		unsigned long low, high, inode;
+		int name = 0;
+		if (sscanf(line, "%lx-%lx %*s %*s %*s %lu %n", &low, &high, &inode, &name) == 3)
+			sort = strncmp(line + name, "/memfd:", 7) == 0 ? high - low >= LEAST_POOL ? PACKETS : RINGS :
+			       inode == 0 && strncmp(line + name, "[stack", 6) != 0 ? OWN : SORTS;
+		else if (sort < SORTS && sscanf(line, "Rss: %ld kB", &resident) == 1)
+			kib[sort] += resident;
+	}
+	if (f != NULL)
+		fclose(f);
+	for (int i = 0; i < SORTS; i++)
+		fprintf(out, ",\"%s_kib\":%ld", names[i], kib[i]);
 }
 
 static char folder[] = "/tmp/vionet-bench-XXXXXX";

@@ -216,6 +216,7 @@ void measure(const struct point *p)
 		       (double)round_trip(setting.peer_core) / setting.hertz * 1e9);
 	printf(",\"share\":%.3f,\"crowd\":%.4f,\"ghz\":%.3f,\"resident_kib\":%ld", share, setting.quiet_crowd,
 	       moves ? setting.hertz / groups[0].clock / 1e9 : 0, resident_kib() - setting.resident_before);
+	print_memory(stdout);
 	if (moves)
 		print_times(p, groups, quiet >= LEAST_GROUPS ? quiet : count);
 	printf("}\n");

@@ -29,6 +29,8 @@ extern struct setting setting;
 
 double seconds(clockid_t clock);
 long resident_kib(void);
+/* Prints JSON members: resident memory in files that a device sees, small (rings) and large (packets), and in no file. */
+void print_memory(FILE *out);
 void find_frequency(void);
 void find_quiet(void);
 /* Measures a point and prints its line. */

@@ -3,6 +3,7 @@
 #include "front.h"
 
 #include <err.h>
+#include <stdlib.h>
 #include <vionet.h>
 
 typedef struct vionet_packet packet_t;
@@ -66,7 +67,11 @@ void front_start(const struct front_options *w)
 	struct vionet_pool_config settings = VIONET_SIZED(struct vionet_pool_config);
 	settings.packets = w->packets;
 	settings.memory_fd = -1;
+	if (getenv("BENCH_HUGEPAGES") == NULL)
+		settings.flags = VIONET_POOL_NO_HUGEPAGES;
 	check(vionet_pool_create(&settings, &pool));
+	if (w->use_packets)
+		use_packets();
 	front_pairs = w->pairs;
 	for (port_count = 0; port_count < w->ports; port_count++) {
 		struct vionet_config config = VIONET_SIZED(struct vionet_config);
