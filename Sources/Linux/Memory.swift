@@ -91,6 +91,24 @@ package struct Table<Element>: @unchecked Sendable {
   package func destroy() { unsafe free(base) }
 }
 
+// Safety: the kernel gives zeroed pages, at least as long as the table; giveBackPages() is the last call.
+extension Table {
+  private static func pageBytes(_ count: Int) -> Int {
+    let page = sys_page_size()
+    return (max(MemoryLayout<Element>.stride * count, 1) + page - 1) / page * page
+  }
+
+  /// All bytes zero, on pages of their own that take memory when they are first written, for a table that may never be; nil
+  /// when there is none. Ends with giveBackPages().
+  package static func onPages(count: Int) -> Table? {
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS
+    guard let raw = unsafe sys_map(nil, pageBytes(count), PROT_READ | PROT_WRITE, flags, -1, 0) else { return nil }
+    return unsafe Table(base: raw.assumingMemoryBound(to: Element.self), count: count)
+  }
+
+  package func giveBackPages() { unsafe _ = sys_unmap(base, Table.pageBytes(count)) }
+}
+
 // Safety: memset() writes the bytes that aligned_alloc() has just given.
 package enum Heap {
   /// Whole cache lines of zeroes; nil when there is no memory. Ends with free().

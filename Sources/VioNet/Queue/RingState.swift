@@ -50,7 +50,8 @@ struct RingState {
     size = UInt16(layout.size)
     self.shape = shape
     idle = ids
-    for id in 0..<size { idle.push(id) }
+    // In ring order, as a new ring is, nobody reads the record.
+    idle.tail = size
   }
 
   /// Begins to record idle ids, and when each was posted, because the device has used buffers in another order, as it
@@ -59,6 +60,7 @@ struct RingState {
   mutating func leaveRingOrder() {
     if !isInRingOrder { return }
     isInRingOrder = false
+    idle.beginRecord()
     if !shape.isPacked {
       for place in 0..<(idle.head &- shownHead) { idle.notePosted(Int((shownHead &+ place) & mask)) }
     }
@@ -86,7 +88,8 @@ struct RingState {
 }
 
 /// A queue of descriptor ids, first in first out, with room for the whole ring. Beside it, split rings out of ring order
-/// record of each id whether the device has been shown it since it was posted.
+/// record of each id whether the device has been shown it since it was posted. A ring in ring order only counts: its table
+/// takes no memory.
 struct IDQueue {
   /// Two records that share their memory: a place of the queue, and a descriptor.
   struct Entry {
@@ -106,6 +109,9 @@ struct IDQueue {
 
   @inline(__always) var count: UInt16 { tail &- head }
 
+  /// Until now nothing was posted that is not shown.
+  func beginRecord() { noteShown() }
+
   /// Writes down the ids, which follow one another from `first` on, and the others, which were given out before.
   func record(from first: Int, size: Int) {
     for place in 0..<size {
@@ -122,12 +128,11 @@ struct IDQueue {
   static func make(size: Int) -> IDQueue? {
     // Places are masked, so that there is a power of two of them.
     let room = 1 << (Int.bitWidth - max(1, size - 1).leadingZeroBitCount)
-    guard let table = Table<Entry>.make(count: room + 1) else { return nil }
-    table[room].showing = 1
+    guard let table = Table<Entry>.onPages(count: room + 1) else { return nil }
     return IDQueue(table: table, mask: UInt16(room - 1))
   }
 
-  func destroy() { table.destroy() }
+  func destroy() { table.giveBackPages() }
 
   @inline(__always)
   private var showings: UInt32 { table[Int(mask) &+ 1].showing }

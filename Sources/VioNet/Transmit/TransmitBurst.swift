@@ -141,7 +141,8 @@ private func postSingly<R: TransmitRing & ~Copyable>(
 func reclaim<R: TransmitRing & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue>) {
   var left = Int(queue.value.core.ring.size)
   repeat {
-    if queue.value.cache.isHigh { queue.value.cache.spill() }
+    // A transmit queue takes nothing from its cache: what stays there, nobody can use.
+    if queue.value.cache.hasBulk { queue.value.cache.empty() }
     var ring = R(queue.value.core.ring)
     if ring.pending == 0 || !ring.findUsed() {
       if ring.indexJumped { queue.value.core.markBroken(.indexJump) }

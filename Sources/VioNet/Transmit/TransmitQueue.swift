@@ -114,9 +114,11 @@ struct TransmitQueue {
 struct IndirectTables {
   let tables: DescriptorTables
   let packets: PacketTable
+  private let count: Int
 
   init(_ tables: Shared, deviceAddress: UInt64, size: Int) throws(Failure) {
-    guard let packets = PacketTable(count: size * RingLayout.indirectDescriptors) else {
+    count = size * RingLayout.indirectDescriptors
+    guard let packets = PacketTable(onPages: count) else {
       throw Failure(ENOMEM, "no memory for indirect descriptors")
     }
     self.tables = DescriptorTables(
@@ -124,7 +126,7 @@ struct IndirectTables {
     self.packets = packets
   }
 
-  func destroy() { packets.destroy() }
+  func destroy() { packets.giveBackPages(count) }
 }
 
 // MARK: Taking back

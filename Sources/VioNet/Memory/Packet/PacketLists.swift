@@ -53,6 +53,14 @@ struct PacketTable {
     unsafe base = table.base
   }
 
+  /// A table that may never be written: Table.onPages(). Ends with giveBackPages().
+  init?(onPages count: Int) {
+    guard let table = Table<UInt>.onPages(count: count) else { return nil }
+    unsafe base = table.base
+  }
+
+  func giveBackPages(_ count: Int) { unsafe Table(base: base, count: count).giveBackPages() }
+
   private init(_ base: UnsafeMutablePointer<UInt>) { unsafe self.base = base }
 
   func destroy() { unsafe free(base) }

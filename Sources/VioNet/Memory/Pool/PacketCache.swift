@@ -40,18 +40,11 @@ struct PacketCache {
     if target > count { count &+= pool.value.take(target &- count, to: table, at: count) }
   }
 
-  /// True if more than half full: some packets go back before more come.
-  @inline(__always) var isHigh: Bool { count > 2 &* bulk }
+  /// True if there are enough packets to lock the pool for.
+  @inline(__always) var hasBulk: Bool { count >= bulk }
 
-  /// Returns all but one bulk to the pool.
+  /// Returns all packets to the pool.
   @inline(never)
-  mutating func spill() {
-    let surplus = count &- bulk
-    if surplus <= 0 { return }
-    count = bulk
-    pool.value.give(surplus, from: table, at: count)
-  }
-
   mutating func empty() {
     pool.value.give(count, from: table, at: 0)
     count = 0
