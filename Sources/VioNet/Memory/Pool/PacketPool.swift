@@ -13,10 +13,15 @@ import Linux
 // Safety: `packets` has packetCount structs from open() to shut(), which frees them only when no packet is out.
 @safe
 struct PacketPool {
+  // A cache line that every take and give writes. Threads of other pools read only the lines behind it (gate-cache-lines).
   var lock: BiasedLock
-  private(set) var number: UInt16
-  /// Behind isInherited.
-  var inherited: UInt8
+  var freeCount: Int
+  /// Number of packets in use: all but those whose buffer a device could not reach.
+  private(set) var usable: Int
+  /// Number of frees refused, because the packet was free already or in a ring.
+  private(set) var refused: UInt64
+  /// Number of packets whose data is attached memory of this pool's region.
+  var attached: Int
   /// Address of the first packet struct; 0 for no pool.
   private(set) var packetBase: UInt
   private(set) var packetCount: Int
@@ -31,17 +36,12 @@ struct PacketPool {
   /// share a few sets of the first-level cache.
   private(set) var stride: Int
   private(set) var opened: Parts?
-  var freeCount: Int
-  /// Number of packets in use: all but those whose buffer a device could not reach.
-  private(set) var usable: Int
-  /// Number of frees refused, because the packet was free already or in a ring.
-  private(set) var refused: UInt64
-  /// Number of ports that use the pool; under PoolTable's lock.
+  private(set) var number: UInt16
+  var inherited: UInt8  // behind isInherited
+  /// Number of ports that use the pool, and of packets reserved for their queue pairs; under PoolTable's lock.
   var users: Int
-  /// Number of packets reserved for the queue pairs of these ports; under PoolTable's lock.
   var reserved: Int
-  /// Number of packets whose data is attached memory of this pool's region.
-  var attached: Int
+  private var padding: UInt64  // up to the next cache line, where the next pool begins
 
   /// Memory of an open pool.
   // Safety: as for the pool.
