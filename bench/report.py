@@ -176,7 +176,7 @@ def footprint(content):
     lines = []
     for key, what in (("start_ms", "from nothing to a started port, ms"), ("resident_kib", "resident memory after traffic, KiB"),
                       ("pair_kib", "each further queue pair, KiB"),
-                      ("used_resident_kib", "the same, every packet used before, KiB"),
+                      ("used_resident_kib", "resident, with every packet used once before, KiB"),
                       ("used_pair_kib", "each further queue pair then, KiB")):
         def cell(who):
             value = content.get(who, {}).get(key)

@@ -97,14 +97,19 @@ static void parse_options(int argc, char **argv)
 		}
 }
 
+/* The kernel adds the pages up; the number in statm may be some dozens off. */
 long resident_kib(void)
 {
-	long pages = 0;
-	FILE *f = fopen("/proc/self/statm", "re");
-	if (f == NULL || fscanf(f, "%*d %ld", &pages) != 1)
-		errx(1, "cannot read /proc/self/statm");
+	long kib = -1;
+	char line[256];
+	FILE *f = fopen("/proc/self/smaps_rollup", "re");
+	while (f != NULL && kib < 0 && fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "Rss: %ld kB", &kib) != 1)
+			kib = -1;
+	if (kib < 0)
+		errx(1, "cannot read /proc/self/smaps_rollup");
 	fclose(f);
-	return pages * (sysconf(_SC_PAGESIZE) / 1024);
+	return kib;
 }
 
 void print_memory(FILE *out)
