@@ -99,6 +99,7 @@ class Bench:
             self.starts.append((front, found[0]["front"]))
             for one in found:
                 form, direction, burst, length = one["point"].split("/")
+                form += "".join(f"-{value}" for name, value in zip(more, more[1:]) if name == "--complete")
                 key = front, f"{direction}-{kind.name}", form, int(burst), int(length), ring, pairs
                 if "all" not in one:
                     left.remove(one["point"])

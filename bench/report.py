@@ -52,6 +52,23 @@ def headline(content):
                    "of limit"], lines))
 
 
+def apart(content):
+    """A row for each direction and kind, with a ratio and rates for each number of entries marked used at a time."""
+    counts = sorted({int(one["form"].split("-")[1]) for one in content["rows"]})
+    lines = []
+    for name in dict.fromkeys(one["row"] for one in content["rows"]):
+        line = [name]
+        for count in counts:
+            one = first(content["rows"], row=name, form=f"process-{count}")
+            line += [rate(one["fronts"].get("vionet")), best(one), ratio(one), ratio(one, "of_fair")] if one else ["-"] * 4
+        lines.append(line)
+    heads = [f"{what}, {count} at a time" for count in counts for what in ("vionet", "DPDK", "ratio", "of fair C")]
+    return (f"Measured {content['machine']['time'][:10]} on {content['machine']['cpu']}. As above, but the back-end is in a "
+            "process of its own, takes entries as soon as there are so many, and marks as many used at a time. Where the "
+            "back-end is slower than the front-end, the back-end's time is what is measured.\n\n" +
+            table(["row"] + heads, lines))
+
+
 def variations(content):
     """The ratio in the form inline for other bursts, lengths and rings, and for two queue pairs."""
     lines = []
@@ -208,6 +225,7 @@ def in_software(content):
 
 
 PARTS = [("nocopy", "Each path", headline), ("nocopy", "Beside the same work in C", beside.fair),
+         ("process", "Back-end in another process", apart),
          ("nocopy", "Bursts, lengths, rings", variations),
          ("forward", "Forwarding", forwarding), ("programs", "Whole programs", whole_programs),
          ("net_vhost", "Against a peer that copies", copied), ("devices", "Our device beside DPDK's", devices),

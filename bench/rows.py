@@ -63,6 +63,7 @@ def point(form, direction, burst=HEADLINE["burst"], length=HEADLINE["bytes"]):
 GROWTH_RINGS, GROWTH_PAIRS = tuple(256 << n for n in range(8)), (1, 2, 4, 8)
 GROWTH_KINDS = ("split-plain", "packed-plain")
 FORWARDED = ("io", "macswap")
+COMPLETED = (1, 8, 32, 64)  # entries that a back-end in another process marks used at a time
 
 
 def kind_of(name):

@@ -50,6 +50,22 @@ def nocopy_section(options):
     return result(bench, lambda row: figures.is_headline(row) or options.all)
 
 
+def process_section(options):
+    """The back-end in a process of its own. It takes entries as they come and marks a few used at a time."""
+    jobs = []
+    for kind in rows.KINDS:
+        points = [rows.point("process", direction) for direction in wanted(options, kind, ("rx", "tx"))]
+        for count in rows.COMPLETED[:1] if options.quick else rows.COMPLETED:
+            more = ("--apart", "--complete", count, "--look", count)
+            if points:
+                jobs.append((kind, kind.rings[0], 1, points, [*rows.fronts(kind), "fair"], more))
+    if not jobs:
+        return None
+    bench = nocopy.Bench(options.rounds, 40)
+    bench.all(jobs, "back-end in a process")
+    return result(bench)
+
+
 def forward_section(options):
     """Two ports on one thread, each packet received on one and sent on the other."""
     jobs = []
@@ -223,7 +239,7 @@ def software_section(options):
     return {"unit": "ns", "rows": found, "findings": findings}
 
 
-WITH_HUGEPAGES = {"nocopy": nocopy_section, "forward": forward_section, "growth": growth_section,
+WITH_HUGEPAGES = {"nocopy": nocopy_section, "process": process_section, "forward": forward_section, "growth": growth_section,
                   "net_vhost": net_vhost_section, "devices": devices_section, "programs": programs_section,
                   "waiting": waiting_section, "latency": latency_section}
 WITHOUT = {"instructions": instructions_section, "footprint": footprint_section, "software": software_section}

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -39,6 +40,8 @@ static void forget_memory(struct backend *b)
 	b->region_count = 0;
 }
 
+static void find_rings(struct backend *b);
+
 static void take_memory(struct backend *b, const struct message *m, const int *files, uint32_t file_count)
 {
 	forget_memory(b);
@@ -59,6 +62,7 @@ static void take_memory(struct backend *b, const struct message *m, const int *f
 		b->guest[i] = (struct region){guest, length, shift + user - guest};
 	}
 	b->region_count = file_count;
+	find_rings(b);
 }
 
 static void *translated(const struct backend *b, uint64_t address)
@@ -66,12 +70,33 @@ static void *translated(const struct backend *b, uint64_t address)
 	for (uint32_t i = 0; i < b->region_count; i++)
 		if (address - b->user[i].start < b->user[i].length)
 			return (void *)(uintptr_t)(address + b->user[i].shift);
-	errx(1, "back-end: a ring at %#llx, which is in no region", (unsigned long long)address);
+	return NULL;
+}
+
+/* Memory that came again may lie elsewhere. A ring is then in it, or is not used before its addresses come. */
+static void find_rings(struct backend *b)
+{
+	for (uint32_t i = 0; i <= 2 * MAX_PAIRS; i++) {
+		struct ring *r = &b->ring[i];
+		r->regions = b->guest;
+		r->region_count = b->region_count;
+		r->descriptors = translated(b, b->at[i].descriptors);
+		r->packed_ring = (void *)r->descriptors;
+		r->available = translated(b, b->at[i].available);
+		r->used = translated(b, b->at[i].used);
+		r->device_event = (void *)r->used;
+		r->available_event = r->used != NULL ? (void *)&r->used->ring[r->size] : NULL;
+	}
+}
+
+static uint64_t position_of(uint64_t index)
+{
+	return index < 2 * MAX_PAIRS ? index : 2 * MAX_PAIRS;
 }
 
 static struct ring *ring_of(struct backend *b, uint64_t index)
 {
-	return &b->ring[index < 2 * MAX_PAIRS ? index : 2 * MAX_PAIRS];
+	return &b->ring[position_of(index)];
 }
 
 static void place_ring(struct backend *b, const struct message *m)
@@ -81,14 +106,13 @@ static void place_ring(struct backend *b, const struct message *m)
 	r->in_order = (b->negotiated & BIT(F_IN_ORDER)) != 0;
 	r->headers = (b->negotiated & BIT(F_MRG_RXBUF)) != 0;
 	r->event_index = (b->negotiated & BIT(F_EVENT_IDX)) != 0;
-	r->regions = b->guest;
-	r->region_count = b->region_count;
-	r->descriptors = translated(b, m->address.descriptors);
-	r->packed_ring = (void *)r->descriptors;
-	r->available = translated(b, m->address.available);
-	r->used = translated(b, m->address.used);
-	r->device_event = (void *)r->used;
-	r->available_event = (void *)&r->used->ring[r->size];
+	uint64_t index = position_of(m->address.index);
+	b->at[index].descriptors = m->address.descriptors;
+	b->at[index].available = m->address.available;
+	b->at[index].used = m->address.used;
+	find_rings(b);
+	if (r->descriptors == NULL || r->available == NULL || r->used == NULL)
+		errx(1, "back-end: ring %llu is in no region", (unsigned long long)index);
 	if (r->packed) { /* its base is a slot and, in bit 15, the wrap counter */
 		r->wrap = r->next & 0x8000 ? AVAIL_BIT | USED_BIT : 0;
 		r->next &= 0x7fff;
@@ -203,6 +227,24 @@ static void *serve(void *argument)
 		close(s);
 	}
 	return NULL;
+}
+
+void *shared_memory(size_t bytes)
+{
+	enum { ALL = 1 << 30, HUGE = 2 << 20 };
+	static char *arena;
+	static size_t taken;
+	if (arena == NULL) {
+		const int kind = MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, huge = getenv("BENCH_HUGEPAGES") ? MAP_HUGETLB : 0;
+		arena = mmap(NULL, ALL, PROT_READ | PROT_WRITE, kind | huge, -1, 0);
+		if (arena == MAP_FAILED)
+			err(1, "no memory");
+	}
+	size_t at = (taken + HUGE - 1) / HUGE * HUGE;
+	if (at + bytes > ALL)
+		errx(1, "no memory is left");
+	taken = at + bytes;
+	return arena + at;
 }
 
 void backend_open(struct backend *b, const char *path, uint64_t offer, uint32_t pairs, int direct)

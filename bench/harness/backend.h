@@ -32,9 +32,12 @@ struct backend {
 	int call[2 * MAX_PAIRS + 1]; /* by ring: the eventfd of its interrupt; -1 without */
 	void *mapped[MAX_REGIONS];
 	size_t mapped_length[MAX_REGIONS];
+	struct { uint64_t descriptors, used, available; } at[2 * MAX_PAIRS + 1]; /* of the rings, by messages */
 	struct ring ring[2 * MAX_PAIRS + 1]; /* pair n: receive 2n, transmit 2n + 1; then an unused control ring */
 };
 
+/* Zeroed memory that a process made later shares; taken before that is made, or by the front-end from what is left. */
+void *shared_memory(size_t bytes);
 /* Listens. If it cannot, the program ends with a sentence. */
 void backend_open(struct backend *b, const char *path, uint64_t offer, uint32_t pairs, int direct);
 /* Waits until the rings of all pairs are in use. Returns 0, or -1 when the time is over. */

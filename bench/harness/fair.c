@@ -62,25 +62,13 @@ SEND(split_in_order, 0, 1)
 SEND(packed, 1, 0)
 SEND(packed_in_order, 1, 1)
 
-/* Memory of zeroes, on hugepages if BENCH_HUGEPAGES is set. */
-static void *memory(size_t bytes)
-{
-	const size_t huge = 2 << 20;
-	int flags = MAP_PRIVATE | MAP_ANONYMOUS | (getenv("BENCH_HUGEPAGES") != NULL && bytes >= huge ? MAP_HUGETLB : 0);
-	bytes = (bytes + huge - 1) / huge * huge;
-	void *m = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
-	if (m == MAP_FAILED)
-		err(2, "fair: no memory");
-	return m;
-}
-
 static void make_pool(uint32_t count)
 {
 	struct fair_pool *p = &fair_pool;
-	uint8_t *buffers = memory((size_t)count * BUFFER_STRIDE);
+	uint8_t *buffers = shared_memory((size_t)count * BUFFER_STRIDE);
 	pthread_spin_init(&p->lock, 0);
-	p->free = memory(count * sizeof(*p->free));
-	p->packets = memory(count * sizeof(*p->packets));
+	p->free = shared_memory(count * sizeof(*p->free));
+	p->packets = shared_memory(count * sizeof(*p->packets));
 	p->count = p->size = count;
 	for (uint32_t i = 0; i < count; i++) {
 		p->packets[i] = (packet_t){.buffer = buffers + (size_t)i * BUFFER_STRIDE};
@@ -93,7 +81,7 @@ static void lay_out(struct queue *q, struct ring *r, const struct front_options 
 {
 	static struct region everything = {0, ~0ull, 0};
 
-	char *m = memory(64 * (size_t)w->ring + 4096);
+	char *m = shared_memory(64 * (size_t)w->ring + 4096);
 	uint32_t room = 1;
 	while (room < w->ring)
 		room *= 2;

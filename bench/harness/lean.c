@@ -6,9 +6,7 @@
 #include "front.h"
 #include "lean.h"
 
-#include <err.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 typedef char packet_t;
 static struct lane lanes[MAX_PORTS][MAX_PAIRS][2];
@@ -85,10 +83,7 @@ static uint16_t send_packed_in_order(struct lane *l, uint16_t count, uint32_t by
 
 static void *memory(size_t bytes)
 {
-	void *m = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (m == MAP_FAILED)
-		err(2, "lean: no memory");
-	madvise(m, bytes, MADV_HUGEPAGE);
+	void *m = shared_memory(bytes);
 	memset(m, 0, bytes);
 	return m;
 }

@@ -6,6 +6,9 @@
  *
  * With --socket PATH, once for each port, the back-end is another program that listens there, and FORM is "peer".
  *
+ * With --apart the back-end is in a process of its own, and FORM is "process". --complete says how many entries the
+ * back-end marks used at a time, --look for how many it waits before it takes any, --slow how many ticks an entry takes.
+ *
  * FORM       inline  one thread: the back-end does its part between two timed stretches of bursts
  *            cores   the back-end has a core of its own: both sides run at once, and cache lines travel
  *            parts   as inline, but each call is timed, less the time of the clock itself
@@ -34,7 +37,7 @@
 
 static struct point parse_point(const char *text)
 {
-	static const char *const forms[] = {"inline", "cores", "parts", "peer"}, *const directions[] = {"rx", "tx", "echo", "io", "macswap"};
+	static const char *const forms[] = {"inline", "cores", "parts", "peer", "process"}, *const directions[] = {"rx", "tx", "echo", "io", "macswap"};
 	char form[16], direction[16];
 	unsigned int burst, bytes;
 	struct point p = {.text = text, .form = FORMS, .direction = DIRECTIONS};
@@ -77,7 +80,8 @@ static void parse_options(int argc, char **argv)
 	const struct option options[] = {
 		{"packed", 0, &w->packed, 1}, {"mergeable", 0, &w->mergeable, 1}, {"in-order", 0, &w->in_order, 1},
 		{"event-idx", 0, &w->event_index, 1}, {"vectorized", 0, &w->vectorized, 1}, {"size-stats", 0, &w->size_stats, 1},
-		{"joined", 0, &w->joined, 1}, {"ring", 1, NULL, 'r'}, {"pairs", 1, NULL, 'q'}, {"packets", 1, NULL, 'p'},
+		{"joined", 0, &w->joined, 1}, {"apart", 0, &setting.apart, 1}, {"complete", 1, NULL, 'd'}, {"look", 1, NULL, 'l'},
+		{"slow", 1, NULL, 'w'}, {"ring", 1, NULL, 'r'}, {"pairs", 1, NULL, 'q'}, {"packets", 1, NULL, 'p'},
 		{"core", 1, NULL, 'c'}, {"peer-core", 1, NULL, 'b'}, {"milliseconds", 1, NULL, 'm'}, {"groups", 1, NULL, 'g'}, {"crowd", 1, NULL, 'n'},
 		{"socket", 1, NULL, 's'}, {"use-packets", 0, &w->use_packets, 1}, {0},
 	};
@@ -91,6 +95,9 @@ static void parse_options(int argc, char **argv)
 		case 'b': setting.peer_core = (int)number(optarg, 1023); break;
 		case 'm': setting.milliseconds = number(optarg, 1000000); break;
 		case 'g': setting.fixed_groups = number(optarg, 20000); break;
+		case 'd': setting.worker->complete = number(optarg, 32768); break;
+		case 'l': setting.worker->look = number(optarg, 32768); break;
+		case 'w': setting.worker->slow = number(optarg, 1000000); break;
 		case 'n': setting.quiet_crowd = atof(optarg); break;
 		case 's': foreign_peer(optarg); break;
 		default: exit(1);
@@ -137,27 +144,46 @@ void print_memory(FILE *out)
 
 static char folder[] = "/tmp/vionet-bench-XXXXXX";
 
+static pid_t parent;
+
 static void leave_nothing(void)
 {
+	if (getpid() != parent)
+		return;
 	for (uint32_t port = 0; port < setting.options.ports && setting.peers == 0; port++)
 		unlink(setting.options.path[port]);
 	rmdir(folder);
 }
 
-static void listen_ourselves(void)
+static void open_backends(void)
 {
 	const struct front_options *w = &setting.options;
 	uint64_t offer = (w->packed ? BIT(F_RING_PACKED) : 0) | (w->mergeable ? BIT(F_MRG_RXBUF) : 0) |
 	                 (w->in_order ? BIT(F_IN_ORDER) : 0) | (w->event_index ? BIT(F_EVENT_IDX) : 0) |
 	                 (w->joined ? BIT(F_GUEST_CSUM) | BIT(F_GUEST_TSO4) : 0) | BIT(F_INDIRECT_DESC);
+	for (uint32_t port = 0; port < w->ports; port++)
+		backend_open(&setting.backends[port], w->path[port], offer, w->pairs, !setting.apart);
+}
+
+/* Offers the back-ends here or in another process. */
+static void listen_ourselves(void)
+{
+	struct front_options *w = &setting.options;
 	if (mkdtemp(folder) == NULL)
 		err(1, "cannot make a folder in /tmp");
+	parent = getpid();
 	atexit(leave_nothing);
-	for (uint32_t port = 0; port < w->ports; port++) {
-		snprintf(setting.options.path[port], sizeof(w->path[port]), "%s/%u", folder, port);
-		backend_open(&setting.backends[port], w->path[port], offer, w->pairs, 1);
-	}
-	setting.options.backend = setting.backends;
+	for (uint32_t port = 0; port < w->ports; port++)
+		snprintf(w->path[port], sizeof(w->path[port]), "%s/%u", folder, port);
+	w->backend = setting.backends;
+	setting.worker->backends = setting.backends;
+	setting.worker->ports = w->ports;
+	setting.worker->pairs = w->pairs;
+	setting.worker->core = setting.peer_core;
+	if (setting.apart)
+		worker_fork(setting.worker, open_backends);
+	else
+		open_backends();
 }
 
 /* Starts the front-end and prints the line about it. */
@@ -182,14 +208,16 @@ int main(int argc, char **argv)
 {
 	static struct point points[256];
 	int count = 0;
+	setting.backends = shared_memory(MAX_PORTS * sizeof(*setting.backends));
+	setting.worker = shared_memory(sizeof(*setting.worker));
 	parse_options(argc, argv);
 	if (argc - optind > 256)
 		errx(1, "too many points");
 	for (int i = optind; i < argc; i++)
 		points[count++] = parse_point(argv[i]);
 	for (int i = 0; i < count; i++)
-		if ((points[i].form == PEER) != (setting.peers > 0))
-			errx(1, "%s: the form peer and --socket need each other", points[i].text);
+		if ((points[i].form == PEER) != (setting.peers > 0) || (points[i].form == PROCESS) != setting.apart)
+			errx(1, "%s: the form peer needs --socket, the form process --apart, and no other form", points[i].text);
 	if (setting.options.packets == 0)
 		setting.options.packets = 16384;
 	find_frequency();
@@ -203,7 +231,9 @@ int main(int argc, char **argv)
 	for (int i = 0; i < count; i++)
 		measure(&points[i]);
 	front_stop();
-	for (uint32_t port = 0; port < setting.options.ports && setting.peers == 0; port++)
+	if (setting.apart)
+		worker_end_process(setting.worker);
+	for (uint32_t port = 0; port < setting.options.ports && setting.peers == 0 && !setting.apart; port++)
 		backend_close(&setting.backends[port]);
 	return 0;
 }

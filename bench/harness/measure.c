@@ -87,7 +87,7 @@ static struct group measure_group(const struct point *p)
 	uint32_t chunk = setting.options.ring / 4 < 256 ? setting.options.ring / 4 : 256;
 	uint32_t count = chunk / p->burst > 0 ? chunk / p->burst : 1;
 	uint64_t least = (setting.options.ring > 4096 ? 1ull : 4ull) * setting.options.ring * setting.options.pairs;
-	const int waits = p->form == CORES || p->form == PEER;
+	const int waits = p->form == CORES || p->form == PEER || p->form == PROCESS;
 	struct group g = {0};
 	struct moment before = look_around();
 	if (least < GROUP_PACKETS)
@@ -177,14 +177,16 @@ static uint32_t collect(const struct point *p, struct group *groups, uint64_t *p
 void measure(const struct point *p)
 {
 	static struct group groups[MAX_GROUPS];
-	struct worker worker = {.backends = setting.backends, .ports = setting.options.ports, .pairs = setting.options.pairs,
-	                        .bytes = p->bytes, .core = setting.peer_core, .fill = p->direction != TX,
-	                        .drain = p->direction != RX};
+	struct worker *worker = setting.worker;
 	uint64_t packets = 0;
-	const int two = (p->form == CORES || p->form == PEER) && setting.peer_core >= 0;
+	const int works = p->form == CORES || p->form == PROCESS;
+	const int two = (works || p->form == PEER) && setting.peer_core >= 0;
+	worker->bytes = p->bytes;
+	worker->fill = p->direction != TX;
+	worker->drain = p->direction != RX;
 	uint64_t far_before = two ? round_trip(setting.peer_core) : 0;
-	if (p->form == CORES)
-		worker_start(&worker);
+	if (works)
+		worker_start(worker);
 	/*
 	 * A first group like any program's: testpmd lets its queues move only after it has answered the last message, in a
 	 * thread that may have to share this core, and would not get it from one that runs ahead of all others.
@@ -195,9 +197,9 @@ void measure(const struct point *p)
 		packets += measure_group(p).packets;
 	const int moves = packets > 0; /* a vectorized path may refuse small bursts */
 	double begin = seconds(CLOCK_MONOTONIC), own = seconds(CLOCK_THREAD_CPUTIME_ID), peer = 0;
-	if (p->form == CORES) {
-		peer = seconds(worker.clock);
-		worker.idle = worker.busy = 0;
+	if (works) {
+		peer = seconds(worker->clock);
+		worker->idle = worker->busy = 0;
 	}
 	uint32_t count = moves ? collect(p, groups, &packets) : 0;
 	hurry(0);
@@ -205,11 +207,11 @@ void measure(const struct point *p)
 	uint32_t quiet = sort_out(groups, count);
 	printf("{\"point\":\"%s\",\"groups\":%u,\"quiet\":%u,\"packets\":%llu", p->text, count, quiet,
 	       (unsigned long long)packets);
-	if (p->form == CORES) {
-		double peer_share = (seconds(worker.clock) - peer) / took;
+	if (works) {
+		double peer_share = (seconds(worker->clock) - peer) / took;
 		share = peer_share < share ? peer_share : share;
-		printf(",\"peer_idle\":%.3f", (double)worker.idle / (double)(worker.idle + worker.busy + 1));
-		worker_stop(&worker);
+		printf(",\"peer_idle\":%.3f", (double)worker->idle / (double)(worker->idle + worker->busy + 1));
+		worker_stop(worker);
 	}
 	if (two)
 		printf(",\"round_trip_ns\":[%.0f,%.0f]", (double)far_before / setting.hertz * 1e9,

@@ -4,8 +4,9 @@
 #define BENCH_MEASURE_H
 
 #include "front.h"
+#include "worker.h"
 
-enum form { INLINE, CORES, PARTS, PEER, FORMS };
+enum form { INLINE, CORES, PARTS, PEER, PROCESS, FORMS };
 enum direction { RX, TX, ECHO, IO, MACSWAP, DIRECTIONS };
 
 struct point {
@@ -18,8 +19,10 @@ struct point {
 
 struct setting {
 	struct front_options options;
-	struct backend backends[MAX_PORTS];
+	struct backend *backends; /* MAX_PORTS */
+	struct worker *worker;
 	int peer_core, peers; /* peers: how many back-ends are other programs */
+	int apart;            /* the back-ends are in a process of their own */
 	uint32_t milliseconds, fixed_groups; /* how long a point lasts, or how many groups it has */
 	double quiet_crowd;                  /* in a quiet moment (cycles.h) */
 	long resident_before;                /* KiB without the front-end */

@@ -4,6 +4,10 @@
 
 #include <err.h>
 #include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { THROWS = 100, GAMES = 50 };
 enum { IDLE_TURNS = 64 }; /* turns without work after which less than a chunk is taken */
@@ -23,9 +27,32 @@ void hurry(int on)
 	(void)!pthread_setschedparam(pthread_self(), on ? SCHED_FIFO : SCHED_OTHER, &p);
 }
 
+static void take_time(uint64_t ticks)
+{
+	if (ticks == 0)
+		return;
+	for (uint64_t end = __rdtsc() + ticks; __rdtsc() < end;)
+		_mm_pause();
+}
+
+/* Handles up to that many entries of a ring, as many at a time as they are to be marked used. */
+static uint32_t serve_ring(const struct worker *w, struct ring *r, uint32_t most, int fills)
+{
+	uint32_t done = 0, each = w->complete > 0 ? w->complete : most;
+	while (done < most) {
+		uint32_t piece = most - done < each ? most - done : each;
+		uint32_t count = fills ? ring_fill(r, piece, w->bytes) : ring_drain(r, piece);
+		if (count == 0)
+			break;
+		take_time((uint64_t)w->slow * count);
+		done += count;
+	}
+	return done;
+}
+
 /*
- * Takes frames in chunks of a quarter of a ring, 256 at most. A back-end that took each as it came would compete with
- * the front-end for the line of the index, and nothing but that would be measured.
+ * Takes frames in chunks of a quarter of a ring, 256 at most, unless it is told otherwise. A back-end that takes each as
+ * it comes competes with the front-end for the line of the index, and little but that is measured.
  */
 static uint32_t turn(struct worker *w, int impatient)
 {
@@ -35,10 +62,11 @@ static uint32_t turn(struct worker *w, int impatient)
 			struct ring *receive = receive_ring(&w->backends[port], pair);
 			struct ring *transmit = transmit_ring(&w->backends[port], pair);
 			uint32_t chunk = receive->size / 4 < 256 ? receive->size / 4 : 256;
-			if (w->fill && receive->enabled && ring_has(receive, impatient ? 1 : chunk))
-				done += ring_fill(receive, chunk, w->bytes);
-			if (w->drain && transmit->enabled && ring_has(transmit, impatient ? 1 : chunk))
-				done += ring_drain(transmit, chunk);
+			uint32_t least = impatient ? 1 : w->look > 0 ? w->look : chunk;
+			if (w->fill && receive->enabled && ring_has(receive, least))
+				done += serve_ring(w, receive, chunk, 1);
+			if (w->drain && transmit->enabled && ring_has(transmit, least))
+				done += serve_ring(w, transmit, chunk, 0);
 		}
 	return done;
 }
@@ -108,10 +136,51 @@ static void *work(void *argument)
 	return NULL;
 }
 
+/* A process of its own, until the program that made it ends. */
+static _Noreturn void serve_process(struct worker *w, void (*listen)(void))
+{
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	listen();
+	w->running = 1;
+	for (;;) {
+		while (!w->wanted)
+			usleep(1000);
+		work(w);
+		w->wanted = 0;
+	}
+}
+
+void worker_fork(struct worker *w, void (*listen)(void))
+{
+	w->running = 0;
+	pid_t process = fork();
+	if (process < 0)
+		err(1, "no process");
+	if (process == 0)
+		serve_process(w, listen);
+	w->process = process;
+	while (!w->running && waitpid(w->process, NULL, WNOHANG) == 0)
+		usleep(1000);
+	if (clock_getcpuclockid(w->process, &w->clock) != 0)
+		errx(1, "the back-end's process has ended");
+}
+
+void worker_end_process(struct worker *w)
+{
+	kill(w->process, SIGTERM);
+	waitpid(w->process, NULL, 0);
+}
+
 void worker_start(struct worker *w)
 {
 	w->stop = w->running = 0;
 	w->idle = w->busy = 0;
+	if (w->process > 0) {
+		w->wanted = 1;
+		while (!w->running)
+			usleep(100);
+		return;
+	}
 	if (pthread_create(&w->thread, NULL, work, w) != 0)
 		errx(1, "no thread");
 	pthread_getcpuclockid(w->thread, &w->clock);
@@ -122,5 +191,9 @@ void worker_start(struct worker *w)
 void worker_stop(struct worker *w)
 {
 	w->stop = 1;
-	pthread_join(w->thread, NULL);
+	if (w->process > 0)
+		while (w->wanted)
+			usleep(100);
+	else
+		pthread_join(w->thread, NULL);
 }
