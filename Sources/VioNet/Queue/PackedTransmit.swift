@@ -21,7 +21,50 @@ extension PackedRing: TransmitRing {
   mutating func sentRun(_ most: Int) -> Int {
     let run = min(most, pending, size &- lastUsed)
     if !Order.isInOrder { return run }
-    return openBatch() ? min(run, batchLeft) : 0
+    if !openBatch() { return 0 }
+    if batchLeft < run { joinBatches(run) }
+    return min(run, batchLeft)
+  }
+
+  /// Adds the batches that follow the open one, up to `most` buffers and the end of the ring: those of a device that
+  /// marks each buffer used by itself have one. An entry that cannot be the next one is left for openBatch() to reject.
+  @inline(__always)
+  private mutating func joinBatches(_ most: Int) {
+    let outstanding = size &- idleCount
+    while batchLeft < most {
+      let place = lastUsed &+ batchLeft
+      if place >= size { return }
+      let word = entry(place)
+      if isStillUnused(word) { return }
+      let last = PackedRing.id(word)
+      if last < place || last >= size || last &- lastUsed >= outstanding { return }
+      batchLeft = last &- lastUsed &+ 1
+    }
+  }
+
+  @inline(__always)
+  func prefetchUsed(_ count: Int) {
+    var at = lastUsed &* RingFormat.descriptorBytes
+    let end = min(lastUsed &+ count, size) &* RingFormat.descriptorBytes
+    // Four lines at a time; a prefetch behind the ring does no harm.
+    while at < end {
+      descriptors.prefetchForWriting(at)
+      descriptors.prefetchForWriting(at &+ 64)
+      descriptors.prefetchForWriting(at &+ 128)
+      descriptors.prefetchForWriting(at &+ 192)
+      at &+= 256
+    }
+  }
+
+  @inline(__always)
+  func lookAhead(_ count: Int) -> Int? {
+    let count = min(count, size / 4)
+    // The last of its cache line, so that the device is done with the line.
+    let place = min((lastUsed &+ count &- 1) | 3, size &- 1)
+    // Less than that is no gain: of a small ring, or where the ring ends.
+    let run = place &- lastUsed &+ 1
+    if run < LooksAhead.least || run > pending { return nil }
+    return isStillUnused(entry(place)) ? 0 : run
   }
 
   @inline(__always)
@@ -39,20 +82,24 @@ extension PackedRing: TransmitRing {
 
   @inline(__always) var idleRun: Int { min(idleCount, size &- nextAvailable) }
 
-  /// Fetches the lines with IN_ORDER alone, where the device writes one used descriptor for many and was the last to
-  /// look at these lines. Any other ring is read here when sent packets are taken back.
+  /// Writes an address in each line, which the device does not look at before the flags say so. It has looked at the
+  /// lines when they were posted last, so that the first store to each waits until the other core gives it up: side by
+  /// side here, but one after another where other stores come between. A prefetch for writing leaves a line as it is if
+  /// that is in the second cache (AMD, family 19h).
   @inline(__always)
-  func prefetchIdle(_ count: Int) {
-    if !Order.isInOrder { return }
+  func claimIdle(_ count: Int) {
     var at = nextAvailable &* RingFormat.descriptorBytes
     let end = at &+ count &* RingFormat.descriptorBytes
-    // Four lines at a time. Lines beyond `end` belong to the next burst; a prefetch behind the ring does no harm.
-    while at < end {
-      descriptors.prefetchForWriting(at)
-      descriptors.prefetchForWriting(at &+ 64)
-      descriptors.prefetchForWriting(at &+ 128)
-      descriptors.prefetchForWriting(at &+ 192)
+    while at &+ 192 < end {
+      descriptors.store64(at, 0)
+      descriptors.store64(at &+ 64, 0)
+      descriptors.store64(at &+ 128, 0)
+      descriptors.store64(at &+ 192, 0)
       at &+= 256
+    }
+    while at < end {
+      descriptors.store64(at, 0)
+      at &+= 64
     }
   }
 

@@ -129,6 +129,11 @@ protocol TransmitRing: Ring, ~Copyable {
   mutating func sentRun(_ most: Int) -> Int
   /// True if the entry `ahead` places on is used and has the id that ring order predicts.
   func isSent(_ ahead: Int) -> Bool
+  /// Fetches the lines of that many entries, which the device has probably used, side by side: each is in its core.
+  func prefetchUsed(_ count: Int)
+  /// Looks whether about `count` buffers are used, without touching lines that the device may be writing: their number,
+  /// or 0. Nil if only a look at the next one can tell.
+  func lookAhead(_ count: Int) -> Int?
   /// Takes that many sent buffers back.
   mutating func passSent(_ count: Int)
 
@@ -138,8 +143,8 @@ protocol TransmitRing: Ring, ~Copyable {
   var idlePlace: Int { get }
   /// Number of idle descriptors that follow one another from `idlePlace` on.
   var idleRun: Int { get }
-  /// Prefetches the lines that `count` descriptors will be written to, where that is faster.
-  func prefetchIdle(_ count: Int)
+  /// Takes the lines that `count` descriptors will be written to from the device's core, where that is faster.
+  func claimIdle(_ count: Int)
   /// Writes the descriptor `ahead` places on. Write the first one last: with it the device begins.
   func postInRun(_ ahead: Int, address: UInt64, length: UInt32)
   /// Leaves that many posted descriptors behind.

@@ -25,6 +25,13 @@ extension SplitRing: TransmitRing {
   }
 
   @inline(__always)
+  func prefetchUsed(_ count: Int) {}
+
+  /// Nil always: the index says all that there is to know.
+  @inline(__always)
+  func lookAhead(_ count: Int) -> Int? { nil }
+
+  @inline(__always)
   mutating func passSent(_ count: Int) {
     lastUsed &+= count
     idle.tail &+= UInt16(truncatingIfNeeded: count)
@@ -35,7 +42,7 @@ extension SplitRing: TransmitRing {
   @inline(__always) var idleRun: Int { min(idleCount, mask &+ 1 &- max(idlePlace, nextAvailable & mask)) }
 
   @inline(__always)
-  func prefetchIdle(_ count: Int) {}
+  func claimIdle(_ count: Int) {}
 
   @inline(__always)
   func postInRun(_ ahead: Int, address: UInt64, length: UInt32) {

@@ -23,7 +23,7 @@ func transmit<R: TransmitRing & ~Copyable>(
     reclaim(R.self, queue)
     return UInt16(truncatingIfNeeded: Int(queue.value.core.ring.idle.count) &- idle)
   }
-  if idle < max(count, size / 2, size &- queue.value.cache.bulk) { reclaim(R.self, queue) }
+  if idle < max(count, size / 2, size &- queue.value.cache.bulk) { reclaimSome(R.self, queue) }
   if queue.value.core.needsCare && !queue.value.attend(packets[uncheckedAddress: 0], count) { return 0 }
   var sent = 0
   while sent != count {
@@ -44,7 +44,7 @@ func transmit<R: TransmitRing & ~Copyable>(
     // Too few idle descriptors: try again if the device has used some by now.
     queue.value.flush(R.self)
     let room = queue.value.core.ring.idle.count
-    reclaim(R.self, queue)
+    reclaimSome(R.self, queue)
     if queue.value.core.fault != .none { return UInt16(truncatingIfNeeded: sent) }
     if queue.value.core.ring.idle.count == room { break }
   }
@@ -69,7 +69,7 @@ private func transmitRun<R: TransmitRing & ~Copyable, O: RunOrder>(
   let list = packets.advanced(begin)
   var found = 0
   var bytes: UInt64 = 0
-  if O.isInRingOrder { ring.prefetchIdle(run) }
+  if O.isInRingOrder { ring.claimIdle(run) }
 
   while found != run {
     guard let packet = pool.packet(at: list[uncheckedAddress: found]) else { break }
@@ -134,12 +134,45 @@ private func postSingly<R: TransmitRing & ~Copyable>(
   ring.save(&queue.value.core.ring)
 }
 
+/// Takes back what the device has sent. If it was found to be marking one buffer after another used, each look takes the
+/// line that it writes from its core and gains a buffer or two. So the looks that follow go to a buffer further on,
+/// farther each time that one is used, and leave the lines behind it alone.
+@inline(__always)
+private func reclaimSome<R: TransmitRing & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue>) {
+  if !R.isPacked { return reclaim(R.self, queue) }
+  let looks = queue.value.looks
+  if looks.left != 0, let count = R(queue.value.core.ring).lookAhead(Int(looks.distance)) {
+    queue.value.looks = looks.next(found: count != 0)
+    if count == 0 { return }
+    R(queue.value.core.ring).prefetchUsed(count)
+    return reclaimCounted(R.self, queue, count)
+  }
+  let idle = queue.value.core.ring.idle.count
+  R(queue.value.core.ring).prefetchUsed(Int(min(looks.gained, queue.value.core.ring.outstanding)))
+  reclaim(R.self, queue)
+  queue.value.looks = LooksAhead(
+    gained: queue.value.core.ring.idle.count &- idle, hasSentChains: queue.value.hasSentChains)
+}
+
 /// Takes back what the device has sent: single packets of the cache's pool in runs, anything else one by one. A device
 /// that goes on meanwhile gets a ring's worth of descriptors back per call.
 @inline(never)
 @_optimize(speed)
 func reclaim<R: TransmitRing & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue>) {
-  var left = Int(queue.value.core.ring.size)
+  reclaim(R.self, queue, atMost: Int(queue.value.core.ring.size))
+}
+
+/// Takes back that many sent buffers at most.
+@inline(never)
+@_optimize(speed)
+private func reclaimCounted<R: TransmitRing & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue>, _ count: Int) {
+  reclaim(R.self, queue, atMost: count)
+}
+
+@inline(__always)
+@_optimize(speed)
+private func reclaim<R: TransmitRing & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue>, atMost limit: Int) {
+  var left = limit
   repeat {
     // A transmit queue takes nothing from its cache: what stays there, nobody can use.
     if queue.value.cache.hasBulk { queue.value.cache.empty() }

@@ -156,6 +156,8 @@ extension TransmitQueue {
   /// external, its header has a descriptor of its own. The head is posted last, so that the device sees all of it or
   /// nothing.
   private mutating func sendChain<R: TransmitRing & ~Copyable>(_: R.Type, _ head: Packet) {
+    hasSentChains = true
+    looks = LooksAhead(gained: 0, hasSentChains: true)
     var ring = R(core.ring)
     let descriptors = Int(head.descriptors)
     let first = ring.nextIdle(after: 0)

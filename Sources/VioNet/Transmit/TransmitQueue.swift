@@ -37,6 +37,8 @@ struct TransmitQueue {
   var dropped = DroppedPlaces()
   var watchedDrops = WatchedDrops()
   var refusals = Refusals()
+  var looks = LooksAhead(gained: 0, hasSentChains: false)
+  var hasSentChains = false
   /// Readable when the armed queue has room or the back-end is gone; open from the first call that asks for it.
   var wake = Descriptor.none
   /// True if the queue does what the device lacks (VIONET_TX_SOFTWARE).
@@ -107,6 +109,39 @@ struct TransmitQueue {
     core.drop(reason)
     let place = dropped.add(sent: core.counters.packets)
     if watchedDrops.isWanted { watchedDrops.reasons[place & 63] = UInt8(truncatingIfNeeded: reason.rawValue) }
+  }
+}
+
+/// How the next looks for sent packets go: at the next one, or at one further on (reclaimSome).
+struct LooksAhead {
+  private static let most: UInt8 = 8
+  private static let nearest: UInt16 = 32, farthest: UInt16 = 256
+  /// Fewer buffers are not worth it.
+  static let least = 16
+
+  /// How many buffers the last look at the next one found.
+  let gained: UInt16
+  /// How many looks in a row go further on without finding anything, and how far.
+  let left: UInt8
+  let distance: UInt16
+
+  /// A look at the next one found that many. Places in the middle of a chain say nothing, so that a queue which has sent
+  /// one looks at the next ones only.
+  init(gained: UInt16, hasSentChains: Bool) {
+    let isFew = gained != 0 && gained < LooksAhead.nearest / 2 && !hasSentChains
+    self.init(gained: gained, left: isFew ? LooksAhead.most : 0, distance: LooksAhead.nearest)
+  }
+
+  private init(gained: UInt16, left: UInt8, distance: UInt16) {
+    self.gained = gained
+    self.left = left
+    self.distance = distance
+  }
+
+  func next(found: Bool) -> LooksAhead {
+    found
+      ? LooksAhead(gained: gained, left: LooksAhead.most, distance: min(distance &* 2, LooksAhead.farthest))
+      : LooksAhead(gained: gained, left: left &- 1, distance: LooksAhead.nearest)
   }
 }
 
