@@ -57,13 +57,13 @@ extension PackedRing: TransmitRing {
   }
 
   @inline(__always)
-  func lookAhead(_ count: Int) -> Int? {
+  func lookAhead(_ count: Int, atLeast least: Int) -> Int? {
     let count = min(count, size / 4)
     // The last of its cache line, so that the device is done with the line.
     let place = min((lastUsed &+ count &- 1) | 3, size &- 1)
-    // Less than that is no gain: of a small ring, or where the ring ends.
+    // It is less in a small ring, and where the ring ends.
     let run = place &- lastUsed &+ 1
-    if run < LooksAhead.least || run > pending { return nil }
+    if run < least || run > pending { return nil }
     return isStillUnused(entry(place)) ? 0 : run
   }
 

@@ -132,8 +132,8 @@ protocol TransmitRing: Ring, ~Copyable {
   /// Fetches the lines of that many entries, which the device has probably used, side by side: each is in its core.
   func prefetchUsed(_ count: Int)
   /// Looks whether about `count` buffers are used, without touching lines that the device may be writing: their number,
-  /// or 0. Nil if only a look at the next one can tell.
-  func lookAhead(_ count: Int) -> Int?
+  /// or 0. Nil if that would be fewer than `least`: then only a look at the next one can tell.
+  func lookAhead(_ count: Int, atLeast least: Int) -> Int?
   /// Takes that many sent buffers back.
   mutating func passSent(_ count: Int)
 

@@ -29,7 +29,7 @@ extension SplitRing: TransmitRing {
 
   /// Nil always: the index says all that there is to know.
   @inline(__always)
-  func lookAhead(_ count: Int) -> Int? { nil }
+  func lookAhead(_ count: Int, atLeast least: Int) -> Int? { nil }
 
   @inline(__always)
   mutating func passSent(_ count: Int) {

@@ -141,7 +141,7 @@ private func postSingly<R: TransmitRing & ~Copyable>(
 private func reclaimSome<R: TransmitRing & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue>) {
   if !R.isPacked { return reclaim(R.self, queue) }
   let looks = queue.value.looks
-  if looks.left != 0, let count = R(queue.value.core.ring).lookAhead(Int(looks.distance)) {
+  if looks.left != 0, let count = R(queue.value.core.ring).lookAhead(Int(looks.distance), atLeast: LooksAhead.least) {
     queue.value.looks = looks.next(found: count != 0)
     if count == 0 { return }
     R(queue.value.core.ring).prefetchUsed(count)
