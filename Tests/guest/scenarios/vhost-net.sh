@@ -65,9 +65,16 @@ files() {
 
 # One direction of iperf3. Its rate is printed and not judged.
 stream() { # NAME OPTIONS...
-  local name=$1
+  local name=$1 tries=0
   shift
-  in_space a timeout "$patience" iperf3 -c $there -t 2 "$@" >"$work/iperf.out" 2>&1 || { no "iperf3: $(tail -n 1 "$work/iperf.out")"; return; }
+  until in_space a timeout "$patience" iperf3 -c $there -t 2 "$@" >"$work/iperf.out" 2>&1; do
+    # Between two clients the server listens anew, and for a moment not at all.
+    if ! grep -q "Connection refused" "$work/iperf.out" || [ $((tries += 1)) -gt 20 ]; then
+      no "iperf3: $(tail -n 1 "$work/iperf.out")"
+      return
+    fi
+    sleep 1
+  done
   echo "  $name: $(sed -n 's/.* \([0-9.]* [MG]bits\)\/sec.*receiver.*/\1/p' "$work/iperf.out" | tail -n 1)/s"
 }
 
