@@ -141,7 +141,9 @@ private func postSingly<R: TransmitRing & ~Copyable>(
 private func reclaimSome<R: TransmitRing & ~Copyable>(_: R.Type, _ queue: Cell<TransmitQueue>) {
   if !R.isPacked { return reclaim(R.self, queue) }
   let looks = queue.value.looks
-  if looks.left != 0, let count = R(queue.value.core.ring).lookAhead(Int(looks.distance), atLeast: LooksAhead.least) {
+  if looks.left != 0, !queue.value.hasSentChains,
+    let count = R(queue.value.core.ring).lookAhead(Int(looks.distance), atLeast: LooksAhead.least)
+  {
     queue.value.looks = looks.next(found: count != 0)
     if count == 0 { return }
     R(queue.value.core.ring).prefetchUsed(count)
@@ -150,8 +152,7 @@ private func reclaimSome<R: TransmitRing & ~Copyable>(_: R.Type, _ queue: Cell<T
   let idle = queue.value.core.ring.idle.count
   R(queue.value.core.ring).prefetchUsed(Int(min(looks.gained, queue.value.core.ring.outstanding)))
   reclaim(R.self, queue)
-  queue.value.looks = LooksAhead(
-    gained: queue.value.core.ring.idle.count &- idle, hasSentChains: queue.value.hasSentChains)
+  queue.value.looks = LooksAhead(gained: queue.value.core.ring.idle.count &- idle)
 }
 
 /// Takes back what the device has sent: single packets of the cache's pool in runs, anything else one by one. A device

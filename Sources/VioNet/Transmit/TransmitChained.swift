@@ -157,7 +157,6 @@ extension TransmitQueue {
   /// nothing.
   private mutating func sendChain<R: TransmitRing & ~Copyable>(_: R.Type, _ head: Packet) {
     hasSentChains = true
-    looks = LooksAhead(gained: 0, hasSentChains: true)
     var ring = R(core.ring)
     let descriptors = Int(head.descriptors)
     let first = ring.nextIdle(after: 0)

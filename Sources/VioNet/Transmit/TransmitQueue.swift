@@ -37,7 +37,8 @@ struct TransmitQueue {
   var dropped = DroppedPlaces()
   var watchedDrops = WatchedDrops()
   var refusals = Refusals()
-  var looks = LooksAhead(gained: 0, hasSentChains: false)
+  var looks = LooksAhead(gained: 0)
+  /// Places in the middle of a chain say nothing, so that a queue which has sent one looks at the next ones only.
   var hasSentChains = false
   /// Readable when the armed queue has room or the back-end is gone; open from the first call that asks for it.
   var wake = Descriptor.none
@@ -125,10 +126,9 @@ struct LooksAhead {
   let left: UInt8
   let distance: UInt16
 
-  /// A look at the next one found that many. Places in the middle of a chain say nothing, so that a queue which has sent
-  /// one looks at the next ones only.
-  init(gained: UInt16, hasSentChains: Bool) {
-    let isFew = gained != 0 && gained < LooksAhead.nearest / 2 && !hasSentChains
+  /// A look at the next one found that many.
+  init(gained: UInt16) {
+    let isFew = gained != 0 && gained < LooksAhead.nearest / 2
     self.init(gained: gained, left: isFew ? LooksAhead.most : 0, distance: LooksAhead.nearest)
   }
 
