@@ -24,8 +24,7 @@ def fair(content):
 
 def trips(content):
     def cell(one, front, name, digits):
-        spread = one["fronts"].get(front, {}).get(name)
-        return (f"{spread['median']:.{digits}f} ({spread['min']:.{digits}f}-{spread['max']:.{digits}f})" if spread else "-")
+        return figures.formatted(one["fronts"].get(front, {}).get(name), digits=digits)
 
     lines = [[f"{one['kind']}, {one['way']}"] + [cell(one, front, name, 2 if one["way"] == "polling" else 1)
                                                  for name in latency.FIGURES for front in latency.FRONTS]

@@ -88,7 +88,7 @@ class Copying(nocopy.Bench):
         for kind, directions in chosen:
             if direction not in directions:
                 continue
-            order = [front for front in rows.fronts(kind) if front != "lean"]
+            order = rows.libraries(kind)
             for front in order if number % 2 == 0 else reversed(order):
                 points = [rows.point("peer", direction, length=length) for length in lengths]
                 self.measure(front, kind, rows.HEADLINE["ring"], 1, points, "--socket", self.socket)

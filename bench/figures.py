@@ -60,10 +60,11 @@ HEADING = (f"{'row':<34} {'form':<7} {'burst':>5} {'bytes':>5} {'ring':>5} {'q':
            "per packet: cycles (cores, peer: ns)")
 
 
-def formatted(front, by=1, marked=""):
+def formatted(front, by=1, marked="", digits=2):
     if front is None:
         return "-"
-    return f"{front['median'] * by:.2f} ({front['min'] * by:.2f}-{front['max'] * by:.2f}){marked}"
+    median, least, most = (f"{front[name] * by:.{digits}f}" for name in ("median", "min", "max"))
+    return f"{median} ({least}-{most}){marked}"
 
 
 def line(one):

@@ -8,6 +8,7 @@ import tempfile
 
 import figures
 import machine
+from nocopy import NotMeasured
 
 FRONTS = ("vionet", "dpdk")
 KINDS = {"split": (), "packed": ("--packed",)}
@@ -33,10 +34,6 @@ def life(front, kind, way):
             if done.returncode:
                 raise NotMeasured((done.stderr.strip() or done.stdout.strip() or peer.text()).split("\n")[0])
             return json.loads(done.stdout)
-
-
-class NotMeasured(Exception):
-    """A front-end did not start, or a frame did not come back."""
 
 
 class Latency:

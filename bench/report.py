@@ -142,9 +142,7 @@ def waited(content):
     lines = []
     for one in content["rows"]:
         def cell(front, name, by=1, digits=1):
-            value = one["fronts"][front].get(name)
-            return "-" if value is None else (f"{value['median'] * by:.{digits}f} "
-                                              f"({value['min'] * by:.{digits}f}-{value['max'] * by:.{digits}f})")
+            return figures.formatted(one["fronts"][front].get(name), by, digits=digits)
         shown = [("cpu_share", 100, 3 if one["rate"] == 0 else 1)]
         shown += [("p50_us", 1, 1), ("p99_us", 1, 1)] if one["rate"] else []
         cells = []
@@ -211,11 +209,8 @@ def in_software(content):
     names = {"checksum-66": "checksum of a frame of 66 bytes", "checksum-512": "of 512 bytes", "checksum-1514": "of 1514 bytes",
              "segments": "one of 46 segments of 1448 bytes"}
 
-    def cell(one, front):
-        spread = one["fronts"].get(front)
-        return f"{spread['median']:.0f} ({spread['min']:.0f}-{spread['max']:.0f})" if spread else "-"
-
-    lines = [[names[one["row"]], *[cell(one, front) for front in software.FRONTS], ratio(one)] for one in content["rows"]]
+    lines = [[names[one["row"]], *[figures.formatted(one["fronts"].get(front), digits=0) for front in software.FRONTS],
+              ratio(one)] for one in content["rows"]]
     return (f"Measured {content['machine']['time'][:10]}. Nanoseconds, the median of {content['rounds']} rounds of one process "
             "that takes turns, with the lowest and the highest; each is the median of 201 samples of 0.1 ms. Checksums: "
             "`vionet_tx_prepare()` for a device without VIRTIO_NET_F_CSUM, which checks the packet too, and DPDK's "

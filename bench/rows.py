@@ -51,9 +51,14 @@ KINDS = [
 ]
 
 
+def libraries(kind):
+    """The libraries that are measured on a kind: ours, and DPDK's paths."""
+    return ["vionet", "dpdk"] + (["dpdk-vectorized"] if kind.vectorized else [])
+
+
 def fronts(kind):
-    """The front-ends that are measured on a kind: ours, DPDK's paths, and the limit."""
-    return ["vionet", "dpdk"] + (["dpdk-vectorized"] if kind.vectorized else []) + ["lean"]
+    """All front-ends: the libraries, the limit, and the same work in C."""
+    return [*libraries(kind), "lean", "fair"]
 
 
 def point(form, direction, burst=HEADLINE["burst"], length=HEADLINE["bytes"]):

@@ -39,10 +39,10 @@ def nocopy_section(options):
         if not directions:
             continue
         for ring in kind.rings[:1] if options.quick else kind.rings:
-            jobs.append((kind, ring, 1, rows.points(directions, options.quick), [*rows.fronts(kind), "fair"], ()))
+            jobs.append((kind, ring, 1, rows.points(directions, options.quick), rows.fronts(kind), ()))
         if not options.quick:
             two = [rows.point("inline", direction) for direction in directions]
-            jobs.append((kind, kind.rings[0], 2, two, rows.fronts(kind), ()))
+            jobs.append((kind, kind.rings[0], 2, two, [*rows.libraries(kind), "lean"], ()))
     if not jobs:
         return None
     bench = nocopy.Bench(options.rounds, 40 if options.quick else 25)
@@ -58,7 +58,7 @@ def process_section(options):
         for count in rows.COMPLETED[:1] if options.quick else rows.COMPLETED:
             more = ("--apart", "--complete", count, "--look", count)
             if points:
-                jobs.append((kind, kind.rings[0], 1, points, [*rows.fronts(kind), "fair"], more))
+                jobs.append((kind, kind.rings[0], 1, points, rows.fronts(kind), more))
     if not jobs:
         return None
     bench = nocopy.Bench(options.rounds, 40)
@@ -73,7 +73,7 @@ def forward_section(options):
         directions = wanted(options, kind, rows.FORWARDED)
         points = [rows.point(form, direction) for direction in directions for form in ("inline", "cores")]
         if points:
-            jobs.append((kind, kind.rings[0], 1, points, [one for one in rows.fronts(kind) if one != "lean"], ()))
+            jobs.append((kind, kind.rings[0], 1, points, rows.libraries(kind), ()))
     if not jobs:
         return None
     bench = nocopy.Bench(options.rounds, 40)

@@ -12,7 +12,6 @@
 
 #include <err.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 typedef struct fair_packet packet_t;
 static struct queue queues[MAX_PORTS][MAX_PAIRS][2];

@@ -81,22 +81,15 @@ static uint16_t send_packed_in_order(struct lane *l, uint16_t count, uint32_t by
 	return send_packed(l, count, bytes, 1);
 }
 
-static void *memory(size_t bytes)
-{
-	void *m = shared_memory(bytes);
-	memset(m, 0, bytes);
-	return m;
-}
-
 /* Lays out a ring, split or packed, and fills it if it receives. */
 static void lay_out(struct lane *l, struct ring *r, const struct front_options *w, int receive,
                     struct region *everything)
 {
-	char *m = memory(64 * (size_t)w->ring + 4096);
+	char *m = shared_memory(64 * (size_t)w->ring + 4096);
 	*r = (struct ring){.packed = w->packed, .in_order = w->in_order, .headers = w->mergeable, .size = w->ring,
 	                   .regions = everything, .region_count = 1, .started = 1, .enabled = 1};
 	*l = (struct lane){.ring = r, .mask = w->ring - 1, .size = w->ring};
-	l->buffers = (uint64_t)(uintptr_t)memory((size_t)w->ring * STRIDE);
+	l->buffers = (uint64_t)(uintptr_t)shared_memory((size_t)w->ring * STRIDE);
 	r->descriptors = (void *)m;
 	r->packed_ring = (void *)m;
 	r->available = (void *)(m + 16 * (size_t)w->ring);
