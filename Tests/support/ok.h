@@ -149,35 +149,26 @@ OK_UNUSED static int status_value(const char *key)
 	return status_value_of("/proc/self/status", key);
 }
 
-OK_UNUSED static int count_maps(void)
-{
-	int n = 0, c;
-	FILE *f = fopen("/proc/self/maps", "re");
-	while (f != NULL && (c = getc(f)) != EOF)
-		n += c == '\n';
-	if (f != NULL)
-		fclose(f);
-	return n;
-}
-
-OK_UNUSED static int count_mapped_files(void)
+OK_UNUSED static int count_maps_of(int only_files)
 {
 	char line[512];
 	unsigned long inode;
 	int n = 0;
 	FILE *f = fopen("/proc/self/maps", "re");
 	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
-		n += sscanf(line, "%*s %*s %*s %*s %lu", &inode) == 1 && inode != 0;
+		n += sscanf(line, "%*s %*s %*s %*s %lu", &inode) == 1 && (inode != 0 || !only_files);
 	if (f != NULL)
 		fclose(f);
 	return n;
 }
 
+OK_UNUSED static int count_maps(void) { return count_maps_of(0); }
+
 OK_UNUSED static struct holdings holdings(void)
 {
 	malloc_trim(0); /* what the allocator keeps of freed memory is nobody's */
 	return (struct holdings){entries("/proc/self/fd"), count_maps(), entries("/proc/self/task") - 2,
-	                         status_value("VmRSS"), count_mapped_files()};
+	                         status_value("VmRSS"), count_maps_of(1)};
 }
 
 /*

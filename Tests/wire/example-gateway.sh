@@ -113,7 +113,7 @@ END
 holds() { [ "$(stat -c %s "$1" 2>/dev/null || echo 0)" -ge "$2" ]; }
 # Frames through FIFOs: the router's address first, then those of the host, then answers from outside.
 bytes() {
-  "$frames" make "$work" || fail "making captures"
+  PYTHONPATH=$root/Tests/support "$frames" make "$work" || fail "making captures"
   mkfifo "$work/in" "$work/out" || fail "no FIFO"
   # shellcheck disable=SC2046
   gcc -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all "$root/examples/vionet-gateway.c" \
@@ -132,7 +132,7 @@ bytes() {
   until_true 60 is_asleep "${children[-1]}" || fail "it does not sleep"
   finish
   adds_up
-  "$frames" compare "$work" || fail "other frames"
+  PYTHONPATH=$root/Tests/support "$frames" compare "$work" || fail "other frames"
 }
 
 # What routers and far ends say about packets of the host reaches the program that sent them, and the other way round.

@@ -84,9 +84,10 @@ release() {
   adds_up
 }
 
+answers() { PYTHONPATH=$root/Tests/support python3 "$work/answers.py" "$@"; }
 # Questions with and without a tag, cut at every length, and odd frames; what comes out is compared.
 odd() {
-  python3 - make "$work/in" <"$work/answers.py" || fail "making a capture"
+  answers make "$work/in" || fail "making a capture"
   # shellcheck disable=SC2046
   gcc -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all "$root/examples/vionet-responder.c" \
     -o "$work/responder" $(pkg-config --cflags --libs vionet) -Wl,-rpath,"$stage/lib" || fail "compiling with sanitizers"
@@ -97,11 +98,11 @@ odd() {
   until_true 60 is_asleep "${children[-1]}" || fail "it does not sleep"
   finish
   adds_up
-  python3 - compare "$work/in" "$work/out" <"$work/answers.py" || fail "other answers"
+  answers compare "$work/in" "$work/out" || fail "other answers"
 }
 # Answers of DHCP that are longer than the device takes do not take those to pings with them that are in their burst.
 too_long() {
-  python3 - long "$work/in" <"$work/answers.py" || fail "making a capture"
+  answers long "$work/in" || fail "making a capture"
   "$responder" -d 10.9.8.100-10.9.8.200 "soft:pcap=$work/in,out=$work/out,mac=02:00:00:00:00:42,mtu=300" 10.9.8.1/24 \
     >"$work/said" 2>&1 &
   children+=($!)
@@ -117,14 +118,9 @@ too_long() {
 holds() { [ "$(stat -c %s "$1" 2>/dev/null || echo 0)" -ge "$2" ]; } # FILE BYTES
 cat >"$work/answers.py" <<'END'
 import random, struct, sys
+from checksum import total
 ME, YOU, ALL = b"\x02\0\0\0\0\x42", b"\x02\0\0\0\0\x43", b"\xff" * 6
 A, B = bytes((10, 9, 8, 1)), bytes((10, 9, 8, 2))
-def total(data, start=0):
-    data += b"\0" * (len(data) % 2)
-    s = start + sum(struct.unpack(f">{len(data) // 2}H", data))
-    while s >> 16:
-        s = (s & 0xffff) + (s >> 16)
-    return s
 def ip(protocol, payload, source, to, life=64, identification=0, fragment=0):
     head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(payload), identification, fragment, life, protocol, 0) + source + to
     return head[:10] + struct.pack(">H", total(head) ^ 0xffff) + head[12:] + payload

@@ -2,14 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Frames for vionet-gateway, each with what it has to become: `make` writes them to captures, `compare` reads what came."""
 import random, struct, sys
+from checksum import total
 HOST, IN, OUT, ROUTER = (b"\x02\0\0\0\0" + bytes((n,)) for n in (5, 1, 2, 9))
 host, mine, far = bytes((10, 9, 8, 5)), bytes((192, 0, 2, 2)), bytes((198, 51, 100, 7))
-def total(data, start=0):
-    data += b"\0" * (len(data) % 2)
-    s = start + sum(struct.unpack(f">{len(data) // 2}H", data))
-    while s >> 16:
-        s = (s & 0xffff) + (s >> 16)
-    return s
 def summed(data, at, start=0, udp=False):
     s = total(data[:at] + b"\0\0" + data[at + 2:], start) ^ 0xffff
     return data[:at] + struct.pack(">H", 0xffff if udp and s == 0 else s) + data[at + 2:]
