@@ -37,6 +37,7 @@ done <<<"$commands"
 # An interrupt from a terminal goes to all processes of the demo. The wrapper is needed because processes in the background
 # start with this signal ignored.
 for line in '20 pings' 'TCP for 5 seconds'; do
+  : >"$work/demo.out"
   python3 -c 'import os, signal, sys
 os.setpgid(0, 0)
 signal.signal(signal.SIGINT, signal.SIG_DFL)

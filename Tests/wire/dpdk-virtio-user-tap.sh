@@ -37,6 +37,7 @@ start_pmd() {
 # streams FROM TO ADDRESS: four at a time. The mean frame on the interfaces is then longer than on a wire.
 streams() {
   local out in server
+  : >"$work/server.out" # an earlier server said "listening", too
   become "$2" iperf3 -s -1 --forceflush >"$work/server.out" 2>&1 &
   server=$!
   children+=("$server")

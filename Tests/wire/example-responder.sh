@@ -103,6 +103,7 @@ odd() {
 # Answers of DHCP that are longer than the device takes do not take those to pings with them that are in their burst.
 too_long() {
   answers long "$work/in" || fail "making a capture"
+  : >"$work/said"
   "$responder" -d 10.9.8.100-10.9.8.200 "soft:pcap=$work/in,out=$work/out,mac=02:00:00:00:00:42,mtu=300" 10.9.8.1/24 \
     >"$work/said" 2>&1 &
   children+=($!)

@@ -12,6 +12,7 @@ offers=$(program config-offering-device) || exit 1
 # QEMU asks a back-end for its features when that connects.
 qemu() {
   rm -f "$work/commands"
+  : >"$work/answers" # an earlier one greeted, too
   mkfifo "$work/commands"
   qemu-system-x86_64 -S -nodefaults -display none -machine q35 -m 64 -qmp stdio \
     -chardev "socket,id=socket,path=$1$2" -netdev vhost-user,id=network,chardev=socket \

@@ -34,6 +34,7 @@ end_forwarder() {
 
 # gbits ADDRESS: sends TCP from a to b for a few seconds and prints the rate.
 gbits() {
+  : >"$work/server.out" # an earlier server said "listening", too
   become b iperf3 -s -1 --forceflush >"$work/server.out" 2>&1 &
   local server=$!
   children+=("$server")

@@ -88,6 +88,7 @@ through() { # PAIR FROM TO
 # Packets for the device to segment, made by a program in the guest.
 prepared() {
   local receiver
+  : >"$work/segments" # an earlier receiver said "ready", too
   "$here/tools/segment-frames.py" expect "$tag-a/$1-a" 40 >"$work/segments" 2>&1 &
   receiver=$!
   children+=("$receiver")

@@ -44,6 +44,7 @@ announced() {
   local ear right=$1
   shift
   # shellcheck disable=SC2086 # "rarp N arp N"
+  : >"$work/heard" # an earlier ear said "listening", too
   become a "$here/tools/frames.py" gone-a hear $right "$patience" >"$work/heard" &
   ear=$!
   children+=("$ear")

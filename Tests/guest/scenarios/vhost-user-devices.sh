@@ -64,6 +64,7 @@ reached() {
 streams() {
   local name=$1 server before after
   for way in "" -R; do
+    : >"$work/server.out" # an earlier server said "listening", too
     become host iperf3 -s -1 -B "$(host_of "$name")" --forceflush >"$work/server.out" 2>&1 &
     server=$!
     children+=("$server")
