@@ -1,27 +1,33 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The chart: a bar for each front-end and row, packets per second of the forms inline (filled) and cores (outlined)."""
-import figures
+import re
 
 FRONTS = (("vionet", "vionet", "#1b6ca8"), ("dpdk", "DPDK 22.11, its best", "#d98032"))
 
 
-def value(one, who):
-    front = one["fronts"].get(one["best"] if who == "dpdk" else who) if one else None
-    return figures.mpps(front["median"]) if front else 0
+def table_of(page):
+    """The rows of the page's first table: {name: {(front-end, form): Mpps, "ratio": text}}. The chart shows what the page says."""
+    found = {}
+    for line in re.search(r"^## Each path\n.*?^\|---.*?\n(.*?)(?:\n\n|\Z)", page, re.S | re.M)[1].split("\n"):
+        name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        def mpps(cell):
+            return float(cell.split(" ")[0]) if cell != "-" else 0
+        found[name] = {("vionet", "inline"): mpps(cells[0]), ("dpdk", "inline"): mpps(cells[1]), "ratio": cells[2],
+                       ("vionet", "cores"): mpps(cells[3]), ("dpdk", "cores"): mpps(cells[4])}
+    return found
 
 
 def panel(axes, found, direction):
-    names = [name for name in dict.fromkeys(one["row"] for one in found) if name.startswith(direction)]
+    names = [name for name in found if name.startswith(direction)]
     for place, name in enumerate(names):
-        forms = {one["form"]: one for one in found if one["row"] == name and figures.is_headline(one)}
+        one = found[name]
         for number, (who, label, colour) in enumerate(FRONTS):
             at = place + (number - 0.5) * 0.38
-            axes.barh(at, value(forms.get("inline"), who), 0.36, color=colour, label=label if place == 0 else None)
-            axes.barh(at, value(forms.get("cores"), who), 0.2, color="white", edgecolor="black", linewidth=0.6,
+            axes.barh(at, one[who, "inline"], 0.36, color=colour, label=label if place == 0 else None)
+            axes.barh(at, one[who, "cores"], 0.2, color="white", edgecolor="black", linewidth=0.6,
                       label="of these, with the back-end on another core" if place == 0 and number == 1 else None)
-        ratio = forms["inline"]["ratio"] if "inline" in forms else None
-        if ratio:
-            axes.text(max(value(forms["inline"], who) for who, *_ in FRONTS) * 1.01, place, f"{ratio:.1f} x", va="center",
+        if one["ratio"] != "-":
+            axes.text(max(one[who, "inline"] for who, *_ in FRONTS) * 1.01, place, f"{float(one['ratio']):.1f} x", va="center",
                       fontsize=8)
     axes.set_yticks(range(len(names)), [name[3:] for name in names], fontsize=8)
     axes.invert_yaxis()
@@ -30,7 +36,8 @@ def panel(axes, found, direction):
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def draw(found, paths):
+def draw(page, paths):
+    found = table_of(page)
     import matplotlib
     matplotlib.use("svg")
     matplotlib.rcParams.update({"svg.hashsalt": "vionet", "svg.fonttype": "none", "font.size": 9})

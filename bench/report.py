@@ -274,6 +274,10 @@ def write():
     text += missing(contents)
     head, tail = page.split(BEGIN)[0], page.split(END)[-1]
     PAGE.write_text(f"{head}{BEGIN}\n\n{text}\n{END}{tail}")
-    chart.draw(contents["nocopy"]["rows"], [PAGE.with_suffix(".svg"), PAGE.with_suffix(".png"),
-                                            machine.BUILD / "bench/chart.svg", machine.BUILD / "bench/chart.png"])
+    draw()
     print(f"written: {PAGE.relative_to(machine.ROOT)} and its chart")
+
+
+def draw():
+    """The chart of the page's first table."""
+    chart.draw(PAGE.read_text(), [PAGE.with_suffix(".svg"), PAGE.with_suffix(".png")])

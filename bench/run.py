@@ -32,6 +32,7 @@ def arguments():
     parser.add_argument("--sections", default=",".join(names), help=f"only these, of {','.join(names)}")
     parser.add_argument("--all", action="store_true", help="print every point, not only the main table")
     parser.add_argument("--report", action="store_true", help="only write docs/performance.md, from existing files")
+    parser.add_argument("--chart", action="store_true", help="only draw the chart of docs/performance.md, from its first table")
     parser.add_argument("--list", action="store_true", help="print the names of the rows")
     options = parser.parse_args()
     options.filtered = options.rows != ""
@@ -76,8 +77,8 @@ def main():
     if options.list:
         print("\n".join(names_of_rows()))
         return
-    if options.report:
-        report.write()
+    if options.report or options.chart:
+        (report.write if options.report else report.draw)()
         return
     if not any(options.rows.search(name) for name in names_of_rows()):
         sys.exit(f"no row matches {options.rows.pattern}; --list prints them")
