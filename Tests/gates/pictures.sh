@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The pictures of docs/pictures are those that "make pictures" draws from their text. With another graphviz or other fonts than
-# they were drawn with, places differ, so that only the words are compared.
+# The pictures of docs/pictures and docs/recordings are those that "make pictures" draws from their text and from what terminals
+# showed, and the chart of docs/performance.md shows its first table. With another graphviz or other fonts than they were drawn
+# with, places differ, so that only the words are compared. `make pages` draws them all.
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
 need dot graphviz
+need termtosvg termtosvg
 cd "$root" || exit 1
 
 words() { sed -n 's/^<text[^>]*>\(.*\)<\/text>$/\1/p; s/^<title>\(.*\)<\/title>$/\1/p' "$1" | sort; }
@@ -34,5 +36,44 @@ planted() {
   said memory
 }
 
+# as_recorded FOLDER: each recording shows what it is of, and nothing of the machine; its picture is drawn from it.
+as_recorded() {
+  local name want
+  for name in demo stats; do
+    want='RX PACKETS/S'
+    [ $name = stats ] || want='TCP, Gbit/s'
+    grep -q "$want" "$1/$name.cast" || fail "$name.cast has no $want: make recordings"
+    ! grep -nE '/(home|root|tmp)/' "$1/$name.cast" || fail "$name.cast tells of a machine"
+    termtosvg render -m 100 -M 2000 -D 3000 -t window_frame "$1/$name.cast" "$work/$name.svg" >"$work/log" 2>&1 ||
+      { cat "$work/log"; fail "termtosvg: $name.cast"; }
+    cmp "$work/$name.svg" "$1/$name.svg" || fail "$1/$name.svg is not what $name.cast shows: make pictures"
+  done
+}
+recordings() {
+  as_recorded docs/recordings
+  cp -r docs/recordings "$work/changed"
+  sed -i 's/soft:sink/soft:sunk/' "$work/changed/stats.cast"
+  if (as_recorded "$work/changed") >"$work/said" 2>&1; then fail "a changed recording went unseen"; fi
+  said stats
+}
+
+# as_measured PAGE: the rows and ratios of its first table are the words of the chart.
+as_measured() {
+  awk -F ' *\\| *' '/^## /{ on = /Each path/ } on && $2 ~ /^[rt]x-/ { print substr($2, 4); if ($5 != "-") printf "%.1f x\n", $5 }' "$1" |
+    sort >"$work/wanted"
+  sed -n 's/.*<text[^>]*>\(.*\)<\/text>.*/\1/p' docs/performance.svg | grep -E '^([0-9.]+ x|[a-z-]+(-255)?)$' |
+    grep -vxE 'receive|transmit|vionet' | sort >"$work/drawn"
+  [ "$(wc -l <"$work/wanted")" -gt 20 ] || fail "hardly any row in $1"
+  diff "$work/wanted" "$work/drawn" || fail "the chart (>) shows something else than $1 (<): bench/run.py --chart"
+}
+chart() {
+  as_measured docs/performance.md
+  sed '0,/^| rx-split-plain | [^|]*|[^|]*| [0-9.]* /s//| rx-split-plain | 1 (1) | 1 (1) | 7.77 /' docs/performance.md >"$work/page"
+  if (as_measured "$work/page") >"$work/said" 2>&1; then fail "another table went unseen"; fi
+  said '7.8 x'
+}
+
 run_case "pictures are as their texts say" as_drawn Tools/pictures docs/pictures
 run_case "a changed text is seen" planted
+run_case "recordings are drawn as they were taken" recordings
+run_case "the chart is that of the table" chart

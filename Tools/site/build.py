@@ -39,7 +39,8 @@ def lay_out(folder):
             to = folder / "index.md"
         to.parent.mkdir(parents=True, exist_ok=True)
         to.write_text(text)
-    shutil.copytree(ROOT / "docs/pictures", folder / "docs/pictures")
+    for each in ("pictures", "recordings"):
+        shutil.copytree(ROOT / "docs" / each, folder / "docs" / each)
     for each in BESIDE:
         (folder / each).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / each, folder / each)

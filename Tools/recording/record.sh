@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Records what a terminal shows of "make demo" and of "vionetctl stats --watch", with asciinema, into docs/recordings: NAME.cast,
+# which asciinema plays. `make recordings` runs it, and draws NAME.svg, a moving picture, from each with termtosvg.
+set -eu
+cd "$(dirname "$0")/../.."
+
+case ${1-} in
+  "")
+    for name in demo stats; do
+      # The file says nothing of this machine; pauses are of 2 s at most.
+      env -i PATH="$PATH" HOME=/nonexistent TERM=xterm-256color LC_ALL=C.UTF-8 asciinema rec -q --overwrite -i 2 --cols 118 --rows 28 \
+        --env TERM -t "vionet: $name" -c "Tools/recording/record.sh $name" "docs/recordings/$name.cast" </dev/null
+    done
+    ;;
+  demo)
+    echo '$ make demo'
+    make -s demo
+    ;;
+  stats)
+    socket=$(mktemp -d)/fwd.sock
+    trap 'kill $forwarder; wait $forwarder; rmdir "${socket%/*}"' EXIT
+    echo '$ vionet-fwd-control fwd.sock soft:generate,rate=200000 soft:sink &'
+    build/examples/vionet-fwd-control "$socket" soft:generate,rate=200000 soft:sink >/dev/null &
+    forwarder=$!
+    until [ -S "$socket" ]; do sleep 0.1; done
+    echo '$ vionetctl stats --watch fwd.sock'
+    timeout -s INT 8 build/bin/vionetctl stats --watch "$socket" || [ $? -eq 124 ]
+    ;;
+esac
