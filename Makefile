@@ -106,7 +106,7 @@ FORCE:
 
 # Targets that install what they need first. NEEDED: what there is to install before the first compiler runs.
 PURPOSES := demo test test-arm64 test-plans test-restarts test-killed test-ovs test-wakeups test-soak test-failures test-threads test-models \
-	test-guest test-packages test-peers deb dist site pictures fuzz hostile bench bench-guest
+	test-guest test-packages test-peers test-mtcp test-dashboard deb dist site pictures recordings pages fuzz hostile bench bench-guest
 NEEDED := $(patsubst %,needed-for-%,$(filter $(PURPOSES),$(MAKECMDGOALS)))
 $(PURPOSES:%=needed-for-%): needed-for-%:
 	@Tools/install-deps.sh $* $(if $(filter demo,$*),|| Tools/install-deps.sh build)
@@ -265,14 +265,18 @@ install-examples: $(EXAMPLES) ## the examples in C, as programs
 	$(Q)install -d $(DESTDIR)$(BINDIR)
 	$(Q)install -m755 $(STRIP) $(EXAMPLES) $(DESTDIR)$(BINDIR)
 
+install-httpd: httpd man ## the web server and its page
+	$(Q)install -D -m755 $(STRIP) $(B)/examples/vionet-httpd $(DESTDIR)$(BINDIR)/vionet-httpd
+	$(Q)install -D -m644 $(MAN)/man1/vionet-httpd.1 $(SHARE)/man/man1/vionet-httpd.1
+
 install-man: man ## the pages of the manual
 	$(Q)for x in man1 man3 man7; do \
-		install -d $(SHARE)/man/$$x && find $(MAN)/$$x -type f -exec install -m644 -t $(SHARE)/man/$$x {} + && \
+		install -d $(SHARE)/man/$$x && find $(MAN)/$$x -type f ! -name vionet-httpd.1 -exec install -m644 -t $(SHARE)/man/$$x {} + && \
 		find $(MAN)/$$x -type l -exec cp -P -t $(SHARE)/man/$$x {} + || exit 1; done
 
 uninstall: man ## removes what install installed
 	$(Q)cd $(MAN) && for x in man[137]/*; do rm -f "$(SHARE)/man/$$x"; done
-	$(Q)rm -f $(patsubst $(B)/examples/%,$(DESTDIR)$(BINDIR)/%,$(EXAMPLES))
+	$(Q)rm -f $(patsubst $(B)/examples/%,$(DESTDIR)$(BINDIR)/%,$(EXAMPLES) $(B)/examples/vionet-httpd)
 	$(Q)cd $(DESTDIR)$(LIBDIR) && rm -f $(foreach l,$(LIBRARIES),lib$(l).a lib$(l).so lib$(l).so.$(SOVERSION) \
 		lib$(l).so.$(VERSION) pkgconfig/$(l).pc cmake/$(l)/$(l)-config.cmake)
 	$(Q)rm -f $(LIBRARIES:%=$(DESTDIR)$(INCLUDEDIR)/%.h)
@@ -280,7 +284,7 @@ uninstall: man ## removes what install installed
 # ---- the manual: written from the headers, docs/addresses.md and the examples -----------------------------------------------
 
 MAN := $(B)/man
-MANUAL := $(wildcard Tools/manual/*.py include/*.h examples/*.c) docs/addresses.md README.md
+MANUAL := $(wildcard Tools/manual/*.py include/*.h examples/*.c examples/httpd/vionet-httpd.c) docs/addresses.md README.md
 $(MAN)/written: $(MANUAL)
 	$(call say,write the manual)
 	$(Q)rm -rf $(MAN) && python3 -B Tools/manual/write.py $(MAN) && touch $@
@@ -295,8 +299,21 @@ site: man-html ## the pages and the manual as a web site, build/site; every link
 	$(call say,sphinx-build)
 	$(Q)python3 -B Tools/site/build.py $(B)/site $(MAN)/html
 
-pictures: ## draws docs/pictures from the texts in Tools/pictures, with graphviz
+pictures: ## draws docs/pictures from the texts in Tools/pictures, and docs/recordings from what terminals showed
 	$(Q)for x in Tools/pictures/*.dot; do dot -Tsvg "$$x" -o "docs/pictures/$$(basename "$$x" .dot).svg" || exit 1; done
+	$(Q)for x in docs/recordings/*.cast; do $(DRAW_RECORDING) "$$x" "$${x%.cast}.svg" >/dev/null 2>&1 || exit 1; done
+DRAW_RECORDING := termtosvg render -m 100 -M 2000 -D 3000 -t window_frame
+recordings: all vionetctl ## records make demo and vionetctl stats --watch anew, docs/recordings
+	$(Q)Tools/recording/record.sh
+	$(Q)$(MAKE) -s pictures
+
+# What is kept in the tree and is written from something else in it. Tables of measurements keep what was measured.
+pages: pictures vionetctl-manual ## writes pages, tables, charts, pictures and bindings anew: git diff shows nothing
+	$(Q)bench/run.py --chart
+	$(Q)Tests/gates/conformance.py --write
+	$(Q)Tools/bindings.py
+	$(Q)rm -f $(B)/misuse.md; Tests/run.sh --only '^abi-each-function$$' >$(B)/pages.log 2>&1 || [ -e $(B)/misuse.md ]
+	$(Q)[ ! -e $(B)/misuse.md ] || mv $(B)/misuse.md docs
 
 # The same in build/stage, for what is built here as a user builds it: with pkg-config. One of its files tells its age.
 STAGED := $(STAGE)/lib/pkgconfig/vionet.pc
@@ -320,22 +337,23 @@ $(B)/examples/%: examples/%.c $(STAGED)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $$($(STAGED_CONFIG) --cflags $(PACKAGE)) $< -o $@ $(LINKED)
 
-# A web server with lwIP, whose sources come from Debian: they are built with settings of its own.
-LWIP := $(B)/lwip
-HTTPD_FLAGS = -std=gnu11 -D_GNU_SOURCE -O2 -g -Iexamples/httpd -I$(LWIP)/src/include $$($(STAGED_CONFIG) --cflags vionet-control)
+# A web server with lwIP, whose sources come from Debian, or with a release: they are built with settings of its own.
+LWIP := $(or $(patsubst %/src/core/tcp.c,%,$(wildcard lwip/src/core/tcp.c)),$(B)/lwip)
+HTTPD_FLAGS = -std=gnu11 -D_GNU_SOURCE $(filter-out -W%,$(CFLAGS)) -Iexamples/httpd -I$(LWIP)/src/include \
+	$$($(STAGED_CONFIG) --cflags vionet-control)
 $(B)/examples/vionet-httpd: PACKAGE := vionet-control
-$(LWIP)/src/core/tcp.c: Tools/fetch-lwip.sh
+$(B)/lwip/src/core/tcp.c: Tools/fetch-lwip.sh
 	$(call say,fetch lwIP)
-	$(Q)Tools/fetch-lwip.sh $(LWIP) && touch $@
+	$(Q)Tools/fetch-lwip.sh $(@:%/src/core/tcp.c=%) && touch $@
 $(B)/liblwip.a: $(LWIP)/src/core/tcp.c $(wildcard examples/httpd/*.h examples/httpd/arch/*.h) $(STAGED)
 	$(call say,cc lwIP)
-	$(Q)rm -rf $@ $(LWIP)/objects && mkdir $(LWIP)/objects
+	$(Q)rm -rf $@ $(B)/lwip-objects && mkdir $(B)/lwip-objects
 	$(Q)for x in $$(cd $(LWIP)/src && ls core/*.c core/ipv4/*.c netif/ethernet.c apps/http/httpd.c apps/http/fs.c); do \
-		$(CC) $(HTTPD_FLAGS) -c $(LWIP)/src/$$x -o $(LWIP)/objects/$$(basename $$x .c).o || exit 1; done
-	$(Q)$(AR) rcs $@ $(LWIP)/objects/*.o
+		$(CC) $(CPPFLAGS) $(HTTPD_FLAGS) -c $(LWIP)/src/$$x -o $(B)/lwip-objects/$$(basename $$x .c).o || exit 1; done
+	$(Q)$(AR) rcs $@ $(B)/lwip-objects/*.o
 $(B)/examples/vionet-httpd: $(wildcard examples/httpd/*.c) $(B)/liblwip.a
 	$(call say,cc vionet-httpd)
-	$(Q)$(CC) -Wall -Wextra -Werror $(HTTPD_FLAGS) examples/httpd/*.c -o $@ $(B)/liblwip.a $(LINKED)
+	$(Q)$(CC) $(CPPFLAGS) -Wall -Wextra -Werror $(HTTPD_FLAGS) $(LDFLAGS) examples/httpd/*.c -o $@ $(B)/liblwip.a $(LINKED)
 
 # ---- bench: measuring programs, for each front-end from the same loops ---------------------------------------------------
 
@@ -386,11 +404,13 @@ $(TOOL): $(shell find Tools/vionetctl -name .build -prune -o -type f ! -name Pac
 	$(Q)install -m755 $(STRIP) $(B)/vionetctl/release/vionetctl $@
 
 # Kept in the tree, since what writes it, a part of the argument parser, takes minutes to build.
-vionetctl-manual: $(TOOL) ## writes vionetctl's page of the manual anew
+vionetctl-manual: $(TOOL) ## writes vionetctl's page of the manual anew; its date stays if nothing else changes
 	$(call say,swift build generate-manual)
 	$(Q)$(SWIFT_BUILD) --product generate-manual $(call hush,$(B)/vionetctl-manual.log)
-	$(Q)$(B)/vionetctl/release/generate-manual $(TOOL) --section 1 --date $$(date +%F) -o Tools/vionetctl/man
-	$(Q)Tools/vionetctl/tidy-manual.py Tools/vionetctl/man/vionetctl.1
+	$(Q)mkdir -p $(B)/vionetctl-man && $(B)/vionetctl/release/generate-manual $(TOOL) --section 1 --date $$(date +%F) -o $(B)/vionetctl-man
+	$(Q)Tools/vionetctl/tidy-manual.py $(B)/vionetctl-man/vionetctl.1
+	$(Q)cd $(B)/vionetctl-man && diff -I '^\.Dd ' vionetctl.1 $(CURDIR)/Tools/vionetctl/man/vionetctl.1 >/dev/null || \
+		cp vionetctl.1 $(CURDIR)/Tools/vionetctl/man
 
 # Where each shell looks for completions.
 SHARE := $(DESTDIR)$(SHAREDIR)
@@ -411,12 +431,15 @@ uninstall-vionetctl: ## removes them
 
 RELEASE := vionet-$(VERSION)
 ##@ Release
+# What vionet-httpd needs of lwIP.
+LWIP_SOURCES := COPYING $(addprefix src/,core include/lwip netif/ethernet.c apps/http/httpd.c apps/http/httpd_structs.h apps/http/fs.c \
+	include/netif/ethernet.h include/netif/ppp/ppp_impl.h include/netif/ppp/ppp_opts.h)
 dist: $(B)/$(RELEASE).tar.xz ## sources of a release, from which a machine without Swift builds the same libraries
-$(B)/$(RELEASE).tar.xz: assembly FORCE
+$(B)/$(RELEASE).tar.xz: assembly $(B)/lwip/src/core/tcp.c FORCE
 	$(call say,tar $(@F))
 	$(Q)git ls-files | tar --create --xz --file $@ --sort=name --owner=0 --group=0 --numeric-owner \
-		--mtime=@$$(git log -1 --format=%ct) --transform 's|^$(B)/assembly/|assembly/|;s|^|$(RELEASE)/|' \
-		--files-from=- $(foreach a,$(MACHINES),$(MODULES:%=$(B)/assembly/$(a)/%.s))
+		--mtime=@$$(git log -1 --format=%ct) --transform 's|^$(B)/||;s|^|$(RELEASE)/|' \
+		--files-from=- $(foreach a,$(MACHINES),$(MODULES:%=$(B)/assembly/$(a)/%.s)) $(LWIP_SOURCES:%=$(B)/lwip/%)
 deb: dist ## Debian packages, build/deb; vionetctl's only where there is Swift
 	$(Q)rm -rf $(B)/deb && mkdir $(B)/deb && cp $(B)/$(RELEASE).tar.xz $(B)/deb/vionet_$(VERSION).orig.tar.xz
 	$(Q)tar -C $(B)/deb -xf $(B)/$(RELEASE).tar.xz
@@ -453,10 +476,14 @@ test-models: all ## Spin's models of what threads, driver and device do to each 
 	@VIONET_MODELS=large Tests/models/models.sh
 conformance: ## how many of the specifications' rules are tested, by area; fails if one has no verdict
 	@Tests/gates/conformance.py --counts
-test-packages: all dist ## the packages built in a Debian without Swift, and used in another as a new user would
+test-packages: all deb ## the packages built in a Debian without Swift, and used in another as a new user would
 	@Tests/support/packages.sh
 test-peers: all httpd ## passt of Debian 13, which it downloads: DHCP, ping and files, by a forwarder and by a web server of ours
 	@Tests/support/peers.sh
+test-mtcp: all ## mTCP, made for DPDK, on examples/vionet_dpdk.h: its web server gives curl a file; MTCP is its repository
+	@Tests/support/mtcp.sh $(MTCP)
+test-dashboard: all ## Prometheus answers what the dashboard asks, and chromium draws the page of examples/charts
+	@Tests/support/dashboard.sh
 test-failures: all ## every call of the library's fails or is interrupted once; 10 rounds with slow and silent back-ends
 	@Tests/support/failures.sh 10
 test-threads: all ## what threads do to each other, under ThreadSanitizer

@@ -6,7 +6,8 @@
 set -eu
 
 purposes='build vionetctl demo test test-arm64 test-guest test-plans test-restarts test-killed test-ovs test-wakeups test-soak
-test-models test-failures test-threads test-packages test-peers deb dist site pictures fuzz hostile bench bench-guest'
+test-models test-failures test-threads test-packages test-peers test-mtcp test-dashboard deb dist site pictures recordings pages
+fuzz hostile bench bench-guest'
 
 # What is used         Debian package             for which purposes
 table='
@@ -16,12 +17,12 @@ ld                     binutils                   all
 pkg-config             pkg-config                 all
 libc.a                 libc6-dev                  all
 libbsd                 libbsd-dev                 all
-g++                    g++                        vionetctl test test-guest deb fuzz hostile test-threads bench-guest
-git                    git                        vionetctl test test-guest bench-guest deb dist test-packages test-peers
-HTTPS                  ca-certificates            vionetctl test test-guest deb bench-guest test-peers
-ip                     iproute2                   demo test test-guest test-ovs bench-guest test-peers
-ping                   iputils-ping               demo test test-guest bench-guest test-peers
-iperf3                 iperf3                     demo test test-guest bench-guest
+g++                    g++                        vionetctl test test-guest deb fuzz hostile test-threads bench-guest recordings pages test-packages
+git                    git                        vionetctl test test-guest bench-guest deb dist test-packages test-peers test-mtcp recordings pages
+HTTPS                  ca-certificates            vionetctl test test-guest deb bench-guest test-peers test-mtcp recordings pages test-packages
+ip                     iproute2                   demo test test-guest test-ovs bench-guest test-peers test-mtcp test-dashboard recordings
+ping                   iputils-ping               demo test test-guest bench-guest test-peers test-mtcp recordings
+iperf3                 iperf3                     demo test test-guest bench-guest recordings
 dpdk-testpmd           dpdk-dev                   test test-plans test-restarts test-killed test-ovs bench bench-guest
 libdpdk                libdpdk-dev                bench
 ovs-vswitchd           openvswitch-switch-dpdk    test test-ovs
@@ -34,19 +35,23 @@ modinfo                kmod                       test test-guest bench-guest
 xz                     xz-utils                   test test-guest bench-guest deb dist test-packages test-peers
 python3                python3                    all
 prometheus_client      python3-prometheus-client  test
+duk                    duktape                    test
 yaml                   python3-yaml               test
-dot                    graphviz                   test pictures
+dot                    graphviz                   test pictures recordings pages
+termtosvg              termtosvg                  test pictures recordings pages
+musl-gcc               musl-tools                 test
+asciinema              asciinema                  recordings
 sphinx-build           python3-sphinx             test site
 myst_parser            python3-myst-parser        test site
-matplotlib             python3-matplotlib         bench
+matplotlib             python3-matplotlib         bench pages
 libmd.a                libmd-dev                  test
-mandoc                 mandoc                     test deb site
+mandoc                 mandoc                     test deb site test-packages
 abidiff                abigail-tools              test
-dpkg-buildpackage      dpkg-dev                   deb
-dh                     debhelper                  deb
-fakeroot               fakeroot                   deb
-lintian                lintian                    deb
-clang                  clang                      deb
+dpkg-buildpackage      dpkg-dev                   deb test-packages
+dh                     debhelper                  deb test-packages
+fakeroot               fakeroot                   deb test-packages
+lintian                lintian                    deb test-packages
+clang                  clang                      deb test-packages
 debootstrap            debootstrap                test-packages
 arm64-headers          libc6-dev-arm64-cross      test-arm64 deb dist test-packages
 aarch64-linux-gnu-gcc  gcc-aarch64-linux-gnu      test-arm64
@@ -54,7 +59,7 @@ qemu-aarch64-static    qemu-user-static           test-arm64
 tcpdump                tcpdump                    test
 tshark                 tshark                     test
 capinfos               wireshark-common           test
-curl                   curl                       test test-peers
+curl                   curl                       test test-peers test-mtcp test-dashboard
 libuv                  libuv1-dev                 test
 libevent               libevent-dev               test
 rustc                  rustc                      test
@@ -62,6 +67,10 @@ shellcheck             shellcheck                 test
 zsh                    zsh                        test
 fish                   fish                       test
 spin                   spin                       test test-models
+numa.h                 libnuma-dev                test-mtcp
+prometheus             prometheus                 test-dashboard
+chromium               chromium                   test-dashboard
+fonts                  fonts-dejavu-core          test-dashboard pictures recordings pages
 valgrind               valgrind                   test bench
 '
 

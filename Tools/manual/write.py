@@ -24,7 +24,7 @@ ADDRESSES = ROOT / "docs/addresses.md"
 
 
 def examples():
-    return sorted((ROOT / "examples").glob("vionet-*.c"))
+    return sorted([*(ROOT / "examples").glob("vionet-*.c"), ROOT / "examples/httpd/vionet-httpd.c"], key=lambda path: path.stem)
 
 
 def sources():
@@ -191,7 +191,7 @@ def example_page(writer, path):
         for each in filter(None, options):
             out += [f".It Fl {each[1]}", *prose.paragraph(each[2])]
         out.append(".El")
-    source = f"examples/{path.name}"
+    source = path.relative_to(ROOT)
     out += [".Pp", *prose.paragraph(f"A device is named as vionet-address(7) says. The program is made to be copied from; its "
                                     f"source is `{source}`.")]
     return [name], out + [".Sh SEE ALSO", ".Xr vionetctl 1 ,", ".Xr vionet 3 ,", ".Xr vionet-address 7"]

@@ -2,14 +2,14 @@
 /*
  * vionet-httpd - a web server on a virtio-net device, with lwIP and its HTTP server, which copies no file that it sends
  *
- * The files of one directory are read once, into memory that the device reads packets from. lwIP sends pieces of it by
- * reference, and so does the port: only headers are copied.
+ * The files of one directory are read once, into memory that the device reads packets from. Pieces of it are sent by
+ * reference, by lwIP as by the port: only headers are copied.
  *
- *     make httpd
- *     build/examples/vionet-httpd soft:tap=tap0 192.0.2.2/24 /usr/share/doc &
+ *     vionet-httpd soft:tap=tap0 192.0.2.2/24 /usr/share/doc &
  *     ip address add 192.0.2.1/24 dev tap0 && ip link set tap0 up && curl http://192.0.2.2/README
  *
- * With HTTPD_CONTROL=SOCKET in its environment, vionetctl looks at the port and captures it.
+ * With HTTPD_CONTROL=SOCKET in its environment, vionetctl looks at the port and captures it. With HTTPD_COPIES=1 the server
+ * copies what it sends, to compare.
  */
 #include "lwip-vionet.h"
 
@@ -30,6 +30,10 @@
 #include <time.h>
 #include <unistd.h>
 #include <vionet-control.h>
+
+static const char usage[] =
+	"usage: vionet-httpd DEVICE ADDRESS/BITS DIRECTORY\n"
+	"  HTTPD_CONTROL=SOCKET in its environment lets vionetctl look, HTTPD_COPIES=1 makes it copy what it sends\n";
 
 enum { MOST_FILES = 256, HEADER = 512, IDLE_TURNS = 64 };
 
@@ -174,8 +178,7 @@ int main(int argc, char **argv)
 	size_t length;
 	int fd;
 	if (argc != 4 || (slash = strchr(argv[2], '/')) == NULL || sscanf(slash, "/%u", &prefix) != 1 || prefix > 32) {
-		fputs("usage: vionet-httpd DEVICE ADDRESS/PREFIX DIRECTORY; HTTPD_COPIES=1 copies what it sends, HTTPD_CONTROL=SOCKET "
-		      "lets vionetctl look\n", stderr);
+		fputs(usage, stderr);
 		return 2;
 	}
 	*slash = 0;
