@@ -56,7 +56,24 @@ installed() { # test
     "debian/tests/$1" || fail "debian/tests/$1"
 }
 
+# typed PAGE: the commands in it are those of the new user's session, in their order.
+typed() {
+  sed -n "s/^  types \(root\|new\) '\(.*\)'\( [0-9]*\)\?$/\1 \2/p; s/^  starts [a-z]* '\(.*\)'$/new \1 \&/p" \
+    Tests/support/new-user.sh >"$work/wanted"
+  # shellcheck disable=SC2016 # back-quotes, in the page
+  sed -n 's/^| \(root\|new\) | `` \(.*\) `` |.*/\1 \2/p' "$1" | sed 's/\\|/|/g' >"$work/written"
+  [ "$(wc -l <"$work/wanted")" -gt 15 ] || fail "hardly any command"
+  diff "$work/wanted" "$work/written" || fail "$1 (>) has other commands than Tests/support/new-user.sh (<): make test-packages"
+}
+session() {
+  typed docs/packages.md
+  sed 's/vionetctl doctor/vionetctl docter/' docs/packages.md >"$work/page"
+  if (typed "$work/page") >"$work/said" 2>&1; then fail "another command went unseen"; fi
+  said docter
+}
+
 run_case "symbols of the libraries and of debian/*.symbols" symbols
 run_case "the version" versions
 run_case "each file is in one package" files
 for test in readme tools; do run_case "debian/tests/$test" installed "$test"; done
+run_case "the commands of docs/packages.md are those that a new user types" session

@@ -10,7 +10,7 @@
 #
 # packages.sh runs it inside of a fresh root. /new/typed has the commands.
 set -u
-home=/new typed=/root/typed
+home=/new typed=/root/typed said=/root/said
 pids=()
 
 fail() { echo "FAIL: $*"; tail -n 20 "$home"/*.out "$home"/*.err 2>/dev/null; exit 1; }
@@ -25,13 +25,13 @@ note() { # WHO SECONDS COMMAND
   if [ "$1" = root ]; then printf '%7s s  # %s\n' "$2" "$3"; else printf '%7s s  $ %s\n' "$2" "$3"; fi
 }
 
-# types WHO COMMAND [STATUS]: runs it, with its output in /new/said, and wants that exit status.
+# types WHO COMMAND [STATUS]: runs it, with its output in /root/said, and wants that exit status.
 types() {
   local began=${EPOCHREALTIME/./} status
-  (as "$1" "$2") >$home/said 2>&1
+  (as "$1" "$2") >$said 2>&1
   status=$?
   note "$1" "$(awk -v us=$((${EPOCHREALTIME/./} - began)) 'BEGIN { printf "%.1f", us / 1e6 }')" "$2"
-  [ "$status" -eq "${3:-0}" ] || { cat $home/said; fail "exit status $status: $2"; }
+  [ "$status" -eq "${3:-0}" ] || { cat $said; fail "exit status $status: $2"; }
 }
 # starts NAME COMMAND: the same for what goes on in the background, with its output in /new/NAME.out.
 starts() {
@@ -39,7 +39,7 @@ starts() {
   pids+=($!)
   note new - "$2 &"
 }
-said() { grep -Eq -- "$1" "${2:-$home/said}" || { cat "${2:-$home/said}"; fail "nothing like $1 is said"; }; }
+said() { grep -Eq -- "$1" "${2:-$said}" || { cat "${2:-$said}"; fail "nothing like $1 is said"; }; }
 until_said() { # PATTERN FILE
   local tries=0
   until grep -Eq -- "$1" "$2" 2>/dev/null; do
@@ -80,7 +80,7 @@ serve_and_capture() {
   until_said 'Capturing on' $home/tshark.err
   types new 'curl -sS -o random http://192.0.2.2/random'
   types new 'cmp random files/random && sha256sum random files/random'
-  [ "$(cut -d ' ' -f 1 $home/said | sort -u | wc -l)" -eq 1 ] || fail "another checksum"
+  [ "$(cut -d ' ' -f 1 $said | sort -u | wc -l)" -eq 1 ] || fail "another checksum"
   until_said 'HTTP/1.0 200 OK' $home/tshark.out
 }
 

@@ -107,7 +107,7 @@ footprint() {
   for each in "${found[@]}"; do [[ $each == *vionet* ]] || others+=("$each"); done
   {
     for each in "${found[@]}"; do
-      [[ $each != *vionet* ]] || dpkg-deb -f "$out/${each%%=*}_"*.deb Installed-Size
+      [[ $each != *vionet* ]] || dpkg-deb -f "$roots/user/packages/${each%%=*}_"*.deb Installed-Size
     done
     inside "$roots/user" apt-cache show "${others[@]}" | sed -n 's/^Installed-Size: //p'
   } | awk -v packages=${#found[@]} '{ n += $1 } END { printf "%d packages, %.1f MB\n", packages, n / 1024 }'
