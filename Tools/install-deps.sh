@@ -60,6 +60,7 @@ tcpdump                tcpdump                    test
 tshark                 tshark                     test
 capinfos               wireshark-common           test
 curl                   curl                       test test-peers test-mtcp test-dashboard
+ab                     apache2-utils              test
 libuv                  libuv1-dev                 test
 libevent               libevent-dev               test
 rustc                  rustc                      test

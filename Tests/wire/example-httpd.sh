@@ -3,14 +3,17 @@
 # deadline: 900
 # vionet-httpd, a web server on lwIP, and curl on the kernel's TCP: a file of 10 MiB, one after the other and eight at a time,
 # has the right bytes; the server has copied none of them, and has every packet back when it ends. The same through a device
-# without offloads, and with copies to compare: what each costs is printed and decides nothing.
+# without offloads, and with copies to compare: what each costs is printed and decides nothing. ApacheBench asks 5000 times, with a
+# connection for each.
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
 need_spaces
 need curl curl
+need ab apache2-utils
 make -s -C "$root" httpd || fail "building vionet-httpd"
 mkdir "$work/files"
 head -c $((10 << 20)) /dev/urandom >"$work/files/random"
+head -c 1000 /dev/urandom >"$work/files/small"
 want=$(sha256sum <"$work/files/random")
 url=http://10.9.8.2/random
 
@@ -49,7 +52,22 @@ downloads() {
   grep -Eq " of data \($2 %\)" "$work/httpd.out" || fail "it copied more, or less"
 }
 
+# A server that ran out of connections or buffers would fail some, or stop.
+load() {
+  serve ""
+  in_space client timeout 300 ab -q -r -s 120 -n 5000 -c 32 http://10.9.8.2/small >"$work/said" 2>&1 ||
+    { cat "$work/said" "$work/httpd.out"; fail "ab"; }
+  said 'Complete requests: *5000$'
+  said 'Failed requests: *0$'
+  ! grep -q 'Non-2xx' "$work/said" || { cat "$work/said"; fail "answers that are no answers"; }
+  said 'Document Length: *1000 bytes'
+  sed -n 's/^\(Requests per second\)/# \1/p' "$work/said"
+  end_last || { cat "$work/httpd.out"; fail "the server ended badly"; }
+  grep -q 'of data (0.0 %)' "$work/httpd.out" || fail "it copied data"
+}
+
 none=0x100000000007801 # CSUM, HOST_TSO4, HOST_TSO6, HOST_ECN, HOST_UFO and HOST_USO
 run_case "downloads, and no byte of a file is copied" downloads "" 0.0
 run_case "the same through a device without offloads" downloads ",features_off=$none,tx_software=1" 0.0
 run_case "the same with copies, to compare" downloads "" '9[0-9]\.[0-9]' HTTPD_COPIES=1
+run_case "5000 connections, 32 at a time" load
