@@ -7,9 +7,10 @@ cd "$(dirname "$0")/../.."
 
 case ${1-} in
   "")
-    for name in demo stats; do
+    for each in demo:28 stats:9; do
+      name=${each%:*}
       # The file says nothing of this machine; pauses are of 2 s at most.
-      env -i PATH="$PATH" HOME=/nonexistent TERM=xterm-256color LC_ALL=C.UTF-8 asciinema rec -q --overwrite -i 2 --cols 118 --rows 28 \
+      env -i PATH="$PATH" HOME=/nonexistent TERM=xterm-256color LC_ALL=C.UTF-8 asciinema rec -q --overwrite -i 2 --cols 118 --rows "${each#*:}" \
         --env TERM -t "vionet: $name" -c "Tools/recording/record.sh $name" "docs/recordings/$name.cast" </dev/null
     done
     ;;
