@@ -312,7 +312,7 @@ pages: pictures vionetctl-manual ## writes pages, tables, charts, pictures and b
 	$(Q)bench/run.py --chart
 	$(Q)Tests/gates/conformance.py --write
 	$(Q)Tools/bindings.py
-	$(Q)rm -f $(B)/misuse.md; Tests/run.sh --only '^abi-each-function$$' >$(B)/pages.log 2>&1 || [ -e $(B)/misuse.md ]
+	$(Q)rm -f $(B)/misuse.md; Tests/run.sh --only '^abi-each-function ' >$(B)/pages.log 2>&1 || [ -e $(B)/misuse.md ]
 	$(Q)[ ! -e $(B)/misuse.md ] || mv $(B)/misuse.md docs
 
 # The same in build/stage, for what is built here as a user builds it: with pkg-config. One of its files tells its age.
