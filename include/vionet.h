@@ -599,7 +599,7 @@ struct vionet_packet {
 	uint16_t segment_size;                      /* 42: bytes of payload in each segment */
 	uint16_t checksum_start;                    /* 44: start of a checksum, from data */
 	uint16_t checksum_offset;                   /* 46: where it is stored, from its start */
-	uint64_t device_address;                    /* 48: library: the buffer, for the device */
+	uint64_t reserved;                          /* 48: for later use, 0 */
 	uint32_t size;                              /* 56: bytes of the whole buffer; read only */
 	uint16_t vlan;                              /* 60: VLAN tag control information */
 	uint16_t headroom;                          /* 62: free bytes before data */
@@ -617,7 +617,7 @@ _Static_assert(offsetof(struct vionet_packet, segments) == 34, "before reference
 _Static_assert(offsetof(struct vionet_packet, references) == 36, "before pool and owner");
 _Static_assert(offsetof(struct vionet_packet, owner) == 39, "after pool");
 _Static_assert(offsetof(struct vionet_packet, header_length) == 40, "as in a virtio-net header");
-_Static_assert(offsetof(struct vionet_packet, device_address) == 48, "after the offloads");
+_Static_assert(offsetof(struct vionet_packet, reserved) == 48, "after the offloads");
 _Static_assert(offsetof(struct vionet_packet, vlan) == 60, "before headroom");
 _Static_assert(offsetof(struct vionet_packet, headroom) == 62, "headroom comes last");
 #endif

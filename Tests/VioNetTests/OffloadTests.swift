@@ -126,7 +126,7 @@ import Virtio
           unsafe packet.data -= rest
         }
         packet.fill(.counting(60, from: 3))
-        let buffer = packet.deviceBuffer
+        let buffer = PoolView(bench.pool).deviceBuffer(packet)
         // The bytes before the buffer belong to another packet.
         for place in 1...Int(size) + 16 where packet.address != firstOfPool(bench) { packet.setBefore(place, 0xee) }
         ask(bench, flags, [0, 0, 34, 16], packet)

@@ -151,7 +151,7 @@ import Testing
     #expect(MemoryLayout<vionet_packet>.offset(of: \.owner) == Packet.Offset.owner)
     #expect(MemoryLayout<vionet_packet>.offset(of: \.header_length) == Packet.Offset.offloads)
     #expect(MemoryLayout<vionet_packet>.offset(of: \.checksum_offset) == Packet.Offset.offloads + 6)
-    #expect(MemoryLayout<vionet_packet>.offset(of: \.device_address) == Packet.Offset.deviceAddress)
+    #expect(MemoryLayout<vionet_packet>.offset(of: \.reserved) == Packet.Offset.reserved)
     #expect(MemoryLayout<vionet_packet>.offset(of: \.size) == Packet.Offset.size)
     #expect(MemoryLayout<vionet_packet>.offset(of: \.vlan) == Packet.Offset.vlan)
     #expect(MemoryLayout<vionet_packet>.offset(of: \.headroom) == Packet.Offset.headroom)

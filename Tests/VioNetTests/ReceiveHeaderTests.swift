@@ -159,6 +159,18 @@ import Virtio
     #expect(bench.conserved())
   }
 
+  /// Where every header has to be looked at, none may pass for a plain one: all bits set are what nothing to look at is
+  /// marked by.
+  @Test(arguments: RingKind.allCases, [0, Feature.mergeable])
+  func aHeaderOfAllOnesIsInvalid(kind: RingKind, feature: UInt64) throws {
+    let bench = try RingBench(kind, features: [feature], stripsVLAN: true)
+    let buffers: UInt16 = feature == 0 ? 0xffff : 1
+    for _ in 0..<8 { try bench.deliver(60, HeaderBytes(flags: 0xff, type: 0xff, buffers: buffers).bytes(12)) }
+    #expect(bench.rx().isEmpty)
+    #expect(bench.received.dropped(VIONET_DROP_OFFLOAD) == 8 && bench.received.packets == 0)
+    #expect(bench.conserved())
+  }
+
   @Test(arguments: RingKind.allCases) func aChecksumMayLieBehindTheFirstBuffer(kind: RingKind) throws {
     let bench = try RingBench(
       kind, dataSize: 64, features: [Feature.guestChecksum, Feature.mergeable])

@@ -7,6 +7,7 @@ import CLinux
 import CVionet
 import Linux
 import Testing
+import Virtio
 
 @testable import VioNet
 
@@ -108,6 +109,44 @@ struct Lap: Sendable {
       bench.free(packets)
     }
     #expect(firsts == Array(0..<10))
+    #expect(bench.conserved())
+  }
+
+  /// Whatever callers wrote into packets is gone when they are received again, in runs and one by one, with and without a
+  /// look at the header.
+  @Test(arguments: RingKind.allCases, [0, Feature.mergeable])
+  func packetsAreReceivedAsNew(kind: RingKind, feature: UInt64) throws {
+    let bench = try RingBench(kind, packets: 32, features: [feature])
+    for round in 0..<40 {
+      let count = [1, 4, 6, 9][round % 4]
+      for _ in 0..<count { try bench.deliver(60) }
+      let packets = bench.rx()
+      #expect(packets.count == count)
+      for packet in packets {
+        let fields = unsafe packet.pointer.pointee
+        unsafe #expect(fields.data == UnsafeMutableRawPointer(bitPattern: PoolView(bench.pool).data(packet)))
+        unsafe #expect(fields.next == nil && fields.length == 60 && fields.total_length == 60 && fields.flags == 0)
+        #expect(fields.hash == 0 && fields.port == 7 && fields.segments == 1 && fields.references == 1)
+        #expect(fields.pool == UInt8(bench.number) && fields.owner == Owner.caller && packet.offloads.bits == 0)
+        #expect(fields.reserved == 0 && fields.size == 2112 && fields.vlan == 0 && fields.headroom == 128)
+        packet.set { packet in
+          unsafe packet.data += 4000
+          packet.length = 99999
+          packet.total_length = 1
+          packet.flags = UInt32.max
+          packet.hash = 3
+          packet.port = 9
+          packet.segments = 77
+          packet.checksum_start = 5
+          packet.segment_size = 6
+          packet.reserved = UInt64.max
+          packet.size = 1
+          packet.vlan = 8
+          packet.headroom = 0
+        }
+      }
+      bench.free(packets)
+    }
     #expect(bench.conserved())
   }
 

@@ -195,7 +195,8 @@ final class RingBench {
       var segment = receive.value.core.slots[unchecked: id] ?? receive.value.scatter?.rest[unchecked: id]
       while let packet = segment {
         inRings += 1
-        segment = packet.next
+        // Only buffers of a table are linked; what else says a packet in a ring is its last caller's.
+        segment = receive.value.scatter == nil ? nil : packet.next
       }
       let tagged = transmit.value.core.slots[uncheckedTagged: id]
       if tagged & SlotTag.indirect != 0, let indirect = transmit.value.indirect {

@@ -19,7 +19,7 @@ CASE("the layout of struct vionet_packet")
 #define at(member, offset) {offsetof(struct vionet_packet, member), offset}
 		at(data, 0), at(next, 8), at(length, 16), at(total_length, 20), at(flags, 24), at(hash, 28), at(port, 32),
 		at(segments, 34), at(references, 36), at(pool, 38), at(owner, 39), at(header_length, 40), at(segment_size, 42),
-		at(checksum_start, 44), at(checksum_offset, 46), at(device_address, 48), at(size, 56), at(vlan, 60),
+		at(checksum_start, 44), at(checksum_offset, 46), at(reserved, 48), at(size, 56), at(vlan, 60),
 		at(headroom, 62),
 	};
 	for (size_t i = 0; i < sizeof(layout) / sizeof(layout[0]); i++)

@@ -269,7 +269,7 @@ Packet._fields_ = [
     ("data", c_void_p), ("next", POINTER(Packet)), ("length", c_uint32), ("total_length", c_uint32),
     ("flags", c_uint32), ("hash", c_uint32), ("port", c_uint16), ("segments", c_uint16), ("references", c_uint16),
     ("pool", c_uint8), ("owner", c_uint8), ("header_length", c_uint16), ("segment_size", c_uint16),
-    ("checksum_start", c_uint16), ("checksum_offset", c_uint16), ("device_address", c_uint64), ("size", c_uint32),
+    ("checksum_start", c_uint16), ("checksum_offset", c_uint16), ("reserved", c_uint64), ("size", c_uint32),
     ("vlan", c_uint16), ("headroom", c_uint16)]
 
 

@@ -327,7 +327,7 @@ pub struct Packet {
     pub segment_size: u16,
     pub checksum_start: u16,
     pub checksum_offset: u16,
-    pub device_address: u64,
+    pub reserved: u64,
     pub size: u32,
     pub vlan: u16,
     pub headroom: u16,

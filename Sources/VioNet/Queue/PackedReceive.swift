@@ -7,6 +7,13 @@ import Linux
 import Virtio
 
 extension PackedRing: ReceiveRing {
+  @inline(__always)
+  static func hasNothingToDo(_ state: RingState) -> Bool {
+    let word = state.descriptors.load64(Int(state.lastUsed) &* RingFormat.descriptorBytes &+ 8)
+    return UInt16(truncatingIfNeeded: word >> 48) & DescriptorFlag.availableAndUsed != state.usedFlags
+      && state.batchLeft == 0 && state.idle.count == 0 && state.published == 0
+  }
+
   mutating func nextUsed(full: UInt32) -> Used? {
     if !Order.isInOrder {
       let used = readUsed()

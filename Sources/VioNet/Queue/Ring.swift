@@ -83,6 +83,9 @@ protocol Ring: ~Copyable {
 
 /// Used buffers are read and replaced by fresh ones, singly or in runs.
 protocol ReceiveRing: Ring, ~Copyable {
+  /// True if nothing is used, no descriptor is idle, and the device was asked about all that is posted. Decides nothing
+  /// else: whatever is found is read anew.
+  static func hasNothingToDo(_ state: RingState) -> Bool
   /// Buffers left of a batch that one used entry covers.
   var batchLeft: Int { get }
   /// The next used buffer; nil if the entry names none that can be next. If one entry covers several (IN_ORDER),

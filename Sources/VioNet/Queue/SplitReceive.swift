@@ -7,6 +7,12 @@ import Linux
 import Virtio
 
 extension SplitRing: ReceiveRing {
+  @inline(__always)
+  static func hasNothingToDo(_ state: RingState) -> Bool {
+    state.used.load16(RingFormat.indexOffset) == state.lastUsed && state.idle.count == 0
+      && state.published == state.nextAvailable
+  }
+
   mutating func nextUsed(full: UInt32) -> Used? {
     let last = UInt32(truncatingIfNeeded: mask)
     if !Order.isInOrder {

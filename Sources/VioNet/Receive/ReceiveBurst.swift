@@ -19,12 +19,22 @@ enum HeaderRead: HeaderUse {
   @inline(__always) static var isRead: Bool { true }
 }
 
-/// One burst. Exposes the fresh buffers at its end. Asks whether the device wants a notification only when many
-/// buffers are fresh or nothing was received: asking takes a fence, and a device wants one only when it has run out of
-/// buffers.
-@inline(__always)
+/// One burst. Most bursts of a program that polls find nothing: those look once and are done, in a function that needs no
+/// register saved. It is no part of its C entry, where shims would become calls.
+@inline(never)
 @_optimize(speed)
 func receive<R: ReceiveRing & ~Copyable, H: HeaderUse>(
+  _: R.Type, _: H.Type, _ queue: Cell<ReceiveQueue>, _ packets: PacketList, _ limit: UInt16
+) -> UInt16 {
+  R.hasNothingToDo(queue.value.core.ring) ? 0 : receiveUsed(R.self, H.self, queue, packets, limit)
+}
+
+/// A burst that has something to do. Exposes the fresh buffers at its end. Asks whether the device wants a notification
+/// only when many buffers are fresh or nothing was received: asking takes a fence, and a device wants one only when it has
+/// run out of buffers.
+@inline(never)
+@_optimize(speed)
+private func receiveUsed<R: ReceiveRing & ~Copyable, H: HeaderUse>(
   _: R.Type, _: H.Type, _ queue: Cell<ReceiveQueue>, _ packets: PacketList, _ limit: UInt16
 ) -> UInt16 {
   let received = receiveRuns(R.self, H.self, queue, packets, Int(limit))
@@ -52,10 +62,13 @@ private func receiveRuns<R: ReceiveRing & ~Copyable, H: HeaderUse>(
     }
     if queue.value.core.armed { queue.value.core.disarm() }
     let end = received &+ min(ring.pending, count &- received)
+    let isInRingOrder = R.isInOrder || queue.value.core.ring.isInRingOrder
     let stop =
-      R.isInOrder || queue.value.core.ring.isInRingOrder
-      ? receiveRun(ring, H.self, InRingOrder.self, queue, packets, &received, to: end)
-      : receiveOutOfRingOrder(R.self, H.self, queue, packets, &received, to: end)
+      !isInRingOrder
+      ? receiveOutOfRingOrder(R.self, H.self, queue, packets, &received, to: end)
+      : queue.value.cache.view.isOwn
+        ? receiveRun(ring, H.self, InRingOrder.self, OwnAddresses.self, queue, packets, &received, to: end)
+        : receiveByTable(R.self, H.self, queue, packets, &received, to: end)
     if received == count || stop == .noMoreUsed { return received }
     if stop == .ringEnd {
       dropsLeft &-= 1
@@ -93,15 +106,26 @@ private enum RunStop {
 private func receiveOutOfRingOrder<R: ReceiveRing & ~Copyable, H: HeaderUse>(
   _: R.Type, _: H.Type, _ queue: Cell<ReceiveQueue>, _ packets: PacketList, _ received: inout Int, to end: Int
 ) -> RunStop {
-  receiveRun(R(queue.value.core.ring), H.self, OutOfRingOrder.self, queue, packets, &received, to: end)
+  receiveRun(
+    R(queue.value.core.ring), H.self, OutOfRingOrder.self, TableAddresses.self, queue, packets, &received, to: end)
+}
+
+/// A run where devices are given addresses of a table: also a function of its own, and a small one.
+@inline(never)
+@_optimize(speed)
+private func receiveByTable<R: ReceiveRing & ~Copyable, H: HeaderUse>(
+  _: R.Type, _: H.Type, _ queue: Cell<ReceiveQueue>, _ packets: PacketList, _ received: inout Int, to end: Int
+) -> RunStop {
+  receiveRun(
+    R(queue.value.core.ring), H.self, InRingOrder.self, TableAddresses.self, queue, packets, &received, to: end)
 }
 
 /// Receives frames of an accepted length, as long as there are used buffers and fresh packets, up to the end of the
 /// ring.
 @inline(__always)
 @_optimize(speed)
-private func receiveRun<R: ReceiveRing & ~Copyable, H: HeaderUse, O: RunOrder>(
-  _ ring: borrowing R, _: H.Type, _: O.Type, _ queue: Cell<ReceiveQueue>, _ packets: PacketList,
+private func receiveRun<R: ReceiveRing & ~Copyable, H: HeaderUse, O: RunOrder, A: Addresses>(
+  _ ring: borrowing R, _: H.Type, _: O.Type, _: A.Type, _ queue: Cell<ReceiveQueue>, _ packets: PacketList,
   _ received: inout Int, to end: Int
 ) -> RunStop {
   let (begin, wanted) = (received, end &- received)
@@ -118,14 +142,13 @@ private func receiveRun<R: ReceiveRing & ~Copyable, H: HeaderUse, O: RunOrder>(
   let full = queue.value.bufferLength
   let header = queue.value.headerSize
   let span = queue.value.span
-  let (headerOffset, delivery) = (queue.value.headerOffset, queue.value.delivery)
+  let (view, headerOffset, common) = (queue.value.cache.view, queue.value.headerOffset, queue.value.common)
   let reading = queue.value.reading
-  var (bytes, entry) = (UInt64(0), UInt64(0))
-  var hasOffloads = false
+  var (bytes, entry, hasOffloads) = (UInt64(0), UInt64(0), false)
   var place = first
 
-  if O.isInRingOrder && !H.isRead {
-    place = receiveFours(ring, queue, delivered, cache: fresh, from: place, to: stop, &bytes)
+  if O.isInRingOrder && A.areOwn {
+    place = receiveFours(ring, H.self, queue, delivered, cache: fresh, from: place, to: stop, &bytes)
     fresh = fresh.advanced(first &- place)
   }
   while place != stop {
@@ -134,7 +157,7 @@ private func receiveRun<R: ReceiveRing & ~Copyable, H: HeaderUse, O: RunOrder>(
     if !ring.isAccepted(entry, place, isInRingOrder: O.isInRingOrder) || length &- 14 > span { break }
     let id = O.isInRingOrder ? place : R.id(entry)
     let packet = slots[uncheckedPresent: id]
-    let word = H.isRead ? packet.headerWord(header) : 0
+    let word = H.isRead ? Packet.headerWord(at: view.data(packet) &- UInt(header)) : 0
     if H.isRead && reading.beyondPlain(word) != 0 {
       if !reading.isSingleBuffer(word) { break }  // tested by abi-hostile-packed-rings
       hasOffloads = true
@@ -142,8 +165,9 @@ private func receiveRun<R: ReceiveRing & ~Copyable, H: HeaderUse, O: RunOrder>(
     fresh = fresh.advanced(-1)
     let next = fresh[uncheckedPresent: 0]
     slots[unchecked: id] = next
-    ring.replace(id, place, isInRingOrder: O.isInRingOrder, address: next.deviceBuffer &+ headerOffset, length: full)
-    packet.deliver(length: length, flags: H.isRead ? reading.plainFlags(word) : 0, delivery)
+    let address = view.deviceBuffer(next, A.self) &+ headerOffset
+    ring.replace(id, place, isInRingOrder: O.isInRingOrder, address: address, length: full)
+    view.deliver(packet, length: length, flags: H.isRead ? reading.plainFlags(word) : 0, common)
     delivered[unchecked: place] = packet
     bytes &+= length
     place &+= 1
@@ -180,18 +204,20 @@ private func leaveRun<R: ReceiveRing & ~Copyable>(
   R.passReplaced(taken, &queue.value.core.ring)
 }
 
-/// Receives four frames at a time, as long as all four are accepted. Returns the place where it stopped.
+/// Receives four frames at a time, as long as all four are accepted and, where headers are read, say nothing but what
+/// plainFlags() tells. Returns the place where it stopped.
 @inline(__always)
 @_optimize(speed)
-private func receiveFours<R: ReceiveRing & ~Copyable>(
-  _ ring: borrowing R, _ queue: Cell<ReceiveQueue>, _ delivered: PacketList, cache: PacketTable, from first: Int,
-  to stop: Int, _ bytes: inout UInt64
+private func receiveFours<R: ReceiveRing & ~Copyable, H: HeaderUse>(
+  _ ring: borrowing R, _: H.Type, _ queue: Cell<ReceiveQueue>, _ delivered: PacketList, cache: PacketTable,
+  from first: Int, to stop: Int, _ bytes: inout UInt64
 ) -> Int {
   let slots = queue.value.core.slots
   let full = queue.value.bufferLength
   let bounds = LengthBounds(least: UInt64(queue.value.shortest), span: queue.value.span)
-  let headerOffset = queue.value.headerOffset
-  let delivery = queue.value.delivery
+  let (view, headerOffset, common) = (queue.value.cache.view, queue.value.headerOffset, queue.value.common)
+  let reading = queue.value.reading
+  if H.isRead && reading.isNeverPlain { return first }
   let shortestFrame = SIMD2<UInt64>(repeating: 14 << 32)
   var fresh = cache
   var place = first
@@ -199,6 +225,9 @@ private func receiveFours<R: ReceiveRing & ~Copyable>(
 
   while stop &- place >= 4 {
     guard let lengths = ring.fourLengths(place, bounds) else { break }
+    let packets = slots.four(uncheckedAt: place)
+    let words = H.isRead ? queue.value.headerWords(packets) : (0, 0, 0, 0)
+    if H.isRead && reading.beyondPlain(words) != 0 { break }
     fresh = fresh.advanced(-4)
     let first = lengths.first &+ shortestFrame
     let second = lengths.second &+ shortestFrame
@@ -207,15 +236,14 @@ private func receiveFours<R: ReceiveRing & ~Copyable>(
     for lane in 0..<4 {
       ring.replace(
         place &+ lane, place &+ lane, isInRingOrder: true,
-        address: fresh[uncheckedPresent: lane].deviceBuffer &+ headerOffset, length: full)
+        address: view.deviceBuffer(fresh[uncheckedPresent: lane], OwnAddresses.self) &+ headerOffset, length: full)
     }
-    let packets = slots.four(uncheckedAt: place)
     delivered.put(packets, uncheckedAt: place)
     slots.put(fresh.four(uncheckedAt: 0), uncheckedAt: place)
-    Packet.known(packets.0).deliver(length: first[0], delivery)
-    Packet.known(packets.1).deliver(length: first[1], delivery)
-    Packet.known(packets.2).deliver(length: second[0], delivery)
-    Packet.known(packets.3).deliver(length: second[1], delivery)
+    view.deliver(Packet.known(packets.0), upper: first[0], flags: H.isRead ? reading.plainFlags(words.0) : 0, common)
+    view.deliver(Packet.known(packets.1), upper: first[1], flags: H.isRead ? reading.plainFlags(words.1) : 0, common)
+    view.deliver(Packet.known(packets.2), upper: second[0], flags: H.isRead ? reading.plainFlags(words.2) : 0, common)
+    view.deliver(Packet.known(packets.3), upper: second[1], flags: H.isRead ? reading.plainFlags(words.3) : 0, common)
     place &+= 4
   }
   bytes &+= sum[0] &+ sum[1]

@@ -43,7 +43,7 @@ struct HeaderReading {
   }
 
   /// False if no header can say anything.
-  var isNeeded: Bool { isMerged || validMask != 0 || plainWord == UInt32.max }
+  var isNeeded: Bool { isMerged || validMask != 0 || isNeverPlain }
 
   /// True if the frame has one buffer.
   @inline(__always) func isSingleBuffer(_ word: UInt32) -> Bool { word & countMask == countMask & 0x1_0000 }
@@ -51,23 +51,48 @@ struct HeaderReading {
   @inline(__always) func plainFlags(_ word: UInt32) -> UInt32 { word & validMask }
   /// Zero for a plain header: one buffer, and nothing said but what plainFlags() tells.
   @inline(__always) func beyondPlain(_ word: UInt32) -> UInt32 { word & plainMask ^ plainWord }
+  /// True if no header is plain.
+  @inline(__always) var isNeverPlain: Bool { plainWord == UInt32.max }
+  /// Zero if all four headers are plain, where a header may be.
+  @inline(__always)
+  func beyondPlain(_ words: FourHeaders) -> UInt32 {
+    (words.0 ^ plainWord | words.1 ^ plainWord | words.2 ^ plainWord | words.3 ^ plainWord) & plainMask
+  }
+}
+
+/// The header words of four consecutive packets.
+typealias FourHeaders = (UInt32, UInt32, UInt32, UInt32)
+
+extension ReceiveQueue {
+  /// The header words of four packets in the ring.
+  @inline(__always)
+  func headerWords(_ packets: FourPackets) -> FourHeaders {
+    (
+      Packet.headerWord(at: header(Packet.known(packets.0))), Packet.headerWord(at: header(Packet.known(packets.1))),
+      Packet.headerWord(at: header(Packet.known(packets.2))), Packet.headerWord(at: header(Packet.known(packets.3)))
+    )
+  }
 }
 
 extension Packet {
-  /// The header word: the header's flags and segmentation type, and num_buffers in the upper half.
+  /// The header word: flags and segmentation type of the header at an address, and num_buffers in the upper half.
   @inline(__always)
-  func headerWord(_ header: UInt32) -> UInt32 {
-    // Safety: a packet in a ring has VIONET_HEADROOM before its data, and no header is longer.
-    let start = unsafe pointer.pointee.data - Int(header)
+  static func headerWord(at address: UInt) -> UInt32 {
+    // Safety: the address is one in the headroom of a packet, and the longest header fits there.
+    let start = unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped
     return unsafe UInt32(shared_load16(start)) | UInt32(shared_load16(start + NetHeaderLayout.bufferCount)) << 16
   }
 }
 
 extension Packet {
+  /// The header word of a packet that was delivered as it came.
+  @inline(__always)
+  func headerWord(_ header: UInt32) -> UInt32 { Packet.headerWord(at: dataAddress &- UInt(header)) }
+
   /// What the header asks for: NEEDS_CSUM and the segmentation type.
   @inline(__always)
   func request(_ header: UInt32) -> UInt32 {
-    // Safety: as in headerWord().
+    // Safety: as in headerWord(); the driver has just written where the data is.
     unsafe UInt32(shared_load16(pointer.pointee.data - Int(header))) & Offloads.requests
   }
 }

@@ -72,7 +72,7 @@ extension ReceiveQueue {
   /// How many buffers a frame has of which this is the first, a full one, from a device that should merge none; nil: one.
   @inline(never)
   mutating func mergedBuffers(_ packet: Packet) -> Int? {
-    let buffers = Int(packet.headerWord(headerSize) >> 16)
+    let buffers = Int(Packet.headerWord(at: header(packet)) >> 16)
     // More than a packet or the ring can have is what was in memory.
     return buffers > 1 && buffers <= min(Int(VIONET_MAX_SEGMENTS), Int(core.ring.size)) ? buffers : nil
   }
@@ -136,7 +136,7 @@ extension ReceiveQueue {
       // Slots are emptied only later, so that a buffer named twice must be found here: it would be joined to itself.
       if found.has(id) { return .fault(.notOutstanding) }  // tested by ReceiveMergedTests
       if found.count == 0 && most == nil {
-        wanted = Int(packet.headerWord(headerSize) >> 16)
+        wanted = Int(Packet.headerWord(at: header(packet)) >> 16)
         // tested by abi-hostile-packed-rings
         if wanted == 0 || wanted > min(Int(VIONET_MAX_SEGMENTS), Int(core.ring.size)) { return .fault(.badCount) }
       }
@@ -167,7 +167,7 @@ extension ReceiveQueue {
       core.slots[unchecked: id] = nil
       ring.giveBack(id)
       if length > bufferLength || length < (isFirst ? shortest : 1) { isValid = false }  // tested by ReceiveMergedTests
-      packet.deliver(length: UInt64(isFirst ? length &- headerSize : length), flags: 0, delivery)
+      cache.view.deliver(packet, length: UInt64(isFirst ? length &- headerSize : length), flags: 0, common)
       if !isFirst { packet.beginAtHeader(headerSize) }
       total &+= packet.length
       last?.next = packet

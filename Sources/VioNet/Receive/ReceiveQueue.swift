@@ -33,10 +33,12 @@ struct ReceiveQueue {
 
   /// Header and Ethernet header: shorter entries hold no frame.
   @inline(__always) var shortest: UInt32 { headerSize &+ 14 }
-  /// What deliver() writes into a packet for the caller.
-  @inline(__always) var delivery: UInt64 {
-    Packet.deliveryWord(pool: cache.view.number, port: core.port, owner: Owner.caller)
-  }
+  /// What the packets that go to the caller have in common.
+  @inline(__always) var common: CommonFields { cache.view.common(port: core.port) }
+
+  /// Address of the header of a packet in the ring, whose fields say nothing yet.
+  @inline(__always)
+  func header(_ packet: Packet) -> UInt { cache.view.data(packet) &- UInt(headerSize) }
 
   init(
     core: Virtqueue, pool: Cell<PacketPool>, headerSize: Int, reading: HeaderReading, scatter: ScatterTables? = nil
@@ -90,7 +92,7 @@ extension ReceiveQueue {
     let id = ring.nextIdle(after: 0)
     core.slots[unchecked: id] = packet
     ring.post(
-      id, address: packet.deviceBuffer &+ headerOffset, length: bufferLength,
+      id, address: cache.view.deviceBuffer(packet) &+ headerOffset, length: bufferLength,
       flags: DescriptorFlag.write, next: 0, descriptors: 1)
   }
 
@@ -116,12 +118,12 @@ extension ReceiveQueue {
     }
   }
 
-  /// Releases the buffers of one entry.
+  /// Releases the buffers of one entry. Only those of a table are linked.
   @inline(never)
   mutating func release(_ head: Packet) {
     var segment: Packet? = head
     while let packet = segment {
-      segment = packet.next
+      segment = scatter == nil ? nil : packet.next
       PacketCalls.release(packet, of: cache.pool, heldBy: Owner.pool)
     }
   }
@@ -161,7 +163,7 @@ extension ReceiveQueue {
       }
     }
     // tested by abi-hostile-packed-rings
-    if reading.isMerged && !reading.isSingleBuffer(packet.headerWord(headerSize)) {
+    if reading.isMerged && !reading.isSingleBuffer(Packet.headerWord(at: header(packet))) {
       return receiveMerged(R.self, packets, at: place)
     }
     // The pool is empty, the entry belongs to a batch, or the burst is larger than the cache: the packet goes to the
@@ -169,7 +171,7 @@ extension ReceiveQueue {
     take(id, &ring)
     if cache.count == 0 { cache.fill(1) }
     if cache.count == 0 { core.counters.noBuffer &+= 1 }
-    packet.deliver(length: UInt64(used.length &- headerSize), flags: 0, delivery)
+    cache.view.deliver(packet, length: UInt64(used.length &- headerSize), flags: 0, common)
     if (reading.isNeeded || asks(packet)) && !applyHeader(packet) { return finish(&ring, .dropped) }
     core.counters.packets &+= 1
     core.counters.bytes &+= UInt64(used.length &- headerSize)

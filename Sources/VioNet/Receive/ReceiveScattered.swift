@@ -116,13 +116,12 @@ extension ReceiveQueue {
     var segment: Packet? = head
     while let packet = segment {
       let part = min(left, segmentLength)
-      packet.deliver(length: UInt64(part), flags: 0, delivery)
+      segment = packet.next
+      cache.view.deliver(packet, length: UInt64(part), flags: 0, common)
       left &-= part
       segments &+= 1
-      segment = packet.next
-      if left != 0 { continue }
-      packet.next = nil
-      break
+      if left == 0 { break }
+      packet.next = segment
     }
     scatter?.record(segment, at: id, missing: segments)
     head.makeHead(segments: segments, totalLength: length)
@@ -142,7 +141,7 @@ extension ReceiveQueue {
       let isFirst = place == 0
       DescriptorTables.write(
         R.self, table, place, isLast: place &+ 1 == scatter.tables.length,
-        address: packet.deviceBuffer &+ (isFirst ? headerOffset : UInt64(VIONET_HEADROOM)),
+        address: cache.view.deviceBuffer(packet) &+ (isFirst ? headerOffset : UInt64(VIONET_HEADROOM)),
         length: segmentLength &+ (isFirst ? headerSize : 0), flags: DescriptorFlag.write)
     }
     core.slots[unchecked: id] = next

@@ -9,6 +9,8 @@ import Linux
 /// Packets just taken from a pool, to be used one after another.
 struct FreshPackets {
   let pool: Cell<PacketPool>
+  private let view: PoolView
+  private let common: CommonFields
   private let table: PacketTable
   private var count: Int
 
@@ -20,6 +22,8 @@ struct FreshPackets {
       return nil
     }
     self.pool = pool
+    view = PoolView(pool)
+    common = view.common(port: 0)
     self.table = table
     self.count = count
   }
@@ -29,7 +33,7 @@ struct FreshPackets {
   mutating func next() -> Packet {
     count &-= 1
     let packet = table[uncheckedPresent: count]
-    packet.makeEmpty()
+    view.makeEmpty(packet, common)
     return packet
   }
 }

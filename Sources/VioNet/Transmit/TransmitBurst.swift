@@ -63,7 +63,8 @@ private func transmitRun<R: TransmitRing & ~Copyable, O: RunOrder>(
 ) -> Int {
   let ring = R(queue.value.core.ring)
   let pool = queue.value.cache.view
-  let span = min(queue.value.longest, pool.mostData) &- TransmitQueue.shortest
+  // What fits behind the headroom that a packet has at first; the few longer ones are sent one by one.
+  let span = min(queue.value.longest, pool.usualData) &- TransmitQueue.shortest
   let plain = Packet.plainWord(pool: pool.number, owner: Owner.caller)
   let run = min(end &- begin, O.isInRingOrder ? ring.idleRun : ring.idleCount)
   let list = packets.advanced(begin)
@@ -76,7 +77,7 @@ private func transmitRun<R: TransmitRing & ~Copyable, O: RunOrder>(
     let length = packet.length
     if !packet.isPlain(plain) || length &- TransmitQueue.shortest > span { break }  // tested by abi-xstats
     // tested by abi-dropped-packets
-    if !(O.isInRingOrder ? pool.holdsOwn(packet, length) : pool.holds(packet, length)) { break }
+    if packet.dataAddress != pool.data(packet) && !pool.holds(packet, length) { break }
     if O.isInRingOrder { packet.clearShortHeader() } else { packet.clearHeader() }
     // Mark it taken now, so that a duplicate later in the list is rejected.
     packet.owner = Owner.ring
@@ -184,11 +185,7 @@ private func reclaim<R: TransmitRing & ~Copyable>(_: R.Type, _ queue: Cell<Trans
     }
     let most = min(left, 2 &* queue.value.cache.bulk)
     let isRun = R.isInOrder || queue.value.core.ring.isInRingOrder
-    let taken =
-      !isRun
-      ? reclaimSingly(&ring, queue, most)
-      : queue.value.cache.view.isOwn
-        ? reclaimRun(OwnAddresses.self, &ring, queue, most) : reclaimRun(TableAddresses.self, &ring, queue, most)
+    let taken = isRun ? reclaimRun(&ring, queue, most) : reclaimSingly(&ring, queue, most)
     left &-= taken
     if taken == 0 {
       if !queue.value.reclaimOne(R.self) { return }
@@ -200,8 +197,8 @@ private func reclaim<R: TransmitRing & ~Copyable>(_: R.Type, _ queue: Cell<Trans
 /// Takes back single packets of the cache's pool that come in ring order, up to the end of the ring; returns how many.
 @inline(__always)
 @_optimize(speed)
-private func reclaimRun<R: TransmitRing & ~Copyable, A: Addresses>(
-  _: A.Type, _ ring: inout R, _ queue: Cell<TransmitQueue>, _ most: Int
+private func reclaimRun<R: TransmitRing & ~Copyable>(
+  _ ring: inout R, _ queue: Cell<TransmitQueue>, _ most: Int
 ) -> Int {
   let run = ring.sentRun(most)
   let pool = queue.value.cache.view
@@ -213,7 +210,7 @@ private func reclaimRun<R: TransmitRing & ~Copyable, A: Addresses>(
     packet.ownership == held
   {
     slots[uncheckedTagged: taken] = 0
-    pool.restore(packet, A.self)
+    packet.owner = Owner.pool
     free[unchecked: taken] = packet
     taken &+= 1
   }
@@ -246,7 +243,7 @@ private func reclaimSingly<R: TransmitRing & ~Copyable>(
     ring.passUsed(1)
     slots[uncheckedTagged: id] = 0
     ring.giveBack(id)
-    pool.restore(packet)
+    packet.owner = Owner.pool
     free[unchecked: taken] = packet
     taken &+= 1
   }

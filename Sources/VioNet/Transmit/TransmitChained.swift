@@ -52,7 +52,7 @@ extension TransmitQueue {
   @inline(never)
   mutating func post<R: TransmitRing & ~Copyable>(_: R.Type, _ packet: Packet, _ pool: Cell<PacketPool>) {
     packet.writeHeader(
-      headerSize, at: packet.isExternal ? PoolView(pool).ownBuffer(packet) : packet.dataAddress &- UInt(headerSize))
+      headerSize, at: packet.isExternal ? PoolView(pool).buffer(packet) : packet.dataAddress &- UInt(headerSize))
     if packet.segments > 1 && packet.segments <= RingLayout.indirectDescriptors && !packet.isExternal, let indirect {
       sendIndirect(R.self, packet, indirect)
     } else {
@@ -149,7 +149,7 @@ extension TransmitQueue {
   private static func headerAddress(_ head: Packet, _ headerSize: UInt32) -> UInt64 {
     if !head.isExternal { return TransmitQueue.deviceAddress(head) &- UInt64(headerSize) }
     guard let pool = PacketPools.containing(head) else { return 0 }
-    return PoolView(pool).ownBufferForDevice(head)
+    return PoolView(pool).deviceBuffer(head)
   }
 
   /// Puts a checked packet on the ring: header and first segment in one descriptor, the others behind it. If the head is

@@ -43,9 +43,9 @@ link() {
 announced() {
   local ear right=$1
   shift
-  # shellcheck disable=SC2086 # "rarp N arp N"
   : >"$work/heard" # an earlier ear said "listening", too
-  become a "$here/tools/frames.py" gone-a hear "$right" "$patience" >"$work/heard" &
+  # shellcheck disable=SC2086 # "rarp N arp N"
+  become a "$here/tools/frames.py" gone-a hear $right "$patience" >"$work/heard" &
   ear=$!
   children+=("$ear")
   until_true "$patience" grep -q listening "$work/heard" || { no "nobody listens"; return; }

@@ -3,7 +3,8 @@
 // The driver's view of a public packet, one cache line. Its caller owns the fields and may write anything into them:
 // the driver relies only on what it has compared (PoolView).
 //
-// A packet in its pool always has: no next, one segment, one reference, no flags, VIONET_HEADROOM of headroom.
+// A packet in its pool has one reference and belongs to the pool; its other fields are what the last caller left. Whoever
+// takes it writes all of them, in four stores side by side: giving it back costs one byte.
 
 import CLinux
 import CVionet
@@ -37,8 +38,6 @@ struct Packet {
 
   @inline(__always) var address: UInt { unsafe UInt(bitPattern: pointer) }
   @inline(__always) var dataAddress: UInt { unsafe UInt(bitPattern: pointer.pointee.data) }
-  /// Address of the buffer for devices, headroom included.
-  @inline(__always) var deviceBuffer: UInt64 { unsafe pointer.pointee.device_address }
   @inline(__always) var length: UInt32 {
     get { unsafe pointer.pointee.length }
     nonmutating set { unsafe pointer.pointee.length = newValue }
@@ -101,12 +100,6 @@ extension Packet {
   @inline(__always)
   static func soleOwnership(pool: UInt16, owner: UInt8) -> UInt32 { 1 | UInt32(pool) << 16 | UInt32(owner) << 24 }
 
-  /// The eight bytes from `port` on: port, one segment, sole ownership.
-  @inline(__always)
-  static func deliveryWord(pool: UInt16, port: UInt16, owner: UInt8) -> UInt64 {
-    UInt64(port) | 1 << 16 | UInt64(soleOwnership(pool: pool, owner: owner)) << 32
-  }
-
   /// The eight bytes from `segments` on: one segment, sole ownership, no header length.
   @inline(__always)
   static func plainWord(pool: UInt16, owner: UInt8) -> UInt64 {
@@ -125,30 +118,15 @@ extension Packet {
 
 // Safety: as for the struct. Each store writes whole fields, of a packet that the driver owns at that moment.
 extension Packet {
-  /// Hands a received frame of one segment to the caller, in two stores. `word` is a deliveryWord().
+  /// Writes every field of a packet of one segment: its data at `data`, both lengths and the flags in `lengths`, and what
+  /// the packets of a queue have in common.
   @inline(__always)
-  func deliver(length: UInt64, flags: UInt32, _ word: UInt64) {
+  func begin(data: UInt, lengths: SIMD2<UInt64>, _ common: CommonFields) {
     let raw = unsafe UnsafeMutableRawPointer(pointer)
-    let lengths = length &* 0x1_0000_0001  // of the segment, and of all
-    unsafe raw.storeBytes(
-      of: SIMD2(lengths, UInt64(flags)), toByteOffset: Offset.length, as: SIMD2<UInt64>.self)
-    unsafe raw.storeBytes(of: word, toByteOffset: Offset.port, as: UInt64.self)
-  }
-
-  /// Hands a received frame of one segment to the caller; the upper half of `length` is the length, the lower one zero.
-  @inline(__always)
-  func deliver(length: UInt64, _ word: UInt64) {
-    let raw = unsafe UnsafeMutableRawPointer(pointer)
-    unsafe raw.storeBytes(of: SIMD2(length | length >> 32, 0), toByteOffset: Offset.length, as: SIMD2<UInt64>.self)
-    unsafe raw.storeBytes(of: word, toByteOffset: Offset.port, as: UInt64.self)
-  }
-
-  /// Hands a packet without data to the caller.
-  @inline(__always)
-  func makeEmpty() {
-    let raw = unsafe UnsafeMutableRawPointer(pointer)
-    unsafe raw.storeBytes(of: SIMD2.zero, toByteOffset: Offset.length, as: SIMD2<UInt64>.self)
-    owner = Owner.caller
+    unsafe raw.storeBytes(of: SIMD2(UInt64(data), 0), toByteOffset: Offset.data, as: SIMD2<UInt64>.self)
+    unsafe raw.storeBytes(of: lengths, toByteOffset: Offset.length, as: SIMD2<UInt64>.self)
+    unsafe raw.storeBytes(of: SIMD2(common.word, 0), toByteOffset: Offset.port, as: SIMD2<UInt64>.self)
+    unsafe raw.storeBytes(of: SIMD2(0, common.sizes), toByteOffset: Offset.reserved, as: SIMD2<UInt64>.self)
   }
 
   /// Makes a packet that the caller was just given show `count` bytes at `data`, which lie outside its buffer. It has no
@@ -162,18 +140,24 @@ extension Packet {
     owner = Owner.caller | Owner.external
   }
 
-  /// Writes the state that a packet has in its pool, except lengths and flags: whoever takes it next writes those.
+  /// Makes a packet that nobody has used yet its pool's.
+  func beginInPool(_ pool: UInt16) {
+    unsafe UnsafeMutableRawPointer(pointer).storeBytes(
+      of: Packet.soleOwnership(pool: pool, owner: Owner.pool), toByteOffset: Offset.references, as: UInt32.self)
+  }
+}
+
+/// What begin() writes alike into each packet of a pool that a port hands out.
+struct CommonFields {
+  /// Port, one segment, sole ownership.
+  let word: UInt64
+  /// Bytes of the whole buffer, no VLAN tag, the headroom.
+  let sizes: UInt64
+
   @inline(__always)
-  func reset(buffer: UInt, deviceBuffer: UInt64, size: UInt32, pool: UInt16) {
-    let raw = unsafe UnsafeMutableRawPointer(pointer)
-    let data = UInt64(buffer) &+ UInt64(VIONET_HEADROOM)
-    let word = Packet.deliveryWord(pool: pool, port: 0, owner: Owner.pool)
-    let sizes = UInt64(size) | UInt64(VIONET_HEADROOM) << 48
-    // Data and next; port to offloads; addresses and sizes: three stores of 16 bytes.
-    unsafe raw.storeBytes(of: SIMD2(data, 0), toByteOffset: Offset.data, as: SIMD2<UInt64>.self)
-    unsafe raw.storeBytes(of: SIMD2(word, 0), toByteOffset: Offset.port, as: SIMD2<UInt64>.self)
-    unsafe raw.storeBytes(
-      of: SIMD2(deviceBuffer, sizes), toByteOffset: Offset.deviceAddress, as: SIMD2<UInt64>.self)
+  init(pool: UInt16, stride: UInt32, port: UInt16) {
+    word = UInt64(port) | 1 << 16 | UInt64(Packet.soleOwnership(pool: pool, owner: Owner.caller)) << 32
+    sizes = UInt64(stride) | UInt64(VIONET_HEADROOM) << 48
   }
 }
 

@@ -18,7 +18,7 @@ extension Packet {
     static let owner = 39
     /// header_length, segment_size, checksum_start and checksum_offset, as in a virtio-net header.
     static let offloads = 40
-    static let deviceAddress = 48
+    static let reserved = 48
     static let size = 56
     static let vlan = 60
     static let headroom = 62

@@ -61,7 +61,7 @@ extension PacketViews {
     let origin = pool.value.origin(head)
     // Data that begins late in the buffer moves to where the whole packet fits.
     let isMoved = origin != nil || UInt32(head.headroom) + total > pool.value.dataSize + UInt32(VIONET_HEADROOM)
-    let start = isMoved ? view.ownBuffer(head) &+ UInt(VIONET_HEADROOM) : head.dataAddress
+    let start = isMoved ? view.buffer(head) &+ UInt(VIONET_HEADROOM) : head.dataAddress
     Packet.moveBytes(head.dataAddress, to: start, head.length)
     if let rest { rest.copyBytes(from: 0, total &- head.length, to: start &+ UInt(head.length)) }
     head.adopt(start, total, isMoved ? UInt16(VIONET_HEADROOM) : head.headroom, pool.value)

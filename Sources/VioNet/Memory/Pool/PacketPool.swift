@@ -121,10 +121,9 @@ struct PacketPool {
     users = 0
     reserved = 0
     attached = 0
-    let view = PoolView(self)
     for index in 0..<packetCount {
       let packet = unsafe Packet(parts.packets + index)
-      view.restore(packet)
+      packet.beginInPool(number)
       parts.free[unchecked: packetCount - 1 - index] = packet
     }
     freeCount = packetCount
@@ -158,14 +157,12 @@ struct PacketPool {
   /// Puts every packet that a device can reach on the stack, the first on top.
   private mutating func refill() {
     guard let parts = opened, let table = parts.physical else { return }
-    let view = PoolView(self)
     freeCount = 0
     var index = packetCount  // at most the table's count
     while index > 0 {
       index -= 1
       if table[index] == 0 { continue }
       let packet = unsafe Packet(parts.packets + index)
-      view.restore(packet)
       parts.free[unchecked: freeCount] = packet
       freeCount += 1
     }
@@ -207,7 +204,7 @@ struct PacketPool {
     return taken
   }
 
-  /// Takes back `count` restored packets from `table`. More than are missing can come only from frees too many; those
+  /// Takes back `count` packets that are the pool's from `table`. More than are missing can come only from frees too many; those
   /// are refused.
   mutating func give(_ count: Int, from table: PacketTable, at index: Int) {
     let hold = lock.lock()
@@ -224,10 +221,12 @@ struct PacketPool {
     var done = false
     if freeCount >= count, let free = opened?.free {
       freeCount &-= count
+      let view = PoolView(self)
+      let common = view.common(port: 0)
       var index = 0
       while index < count {
         let packet = free[uncheckedPresent: freeCount &+ index]
-        packet.makeEmpty()
+        view.makeEmpty(packet, common)
         list[unchecked: index] = packet
         index &+= 1
       }
@@ -248,7 +247,7 @@ struct PacketPool {
       packet.holder = Owner.caller
     } else if let free = opened?.free {
       origin = self.origin(packet)
-      PoolView(self).restore(packet)
+      packet.owner = Owner.pool
       free[unchecked: freeCount] = packet
       freeCount &+= 1
     }
@@ -263,20 +262,14 @@ struct PacketPool {
   mutating func release(_ list: PacketList, from begin: Int, to end: Int) -> Int {
     let hold = lock.lock()
     let view = PoolView(self)
-    let stop = min(end, begin &+ usable &- freeCount)
-    let index =
-      view.isOwn
-      ? takeBack(OwnAddresses.self, view, list, from: begin, to: stop)
-      : takeBack(TableAddresses.self, view, list, from: begin, to: stop)
+    let index = takeBack(view, list, from: begin, to: min(end, begin &+ usable &- freeCount))
     freeCount &+= index &- begin
     lock.unlock(hold)
     return index
   }
 
   @inline(__always)
-  private mutating func takeBack<A: Addresses>(
-    _: A.Type, _ view: PoolView, _ list: PacketList, from begin: Int, to end: Int
-  ) -> Int {
+  private mutating func takeBack(_ view: PoolView, _ list: PacketList, from begin: Int, to end: Int) -> Int {
     guard let table = opened?.free else { return begin }
     let free = table.advanced(freeCount &- begin)
     let held = Packet.soleOwnership(pool: number, owner: Owner.caller)
@@ -284,7 +277,7 @@ struct PacketPool {
     while index != end, let packet = view.packet(at: list[uncheckedAddress: index]), packet.ownership == held,
       packet.next == nil
     {
-      view.restore(packet, A.self)
+      packet.owner = Owner.pool
       free[unchecked: index] = packet
       index &+= 1
     }

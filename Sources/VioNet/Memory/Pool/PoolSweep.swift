@@ -28,7 +28,7 @@ extension PacketPool {
         takeFromRing(packet, &chain)
         chained += 1
       } else if packet.holder == Owner.pool && (parts.physical.map { $0[place] != 0 } ?? true) {
-        PoolView(self).restore(packet)
+        packet.owner = Owner.pool
         parts.free[unchecked: freeCount] = packet
         freeCount += 1
       }

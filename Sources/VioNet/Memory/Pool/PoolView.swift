@@ -2,7 +2,7 @@
 //
 // A pool as bursts see it: which packets are its own, where their buffers are, what must be true of a packet that is
 // sent. Everything follows from a packet's place in the pool's table. What the packet's fields say is compared with
-// that, except one field while it is sent (holdsOwn).
+// that.
 
 import CLinux
 import CVionet
@@ -26,7 +26,10 @@ enum TableAddresses: Addresses {
 struct PoolView {
   private let packets: UInt
   private let packetCount: UInt
-  private let memory: UInt
+  /// Where the buffer of a packet at address 0 would be.
+  private let origin: UInt
+  /// Cache lines of a buffer, which are as many bytes for each byte of a packet struct: that has one line.
+  private let lines: UInt
   private let stride: UInt32
   let number: UInt16
   /// Address of the pool's table of physical addresses; 0 where devices are given our own.
@@ -36,7 +39,8 @@ struct PoolView {
   init(_ pool: borrowing PacketPool) {
     packets = pool.packetBase
     packetCount = UInt(truncatingIfNeeded: pool.packetCount)
-    memory = UInt(truncatingIfNeeded: pool.region?.address ?? 0)
+    lines = UInt(truncatingIfNeeded: pool.stride / Packet.byteCount)
+    origin = pool.memoryBase &- packets &* lines
     stride = UInt32(truncatingIfNeeded: pool.stride)
     number = pool.number
     physical = pool.physicalTable
@@ -53,22 +57,20 @@ struct PoolView {
     return offset >> 6 | offset << 58
   }
 
-  /// Address of a packet's buffer, whatever its fields say.
+  /// Address of a packet's own buffer, whatever its fields say.
   @inline(__always)
-  private func buffer(_ packet: Packet) -> UInt { memory &+ place(packet.address) &* UInt(stride) }
+  func buffer(_ packet: Packet) -> UInt { origin &+ packet.address &* lines }
 
-  /// Address of the packet's buffer for devices.
+  /// Address for devices of a packet's own buffer, headroom included.
   @inline(__always)
-  private func deviceBuffer<A: Addresses>(_ packet: Packet, _: A.Type) -> UInt64 {
+  func deviceBuffer<A: Addresses>(_ packet: Packet, _: A.Type) -> UInt64 {
     if A.areOwn || physical == 0 { return UInt64(buffer(packet)) }
     let table = unsafe UnsafePointer<UInt64>(bitPattern: physical).unsafelyUnwrapped
     return unsafe table[Int(truncatingIfNeeded: place(packet.address))]
   }
 
-  /// Address of a packet's own buffer, whatever its fields say.
-  func ownBuffer(_ packet: Packet) -> UInt { buffer(packet) }
-  /// Address for devices of a packet's own buffer.
-  func ownBufferForDevice(_ packet: Packet) -> UInt64 { deviceBuffer(packet, TableAddresses.self) }
+  @inline(__always)
+  func deviceBuffer(_ packet: Packet) -> UInt64 { deviceBuffer(packet, TableAddresses.self) }
 
   /// Address of the packet's data for devices. The packet was checked by covers() or holds().
   @inline(__always)
@@ -109,28 +111,42 @@ struct PoolView {
   @inline(__always)
   func holds(_ packet: Packet, _ length: UInt32) -> Bool {
     // The subtraction is unsigned: data before the buffer becomes a large number.
-    let start = packet.dataAddress &- (memory &+ UInt(Packet.longestHeader)) &- place(packet.address) &* UInt(stride)
+    let start = packet.dataAddress &- (origin &+ UInt(Packet.longestHeader)) &- packet.address &* lines
     return start <= UInt(stride &- Packet.longestHeader) &- UInt(length)
   }
 
-  /// Answers holds() where devices are given our own addresses: the packet says itself where its buffer is. A caller
-  /// that overwrites that field spoils only what it sends.
-  @inline(__always)
-  func holdsOwn(_ packet: Packet, _ length: UInt32) -> Bool {
-    let start = (UInt64(packet.dataAddress) &- UInt64(Packet.longestHeader)) &- packet.deviceBuffer
-    return start <= UInt64(stride &- Packet.longestHeader) &- UInt64(length)
-  }
+  /// Bytes of data that fit into a buffer behind the headroom that a packet has when it is taken.
+  @inline(__always) var usualData: UInt32 { stride &- UInt32(VIONET_HEADROOM) }
 
   /// Most bytes of data that fit into a buffer behind the longest header.
   @inline(__always) var mostData: UInt32 { stride &- Packet.longestHeader }
 
-  /// Puts a packet into the state it has in its pool. All of it follows from its place in the table, so that nothing
-  /// the caller wrote matters.
+  // MARK: Taking and giving
+
+  /// What this pool's packets have in common that a port hands out.
   @inline(__always)
-  func restore<A: Addresses>(_ packet: Packet, _: A.Type) {
-    packet.reset(buffer: buffer(packet), deviceBuffer: deviceBuffer(packet, A.self), size: stride, pool: number)
+  func common(port: UInt16) -> CommonFields { CommonFields(pool: number, stride: stride, port: port) }
+
+  /// Address of a packet's data when it is taken.
+  @inline(__always)
+  func data(_ packet: Packet) -> UInt { origin &+ UInt(VIONET_HEADROOM) &+ packet.address &* lines }
+
+  /// Hands a received frame of one segment to the caller.
+  @inline(__always)
+  func deliver(_ packet: Packet, length: UInt64, flags: UInt32, _ common: CommonFields) {
+    let lengths = length &* 0x1_0000_0001  // of the segment, and of all
+    packet.begin(data: data(packet), lengths: SIMD2(lengths, UInt64(flags)), common)
   }
 
+  /// Hands a received frame of one segment to the caller; the upper half of `length` is the length, the lower one zero.
   @inline(__always)
-  func restore(_ packet: Packet) { restore(packet, TableAddresses.self) }
+  func deliver(_ packet: Packet, upper length: UInt64, flags: UInt32, _ common: CommonFields) {
+    packet.begin(data: data(packet), lengths: SIMD2(length | length >> 32, UInt64(flags)), common)
+  }
+
+  /// Hands a packet without data to the caller.
+  @inline(__always)
+  func makeEmpty(_ packet: Packet, _ common: CommonFields) {
+    packet.begin(data: data(packet), lengths: .zero, common)
+  }
 }
