@@ -18,6 +18,7 @@ with_musl() {
 }
 
 programs() {
+  # shellcheck disable=SC2016 # back-quotes, in the page
   sed -n '/^```c$/,/^```$/{/^```/!p}' README.md >"$work/forward.c"
   with_musl forward "$work/forward.c"
   "$work/forward" soft:generate,rate=10000 "soft:pcap=,out=$work/out.pcap" >"$work/said" 2>&1 &
