@@ -109,6 +109,9 @@ until_true() {
   done
 }
 
+# is_asleep PROCESS: so is every thread of it.
+is_asleep() { ! cat "/proc/$1/task/"*/status | grep '^State:' | grep -qv 'S (sleeping)'; }
+
 # space NAME: makes a namespace whose full name is "$tag-NAME", without IPv6, which would send packets by itself.
 space() {
   ip netns add "$tag-$1" || fail "cannot make namespace $tag-$1"

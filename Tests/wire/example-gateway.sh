@@ -40,7 +40,6 @@ adds_up() {
     } /^  [a-zA-Z ]*: / { fates += $NF }
     END { exit bad || lines != 2 || fates != received }' "cut=${1:-0}" "$work/said" || fail "frames are missing"
 }
-is_asleep() { ! cat "/proc/$1/task/"*/status | grep '^State:' | grep -qv 'S (sleeping)'; }
 serve() { # SPACE FILE command...: in the background, with its output in that file, which holds nothing of an earlier one
   : >"$work/$2"
   become "$1" "${@:3}" >"$work/$2" 2>&1 &

@@ -35,7 +35,6 @@ def frames(path):
 sys.exit(frames(sys.argv[1]) != frames(sys.argv[2]))
 END
 }
-is_asleep() { ! cat "/proc/$1/task/"*/status | grep '^State:' | grep -qv 'S (sleeping)'; }
 
 carries() { # command...: until it ends by itself or is asked to
   rm -f "$work/out.pcap" # an earlier one made it

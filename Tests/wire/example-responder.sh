@@ -26,7 +26,6 @@ adds_up() {
     /answers:/ { answers += $NF } /^  / { fates += $NF }
     END { exit received == 0 || received != fates || answers != sent + no_room + refused }' "$work/said" || fail "frames are missing"
 }
-is_asleep() { ! cat "/proc/$1/task/"*/status | grep '^State:' | grep -qv 'S (sleeping)'; }
 
 cat >"$work/script" <<'END'
 #!/bin/sh

@@ -35,7 +35,6 @@ pings() { # SPACE ADDRESS
   in_space "$1" ping -q -c 3 -i 0.2 -W 60 "$2" >"$work/ping.out" || { cat "$work/ping.out" "$work/said"; fail "pings from $1 to $2"; }
 }
 no_pings() { in_space "$1" ping -q -c 2 -i 0.2 -W 1 "$2" >"$work/ping.out" && fail "pings from $1 to $2, which is in another VLAN"; }
-is_asleep() { ! cat "/proc/$1/task/"*/status | grep '^State:' | grep -qv 'S (sleeping)'; }
 # Two switches, each with a host in VLAN 10 and one in VLAN 20, all in one network. A kernel's bridge is the wire between their
 # trunks, on which tcpdump looks at the tags.
 vlans() {

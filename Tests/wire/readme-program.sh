@@ -15,7 +15,6 @@ awk '/^```c$/ { inside = 1; next } /^```/ { inside = 0 } inside' "$root/README.m
 gcc -std=gnu11 -O2 -Wall -Wextra -Werror "$work/forward.c" -o "$work/forward" $(pkg-config --cflags --libs vionet) \
   "-Wl,-rpath,$stage/lib" || fail "compiling README's program"
 
-is_asleep() { ! cat "/proc/$1/task/"*/status | grep '^State:' | grep -qv 'S (sleeping)'; }
 switches() { awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/$1/task/$1/status"; }
 
 carries() {
