@@ -136,7 +136,8 @@ settings() {
   until_true 10 has_old || fail "a C test left $(cat "$work/setting")"
   for how in end fail KILL TERM group; do
     echo old >"$work/setting"
-    setsid "$work/planted/kept.sh" $how >"$work/said" 2>&1
+    # One that is killed leaves its folder, which goes with this one.
+    TMPDIR=$work setsid "$work/planted/kept.sh" $how >"$work/said" 2>&1
     until_true 10 has_old || fail "a script left $(cat "$work/setting") ($how)"
   done
 }
