@@ -12,7 +12,7 @@ python3 "$root/Tests/support/capture.py" make "$work/in" 2000 || fail "making a 
 in=soft:pcap=$work/in out=soft:pcap=,out=$work/out,queue_size=4096
 # shellcheck disable=SC2317 # called by until_true
 all_there() { [ "$(stat -c %s "$work/out" 2>/dev/null)" = "$(stat -c %s "$work/in")" ]; }
-is_asleep() { grep -q '^State:.S' "/proc/${children[-1]}/task/${children[-1]}/status"; }
+loop_sleeps() { grep -q '^State:.S' "/proc/${children[-1]}/task/${children[-1]}/status"; }
 ticks() { awk '{ print $14 + $15 }' "/proc/${children[-1]}/task/${children[-1]}/stat"; }
 wakes() { awk '/^voluntary_ctxt_switches/ { print $2 }' "/proc/${children[-1]}/task/${children[-1]}/status"; }
 
@@ -44,7 +44,7 @@ forwards() { # LOOP LIBRARIES
   start "$work/$1" "$in" "$out"
   until_true 60 all_there || { cat "$work/said"; fail "not all frames came out"; }
   python3 "$root/Tests/support/capture.py" compare "$work/in" "$work/out" || fail "other frames"
-  until_true 10 is_asleep || fail "it does not sleep"
+  until_true 10 loop_sleeps || fail "it does not sleep"
   kill "${children[-1]}"
   # Frames one by one, for each of which it is woken.
   start "$work/$1" soft:generate,rate=100 "$out"
@@ -65,14 +65,14 @@ has_woken() { [ "$(wakes)" -ge "$1" ]; }
 
 # Frames wait, the program sleeps, and none has come out but those fetched before: for good, since nothing else happens.
 # shellcheck disable=SC2317 # called by until_true
-sleeps_on() { is_asleep && [ "$(wakes)" = "$before" ]; }
+sleeps_on() { loop_sleeps && [ "$(wakes)" = "$before" ]; }
 sleeps() { # SED COUNT: at most so many frames come out
   build epoll '' "$1"
   start "$work/epoll" "$in" "$out"
   until_true 60 test -s "$work/out" || { cat "$work/said"; fail "it does not start"; }
   local before frames turn
   for turn in 1 2 3 4 5; do
-    until_true 10 is_asleep || fail "it does not sleep"
+    until_true 10 loop_sleeps || fail "it does not sleep"
     before=$(wakes)
     sleep 0.3
     until_true 10 sleeps_on || fail "it was woken"
