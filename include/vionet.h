@@ -227,8 +227,8 @@ int vionet_devices(struct vionet_device *VIONET_NULLABLE list, size_t count);
  * Keys:
  *
  *     every scheme   mac queue_size queues packed_vq in_order event_idx mrg_rxbuf rx_csum lro
- *                    vlan_strip vlan_filter rss rx_hash tx_software cq size_stats recover speed
- *                    pool_packets check_threads
+ *                    vlan_strip vlan_filter rss rx_hash tunnel tx_software cq size_stats recover
+ *                    speed pool_packets check_threads
  *     vhost-user:    server
  *     pci:           vdpa iova vf_token
  *     soft:          mtu features_off
@@ -292,6 +292,7 @@ enum vionet_rx_offload {
 	VIONET_RX_VLAN_FILTER = 8, /* tagged frames only of vionet_vlan_filter_set()'s VLANs */
 	VIONET_RX_RSS = 16,        /* a hash over a packet's addresses chooses its queue */
 	VIONET_RX_HASH = 32,       /* that hash in vionet_packet.hash */
+	VIONET_RX_TUNNEL = 64,     /* packets in a UDP tunnel joined too; implies LRO */
 };
 
 /* What packets to be sent may ask of a port. */
@@ -309,6 +310,7 @@ enum vionet_tx_offload {
 	VIONET_TX_TCP6 = 8,     /* VIONET_PACKET_TCP6 */
 	VIONET_TX_UDP = 16,     /* VIONET_PACKET_UDP */
 	VIONET_TX_ECN = 32,     /* VIONET_PACKET_ECN */
+	VIONET_TX_TUNNEL = 64,  /* VIONET_PACKET_TUNNEL4 and _TUNNEL6; never in software */
 };
 
 /*
@@ -557,8 +559,8 @@ const char *VIONET_NULLABLE vionet_feature_name(unsigned int bit);
  * Bits of vionet_packet.flags. A received packet can be sent as it is if the other port's device
  * offers the same offloads or that port has VIONET_TX_SOFTWARE, so a forwarder need not look at
  * them. Bits 8 to 15 are one number: the kind of packet to be cut into segments, or that was
- * joined, with VIONET_PACKET_ECN beside it. Bits 24 to 31 are the hash report type (virtio 1.4,
- * 5.1.9.4.5).
+ * joined, with VIONET_PACKET_ECN and a tunnel beside it. Bits 24 to 31 are the hash report type
+ * (virtio 1.4, 5.1.9.4.5).
  */
 enum vionet_packet_flag {
 	/*
@@ -567,11 +569,27 @@ enum vionet_packet_flag {
 	 * packet to be sent with checksum_start 0, vionet_tx_prepare() finds both.
 	 */
 	VIONET_PACKET_CHECKSUM_PARTIAL = 1 << 0,
-	VIONET_PACKET_CHECKSUM_GOOD = 1 << 1, /* rx: the device has checked it */
+	/*
+	 * rx: the device has checked the outermost transport checksum of the frame, and with
+	 * TUNNEL_CHECKSUM also the one of the packet inside the tunnel.
+	 */
+	VIONET_PACKET_CHECKSUM_GOOD = 1 << 1,
+	/*
+	 * With a tunnel below: the tunnel's UDP checksum is incomplete like the one inside, and
+	 * stored where the sum of its pseudo-header is now. Without it that checksum is right or 0.
+	 */
+	VIONET_PACKET_TUNNEL_CHECKSUM = 1 << 3,
 	VIONET_PACKET_TCP4 = 1 << 8,          /* TCP over IPv4; these three need CHECKSUM_PARTIAL */
 	VIONET_PACKET_TCP6 = 4 << 8,          /* TCP over IPv6 */
 	VIONET_PACKET_UDP = 5 << 8,           /* UDP */
-	VIONET_PACKET_SEGMENTS = 0x7f << 8,   /* mask of these three */
+	/*
+	 * The packet to be cut lies in a UDP tunnel (VXLAN, Geneve) over IPv4 or IPv6: its TCP or
+	 * UDP is what one of the three above says, checksum_start and header_length are those of
+	 * the packet inside, and vionet_packet_tunnel() tells where it begins.
+	 */
+	VIONET_PACKET_TUNNEL4 = 0x20 << 8,
+	VIONET_PACKET_TUNNEL6 = 0x40 << 8,
+	VIONET_PACKET_SEGMENTS = 0x7f << 8,   /* mask of these five */
 	VIONET_PACKET_ECN = 0x80 << 8,        /* TCP with the CWR bit in its first segment only */
 	VIONET_PACKET_VLAN = 1 << 16,         /* rx: the tag was taken out; tx: put vlan's tag in */
 	VIONET_PACKET_HASH = 1 << 17,         /* rx: hash is valid */
@@ -780,6 +798,33 @@ int vionet_packet_reference(struct vionet_packet *VIONET_NULLABLE packet);
  * aligned to 16 and in private memory. Any thread. Since 0.1.
  */
 void *VIONET_NULLABLE vionet_packet_private(const struct vionet_packet *VIONET_NULLABLE packet);
+
+/*
+ * Reads where the headers of a packet lie whose flags have VIONET_PACKET_TUNNEL4 or _TUNNEL6: the
+ * tunnel's UDP header and the IP header of the packet inside, counted in bytes from data. Either
+ * pointer may be NULL. The offsets are kept beside the packet, for its first segment.
+ *
+ * Errors:
+ *   -EINVAL   packet is not the caller's, or its flags have no tunnel
+ *
+ * Any thread. Since 0.1.
+ */
+int vionet_packet_tunnel(const struct vionet_packet *VIONET_NULLABLE packet,
+                         uint16_t *VIONET_NULLABLE outer_transport,
+                         uint16_t *VIONET_NULLABLE inner_network);
+
+/*
+ * Says where the headers of a packet lie that is to be sent with VIONET_PACKET_TUNNEL4 or _TUNNEL6.
+ * vionet_tx_prepare() finds the rest. Whoever moves data later says it again.
+ *
+ * Errors:
+ *   -EINVAL   packet is not the caller's, or there is no room for the headers of Ethernet and IP
+ *             before outer_transport, or of UDP between the two
+ *
+ * Any thread. Since 0.1.
+ */
+int vionet_packet_tunnel_set(struct vionet_packet *VIONET_NULLABLE packet,
+                             uint16_t outer_transport, uint16_t inner_network);
 
 /*
  * Returns a packet that shows length bytes of another packet, from byte offset on, without copying

@@ -14,6 +14,7 @@ static const struct {
 } features[] = {
 	{"tx-checksum-ip-generic", TUN_F_CSUM}, {"tx-tcp-segmentation", TUN_F_TSO4}, {"tx-tcp6-segmentation", TUN_F_TSO6},
 	{"tx-tcp-ecn-segmentation", TUN_F_TSO_ECN}, {"tx-udp-segmentation", TUN_USO},
+	{"tx-udp_tnl-segmentation", TUN_TUNNEL}, {"tx-udp_tnl-csum-segmentation", TUN_TUNNEL_CHECKSUM},
 };
 
 static int ask(int socket, struct ifreq *interface, void *command)

@@ -15,6 +15,8 @@ package struct Device: ~Copyable {
   let config: NetConfig
   /// The features this device offers.
   let offered: UInt64
+  /// Those of bits 64 to 127.
+  let offeredAbove: UInt64
   let counters: Counters
   /// Why the wire carries no frames, and why the last session that ended for a fault did.
   let reason: Reason
@@ -86,6 +88,7 @@ package struct Device: ~Copyable {
     complaint = Reason(block.cell(Reason.State.self, at: Layout.complaint))
     self.config = config
     offered = options.device.offer(of: wire)
+    offeredAbove = options.device.offerAbove(of: wire, with: offered)
     scratch = block.part(at: Layout.scratch, count: 64)
     queues = block.table(Queue.self, at: Layout.queues, count: 2 * options.device.pairs + 1)
     for index in 0..<queues.count { queues[index] = Queue(Queue.direction(index)) }

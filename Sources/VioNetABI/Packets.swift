@@ -110,6 +110,27 @@ public func vionet_packet_private(_ packet: UnsafePointer<vionet_packet>?) -> Un
   unsafe PacketCalls.privateBytes(UInt(bitPattern: packet))
 }
 
+@implementation @c(vionet_packet_tunnel)
+public func vionet_packet_tunnel(
+  _ packet: UnsafePointer<vionet_packet>?, _ outerTransport: UnsafeMutablePointer<UInt16>?,
+  _ innerNetwork: UnsafeMutablePointer<UInt16>?
+) -> Int32 {
+  result { () throws(Failure) in
+    guard let packet = unsafe packet else { throw Failure(EINVAL, "packet is NULL") }
+    unsafe try PacketTunnels.read(packet, outerTransport, innerNetwork)
+  }
+}
+
+@implementation @c(vionet_packet_tunnel_set)
+public func vionet_packet_tunnel_set(
+  _ packet: UnsafeMutablePointer<vionet_packet>?, _ outerTransport: UInt16, _ innerNetwork: UInt16
+) -> Int32 {
+  result { () throws(Failure) in
+    unsafe try PacketTunnels.set(
+      required(packet, "packet"), outerTransport: outerTransport, innerNetwork: innerNetwork)
+  }
+}
+
 @implementation @c(vionet_packet_view)
 public func vionet_packet_view(
   _ packet: UnsafeMutablePointer<vionet_packet>?, _ offset: UInt32, _ length: UInt32

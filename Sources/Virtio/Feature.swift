@@ -64,6 +64,8 @@ package enum Feature {
   @inline(__always) package static var orderPlatform: UInt64 { 1 << 36 }
   /// NOTIFICATION_DATA: a notification says where the next entry is.
   @inline(__always) package static var notificationData: UInt64 { 1 << 38 }
+  /// NOTIF_CONFIG_DATA: a notification names its queue by a number that the device gives.
+  @inline(__always) package static var notificationNumber: UInt64 { 1 << 39 }
   /// RING_RESET: one queue can be reset while the others run.
   @inline(__always) package static var ringReset: UInt64 { 1 << 40 }
   /// DEVICE_STATS: a command reads the device's counters.
@@ -88,11 +90,44 @@ package enum Feature {
   @inline(__always) package static var speedDuplex: UInt64 { 1 << 63 }
 }
 
+/// Features above bit 63, each as a mask of bits 64 to 127.
+package enum HigherFeature {
+  /// GUEST_UDP_TUNNEL_GSO: the driver takes joined packets that lie in a UDP tunnel.
+  @inline(__always) package static var guestTunnel: UInt64 { 1 << 1 }
+  /// GUEST_UDP_TUNNEL_GSO_CSUM: the tunnel's own checksum may be incomplete, or checked.
+  @inline(__always) package static var guestTunnelChecksum: UInt64 { 1 << 2 }
+  /// HOST_UDP_TUNNEL_GSO: the device cuts packets that lie in a UDP tunnel.
+  @inline(__always) package static var hostTunnel: UInt64 { 1 << 3 }
+  /// HOST_UDP_TUNNEL_GSO_CSUM: the device completes the tunnel's own checksum.
+  @inline(__always) package static var hostTunnelChecksum: UInt64 { 1 << 4 }
+
+  @inline(__always) package static var guest: UInt64 { guestTunnel | guestTunnelChecksum }
+  // In the command that sets offloads, which has 64 bits, others stand for these two (5.1.9.5.9.1).
+  private static var offloadShift: UInt64 { 45 }
+  package static func offloads(_ above: UInt64) -> UInt64 { (above & guest) << offloadShift }
+  package static func above(offloads: UInt64) -> UInt64 { offloads >> offloadShift & guest }
+  @inline(__always) package static var host: UInt64 { hostTunnel | hostTunnelChecksum }
+  /// Those that give the net header the offsets of a tunnel, each alone (virtio 1.4, 5.1.9).
+  @inline(__always) package static var tunnels: UInt64 { guestTunnel | hostTunnel }
+
+  /// What is left of some features without those whose prerequisite is not among them or in `bits` (5.1.3.1).
+  package static func closed(_ above: UInt64, with bits: UInt64) -> UInt64 {
+    let guestSegments = Feature.guestTSO4 | Feature.guestTSO6 | Feature.guestUSO4 | Feature.guestUSO6
+    let hostSegments = Feature.hostTSO4 | Feature.hostTSO6 | Feature.hostUSO
+    var left = above
+    if bits & guestSegments != guestSegments { left &= ~guestTunnel }
+    if bits & hostSegments != hostSegments { left &= ~hostTunnel }
+    if left & guestTunnel == 0 { left &= ~guestTunnelChecksum }
+    if left & hostTunnel == 0 { left &= ~hostTunnelChecksum }
+    return left
+  }
+}
+
 /// The 128 feature bits that a device can offer and a driver accept.
 package struct FeatureSet: Sendable, Equatable {
   /// Bits 0 to 63.
   package var bits: UInt64
-  /// Bits 64 to 127, which virtio 1.4 begins to use; only a modern PCI device can offer them.
+  /// Bits 64 to 127, which virtio 1.4 begins to use. A modern PCI device can offer them, and our own.
   package var above: UInt64
 
   @inline(__always)
@@ -105,6 +140,7 @@ package struct FeatureSet: Sendable, Equatable {
 
   /// True if the set has one of these bits.
   @inline(__always) package func has(_ feature: UInt64) -> Bool { bits & feature != 0 }
+  @inline(__always) package func has(above feature: UInt64) -> Bool { above & feature != 0 }
   @inline(__always) package mutating func remove(_ feature: UInt64) { bits &= ~feature }
 
   /// True if the set has the bit of this number, 0 to 127.

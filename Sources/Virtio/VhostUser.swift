@@ -38,6 +38,9 @@ package enum VhostRequest {
   @inline(__always) package static var removeRegion: UInt32 { 38 }
   @inline(__always) package static var setStatus: UInt32 { 39 }
   @inline(__always) package static var getStatus: UInt32 { 40 }
+  // The protocol has no message for features above bit 63. These two are between this library's driver and its device.
+  @inline(__always) package static var getHigherFeatures: UInt32 { 0x7601 }
+  @inline(__always) package static var setHigherFeatures: UInt32 { 0x7602 }
 
   /// The request's name as the protocol has it.
   package static func name(_ request: UInt32) -> Text {
@@ -73,6 +76,8 @@ package enum VhostRequest {
     case removeRegion: Text("REM_MEM_REG")
     case setStatus: Text("SET_STATUS")
     case getStatus: Text("GET_STATUS")
+    case getHigherFeatures: Text("GET_HIGHER_FEATURES")
+    case setHigherFeatures: Text("SET_HIGHER_FEATURES")
     default: Text("a request")
     }
   }
@@ -137,4 +142,7 @@ package enum ProtocolFeature {
   @inline(__always) package static var memorySlots: UInt64 { 1 << 15 }
   /// STATUS: the back-end knows the device status, by SET_STATUS and GET_STATUS.
   @inline(__always) package static var status: UInt64 { 1 << 16 }
+  /// Features above bit 63 have messages. Of this library alone: only a device that knows who its front-end is, because
+  /// it is in the same process, offers it.
+  @inline(__always) package static var higherFeatures: UInt64 { 1 << 63 }
 }

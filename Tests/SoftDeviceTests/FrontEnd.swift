@@ -50,6 +50,8 @@ final class FrontEnd {
   /// Features it wants, of those that are offered.
   let wish: UInt64
   var header = 12
+  /// Features above bit 63 that are accepted.
+  var above: UInt64 = 0
   var rings: [TestRing] = []
   var posted: [Int]
 
@@ -169,6 +171,10 @@ final class FrontEnd {
     let wanted = status ? protocols : protocols & ~ProtocolFeature.status
     send(VhostRequest.setProtocolFeatures, Self.bytes(wanted))
     #expect(try ask(VhostRequest.getQueueNumber) == UInt64(kicks.count / 2))
+    if above != 0 {
+      #expect(try ask(VhostRequest.getHigherFeatures) == HigherFeature.guest | HigherFeature.host)
+      #expect(try confirm(VhostRequest.setHigherFeatures, Self.bytes(above)) == 0)
+    }
     agree(features ?? offered & wish)
     #expect(try confirm(VhostRequest.setFeatures, Self.bytes(features ?? offered & wish)) == 0)
     #expect(try confirm(VhostRequest.setMemoryTable, memoryTable(), files: [memory]) == 0)
@@ -177,6 +183,7 @@ final class FrontEnd {
   /// Makes rings as the features say.
   func agree(_ features: UInt64) {
     header = features & (Self.versionOne | Feature.mergeable) != 0 ? 12 : 10
+    if above & HigherFeature.tunnels != 0 { header = 24 }
     rings = kicks.enumerated().map { queue, kick in
       unsafe TestRing.make(base + ringOffset(queue), size, features, kick)
     }

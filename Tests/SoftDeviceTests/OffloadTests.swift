@@ -114,6 +114,56 @@ extension SoftDeviceTests {
       #expect(try back(Self.allGuest, asking, frame(100)) == nil)
     }
 
+    /// A header of 24 bytes with a tunnel, sent by a driver that may, and what comes back to it.
+    private func tunnelled(
+      _ above: UInt64, _ asking: [UInt8], outer: UInt16 = 34, inner: UInt16 = 64
+    ) throws -> (frame: [UInt8], header: [UInt8])? {
+      let bench = try Bench("loopback", wish: Self.simple | Feature.hostOffloads | Feature.guestOffloads)
+      let front = bench.front
+      front.above = above
+      try front.start()
+      front.fill(40)
+      let rest = [UInt8](repeating: 0, count: 10) + FrontEnd.bytes(outer) + FrontEnd.bytes(inner)
+      front.transmit(frame(1000), asking: asking + rest)
+      #expect(front.takeUsed(1) != nil)
+      #expect(bench.until { $0.fromDriver == 1 })
+      guard let got = front.receiveWhole(wait: 0) else {
+        #expect(bench.until { $0.toDriverDrops == 1 })
+        return nil
+      }
+      #expect(got.frame == frame(1000))
+      return (got.frame, got.header)
+    }
+
+    @Test func tunnelsNeedAgreement() throws {
+      let all = HigherFeature.guest | HigherFeature.host
+      func asking(_ flags: UInt8, _ kind: UInt8, start: UInt16 = 84) -> [UInt8] {
+        header(flags: flags, kind: kind, length: 104, size: 500, start: start, offset: 16)
+      }
+      for (flags, kind) in [(1, 0x21), (9, 0x21), (1, 0xa1), (1, 0x25)] as [(UInt8, UInt8)] {
+        let got = try #require(try tunnelled(all, asking(flags, kind)))
+        #expect(Array(got.header[..<10]) == asking(flags, kind))
+        #expect(Array(got.header[20..<24]) == FrontEnd.bytes(UInt16(34)) + FrontEnd.bytes(UInt16(64)))
+      }
+      // The receiver has not agreed to tunnels, or to their checksums.
+      #expect(try tunnelled(HigherFeature.host, asking(1, 0x21)) == nil)
+      #expect(try tunnelled(all & ~HigherFeature.guestTunnelChecksum, asking(9, 0x21)) == nil)
+      #expect(try tunnelled(all & ~HigherFeature.guestTunnelChecksum, asking(1, 0x21)) != nil)
+      // Both tunnels, none to be cut, fragments, no checksum, one that is right.
+      for (flags, kind) in [(1, 0x61), (1, 0x20), (1, 0x23), (1, 0x2f), (0, 0x21), (3, 0x21)] as [(UInt8, UInt8)] {
+        #expect(try tunnelled(all, asking(flags, kind)) == nil)
+      }
+      // Headers that lie in one another, too early, or behind the frame.
+      for (outer, inner, start) in [
+        (33, 64, 84), (34, 41, 84), (34, 64, 83), (34, 0, 84), (65535, 65535, 84), (34, 65535, 65535), (34, 64, 1000),
+      ] as [(UInt16, UInt16, UInt16)] {
+        #expect(try tunnelled(all, asking(1, 0x21, start: start), outer: outer, inner: inner) == nil)
+      }
+      // Without a tunnel the offsets mean nothing.
+      let got = try #require(try tunnelled(all, asking(1, 1, start: 34), outer: 0xffff, inner: 0xffff))
+      #expect(got.header[1] == 1)
+    }
+
     @Test func offloadsInUseAreTheDriversToSay() throws {
       let features = FrontEnd.simple | Feature.controlQueue | Feature.controlOffloads | Feature.checksum
       let bench = try Bench("loopback", wish: features | Feature.guestOffloads)

@@ -5,6 +5,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 @testable import VioNet
 
@@ -20,6 +21,7 @@ struct HeaderBytes: Equatable {
   var hash: UInt32 = 0
   var report: UInt16 = 0
   var padding: UInt16 = 0
+  var tunnel = TunnelOffsets()
 
   init(
     flags: UInt8 = 0, type: UInt8 = 0, headerLength: UInt16 = 0, segmentSize: UInt16 = 0, checksumStart: UInt16 = 0,
@@ -34,7 +36,7 @@ struct HeaderBytes: Equatable {
     self.buffers = buffers
   }
 
-  /// Its first 10, 12 or 20 bytes.
+  /// Its first 10, 12, 20 or 24 bytes.
   func bytes(_ size: UInt32) -> [UInt8] {
     var bytes = [flags, type]
     for field in [headerLength, segmentSize, checksumStart, checksumOffset, buffers] { bytes.append(little: field) }
@@ -42,6 +44,8 @@ struct HeaderBytes: Equatable {
     bytes.append(little: UInt16(truncatingIfNeeded: hash >> 16))
     bytes.append(little: report)
     bytes.append(little: padding)
+    bytes.append(little: tunnel.outerTransport)
+    bytes.append(little: tunnel.innerNetwork)
     return Array(bytes.prefix(Int(size)))
   }
 }

@@ -38,7 +38,9 @@ import Virtio
     checksumCase(99, 0, isValid: false), checksumCase(60, 39, isValid: false), checksumCase(0, 99, isValid: false),
     // In 16 bits the sum of 65535 and 3 would be 2.
     checksumCase(65535, 3, isValid: false), checksumCase(65535, 65535, isValid: false),
-    checksumCase(34, 16, isValid: true, flags: 3), checksumCase(34, 16, isValid: true, flags: 0xfd),
+    checksumCase(34, 16, isValid: true, flags: 3), checksumCase(34, 16, isValid: true, flags: 0xf9),
+    // RSC_INFO, with which the fields mean something else.
+    checksumCase(34, 16, isValid: false, flags: 5), checksumCase(34, 16, isValid: false, flags: 0xfd),
     // Fields without the flag that gives them a meaning, and unknown flags.
     Case(
       features: checksum, header: HeaderBytes(flags: 2, segmentSize: 7, checksumStart: 99, checksumOffset: 9), flags: 2),

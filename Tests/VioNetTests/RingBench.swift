@@ -28,11 +28,11 @@ final class RingBench {
   /// split ring before. `buffers`: number in a receive entry.
   init(
     _ kind: RingKind = .split, size: UInt16 = 16, packets: UInt32 = 256, dataSize: UInt32 = 0,
-    features bits: [UInt64] = [], isLegacy: Bool = false, stripsVLAN: Bool = false, longest: UInt32 = 1518,
-    start: UInt16 = 0, buffers: Int = 1
+    features bits: [UInt64] = [], above: UInt64 = 0, isLegacy: Bool = false, stripsVLAN: Bool = false,
+    longest: UInt32 = 1518, start: UInt16 = 0, buffers: Int = 1
   ) throws {
     let all = bits.reduce(isLegacy ? 0 : Feature.version1, |)
-    let features = FeatureSet(all)
+    let features = FeatureSet(all, above: above)
     var request = PacketPools.Request()
     request.packets = packets
     request.dataSize = dataSize

@@ -139,6 +139,12 @@ def parts(pool):
     packet = made_packet(pool, LENGTH)
     ctypes.memset(vionet.packet_private(packet), 7, 16)
     same(ctypes.string_at(vionet.packet_private(packet), 16), b"\7" * 16)
+    packet.contents.flags = vionet.PACKET_TUNNEL4 | vionet.PACKET_TCP4
+    same(vionet.packet_tunnel_set(packet, 34, 64), 0)
+    outer, inner = ctypes.c_uint16(), ctypes.c_uint16()
+    same(vionet.packet_tunnel(packet, ctypes.byref(outer), ctypes.byref(inner)), 0)
+    same((outer.value, inner.value), (34, 64))
+    packet.contents.flags = 0
     view = vionet.packet_view(packet, 20, 30)
     same((view.contents.data, view.contents.length), (packet.contents.data + 20, 30))
     same(vionet.packet_linearise(view), 0)

@@ -155,6 +155,12 @@ fn parts(pool: u16) {
         own.write_bytes(7, 16);
         assert_eq!(*own.add(15), 7);
     }
+    unsafe { (*packet).flags = vionet::PACKET_TUNNEL4 | vionet::PACKET_TCP4 };
+    check(call!(packet_tunnel_set(packet, 34, 64)));
+    let (mut outer, mut inner) = (0u16, 0u16);
+    check(call!(packet_tunnel(packet, &mut outer, &mut inner)));
+    assert_eq!((outer, inner), (34, 64));
+    unsafe { (*packet).flags = 0 };
     let view = call!(packet_view(packet, 20, 30));
     unsafe { assert_eq!(((*view).data as usize, (*view).length), ((*packet).data as usize + 20, 30)) };
     check(call!(packet_linearise(view)));

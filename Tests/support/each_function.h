@@ -62,6 +62,8 @@ enum { NULL_RETURNED = -4095 };
 	F(packet_free_bulk, NOTHING(vionet_packet_free_bulk(&the.packet, 1))) \
 	F(packet_reference, vionet_packet_reference(the.packet)) \
 	F(packet_private, NOTHING(vionet_packet_private(the.packet))) \
+	F(packet_tunnel, ({ int n_ = vionet_packet_tunnel(the.packet, NULL, NULL); n_ == -EINVAL ? 0 : n_; })) \
+	F(packet_tunnel_set, vionet_packet_tunnel_set(the.packet, 34, 64)) \
 	F(packet_view, GIVES(vionet_packet_view(the.packet, 0, 20))) \
 	F(packet_attach, GIVES(vionet_packet_attach(0, the.packet->data, 20, NULL, NULL))) \
 	F(packet_copy, GIVES(vionet_packet_copy(the.packet, 0))) \

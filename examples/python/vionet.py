@@ -71,6 +71,7 @@ RX_VLAN_STRIP = 4
 RX_VLAN_FILTER = 8
 RX_RSS = 16
 RX_HASH = 32
+RX_TUNNEL = 64
 
 # enum vionet_tx_offload
 TX_SOFTWARE = 1
@@ -79,6 +80,7 @@ TX_TCP4 = 4
 TX_TCP6 = 8
 TX_UDP = 16
 TX_ECN = 32
+TX_TUNNEL = 64
 
 # enum vionet_state
 STATE_ATTACHED = 1
@@ -161,9 +163,12 @@ F_IPSEC = 70
 # enum vionet_packet_flag
 PACKET_CHECKSUM_PARTIAL = 1 << 0
 PACKET_CHECKSUM_GOOD = 1 << 1
+PACKET_TUNNEL_CHECKSUM = 1 << 3
 PACKET_TCP4 = 1 << 8
 PACKET_TCP6 = 4 << 8
 PACKET_UDP = 5 << 8
+PACKET_TUNNEL4 = 0x20 << 8
+PACKET_TUNNEL6 = 0x40 << 8
 PACKET_SEGMENTS = 0x7f << 8
 PACKET_ECN = 0x80 << 8
 PACKET_VLAN = 1 << 16
@@ -462,6 +467,14 @@ packet_reference = _function("vionet_packet_reference", c_int, POINTER(Packet))
 #     Returns the program's own bytes of a packet, as many as vionet_pool_config.private_size; NULL if its pool has none
 #     or there is no such packet.
 packet_private = _function("vionet_packet_private", c_void_p, POINTER(Packet))
+
+# int vionet_packet_tunnel(const struct vionet_packet *packet, uint16_t *outer_transport, uint16_t *inner_network)
+#     Reads where the headers of a packet lie whose flags have VIONET_PACKET_TUNNEL4 or _TUNNEL6
+packet_tunnel = _function("vionet_packet_tunnel", c_int, POINTER(Packet), POINTER(c_uint16), POINTER(c_uint16))
+
+# int vionet_packet_tunnel_set(struct vionet_packet *packet, uint16_t outer_transport, uint16_t inner_network)
+#     Says where the headers of a packet lie that is to be sent with VIONET_PACKET_TUNNEL4 or _TUNNEL6.
+packet_tunnel_set = _function("vionet_packet_tunnel_set", c_int, POINTER(Packet), c_uint16, c_uint16)
 
 # struct vionet_packet *vionet_packet_view(struct vionet_packet *packet, uint32_t offset, uint32_t length)
 #     Returns a packet that shows length bytes of another packet, from byte offset on, without copying them; NULL on

@@ -55,6 +55,7 @@ pub const RX_VLAN_STRIP: u32 = 4;
 pub const RX_VLAN_FILTER: u32 = 8;
 pub const RX_RSS: u32 = 16;
 pub const RX_HASH: u32 = 32;
+pub const RX_TUNNEL: u32 = 64;
 
 // enum vionet_tx_offload
 pub const TX_SOFTWARE: u32 = 1;
@@ -63,6 +64,7 @@ pub const TX_TCP4: u32 = 4;
 pub const TX_TCP6: u32 = 8;
 pub const TX_UDP: u32 = 16;
 pub const TX_ECN: u32 = 32;
+pub const TX_TUNNEL: u32 = 64;
 
 // enum vionet_state
 pub const STATE_ATTACHED: u32 = 1;
@@ -145,9 +147,12 @@ pub const F_IPSEC: u32 = 70;
 // enum vionet_packet_flag
 pub const PACKET_CHECKSUM_PARTIAL: u32 = 1 << 0;
 pub const PACKET_CHECKSUM_GOOD: u32 = 1 << 1;
+pub const PACKET_TUNNEL_CHECKSUM: u32 = 1 << 3;
 pub const PACKET_TCP4: u32 = 1 << 8;
 pub const PACKET_TCP6: u32 = 4 << 8;
 pub const PACKET_UDP: u32 = 5 << 8;
+pub const PACKET_TUNNEL4: u32 = 0x20 << 8;
+pub const PACKET_TUNNEL6: u32 = 0x40 << 8;
 pub const PACKET_SEGMENTS: u32 = 0x7f << 8;
 pub const PACKET_ECN: u32 = 0x80 << 8;
 pub const PACKET_VLAN: u32 = 1 << 16;
@@ -686,6 +691,14 @@ extern "C" {
     /// none or there is no such packet.
     #[link_name = "vionet_packet_private"]
     pub fn packet_private(packet: *const Packet) -> *mut c_void;
+
+    /// Reads where the headers of a packet lie whose flags have VIONET_PACKET_TUNNEL4 or _TUNNEL6
+    #[link_name = "vionet_packet_tunnel"]
+    pub fn packet_tunnel(packet: *const Packet, outer_transport: *mut u16, inner_network: *mut u16) -> c_int;
+
+    /// Says where the headers of a packet lie that is to be sent with VIONET_PACKET_TUNNEL4 or _TUNNEL6.
+    #[link_name = "vionet_packet_tunnel_set"]
+    pub fn packet_tunnel_set(packet: *mut Packet, outer_transport: u16, inner_network: u16) -> c_int;
 
     /// Returns a packet that shows length bytes of another packet, from byte offset on, without copying them; NULL on
     /// failure, of which vionet_error() tells.

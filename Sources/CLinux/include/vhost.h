@@ -40,6 +40,8 @@ static const unsigned long SYS_SIOCSIFHWADDR = SIOCSIFHWADDR;
 
 /* Of TUNSETOFFLOAD, since Linux 6.2. */
 enum { TUN_USO = 0x20 | 0x40 };
+/* Likewise, since Linux 6.17. */
+enum { TUN_TUNNEL = 0x80, TUN_TUNNEL_CHECKSUM = 0x100 };
 
 /* What a queue's interface was set to when it was opened, all of which outlasts the queue. 0 and -1: not known. */
 struct tap_settings { int header_bytes, offloads; };

@@ -144,8 +144,10 @@ extension Device {
   private mutating func setOffloads(_ request: Request64) -> Bool {
     let offloads = request.number(2, 8)
     if !session.has(Feature.controlOffloads) || request.count != 10 { return false }  // tested by ControlTests
-    if offloads & ~(session.features & Feature.guestOffloads) != 0 { return false }  // tested by ControlTests
-    session.offloads = offloads
+    let known = session.features & Feature.guestOffloads | HigherFeature.offloads(session.above)
+    if offloads & ~known != 0 { return false }  // tested by ControlTests
+    session.offloads = offloads & Feature.guestOffloads
+    session.tunnels = HigherFeature.above(offloads: offloads)
     refresh()
     return true
   }

@@ -55,6 +55,11 @@ struct DeviceOptions {
     return Feature.closed(features)
   }
 
+  /// Features above bit 63 that go with those that the device offers.
+  func offerAbove(of wire: borrowing Wire, with offered: UInt64) -> UInt64 {
+    HigherFeature.closed(HigherFeature.served & ~wire.lacksAbove, with: offered)
+  }
+
   private static func feature(_ key: Text) -> UInt64? {
     if key.equals("packed_vq") { return Feature.packed }
     if key.equals("in_order") { return Feature.inOrder }

@@ -76,7 +76,7 @@ extension Device {
     case VhostRequest.removeRegion: return removeMemory(message)
     case VhostRequest.resetOwner: return stopRings()
     case VhostRequest.setMemoryTable: return setMemory(message)
-    case VhostRequest.getProtocolFeatures: return .value(session.offerProtocol())
+    case VhostRequest.getProtocolFeatures: return .value(session.offerProtocol(isHosted: isHosted))
     case VhostRequest.setProtocolFeatures: return setProtocolFeatures(message.double(0))
     case VhostRequest.getQueueNumber: return .value(UInt64(config.pairs))
     case VhostRequest.setMTU: return setMTU(message.double(0))
@@ -85,6 +85,8 @@ extension Device {
     case VhostRequest.resetDevice: return reset()
     case VhostRequest.setStatus: return setStatus(message.double(0))
     case VhostRequest.getStatus: return .value(UInt64(session.status))
+    case VhostRequest.getHigherFeatures where isHosted: return .value(offeredAbove)
+    case VhostRequest.setHigherFeatures: return setHigherFeatures(message.double(0))
     default: return .refused("unknown request")
     }
   }
@@ -106,13 +108,13 @@ extension Device {
     case VhostRequest.getFeatures, VhostRequest.setOwner, VhostRequest.resetOwner, VhostRequest.getProtocolFeatures,
       VhostRequest.getQueueNumber,
       VhostRequest.resetDevice, VhostRequest.getStatus, VhostRequest.setBackendRequestFile,
-      VhostRequest.getMaximumSlots:
+      VhostRequest.getMaximumSlots, VhostRequest.getHigherFeatures:
       return 0
     case VhostRequest.setFeatures, VhostRequest.setVringSize, VhostRequest.setVringBase, VhostRequest.getVringBase,
       VhostRequest.setVringKick,
       VhostRequest.setVringCall, VhostRequest.setVringError, VhostRequest.setProtocolFeatures,
       VhostRequest.setVringEnable, VhostRequest.sendRARP,
-      VhostRequest.setMTU, VhostRequest.setStatus:
+      VhostRequest.setMTU, VhostRequest.setStatus, VhostRequest.setHigherFeatures:
       return 8
     case VhostRequest.setVringAddress, VhostRequest.addRegion, VhostRequest.removeRegion: return 40
     default: return nil

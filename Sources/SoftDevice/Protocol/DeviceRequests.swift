@@ -30,9 +30,20 @@ extension Device {
     return .done
   }
 
+  /// Takes features above bit 63. They are agreed on with those of SET_FEATURES, which follow.
+  mutating func setHigherFeatures(_ above: UInt64) -> Answer {
+    // tested by HostileRequestTests
+    if session.protocolFeatures & ProtocolFeature.higherFeatures == 0 { return .refused("unknown request") }
+    if above & ~offeredAbove != 0 { return .refused("features that were not offered") }
+    if isRunning && above != session.above { return .refused("features change while a ring runs") }
+    session.above = above
+    return .done
+  }
+
   mutating func setProtocolFeatures(_ features: UInt64) -> Answer {
+    let offered = ProtocolFeature.offered | (isHosted ? ProtocolFeature.higherFeatures : 0)
     // tested by HostileTests
-    if features & ~ProtocolFeature.offered != 0 { return .refused("protocol features that were not offered") }
+    if features & ~offered != 0 { return .refused("protocol features that were not offered") }
     session.protocolFeatures = features
     refresh()
     return .done

@@ -41,3 +41,8 @@ extension ProtocolFeature {
     multiqueue | announce | replyAcknowledge | mtu | backendRequests | config | inflight | resetDevice | memorySlots
     | status
 }
+
+extension HigherFeature {
+  /// All features above bit 63 that this device serves.
+  static let served = guest | host
+}

@@ -8,6 +8,8 @@ import Virtio
 
 struct Session {
   var features: UInt64 = 0
+  /// Those of bits 64 to 127, which come before the others.
+  var above: UInt64 = 0
   var protocolFeatures: UInt64 = 0
   /// SET_OWNER has come.
   var isOwned = false
@@ -20,6 +22,7 @@ struct Session {
   /// What the driver has said through the control queue: pairs in use (1 after a reset), offloads in use, its address.
   var pairs = 1
   var offloads: UInt64 = 0
+  var tunnels: UInt64 = 0
   var mac: UInt64 = 0
   /// The driver is asked to announce itself.
   var announces = false
@@ -34,9 +37,16 @@ struct Session {
   /// The protocol features that this front-end is offered. QEMU asks before it takes the device (SET_OWNER), and again for
   /// each further pair of queues, makes the configuration of a network device itself, and warns whenever a back-end offers
   /// CONFIG. Front-ends that read the configuration take the device first.
-  mutating func offerProtocol() -> UInt64 {
+  mutating func offerProtocol(isHosted: Bool) -> UInt64 {
     if !isOwned { hasAskedEarly = true }
+    if isHosted { return ProtocolFeature.offered | ProtocolFeature.higherFeatures }
     return hasAskedEarly ? ProtocolFeature.offered & ~ProtocolFeature.config : ProtocolFeature.offered
+  }
+
+  /// Bytes of the net header (virtio 1.4, 5.1.9).
+  var headerBytes: Int {
+    if above & HigherFeature.tunnels != 0 { return NetHeaderLayout.bytesWithTunnel }
+    return has(Feature.version1 | Feature.mergeable) ? NetHeaderLayout.bytes : NetHeaderLayout.legacyBytes
   }
 
   /// Without the protocol features every ring is enabled from the beginning.
@@ -55,15 +65,17 @@ struct Session {
 
   func terms(_ config: NetConfig, _ filter: Filter) -> Terms {
     Terms(
-      header: has(Feature.version1 | Feature.mergeable) ? NetHeaderLayout.bytes : NetHeaderLayout.legacyBytes,
+      header: headerBytes,
       longest: has(Feature.mtu) ? Int(mtu != 0 ? mtu : config.mtu) + Device.linkHeader : Frame.longest,
       isMergeable: has(Feature.mergeable), readsHeaders: has(Feature.hostOffloads),
-      guest: features & offloads, filters: filter.isActive)
+      guest: features & offloads, tunnels: HigherFeature.closed(above & tunnels, with: features & offloads),
+      hasTunnels: above & HigherFeature.hostTunnel != 0, filters: filter.isActive)
   }
 
   /// Resets the device's part of the session. What concerns the connection stays.
   mutating func reset() {
     status = 0
+    above = 0
     begin(0)
     featuresAreSet = false
   }
@@ -74,6 +86,7 @@ struct Session {
     featuresAreSet = true
     pairs = 1
     offloads = agreed & Feature.guestOffloads
+    tunnels = above & HigherFeature.guest
   }
 }
 

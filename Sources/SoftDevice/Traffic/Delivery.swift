@@ -9,7 +9,7 @@ import Virtio
 
 /// What was agreed with the connected driver, worked out when anything of it changes.
 struct Terms {
-  /// Bytes of net header before each frame: 12, or 10 for a driver without VERSION_1 and MRG_RXBUF (5.1.9).
+  /// Bytes of net header before each frame: 12, 24 with tunnels, 10 without VERSION_1 and MRG_RXBUF (5.1.9).
   var header = NetHeaderLayout.bytes
   /// Longest frame that is no segmentation offload (5.1.4.1: MTU).
   var longest = Frame.longest
@@ -18,6 +18,10 @@ struct Terms {
   var readsHeaders = false
   /// Features whose offloads the driver takes at the moment.
   var guest: UInt64 = 0
+  /// Those of bits 64 to 127.
+  var tunnels: UInt64 = 0
+  /// The driver's own packets may lie in tunnels.
+  var hasTunnels = false
   /// The driver filters frames.
   var filters = false
 }
@@ -77,7 +81,7 @@ extension Device {
 
   @inline(__always)
   func store(_ header: NetHeader, to bytes: Bytes, buffers: Int) {
-    header.store(to: bytes)
+    header.store(to: bytes, bytes: terms.header)
     if terms.header > NetHeaderLayout.legacyBytes {
       bytes.store(NetHeaderLayout.bufferCount, UInt16(truncatingIfNeeded: buffers).littleEndian)
     }
@@ -89,7 +93,7 @@ extension Device {
     if frame.count < Frame.shortest { return .short }  // tested by HostileRingTests
     if isTooLong(frame) { return .long }  // tested by abi-soft-losses
     var frame = frame
-    switch frame.header.fit(terms.guest, length: frame.count) {
+    switch frame.header.fit(terms.guest, terms.tunnels, length: frame.count) {
     case .asIs: return place(frame, to: index, &batch)
     case .completed(let asked): return complete(frame, asked, to: index, &batch)
     case .impossible: return .unfit

@@ -40,10 +40,12 @@ struct Frame {
 
   /// What stands in a chain behind a net header of `size` bytes, which is read only if it may say something.
   @inline(__always)
-  init(_ chain: Chain, in batch: borrowing Batch, behind size: Int, reading: Bool, scratch: Bytes) {
+  init(
+    _ chain: Chain, in batch: borrowing Batch, behind size: Int, reading: Bool, hasTunnel: Bool, scratch: Bytes
+  ) {
     count = Int(chain.total) &- size
     if chain.count == 1 {
-      header = reading ? NetHeader(chain.only) : NetHeader()
+      header = reading ? NetHeader(chain.only, hasTunnel: hasTunnel) : NetHeader()
       head = chain.only.dropping(size)
       rest = unsafe Table(base: batch.segments.base, count: 0)
       return
@@ -54,8 +56,8 @@ struct Frame {
     rest = Table(from: segments, at: index &+ 1, count: segments.count &- index &- 1)
     header = NetHeader()
     if reading {
-      batch.read(chain, to: scratch.first(NetHeaderLayout.legacyBytes))
-      header = NetHeader(scratch)
+      batch.read(chain, to: scratch.first(hasTunnel ? NetHeaderLayout.bytesWithTunnel : NetHeaderLayout.legacyBytes))
+      header = NetHeader(scratch, hasTunnel: hasTunnel)
     }
   }
 

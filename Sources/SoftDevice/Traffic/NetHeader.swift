@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// The virtio-net header's first ten bytes (virtio 1.4, 5.1.9): what is left to do on a frame. A header is read once
-// into this, checked against the frame, and fitted to what the driver that will get it has agreed to.
+// The virtio-net header's first ten bytes (virtio 1.4, 5.1.9), and a tunnel's offsets: what is left to do on a frame. A
+// header is read once into this, checked against the frame, and fitted to what the driver that will get it has agreed to.
 
 import CLinux
 import Linux
@@ -12,15 +12,21 @@ struct NetHeader {
   var first: UInt64 = 0
   /// Checksum offset.
   var second: UInt16 = 0
+  /// Where the headers of a tunnel lie; of a header that names one.
+  var tunnel = TunnelOffsets()
 
   /// A header that leaves nothing to do.
   @inline(__always) init() {}
 
-  /// What stands at the beginning of `bytes`.
+  /// What stands at the beginning of `bytes`, with a tunnel's offsets if a header has them.
   @inline(__always)
-  init(_ bytes: Bytes) {
+  init(_ bytes: Bytes, hasTunnel: Bool = false) {
     first = UInt64(littleEndian: bytes.load(0, as: UInt64.self))
     second = UInt16(littleEndian: bytes.load(8, as: UInt16.self))
+    if hasTunnel {
+      tunnel.outerTransport = UInt16(littleEndian: bytes.load(NetHeaderLayout.outerTransport, as: UInt16.self))
+      tunnel.innerNetwork = UInt16(littleEndian: bytes.load(NetHeaderLayout.innerNetwork, as: UInt16.self))
+    }
   }
 
   /// The checksum from `start` to the end belongs `offset` behind `start`.
@@ -46,14 +52,38 @@ struct NetHeader {
     bytes.store(8, second.littleEndian)
   }
 
+  /// Stores a header of that many bytes; num_buffers is the caller's.
+  @inline(__always)
+  func store(to bytes: Bytes, bytes count: Int) {
+    store(to: bytes)
+    if count > NetHeaderLayout.bytes { storeRest(to: bytes) }
+  }
+
+  /// Stores what only longer headers have: no hash, and a tunnel's offsets.
+  @inline(never)
+  private func storeRest(to bytes: Bytes) {
+    bytes.store(NetHeaderLayout.hash, UInt64(0))
+    bytes.store(NetHeaderLayout.outerTransport, tunnel.outerTransport.littleEndian)
+    bytes.store(NetHeaderLayout.innerNetwork, tunnel.innerNetwork.littleEndian)
+  }
+
   /// The feature that a driver must have agreed to, to be given frames of this kind; nil if there is no such kind.
   private var guestFeature: UInt64? {
-    switch segmentation & ~Segmentation.ecn {
+    switch segmentation & ~(Segmentation.ecn | Segmentation.tunnels) {
     case Segmentation.tcp4: Feature.guestTSO4
     case Segmentation.tcp6: Feature.guestTSO6
     case Segmentation.udp: Feature.guestUSO4 | Feature.guestUSO6
     default: nil
     }
+  }
+
+  /// True if the driver takes packets in such a tunnel, and the places of its headers can be right (5.1.9.4.1).
+  private func fitsTunnel(_ above: UInt64, _ length: Int) -> Bool {
+    // tested by OffloadTests
+    if above & HigherFeature.guestTunnel == 0 || !TunnelOffsets.isSound(segmentation) { return false }
+    if flags & NetHeaderFlag.tunnelChecksum != 0 && above & HigherFeature.guestTunnelChecksum == 0 { return false }
+    if flags & NetHeaderFlag.dataValid != 0 { return false }
+    return tunnel.fit(segmentation, transport: UInt16(checksumStart), total: UInt32(length))
   }
 
   enum Fit {
@@ -64,7 +94,9 @@ struct NetHeader {
   }
 
   /// Leaves in the header of a frame of `length` bytes only what a driver with these features may see (5.1.9.4.1).
-  mutating func fit(_ features: UInt64, length: Int) -> Fit {
+  mutating func fit(_ features: UInt64, _ above: UInt64, length: Int) -> Fit {
+    if segmentation & Segmentation.tunnels != 0 && !fitsTunnel(above, length) { return .impossible }
+    let isTunnelled = segmentation & Segmentation.tunnels != 0
     let wantsChecksum = flags & NetHeaderFlag.needsChecksum != 0
     if wantsChecksum && checksumEnd > length { return .impossible }  // tested by OffloadTests
     if isSegmented {
@@ -80,7 +112,8 @@ struct NetHeader {
       return wantsChecksum ? .completed(asked) : .asIs
     }
     if wantsChecksum {
-      first = first & ~0xff | UInt64(NetHeaderFlag.needsChecksum)
+      let kept = NetHeaderFlag.needsChecksum | (isTunnelled ? flags & NetHeaderFlag.tunnelChecksum : 0)
+      first = first & ~0xff | UInt64(kept)
     } else {
       first = UInt64(flags & NetHeaderFlag.dataValid)
       second = 0

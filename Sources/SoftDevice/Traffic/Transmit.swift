@@ -83,7 +83,9 @@ extension Device {
       fault = index
       return nil
     }
-    return Frame(chain, in: batch, behind: terms.header, reading: terms.readsHeaders, scratch: scratch)
+    return Frame(
+      chain, in: batch, behind: terms.header, reading: terms.readsHeaders, hasTunnel: terms.hasTunnels,
+      scratch: scratch)
   }
 
   /// From a transmit queue to a receive queue. A frame waits for a buffer, so that none is lost however slowly the

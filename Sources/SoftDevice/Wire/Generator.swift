@@ -10,7 +10,7 @@ import Virtio
 
 struct Generator: ~Copyable {
   private static let second: UInt64 = 1_000_000_000
-  private static let longestHeader = NetHeaderLayout.bytes
+  private static let longestHeader = NetHeaderLayout.bytesWithTunnel
 
   private let block: Block
   private(set) var template: Template

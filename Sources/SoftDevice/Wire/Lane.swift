@@ -6,14 +6,17 @@
 
 import CLinux
 import Linux
+import Virtio
 
 // Safety: `ring` is `room` mapped bytes, unmapped by deinit alone; the cursors lie inside `block`, each written by one
 // thread.
 @safe
 struct Lane: ~Copyable {
   static let room = 2 << 20
-  /// Before each frame: four bytes of length, two not used, ten of net header.
-  private static let head = 16
+  /// Before each frame: four bytes of length, two not used, ten of net header, four of a tunnel's offsets, four not used.
+  private static let head = 24
+  private static let header = 6
+  private static let tunnel = 16
   private static let skip = UInt32.max
   private static let written = 0
   private static let writing = 8
@@ -85,7 +88,9 @@ extension Lane {
     if at != cursor { ring.store(Int(cursor % room), Self.skip) }
     let target = ring.dropping(Int(at % room))
     target.store(0, UInt32(truncatingIfNeeded: frame.count))
-    frame.header.store(to: target.dropping(6))
+    frame.header.store(to: target.dropping(Self.header))
+    target.store(Self.tunnel, frame.header.tunnel.outerTransport)
+    target.store(Self.tunnel + 2, frame.header.tunnel.innerNetwork)
     frame.copy(to: target.dropping(Self.head).first(frame.count))
     cursors.store64(Self.writing, at &+ record)
     return .taken
@@ -112,7 +117,10 @@ extension Lane {
       at = 0
     }
     let bytes = ring.dropping(at &+ Self.head).first(Int(ring.load(at, as: UInt32.self)))
-    return Frame(bytes, NetHeader(ring.dropping(at &+ 6)))
+    var header = NetHeader(ring.dropping(at &+ Self.header))
+    header.tunnel.outerTransport = ring.load(at &+ Self.tunnel, as: UInt16.self)
+    header.tunnel.innerNetwork = ring.load(at &+ Self.tunnel + 2, as: UInt16.self)
+    return Frame(bytes, header)
   }
 
   func advance() {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
 // The wire "tap": a kernel TAP interface. It is made here, not persistent, so that the kernel removes it when its
-// descriptor closes; addresses, MTU and "up" are the user's. Frames travel with a virtio-net header of 12 bytes
-// (IFF_VNET_HDR), which says what is left to do on them in either direction; what the driver cannot do itself, the
-// kernel does before it hands a frame over. With several queue pairs the interface has as many queues, of which those
+// descriptor closes; addresses, MTU and "up" are the user's. Frames travel with a virtio-net header of 12 bytes, or of
+// 24 for a driver that agreed on tunnels (IFF_VNET_HDR), which says what is left to do on them in either direction; what
+// the driver cannot do itself, the kernel does before it hands a frame over. With several queue pairs the interface has as many queues, of which those
 // take frames whose pairs receive.
 //
 // One frame is one system call, so frames are copied through memory of our own: the kernel then never reads what the
@@ -18,10 +18,13 @@ import Virtio
 
 // Safety: a frame is read into `room` bytes of the block and written from as many; requests outlive the calls.
 struct Tap: ~Copyable {
-  private static let header = NetHeaderLayout.bytes
-  private static let room = header + Frame.longest
+  private static let room = NetHeaderLayout.bytesWithTunnel + Frame.longest
   /// TUN_F_USO4 and TUN_F_USO6 of TUNSETOFFLOAD, which headers before Linux 6.2 do not have.
   private static let segmentsUDP = UInt(TUN_USO)
+  /// TUN_F_UDP_TUNNEL_GSO and TUN_F_UDP_TUNNEL_GSO_CSUM, since Linux 6.17. They need all of the others.
+  private static let tunnel = UInt(TUN_TUNNEL)
+  private static let tunnelChecksum = UInt(TUN_TUNNEL_CHECKSUM)
+  private static let segments = UInt(TUN_F_CSUM) | UInt(TUN_F_TSO4) | UInt(TUN_F_TSO6) | segmentsUDP
 
   /// One of the interface's queues.
   private struct Line {
@@ -37,7 +40,11 @@ struct Tap: ~Copyable {
   private let outgoing: Bytes
   /// The kernel can leave the segmentation of UDP to others, and do it.
   let knowsUDP: Bool
+  /// The kernel can leave the segmentation of packets in UDP tunnels to others, and do it.
+  let knowsTunnels: Bool
   private var offloads: UInt = 0
+  /// Bytes of the header before each frame.
+  private var header = NetHeaderLayout.bytes
   private let name: Path
   private let links: File
   /// What the interface was set to before; it may live on without us.
@@ -67,6 +74,10 @@ struct Tap: ~Copyable {
     outgoing = block.part(at: head, count: Self.room)
     let known = UInt(TUN_F_CSUM) | Self.segmentsUDP
     knowsUDP = TapFile.setOffloads(lines[0].file, known) >= 0
+    knowsTunnels = TapFile.setOffloads(lines[0].file, Self.segments | Self.tunnel | Self.tunnelChecksum) >= 0
+    if !knowsTunnels && Log.wanted(.info) {
+      Log.line("soft device: no UDP tunnel offloads, because the kernel has no TUN_F_UDP_TUNNEL_GSO").send(.info)
+    }
     _ = TapFile.setOffloads(lines[0].file, 0)
     self.block = block
     self.lines = lines
@@ -93,7 +104,7 @@ struct Tap: ~Copyable {
     // One that somebody made with several queues takes no other kind.
     if result == -EINVAL && !isMultiqueue { result = TapFile.attach(file.number, to: name, isMany: true) }
     if result >= 0 && kept == nil { kept = TapFile.settings(file.number) }
-    if result >= 0 { result = TapFile.setHeaderBytes(file.number, header) }
+    if result >= 0 { result = TapFile.setHeaderBytes(file.number, NetHeaderLayout.bytes) }
     _ = try check(result) { explain(name, $0) }
     return file.take()
   }
@@ -127,7 +138,8 @@ struct Tap: ~Copyable {
   }
 
   /// Leaves to the kernel what the driver has not agreed to do.
-  mutating func use(_ features: UInt64) {
+  mutating func use(_ terms: Terms) {
+    let features = terms.guest
     var wanted: UInt = 0
     if features & Feature.guestChecksum != 0 { wanted |= UInt(TUN_F_CSUM) }
     if features & Feature.guestTSO4 != 0 { wanted |= UInt(TUN_F_TSO4) }
@@ -135,7 +147,20 @@ struct Tap: ~Copyable {
     if features & Feature.guestECN != 0 { wanted |= UInt(TUN_F_TSO_ECN) }
     let both = Feature.guestUSO4 | Feature.guestUSO6
     if knowsUDP && features & both == both { wanted |= Self.segmentsUDP }
+    if terms.tunnels & HigherFeature.guestTunnel != 0 { wanted |= Self.tunnel }
+    if terms.tunnels & HigherFeature.guestTunnelChecksum != 0 { wanted |= Self.tunnelChecksum }
+    setHeader(wanted & Self.tunnel != 0 || terms.hasTunnels ? NetHeaderLayout.bytesWithTunnel : NetHeaderLayout.bytes)
     if wanted != offloads && TapFile.setOffloads(lines[0].file, wanted) >= 0 { offloads = wanted }
+  }
+
+  /// Makes the header before each frame `bytes` long. A frame that was read before keeps the header that it came with.
+  private mutating func setHeader(_ bytes: Int) {
+    if bytes == header { return }
+    for index in 0..<lines.count {
+      if TapFile.setHeaderBytes(lines[index].file, bytes) < 0 { return }
+      lines[index].waiting = 0
+    }
+    header = bytes
   }
 
   /// Gives a pair's queue frames or not. The first one always has them, so that none is lost while the driver starts.
@@ -147,29 +172,30 @@ struct Tap: ~Copyable {
   }
 
   func write(_ frame: Frame, _ pair: Int) -> Taking {
-    if frame.count > Self.room - Self.header { return .long }
-    frame.header.store(to: outgoing)
-    frame.copy(to: outgoing.dropping(Self.header))
+    if frame.count > Frame.longest { return .long }
+    frame.header.store(to: outgoing, bytes: header)
+    frame.copy(to: outgoing.dropping(header))
     if !frame.header.isSegmented && frame.header.flags & NetHeaderFlag.needsChecksum == 0 {
-      TapChecksums.complete(outgoing.dropping(Self.header).first(frame.count))
+      TapChecksums.complete(outgoing.dropping(header).first(frame.count))
     }
-    return unsafe sys_write(lines[pair].file, outgoing.base, Self.header &+ frame.count) >= 0 ? .taken : .refused
+    return unsafe sys_write(lines[pair].file, outgoing.base, header &+ frame.count) >= 0 ? .taken : .refused
   }
 
   mutating func peek(_ pair: Int) -> Frame? {
     let incoming = lines[pair].incoming
     if lines[pair].waiting == 0 {
       if isDead { return nil }
-      let length = unsafe sys_read(lines[pair].file, incoming.base, Self.room)
+      let length = unsafe sys_read(lines[pair].file, incoming.base, header &+ Frame.longest)
       if length <= 0 && length != -Int(EAGAIN) && length != -Int(EINTR) { isDead = true }
-      if length < Self.header { return nil }
+      if length < header { return nil }
       lines[pair].waiting = length
       // The driver would not be told that the kernel has not looked either.
       if offloads & UInt(TUN_F_CSUM) == 0 && NetHeader(incoming).flags & NetHeaderFlag.dataValid != 0 {
-        TapChecksums.complete(incoming.first(length).dropping(Self.header))
+        TapChecksums.complete(incoming.first(length).dropping(header))
       }
     }
-    return Frame(incoming.first(lines[pair].waiting).dropping(Self.header), NetHeader(incoming))
+    let frame = incoming.first(lines[pair].waiting).dropping(header)
+    return Frame(frame, NetHeader(incoming, hasTunnel: header > NetHeaderLayout.bytes))
   }
 
   func advance(_ pair: Int) { lines[pair].waiting = 0 }

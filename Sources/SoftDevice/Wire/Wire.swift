@@ -79,6 +79,14 @@ struct Wire: ~Copyable {
     return 0
   }
 
+  /// Features above bit 63 that do not go with it.
+  var lacksAbove: UInt64 {
+    switch kind {
+    case .tap(let tap): return tap.value.knowsTunnels ? 0 : HigherFeature.guest | HigherFeature.host
+    default: return 0
+    }
+  }
+
   /// What becomes readable when frames for a pair of the driver's arrive; nil if nothing does.
   func file(_ pair: Int) -> Int32? {
     switch kind {
@@ -136,7 +144,7 @@ struct Wire: ~Copyable {
   func use(_ terms: Terms) {
     switch kind {
     case .generate(let generator): generator.value.use(terms)
-    case .tap(let tap): tap.value.use(terms.guest)
+    case .tap(let tap): tap.value.use(terms)
     default: break
     }
   }

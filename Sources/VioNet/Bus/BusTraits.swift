@@ -38,6 +38,8 @@ struct BusTraits {
   var configLength = 0
   /// A notification has room for the ring position that VIRTIO_F_NOTIFICATION_DATA sends along; an eventfd has not.
   var carriesNotificationData = false
+  /// The device can give each queue a number to be notified by, as VIRTIO_F_NOTIF_CONFIG_DATA says.
+  var givesNotificationNumbers = false
   /// A single queue can be reset, as VIRTIO_F_RING_RESET says.
   var resetsQueues = false
   /// Packed rings are worth having where they are offered: makers of hardware offer them on purpose, back-ends in

@@ -81,9 +81,8 @@ package enum Features {
     | Feature.ringReset
     // The notification says where the next entry is, so that the device need not fetch it (2.9).
     | Feature.notificationData
-
-  /// Bits 64 to 127 that are accepted: none in this version.
-  static let acceptedAbove: UInt64 = 0
+    // The notification names its queue by a number of the device's, which so finds it faster (4.1.4.3).
+    | Feature.notificationNumber
 
   /// Features that work through commands, and mean nothing without CTRL_VQ.
   static let throughControl: UInt64 =
@@ -106,6 +105,7 @@ package enum Features {
     if !guest { features.remove(Feature.guestECN) }
     let host = features.has(Feature.hostTSO4) || features.has(Feature.hostTSO6)
     if !host { features.remove(Feature.hostECN) }
+    features.above = HigherFeature.closed(features.above, with: features.bits)
   }
 
   /// The key of a device address that asks for a feature.
@@ -125,7 +125,7 @@ package enum Features {
   static let ofRings: UInt64 =
     Feature.packed | Feature.inOrder | Feature.eventIndex
     | Feature.indirect | Feature.mergeable
-    | Feature.orderPlatform | Feature.notificationData
+    | Feature.orderPlatform | Feature.notificationData | Feature.notificationNumber
 
   /// The name of the lowest bit in `bits`, for a sentence.
   static func firstName(_ bits: UInt64) -> Text {

@@ -21,8 +21,10 @@ struct ReceiveRoom {
 }
 
 enum Negotiation {
-  /// Bytes of the virtio-net header (virtio 1.4, 5.1.9): 20 with a hash, else 12, but 10 without VERSION_1 and merged buffers.
+  /// Bytes of the virtio-net header (virtio 1.4, 5.1.9): 24 with tunnels, 20 with a hash, else 12, but 10 without VERSION_1
+  /// and merged buffers.
   static func headerSize(_ features: FeatureSet) -> Int {
+    if features.has(above: HigherFeature.tunnels) { return NetHeaderLayout.bytesWithTunnel }
     if features.has(Feature.hashReport) { return NetHeaderLayout.bytesWithHash }
     return features.has(Feature.version1 | Feature.mergeable)
       ? NetHeaderLayout.bytes : NetHeaderLayout.legacyBytes
@@ -79,9 +81,10 @@ enum Negotiation {
     }
     var features = FeatureSet(
       offered & (requested(bus, options) & ~options.featuresOff | required),
-      above: bus.traits.offeredAbove & Features.acceptedAbove)
+      above: bus.traits.offeredAbove & requestedAbove(options))
     if !bus.traits.resetsQueues { features.remove(Feature.ringReset) }
     if !bus.traits.carriesNotificationData { features.remove(Feature.notificationData) }
+    if !bus.traits.givesNotificationNumbers { features.remove(Feature.notificationNumber) }
     NetConfig.dropUnreadable(&features, bus.traits.configLength, tellsPairs: bus.traits.maximumQueuePairs > 1)
     config.mtu = UInt16(clamping: room.bytes - NetConfig.frameOverhead)
     if features.has(Feature.mtu) {
@@ -126,8 +129,9 @@ enum Negotiation {
       wanted |= Feature.packed
     }
     if options.mergeable != .off { wanted |= Feature.mergeable }
-    if options.receives(VIONET_RX_CHECKSUM) || options.receives(VIONET_RX_LRO) { wanted |= Features.receiveChecksum }
-    if options.receives(VIONET_RX_LRO) { wanted |= Features.receiveSegments }
+    let joining = VIONET_RX_LRO.rawValue | VIONET_RX_TUNNEL.rawValue
+    if options.receiveOffloads & (VIONET_RX_CHECKSUM.rawValue | joining) != 0 { wanted |= Features.receiveChecksum }
+    if options.receiveOffloads & joining != 0 { wanted |= Features.receiveSegments }
     if options.queuePairs > 1 { wanted |= Feature.multiqueue }
     if options.control == .on || options.control == .best && bus.traits.isWholeDevice {
       wanted |= Features.controlFeatures
@@ -136,6 +140,12 @@ enum Negotiation {
     if options.receives(VIONET_RX_RSS) { wanted |= Feature.rss }
     if options.receives(VIONET_RX_HASH) { wanted |= Feature.hashReport }
     return wanted
+  }
+
+  /// The features above bit 63 that this port asks for. With them each header is longer, so that only a port that wants
+  /// tunnels has it.
+  private static func requestedAbove(_ options: PortOptions) -> UInt64 {
+    (options.receives(VIONET_RX_TUNNEL) ? HigherFeature.guest : 0) | (options.sendsTunnels ? HigherFeature.host : 0)
   }
 
   /// Decides between merged buffers and several buffers in each entry. Merged buffers cost a look at every header, so they are
@@ -154,6 +164,7 @@ enum Negotiation {
     config.buffers = joins ? max(forOne, buffers(NetConfig.longestJoined)) : forOne
     if config.buffers <= most { return }
     features.bits &= ~Features.receiveSegments
+    features.above = HigherFeature.closed(features.above, with: features.bits)
     config.buffers = forOne
   }
 

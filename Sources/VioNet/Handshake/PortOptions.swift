@@ -60,14 +60,19 @@ package struct PortOptions {
 
   private static let knownOffloads =
     VIONET_RX_CHECKSUM.rawValue | VIONET_RX_LRO.rawValue | VIONET_RX_VLAN_STRIP.rawValue
-    | VIONET_RX_VLAN_FILTER.rawValue | VIONET_RX_RSS.rawValue | VIONET_RX_HASH.rawValue
+    | VIONET_RX_VLAN_FILTER.rawValue | VIONET_RX_RSS.rawValue | VIONET_RX_HASH.rawValue | VIONET_RX_TUNNEL.rawValue
 
   /// Transmit queues do what the device lacks.
   var sendsInSoftware: Bool { transmitOffloads & VIONET_TX_SOFTWARE.rawValue != 0 }
 
   private static let knownTransmitOffloads =
     VIONET_TX_SOFTWARE.rawValue | VIONET_TX_CHECKSUM.rawValue | VIONET_TX_TCP4.rawValue | VIONET_TX_TCP6.rawValue
-    | VIONET_TX_UDP.rawValue | VIONET_TX_ECN.rawValue
+    | VIONET_TX_UDP.rawValue | VIONET_TX_ECN.rawValue | VIONET_TX_TUNNEL.rawValue
+
+  /// The address asks for packets in tunnels, if the device can cut them.
+  private var mayTunnel = false
+  /// Packets to be sent may lie in tunnels.
+  var sendsTunnels: Bool { mayTunnel || transmitOffloads & VIONET_TX_TUNNEL.rawValue != 0 }
 
   func receives(_ offload: vionet_rx_offload) -> Bool { receiveOffloads & offload.rawValue != 0 }
 
@@ -99,16 +104,13 @@ package struct PortOptions {
     } else if key.equals("rx_csum") {
       trustsChecksums = value.equals("trust")
       try setOffload(VIONET_RX_CHECKSUM, key, trustsChecksums ? Text("1") : value)
-    } else if key.equals("lro") {
-      try setOffload(VIONET_RX_LRO, key, value)
-    } else if key.equals("vlan_strip") {
-      try setOffload(VIONET_RX_VLAN_STRIP, key, value)
+    } else if let offload = PortOptions.offload(key) {
+      try setOffload(offload, key, value)
     } else if key.equals("rss") {
       try setOffload(VIONET_RX_RSS, key, value)
-    } else if key.equals("rx_hash") {
-      try setOffload(VIONET_RX_HASH, key, value)
-    } else if key.equals("vlan_filter") {
-      try setOffload(VIONET_RX_VLAN_FILTER, key, value)
+    } else if key.equals("tunnel") {
+      try setOffload(VIONET_RX_TUNNEL, key, value)
+      mayTunnel = receives(VIONET_RX_TUNNEL)
     } else if key.equals("tx_software") {
       transmitOffloads = try PortOptions.isOn(key, value) ? VIONET_TX_SOFTWARE.rawValue : 0
     } else if key.equals("size_stats") {
@@ -135,6 +137,14 @@ package struct PortOptions {
       return false
     }
     return true
+  }
+
+  /// The receive offload that a key switches on and off, and nothing else.
+  private static func offload(_ key: Text) -> vionet_rx_offload? {
+    if key.equals("lro") { return VIONET_RX_LRO }
+    if key.equals("vlan_strip") { return VIONET_RX_VLAN_STRIP }
+    if key.equals("vlan_filter") { return VIONET_RX_VLAN_FILTER }
+    return key.equals("rx_hash") ? VIONET_RX_HASH : nil
   }
 
   /// Takes the options in vionet_config. Zero means "as the address says".
@@ -175,6 +185,7 @@ package struct PortOptions {
     if features.has(Feature.controlVLAN) { bits |= VIONET_RX_VLAN_FILTER.rawValue }
     if features.has(Feature.rss) { bits |= VIONET_RX_RSS.rawValue }
     if features.has(Feature.hashReport) { bits |= VIONET_RX_HASH.rawValue }
+    if features.has(above: HigherFeature.guestTunnel) { bits |= VIONET_RX_TUNNEL.rawValue }
     return bits
   }
 
@@ -193,6 +204,14 @@ package struct PortOptions {
     try receive(VIONET_RX_VLAN_FILTER, "VIONET_RX_VLAN_FILTER", Feature.controlVLAN)
     try receive(VIONET_RX_RSS, "VIONET_RX_RSS", Feature.rss)
     try receive(VIONET_RX_HASH, "VIONET_RX_HASH", Feature.hashReport)
+    if requiredOffloads & VIONET_RX_TUNNEL.rawValue != 0 && !features.has(above: HigherFeature.guestTunnel) {
+      throw Failure(ENOTSUP, "rx_offloads: VIONET_RX_TUNNEL takes VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO, which the device ")
+        .text("does not offer, or not with all that it needs")
+    }
+    if transmitOffloads & VIONET_TX_TUNNEL.rawValue != 0 && !features.has(above: HigherFeature.hostTunnel) {
+      throw Failure(ENOTSUP, "tx_offloads: VIONET_TX_TUNNEL takes VIRTIO_NET_F_HOST_UDP_TUNNEL_GSO, which the device ")
+        .text("does not offer, or not with all that it needs")
+    }
     try transmit(VIONET_TX_CHECKSUM, "VIONET_TX_CHECKSUM", Feature.checksum)
     try transmit(VIONET_TX_TCP4, "VIONET_TX_TCP4", Feature.hostTSO4)
     try transmit(VIONET_TX_TCP6, "VIONET_TX_TCP6", Feature.hostTSO6)

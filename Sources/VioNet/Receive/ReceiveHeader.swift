@@ -25,6 +25,12 @@ struct HeaderReading {
   private(set) var hasECN = false
   private(set) var hasHash = false
   private(set) var stripsVLAN = false
+  /// A packet that was joined may lie in a UDP tunnel, and the tunnel's own checksum be said to be right or incomplete.
+  private(set) var hasTunnel = false
+  private(set) var hasTunnelChecksum = false
+  /// Flags that no header may have beside NEEDS_CSUM and without a tunnel: RSC_INFO, with which the checksum's fields mean
+  /// something else, and UDP_TUNNEL_CSUM (5.1.9.4.2).
+  private(set) var refused = UInt32(NetHeaderFlag.segmentInformation)
   let isMerged: Bool
 
   init(_ features: FeatureSet, stripsVLAN: Bool, trustsChecksums: Bool = false) {
@@ -37,6 +43,12 @@ struct HeaderReading {
     if features.has(Feature.guestUSO4) || features.has(Feature.guestUSO6) { types |= 1 << Segmentation.udp }
     hasECN = features.has(Feature.guestECN)
     hasHash = features.has(Feature.hashReport)
+    hasTunnel = features.has(above: HigherFeature.guestTunnel)
+    hasTunnelChecksum = features.has(above: HigherFeature.guestTunnelChecksum)
+    if hasTunnelChecksum {
+      validMask |= Offloads.tunnelChecksum
+      refused |= Offloads.tunnelChecksum
+    }
     self.stripsVLAN = stripsVLAN
     plainMask = countMask | Offloads.requests
     plainWord = hasHash || stripsVLAN ? UInt32.max : countMask & 0x1_0000
@@ -138,11 +150,7 @@ extension ReceiveQueue {
     // Safety: the header lies in the packet's headroom; it is copied out field by field, and each copy is checked.
     let header = unsafe packet.pointer.pointee.data - Int(headerSize)
     let isValid = unsafe applyOffloads(packet, header)
-    if !isValid {
-      count(VIONET_DROP_OFFLOAD)
-      PacketCalls.free(packet, assuming: cache.pool)
-      return false
-    }
+    if !isValid { return applyOther(packet) }
     if reading.hasHash { unsafe packet.takeHash(header) }
     if reading.stripsVLAN { packet.stripVLAN() }
     return true
@@ -162,6 +170,7 @@ extension ReceiveQueue {
       if type & Segmentation.ecn != 0 && !reading.hasECN { return false }  // tested by abi-offloads
     }
     if word & Offloads.needsChecksum != 0 {
+      if word & reading.refused != 0 { return false }  // tested by ReceiveHeaderTests
       let end = UInt32(offloads.checksumStart) + UInt32(offloads.checksumOffset) + 2
       if !reading.hasChecksum || end > packet.totalLength { return false }  // tested by abi-offloads
       flags |= Offloads.needsChecksum
@@ -180,7 +189,7 @@ extension ReceiveQueue {
 
 extension Packet {
   /// Takes hash_value and hash_report (virtio 1.4, 5.1.9.4.5) from behind the header's first 12 bytes.
-  fileprivate func takeHash(_ header: UnsafeMutableRawPointer) {
+  func takeHash(_ header: UnsafeMutableRawPointer) {
     // Safety: with HASH_REPORT the header has 20 bytes.
     let report = unsafe UInt32(shared_load16(header + NetHeaderLayout.hashReport))
     if report == 0 || report > 9 { return }  // tested by abi-hashing
@@ -189,7 +198,7 @@ extension Packet {
   }
 
   /// Moves the addresses over the VLAN tag, which becomes a field of the packet.
-  fileprivate func stripVLAN() {
+  func stripVLAN() {
     // Safety: at least 18 bytes of data are in the first segment, so that 4 less leave an Ethernet header.
     if !isTagged || length < 18 { return }  // tested by VLANTests
     unsafe pointer.pointee.vlan = UInt16(
@@ -203,6 +212,7 @@ extension Packet {
     if flags & Offloads.needsChecksum != 0 && offloads.checksumStart >= 18 { offloads.checksumStart &-= 4 }
     if offloads.headerLength >= 18 { offloads.headerLength &-= 4 }
     self.offloads = offloads
+    if flags & Offloads.tunnels != 0 { moveTunnel(by: -4) }
     flags |= VIONET_PACKET_VLAN.rawValue
   }
 }

@@ -47,8 +47,22 @@ extension FrameBytes {
     var at = 12
     while at + 2 <= room, EtherType.isTag(word(at)) { at += 4 }
     guard at + 2 <= room else { return nil }
-    let network = at + 2
-    switch word(at) {
+    return headers(of: word(at), in: at + 2)
+  }
+
+  /// Finds the headers of the packet whose IP header lies at `network`, of the version that it says.
+  func headers(in network: Int) -> FrameHeaders? {
+    guard network + 2 <= readable else { return nil }
+    switch byte(network) >> 4 {
+    case 4: return headers(of: EtherType.ipv4, in: network)
+    case 6: return headers(of: EtherType.ipv6, in: network)
+    default: return nil
+    }
+  }
+
+  private func headers(of type: UInt16, in network: Int) -> FrameHeaders? {
+    let room = readable
+    switch type {
     case EtherType.ipv4:
       guard network + 20 <= room else { return nil }
       let transport = network + Int(byte(network) & 15) * 4

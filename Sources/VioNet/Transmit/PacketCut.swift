@@ -110,7 +110,8 @@ struct PacketCut: ~Copyable {
     headerBytes = needed
     size = payload
     frames = 1
-    flags = packet.flags & Offloads.requests & ~(finishing ? Offloads.needsChecksum : 0)
+    let kept = Offloads.requests | (packet.flags & Offloads.tunnels != 0 ? Offloads.tunnelChecksum : 0)
+    flags = packet.flags & kept & ~(finishing ? Offloads.needsChecksum : 0)
     self.offloads = offloads
     finishesChecksum = false
     self.begin = begin

@@ -52,7 +52,8 @@ extension TransmitQueue {
   @inline(never)
   mutating func post<R: TransmitRing & ~Copyable>(_: R.Type, _ packet: Packet, _ pool: Cell<PacketPool>) {
     packet.writeHeader(
-      headerSize, at: packet.isExternal ? PoolView(pool).buffer(packet) : packet.dataAddress &- UInt(headerSize))
+      headerSize, at: packet.isExternal ? PoolView(pool).buffer(packet) : packet.dataAddress &- UInt(headerSize),
+      packet.flags & Offloads.tunnels != 0 ? pool.value.tunnel(packet) : nil)
     if packet.segments > 1 && packet.segments <= RingLayout.indirectDescriptors && !packet.isExternal, let indirect {
       sendIndirect(R.self, packet, indirect)
     } else {
@@ -74,6 +75,7 @@ extension TransmitQueue {
     if let reason = segmentsReason(head, &total) { return reason }
     if total < TransmitQueue.shortest { return VIONET_DROP_EMPTY }  // tested by abi-xstats
     if offloads.cuts(head.flags) { findHeaders(head, total) }
+    if head.flags & Offloads.tunnels != 0 { findTunnelHeaders(head) }
     // tested by abi-offloads
     if !offloads.allow(head, total) && !(takesOver && TransmitOffloads.knows(head.flags)) { return VIONET_DROP_OFFLOAD }
     // What is to be cut into segments is cut later; only the total must fit its fields.

@@ -12,6 +12,9 @@ struct TransmitOffloads {
   /// Segmentation types that were negotiated, bit n for type n.
   private(set) var types: UInt8 = 0
   private(set) var hasECN = false
+  /// A packet to be cut may lie in a UDP tunnel, and the device completes the tunnel's own checksum.
+  private(set) var hasTunnel = false
+  private(set) var hasTunnelChecksum = false
 
   /// Most bytes that the 16-bit lengths of IP allow, with an Ethernet header.
   static let longestSegmented: UInt32 = 65535 + 14
@@ -22,9 +25,11 @@ struct TransmitOffloads {
     if features.has(Feature.hostTSO6) { types |= 1 << Segmentation.tcp6 }
     if features.has(Feature.hostUSO) { types |= 1 << Segmentation.udp }
     hasECN = features.has(Feature.hostECN)
+    hasTunnel = features.has(above: HigherFeature.hostTunnel)
+    hasTunnelChecksum = features.has(above: HigherFeature.hostTunnelChecksum)
   }
 
-  /// True if flags ask for segments that the device makes.
+  /// True if flags ask for segments that the device makes, of a packet that lies in no tunnel.
   func cuts(_ flags: UInt32) -> Bool {
     let base = UInt8(truncatingIfNeeded: flags >> 8) & ~Segmentation.ecn
     return base != 0 && base < 8 && types >> base & 1 != 0
@@ -36,6 +41,7 @@ struct TransmitOffloads {
     if types >> Segmentation.tcp4 & 1 != 0 { bits |= VIONET_TX_TCP4.rawValue }
     if types >> Segmentation.tcp6 & 1 != 0 { bits |= VIONET_TX_TCP6.rawValue }
     if types >> Segmentation.udp & 1 != 0 { bits |= VIONET_TX_UDP.rawValue }
+    if hasTunnel { bits |= VIONET_TX_TUNNEL.rawValue }
     return hasECN ? bits | VIONET_TX_ECN.rawValue : bits
   }
 
@@ -43,8 +49,11 @@ struct TransmitOffloads {
     Offloads.requests | VIONET_PACKET_CHECKSUM_GOOD.rawValue | VIONET_PACKET_VLAN.rawValue
     | VIONET_PACKET_HASH.rawValue | 0xff00_0000
 
-  /// True if every flag has a meaning.
-  static func knows(_ flags: UInt32) -> Bool { flags & ~known == 0 }
+  /// True if every flag has a meaning. A tunnel's checksum has none to complete without a tunnel (5.1.9.2.1).
+  static func knows(_ flags: UInt32) -> Bool {
+    let isOfTunnel = flags & Offloads.tunnels != 0 || flags & Offloads.needsChecksum == 0
+    return flags & ~(isOfTunnel ? known | Offloads.tunnelChecksum : known) == 0
+  }
 
   /// True if a packet whose segments were checked and add up to `total` bytes asks for nothing more than was
   /// negotiated.
@@ -58,10 +67,24 @@ struct TransmitOffloads {
     }
     let type = UInt8(truncatingIfNeeded: flags >> 8)
     if type == 0 { return true }
-    let base = type & ~Segmentation.ecn
+    let base = type & ~(Segmentation.ecn | Segmentation.tunnels)
     if base > 7 || types >> base & 1 == 0 || type & Segmentation.ecn != 0 && !hasECN { return false }
+    if type & Segmentation.tunnels != 0 && !allowTunnel(packet, total) { return false }
     let header = UInt32(offloads.headerLength)
     return flags & Offloads.needsChecksum != 0 && offloads.segmentSize != 0 && header >= 34 && header <= total
+  }
+
+  /// True if the device cuts packets in such a tunnel, and the places of its headers can be right.
+  @inline(never)
+  private func allowTunnel(_ packet: Packet, _ total: UInt32) -> Bool {
+    let flags = packet.flags
+    let type = UInt8(truncatingIfNeeded: flags >> 8)
+    if !hasTunnel || !TunnelOffsets.isSound(type) { return false }
+    if flags & Offloads.tunnelChecksum != 0 && !hasTunnelChecksum { return false }
+    guard let pool = PacketPools.containing(packet) else { return false }
+    let transport = packet.offloads.checksumStart
+    return pool.value.tunnel(packet).fit(type, transport: transport, total: total)
+      && packet.offloads.headerLength > transport
   }
 }
 
@@ -93,6 +116,7 @@ extension Packet {
     unsafe pointer.pointee.total_length &+= 4
     if hasChecksum { offloads.checksumStart &+= 4 }
     if offloads.headerLength != 0 { offloads.headerLength &+= 4 }
+    if flags & Offloads.tunnels != 0 { moveTunnel(by: 4) }
     self.offloads = offloads
     flags &= ~VIONET_PACKET_VLAN.rawValue
     return true

@@ -25,6 +25,7 @@ extension TransmitQueue {
   /// Prepares what a packet asks for.
   private mutating func prepareRequests(_ packet: Packet, _ pool: Cell<PacketPool>) throws(Failure) {
     let isSegmented = packet.flags & Offloads.requests > 0xff
+    if packet.flags & Offloads.tunnels != 0 { return try prepareTunnel(packet, pool) }
     if isSegmented && takesOver && !self.offloads.hasAll(packet.flags) { return try mustCut(packet, pool) }
     if !isSegmented && !self.offloads.hasChecksum { return try finish(packet) }
     try self.offloads.mustHave(packet.flags)
@@ -100,7 +101,7 @@ extension TransmitQueue {
     packet.finishChecksum(place)
   }
 
-  private static var sharedData: Failure {
+  static var sharedData: Failure {
     Failure(EINVAL, "the packet's data is shared, so no checksum can be written into it")
   }
 }
@@ -114,9 +115,9 @@ extension TransmitOffloads {
   }
 
   /// Throws the name of a feature that these flags need and that was not negotiated.
-  fileprivate func mustHave(_ flags: UInt32) throws(Failure) {
+  func mustHave(_ flags: UInt32) throws(Failure) {
     let type = UInt8(truncatingIfNeeded: flags >> 8)
-    let base = type & ~Segmentation.ecn
+    let base = type & ~(Segmentation.ecn | Segmentation.tunnels)
     if flags & Offloads.needsChecksum != 0 && !hasChecksum { throw TransmitOffloads.missing(Feature.checksum) }
     if lacks(base, Segmentation.tcp4) { throw TransmitOffloads.missing(Feature.hostTSO4) }
     if lacks(base, Segmentation.tcp6) { throw TransmitOffloads.missing(Feature.hostTSO6) }
@@ -128,7 +129,7 @@ extension TransmitOffloads {
   private func lacks(_ base: UInt8, _ type: UInt8) -> Bool { base == type && types >> type & 1 == 0 }
 
   @inline(never)
-  private static func missing(_ feature: UInt64) -> Failure {
+  static func missing(_ feature: UInt64) -> Failure {
     Failure(ENOTSUP, "the packet's flags ask for ").plain(Features.firstName(feature))
       .text(", which was not negotiated: tx_software=1 or vionet_packet_segment() does without")
   }

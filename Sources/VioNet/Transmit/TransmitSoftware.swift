@@ -91,6 +91,7 @@ extension TransmitQueue {
     var index = 0
     while index < cut.frames {
       let frame = cut.frame(index, &place)
+      if frame.flags & Offloads.tunnels != 0 { pool.value.setTunnel(frame, cut.tunnel(of: packet, pool)) }
       count(frame: frame)
       post(R.self, frame, pool)
       index &+= 1

@@ -21,6 +21,7 @@ extension Port {
     if request & VIONET_RX_LRO.rawValue != 0 {
       if agreed.features.bits & Features.receiveSegments == 0 { try require(Feature.guestTSO4) }
       bits |= agreed.features.bits & Features.receiveSegments
+      if options.receives(VIONET_RX_TUNNEL) { bits |= HigherFeature.offloads(agreed.features.above) }
     }
     try sendOffloads(bits)
     settings.offloads = bits
@@ -36,6 +37,6 @@ extension Port {
   mutating func restoreOffloads() throws(Failure) {
     guard let bits = settings.offloads else { return }
     try require(Feature.controlOffloads)
-    try sendOffloads(bits & agreed.features.bits)
+    try sendOffloads(bits & (agreed.features.bits | HigherFeature.offloads(agreed.features.above)))
   }
 }

@@ -32,7 +32,7 @@ extension Port {
     info.pool = pools.receive?.value.number ?? 0
     info.max_rx_descriptors = phase.isInitialised ? agreed.mostReceiveDescriptors : 0
     info.max_tx_descriptors = phase.isInitialised ? agreed.mostTransmitDescriptors : 0
-    let features = isAgreed ? agreed.features : FeatureSet(bus.traits.offered)
+    let features = isAgreed ? agreed.features : FeatureSet(bus.traits.offered, above: bus.traits.offeredAbove)
     info.rx_offloads = options.offloads(features, inUse: isAgreed)
     info.tx_offloads = TransmitOffloads(features).asOffered
     if options.sendsInSoftware { info.tx_offloads |= VIONET_TX_SOFTWARE.rawValue }

@@ -6,6 +6,7 @@
 
 import CLinux
 import Linux
+import Virtio
 
 // Safety: the views lie in BARs that `mappings` keeps mapped, in blocks that PCICapabilities checked against the BARs.
 struct ModernPCI: ~Copyable {
@@ -36,6 +37,7 @@ struct ModernPCI: ~Copyable {
     static var descriptors: PCIRegister { PCIRegister(32, "queue_desc") }
     static var available: PCIRegister { PCIRegister(40, "queue_driver") }
     static var used: PCIRegister { PCIRegister(48, "queue_device") }
+    static var queueNotifyData: PCIRegister { PCIRegister(56, "queue_notif_config_data") }
     static var queueReset: PCIRegister { PCIRegister(58, "queue_reset") }
   }
 
@@ -161,7 +163,8 @@ struct ModernPCI: ~Copyable {
   }
 
   /// Describes one ring and enables it last (virtio 1.4, 4.1.5.1.3).
-  func setUp(_ ring: RingSetUp, vector: UInt16?, withData: Bool) throws(Failure) -> Notifier {
+  func setUp(_ ring: RingSetUp, vector: UInt16?, _ features: UInt64) throws(Failure) -> Notifier {
+    let withData = features & Feature.notificationData != 0
     write16(At.queueSelect, ring.index)
     write16(At.queueSize, ring.size)
     if common.load16(At.queueSize.offset) != ring.size {  // tested by abi-pci-resets
@@ -177,10 +180,15 @@ struct ModernPCI: ~Copyable {
       throw Failure(EIO, "queue ").number(ring.index).text(": its notify offset ").number(offset)
         .text(" lies outside the notify region")
     }
+    // Only the device knows what the number means (virtio 1.4, 4.1.5.2).
+    let number = features & Feature.notificationNumber != 0 ? read16(At.queueNotifyData) : ring.index
     write16(At.queueEnable, 1)
     let register = notify.advanced(Int(place))
-    return withData ? .memoryWithData(register, ring.index) : .memory(register, ring.index)
+    return withData ? .memoryWithData(register, number) : .memory(register, number)
   }
+
+  /// True if NOTIF_CONFIG_DATA can be accepted: the register for it exists.
+  var givesNotificationNumbers: Bool { (capabilities.common?.length ?? 0) >= UInt32(At.queueNotifyData.offset + 2) }
 
   /// True if RING_RESET can be accepted: the register for it exists.
   var resetsQueues: Bool { (capabilities.common?.length ?? 0) >= UInt32(At.queueReset.offset + 2) }

@@ -100,6 +100,7 @@ struct PCITransport: Transport, ~Copyable {
       traits.configLength = modern.configLength
       traits.carriesNotificationData = modern.takesNotificationData
       traits.resetsQueues = modern.resetsQueues
+      traits.givesNotificationNumbers = modern.givesNotificationNumbers
     case .legacy(let legacy):
       traits.registerLayout = .legacy
       traits.configLength = legacy.configLength
@@ -211,8 +212,7 @@ struct PCITransport: Transport, ~Copyable {
     let vector = interrupts.plan.vector(queue: Int(ring.index)).map { UInt16($0) }
     switch registers {
     case .modern(let modern):
-      let withData = accepted & Feature.notificationData != 0
-      return try modern.setUp(ring, vector: vector, withData: withData)
+      return try modern.setUp(ring, vector: vector, accepted)
     case .legacy(let legacy): return try legacy.setUp(ring, vector: vector)
     case .none: throw PCITransport.letGo()
     }

@@ -76,6 +76,7 @@ struct VhostUserTransport: VhostRings, Transport, ~Copyable {
     known.maximumQueuePairs = 1
     known.maximumRegions = VhostUserTransport.fewestRegions
     known.configLength = 0
+    known.offeredAbove = 0
     shared = SharedRegions()
     do throws(Failure) {
       backendFeatures = wasAsked ? try answerNumber(VhostRequest.getFeatures) : try askNumber(VhostRequest.getFeatures)
@@ -90,9 +91,11 @@ struct VhostUserTransport: VhostRings, Transport, ~Copyable {
 
   private mutating func agreeOnProtocol() throws(Failure) {
     let theirs = try askNumber(VhostRequest.getProtocolFeatures)
-    let agreed = theirs & VhostUserTransport.wantedProtocol
+    let ours = isHosted ? ProtocolFeature.higherFeatures : 0
+    let agreed = theirs & (VhostUserTransport.wantedProtocol | ours)
     try tell(VhostRequest.setProtocolFeatures, number: agreed)
     protocolFeatures = agreed
+    known.offeredAbove = has(ProtocolFeature.higherFeatures) ? try askNumber(VhostRequest.getHigherFeatures) : 0
     // Only a back-end with CONFIG has a configuration that can be read.
     known.configLength = has(ProtocolFeature.config) ? 64 : 0
     if has(ProtocolFeature.multiqueue) {
@@ -138,6 +141,8 @@ struct VhostUserTransport: VhostRings, Transport, ~Copyable {
   }
 
   mutating func accept(_ features: UInt64, above: UInt64) throws(Failure) {
+    // The device takes them over with the others.
+    if has(ProtocolFeature.higherFeatures) { try tell(VhostRequest.setHigherFeatures, number: above) }
     // Bit 30 is sent back, since rings would start enabled without it.
     try tell(VhostRequest.setFeatures, number: features | backendFeatures & Feature.protocolFeatures)
   }

@@ -7,6 +7,7 @@
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 // Safety: the program's values are passed on and never followed; an original is compared with the pools' packets.
 @safe
@@ -18,6 +19,8 @@ package struct PacketOrigin {
   var original: UInt = 0
   /// Number of the pool in whose memory the data lies.
   var pool: UInt16 = 0
+  /// Where the headers of a tunnel lie; of any packet, external or not, whose flags have a tunnel.
+  var tunnel = TunnelOffsets()
   /// What the program gave: a function, and its two arguments.
   var done: Done?
   var data: UnsafeMutableRawPointer?

@@ -40,6 +40,9 @@ extension PacketViews {
     }
     head.totalLength = source.totalLength
     head.takeRequests(of: source)
+    if source.flags & Offloads.tunnels != 0, let from = PacketPools.containing(source) {
+      pool.value.setTunnel(head, from.value.tunnel(source))
+    }
     return unsafe head.pointer
   }
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// What a pool has beside its packets: where the data of external packets lies, the program's own bytes of each packet, and
-// which addresses are the pool's memory.
+// What a pool has beside its packets: where the data of external packets lies, and the headers of packets in tunnels, the
+// program's own bytes of each packet, and which addresses are the pool's memory.
 
 import CLinux
 import CVionet
 import Linux
+import Virtio
 
 // Safety: both arrays have an entry for each packet, and `place` of a packet of the pool is below their count.
 extension PacketPool {
@@ -23,6 +24,11 @@ extension PacketPool {
 
   /// Notes where the data of a packet that is about to be external lies.
   func setOrigin(_ packet: Packet, _ origin: PacketOrigin) { unsafe record(packet)?.pointee = origin }
+
+  /// Where the headers of a packet of this pool lie whose flags say that it is in a tunnel.
+  func tunnel(_ packet: Packet) -> TunnelOffsets { unsafe record(packet)?.pointee.tunnel ?? TunnelOffsets() }
+
+  func setTunnel(_ packet: Packet, _ tunnel: TunnelOffsets) { unsafe record(packet)?.pointee.tunnel = tunnel }
 
   /// The program's bytes of a packet of this pool; nil if the pool has none.
   package func privateBytes(_ address: UInt) -> UnsafeMutableRawPointer? {

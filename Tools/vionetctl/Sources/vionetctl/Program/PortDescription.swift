@@ -64,8 +64,8 @@ struct PortDescription {
   func offloads(_ key: String) -> [String] {
     let names =
       key == "rx_offloads"
-      ? ["checksum", "lro", "vlan_strip", "vlan_filter", "rss", "hash"]
-      : ["software", "checksum", "tcp4", "tcp6", "udp", "ecn"]
+      ? ["checksum", "lro", "vlan_strip", "vlan_filter", "rss", "hash", "tunnel"]
+      : ["software", "checksum", "tcp4", "tcp6", "udp", "ecn", "tunnel"]
     guard case .number(let bits) = facts[key] else { return [] }
     return names.enumerated().filter { bits >> UInt64($0.offset) & 1 != 0 }.map(\.element)
   }
