@@ -1419,6 +1419,15 @@ enum vionet_hash {
 	VIONET_HASH_UDP6_EX = 1 << 8,
 };
 
+/*
+ * Returns the Toeplitz hash of length bytes under a key, as vionet_packet.hash has it of a packet's
+ * addresses and ports in the order in which they are sent: both addresses, then both ports. A key
+ * of fewer than length + 4 bytes goes on with zeroes. 0 if key or data is NULL. Any thread.
+ * Since 0.1.
+ */
+uint32_t vionet_toeplitz(const uint8_t *VIONET_NULLABLE key, uint32_t key_length,
+                         const void *VIONET_NULLABLE data, uint32_t length);
+
 struct vionet_rss {
 	size_t size;
 	uint8_t *VIONET_NULLABLE key;    /* of the Toeplitz hash; vionet_rss_set() only reads it */

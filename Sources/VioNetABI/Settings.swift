@@ -51,6 +51,14 @@ public func vionet_queue_pairs_set(_ port: UInt16, _ pairs: UInt16) -> Int32 { s
 @implementation @c(vionet_mtu_set)
 public func vionet_mtu_set(_ port: UInt16, _ mtu: UInt16) -> Int32 { set(port, .mtu(mtu)) }
 
+@implementation @c(vionet_toeplitz)
+public func vionet_toeplitz(
+  _ key: UnsafePointer<UInt8>?, _ keyLength: UInt32, _ data: UnsafeRawPointer?, _ length: UInt32
+) -> UInt32 {
+  guard let key = unsafe key, let data = unsafe data else { return 0 }
+  return unsafe SoftwareHash.toeplitz(key, Int(keyLength), data, Int(length))
+}
+
 @implementation @c(vionet_rss_set)
 public func vionet_rss_set(_ port: UInt16, _ rss: UnsafePointer<vionet_rss>?) -> Int32 {
   result { () throws(Failure) in

@@ -96,6 +96,41 @@ import Virtio
     #expect(bench.conserved())
   }
 
+  /// A device that writes anything: what is received has headers that lie inside the packet, one behind the other.
+  @Test(arguments: RingKind.allCases, [[], [Feature.mergeable]] as [[UInt64]])
+  func noHeaderLeadsOutOfItsPacket(kind: RingKind, more: [UInt64]) throws {
+    let bench = try RingBench(kind, features: TunnelHeaderTests.guest + more, above: HigherFeature.guest)
+    let near: [UInt16] = [0, 1, 33, 34, 41, 42, 63, 64, 83, 84, 99, 100, 280, 298, 299, 300, 301, 65534, 65535]
+    var random = SystemRandomNumberGenerator()
+    func any() -> UInt16 {
+      Bool.random(using: &random) ? near.randomElement(using: &random) ?? 0 : UInt16.random(in: 0...400)
+    }
+    var tunnels = 0
+    for _ in 0..<3000 {
+      var header = HeaderBytes(
+        flags: [1, 1, 1, 9, UInt8.random(in: 0...255)].randomElement(using: &random) ?? 1,
+        type: [0x21, 0x24, 0x41, 0x44, 0x25, UInt8.random(in: 0...255)].randomElement(using: &random) ?? 0,
+        headerLength: any(), segmentSize: any(), checksumStart: any(), checksumOffset: any())
+      header.tunnel = TunnelOffsets(outerTransport: any(), innerNetwork: any())
+      try bench.deliver(300, header.bytes(24))
+      let packets = bench.rx()
+      for packet in packets {
+        #expect(packet.offloads.headerLength <= 300)
+        if packet.flags & Offloads.needsChecksum != 0 {
+          #expect(Int(packet.offloads.checksumStart) + Int(packet.offloads.checksumOffset) + 2 <= 300)
+        }
+        if packet.flags & Offloads.tunnels == 0 { continue }
+        tunnels += 1
+        let tunnel = bench.pool.value.tunnel(packet)
+        #expect(tunnel.outerTransport >= 34 && tunnel.innerNetwork >= tunnel.outerTransport + 8)
+        #expect(packet.offloads.checksumStart >= tunnel.innerNetwork + 20 && packet.offloads.checksumStart < 300)
+      }
+      bench.free(packets)
+    }
+    #expect(tunnels > 0 && bench.received.dropped(VIONET_DROP_OFFLOAD) > 100)
+    #expect(bench.conserved())
+  }
+
   @Test(arguments: RingKind.allCases) func theHashLiesBeforeTheOffsets(kind: RingKind) throws {
     let bench = try RingBench(
       kind, features: TunnelHeaderTests.guest + [Feature.hashReport], above: HigherFeature.guest)

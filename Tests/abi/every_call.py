@@ -232,6 +232,7 @@ def settings(port):
         vionet.tx_queue_restart(port, 1, 128)]
     same(results, [0] * len(results))
     # What a soft device does not offer is refused with the name of the feature.
+    same(vionet.toeplitz((ctypes.c_uint8 * 40)(*b"\x80"), 40, b"\x80", 1), 1 << 31)
     for result in (lambda: vionet.rss_set(port, rss), lambda: vionet.rss_get(port, rss),
                    lambda: vionet.rx_coalesce_set(port, vionet.ALL_QUEUES, 8, 100),
                    lambda: vionet.tx_coalesce_set(port, vionet.ALL_QUEUES, 8, 100)):

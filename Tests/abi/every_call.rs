@@ -278,6 +278,8 @@ fn settings(port: u16) {
     check(call!(queue_pairs_set(port, 1)));
     check(call!(queue_pairs_set(port, 2)));
     check(call!(mtu_set(port, 1400)));
+    let (hashed, bytes) = ([0x80u8; 40], [0x80u8]);
+    assert_eq!(call!(toeplitz(hashed.as_ptr(), 40, bytes.as_ptr().cast(), 1)), 0x8080_8080);
     check(call!(rx_offloads_set(port, vionet::RX_VLAN_FILTER)));
     check(call!(rx_queue_restart(port, 1, 128)));
     check(call!(tx_queue_restart(port, 1, 128)));

@@ -102,6 +102,7 @@ enum { NULL_RETURNED = -4095 };
 	F(vlan_filter_set, vionet_vlan_filter_set(the.port, 7, 1)) \
 	F(queue_pairs_set, vionet_queue_pairs_set(the.port, 1)) \
 	F(mtu_set, vionet_mtu_set(the.port, 1400)) \
+	F(toeplitz, NOTHING(vionet_toeplitz((const uint8_t *)"key", 3, "data", 4))) \
 	F(rss_set, ({ SIZED(vionet_rss, r_); vionet_rss_set(the.port, &r_); })) \
 	F(rss_get, ({ SIZED(vionet_rss, r_); vionet_rss_get(the.port, &r_); })) \
 	F(rx_offloads_set, vionet_rx_offloads_set(the.port, 0)) \

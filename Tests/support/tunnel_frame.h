@@ -18,19 +18,19 @@ static const struct shape shapes[] = {
 };
 enum { SHAPES = sizeof(shapes) / sizeof(shapes[0]) };
 
-static uint32_t outer(const struct shape *s) { return s->outer6 ? 54 : 34; }
-static uint32_t inner(const struct shape *s) { return outer(s) + 8 + 8 + 14; }
-static uint32_t transport(const struct shape *s) { return inner(s) + (s->inner6 ? 40 : 20); }
-static uint32_t end(const struct shape *s) { return transport(s) + (s->is_udp ? 8 : 20); }
-static uint32_t field(const struct shape *s) { return transport(s) + (s->is_udp ? 6 : 16); }
-static uint32_t flags(const struct shape *s)
+OK_UNUSED static uint32_t outer(const struct shape *s) { return s->outer6 ? 54 : 34; }
+OK_UNUSED static uint32_t inner(const struct shape *s) { return outer(s) + 8 + 8 + 14; }
+OK_UNUSED static uint32_t transport(const struct shape *s) { return inner(s) + (s->inner6 ? 40 : 20); }
+OK_UNUSED static uint32_t end(const struct shape *s) { return transport(s) + (s->is_udp ? 8 : 20); }
+OK_UNUSED static uint32_t field(const struct shape *s) { return transport(s) + (s->is_udp ? 6 : 16); }
+OK_UNUSED static uint32_t flags(const struct shape *s)
 {
 	uint32_t kind = s->is_udp ? VIONET_PACKET_UDP : s->inner6 ? VIONET_PACKET_TCP6 : VIONET_PACKET_TCP4;
 	return kind | (s->outer6 ? VIONET_PACKET_TUNNEL6 : VIONET_PACKET_TUNNEL4) |
 	       (s->own_checksum ? VIONET_PACKET_TUNNEL_CHECKSUM : 0);
 }
 
-static void put16(unsigned char *at, uint32_t value)
+OK_UNUSED static void put16(unsigned char *at, uint32_t value)
 {
 	at[0] = (unsigned char)(value >> 8);
 	at[1] = (unsigned char)value;
@@ -73,7 +73,7 @@ OK_UNUSED static struct vionet_packet *made(uint16_t pool, const struct shape *s
 	return p;
 }
 
-static uint32_t sum(uint32_t total, const unsigned char *d, uint32_t length)
+OK_UNUSED static uint32_t sum(uint32_t total, const unsigned char *d, uint32_t length)
 {
 	for (uint32_t i = 0; i < length; i++)
 		total += i & 1 ? d[i] : (uint32_t)d[i] << 8;
@@ -83,12 +83,12 @@ static uint32_t sum(uint32_t total, const unsigned char *d, uint32_t length)
 }
 
 /* What the pseudo-header of a transport header adds up to. */
-static uint32_t pseudo(const unsigned char *network, int is6, uint32_t protocol, uint32_t bytes)
+OK_UNUSED static uint32_t pseudo(const unsigned char *network, int is6, uint32_t protocol, uint32_t bytes)
 {
 	return sum(protocol + bytes, network + (is6 ? 8 : 12), is6 ? 32 : 8);
 }
 
-static uint32_t get16(const unsigned char *at) { return (uint32_t)at[0] << 8 | at[1]; }
+OK_UNUSED static uint32_t get16(const unsigned char *at) { return (uint32_t)at[0] << 8 | at[1]; }
 
 static uint16_t pool;
 BEFORE_EACH
@@ -99,7 +99,7 @@ BEFORE_EACH
 }
 AFTER_EACH { ok(vionet_pool_destroy(pool)); }
 
-static uint16_t up_with(const char *device, uint64_t features_off, uint32_t rx, uint32_t tx)
+OK_UNUSED static uint16_t up_with(const char *device, uint64_t features_off, uint32_t rx, uint32_t tx)
 {
 	uint16_t port;
 	struct vionet_config c = VIONET_SIZED(struct vionet_config);
@@ -107,6 +107,6 @@ static uint16_t up_with(const char *device, uint64_t features_off, uint32_t rx, 
 	ok(vionet_open_config(device, &c, &port));
 	return port;
 }
-static uint16_t up(const char *device) { return up_with(device, 0, 0, 0); }
+OK_UNUSED static uint16_t up(const char *device) { return up_with(device, 0, 0, 0); }
 
 #endif

@@ -634,6 +634,11 @@ queue_pairs_set = _function("vionet_queue_pairs_set", c_int, c_uint16, c_uint16)
 #     Sets the largest packet that is sent, in bytes after the Ethernet header.
 mtu_set = _function("vionet_mtu_set", c_int, c_uint16, c_uint16)
 
+# uint32_t vionet_toeplitz(const uint8_t *key, uint32_t key_length, const void *data, uint32_t length)
+#     Returns the Toeplitz hash of length bytes under a key, as vionet_packet.hash has it of a packet's addresses and
+#     ports in the order in which they are sent
+toeplitz = _function("vionet_toeplitz", c_uint32, POINTER(c_uint8), c_uint32, c_void_p, c_uint32)
+
 # int vionet_rss_set(uint16_t port, const struct vionet_rss *rss)
 #     Sets which received packets have a hash and how the hash chooses their queue.
 rss_set = _function("vionet_rss_set", c_int, c_uint16, POINTER(Rss))

@@ -863,6 +863,11 @@ extern "C" {
     #[link_name = "vionet_mtu_set"]
     pub fn mtu_set(port: u16, mtu: u16) -> c_int;
 
+    /// Returns the Toeplitz hash of length bytes under a key, as vionet_packet.hash has it of a packet's addresses and
+    /// ports in the order in which they are sent
+    #[link_name = "vionet_toeplitz"]
+    pub fn toeplitz(key: *const u8, key_length: u32, data: *const c_void, length: u32) -> u32;
+
     /// Sets which received packets have a hash and how the hash chooses their queue.
     #[link_name = "vionet_rss_set"]
     pub fn rss_set(port: u16, rss: *const Rss) -> c_int;

@@ -51,6 +51,8 @@ package struct PortOptions {
   var receiveOffloads: UInt32 = 0
   /// "Checksum checked" is believed of a device that has not agreed to say so.
   private(set) var trustsChecksums = false
+  /// Received packets get their hash here.
+  private(set) var hashesInSoftware = false
   /// Those of them that the program cannot do without: vionet_config named them.
   private var requiredOffloads: UInt32 = 0
   /// Packets of the shared pool if this port is the first to need it; nil for the default.
@@ -107,7 +109,8 @@ package struct PortOptions {
     } else if let offload = PortOptions.offload(key) {
       try setOffload(offload, key, value)
     } else if key.equals("rss") {
-      try setOffload(VIONET_RX_RSS, key, value)
+      hashesInSoftware = value.equals("soft")
+      try setOffload(VIONET_RX_RSS, key, hashesInSoftware ? Text("0") : value)
     } else if key.equals("tunnel") {
       try setOffload(VIONET_RX_TUNNEL, key, value)
       mayTunnel = receives(VIONET_RX_TUNNEL)
@@ -184,7 +187,7 @@ package struct PortOptions {
     if features.bits & Features.receiveSegments != 0 { bits |= VIONET_RX_LRO.rawValue }
     if features.has(Feature.controlVLAN) { bits |= VIONET_RX_VLAN_FILTER.rawValue }
     if features.has(Feature.rss) { bits |= VIONET_RX_RSS.rawValue }
-    if features.has(Feature.hashReport) { bits |= VIONET_RX_HASH.rawValue }
+    if features.has(Feature.hashReport) || hashesInSoftware { bits |= VIONET_RX_HASH.rawValue }
     if features.has(above: HigherFeature.guestTunnel) { bits |= VIONET_RX_TUNNEL.rawValue }
     return bits
   }
@@ -203,7 +206,7 @@ package struct PortOptions {
     try receive(VIONET_RX_LRO, "VIONET_RX_LRO", Features.receiveSegments)
     try receive(VIONET_RX_VLAN_FILTER, "VIONET_RX_VLAN_FILTER", Feature.controlVLAN)
     try receive(VIONET_RX_RSS, "VIONET_RX_RSS", Feature.rss)
-    try receive(VIONET_RX_HASH, "VIONET_RX_HASH", Feature.hashReport)
+    if !hashesInSoftware { try receive(VIONET_RX_HASH, "VIONET_RX_HASH", Feature.hashReport) }
     if requiredOffloads & VIONET_RX_TUNNEL.rawValue != 0 && !features.has(above: HigherFeature.guestTunnel) {
       throw Failure(ENOTSUP, "rx_offloads: VIONET_RX_TUNNEL takes VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO, which the device ")
         .text("does not offer, or not with all that it needs")
@@ -236,6 +239,9 @@ package struct PortOptions {
     if value.equals("1") { return true }
     if key.equals("rx_csum") {
       throw Failure(EINVAL, "option ").quoting(key).text(" takes 0, 1 or trust, not ").quoting(value)
+    }
+    if key.equals("rss") {
+      throw Failure(EINVAL, "option ").quoting(key).text(" takes 0, 1 or soft, not ").quoting(value)
     }
     throw Failure(EINVAL, "option ").quoting(key).text(" takes 0 or 1, not ").quoting(value)
   }

@@ -27,7 +27,7 @@ extension Port {
   }
 
   // Safety: the region has the ring's bytes at `offset`, and makeBlock() made room for the queue.
-  func makeReceiveQueue(
+  mutating func makeReceiveQueue(
     _ pair: UInt16, _ layout: RingLayout, _ region: Region, _ offset: Int
   ) throws(Failure) {
     let pool = try receivePool(pair)
@@ -37,15 +37,18 @@ extension Port {
     var queue: ReceiveQueue
     do throws(Failure) {
       let scatter = try scatterTables(layout, region, offset)
+      var hashTable: Table<UInt32>?
       do throws(Failure) {
+        hashTable = try makeHashTable()
         queue = try ReceiveQueue(
           core: core, pool: pool, headerSize: Negotiation.headerSize(agreed.features),
           reading: HeaderReading(
             agreed.features, stripsVLAN: options.receives(VIONET_RX_VLAN_STRIP),
-            trustsChecksums: options.trustsChecksums),
-          scatter: scatter)
+            trustsChecksums: options.trustsChecksums, hashes: hashTable != nil),
+          scatter: scatter, hashTable: hashTable)
       } catch {
         scatter?.destroy()
+        hashTable?.destroy()
         throw error
       }
     } catch {

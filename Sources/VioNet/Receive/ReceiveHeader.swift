@@ -33,7 +33,8 @@ struct HeaderReading {
   private(set) var refused = UInt32(NetHeaderFlag.segmentInformation)
   let isMerged: Bool
 
-  init(_ features: FeatureSet, stripsVLAN: Bool, trustsChecksums: Bool = false) {
+  /// `hashes`: packets get a hash here if the device sends none.
+  init(_ features: FeatureSet, stripsVLAN: Bool, trustsChecksums: Bool = false, hashes: Bool = false) {
     isMerged = features.has(Feature.mergeable)
     countMask = isMerged ? 0xffff_0000 : 0
     hasChecksum = features.has(Feature.guestChecksum)
@@ -42,7 +43,7 @@ struct HeaderReading {
     if features.has(Feature.guestTSO6) { types |= 1 << Segmentation.tcp6 }
     if features.has(Feature.guestUSO4) || features.has(Feature.guestUSO6) { types |= 1 << Segmentation.udp }
     hasECN = features.has(Feature.guestECN)
-    hasHash = features.has(Feature.hashReport)
+    hasHash = features.has(Feature.hashReport) || hashes
     hasTunnel = features.has(above: HigherFeature.guestTunnel)
     hasTunnelChecksum = features.has(above: HigherFeature.guestTunnelChecksum)
     if hasTunnelChecksum {
@@ -151,7 +152,7 @@ extension ReceiveQueue {
     let header = unsafe packet.pointer.pointee.data - Int(headerSize)
     let isValid = unsafe applyOffloads(packet, header)
     if !isValid { return applyOther(packet) }
-    if reading.hasHash { unsafe packet.takeHash(header) }
+    if reading.hasHash { unsafe takeHash(packet, header) }
     if reading.stripsVLAN { packet.stripVLAN() }
     return true
   }

@@ -28,6 +28,8 @@ struct ReceiveQueue {
   let reading: HeaderReading
   /// Number of fresh buffers after which a burst asks whether the device wants a notification.
   let notifyThreshold: UInt16
+  /// What packets are hashed with here (Toeplitz.fill); nil: the device hashes them, or nobody.
+  let hashTable: Table<UInt32>?
   /// Readable when the armed queue has packets or the back-end is gone; open while started.
   var wake = Descriptor.none
 
@@ -41,8 +43,10 @@ struct ReceiveQueue {
   func header(_ packet: Packet) -> UInt { cache.view.data(packet) &- UInt(headerSize) }
 
   init(
-    core: Virtqueue, pool: Cell<PacketPool>, headerSize: Int, reading: HeaderReading, scatter: ScatterTables? = nil
+    core: Virtqueue, pool: Cell<PacketPool>, headerSize: Int, reading: HeaderReading, scatter: ScatterTables? = nil,
+    hashTable: Table<UInt32>? = nil
   ) throws(Failure) {
+    self.hashTable = hashTable
     self.core = core
     cache = try PacketCache(pool: pool)
     self.headerSize = UInt32(headerSize)
@@ -61,6 +65,7 @@ struct ReceiveQueue {
     cache.destroy()
     core.destroy()
     scatter?.destroy()
+    hashTable?.destroy()
   }
 }
 

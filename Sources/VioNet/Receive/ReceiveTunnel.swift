@@ -20,7 +20,7 @@ extension ReceiveQueue {
       PacketCalls.free(packet, assuming: cache.pool)
       return false
     }
-    if reading.hasHash { unsafe packet.takeHash(header) }
+    if reading.hasHash { unsafe takeHash(packet, header) }
     if reading.stripsVLAN { packet.stripVLAN() }
     return true
   }

@@ -46,6 +46,8 @@ struct Hashing {
   /// Bytes of the key that is made at random, as many as an IPv6 packet's addresses and ports take. It is random so that no
   /// sender can aim at one queue.
   static let randomKeyLength: UInt8 = 40
+  /// What is hashed here: IPv4 and IPv6, with TCP, UDP and without, as VIONET_HASH_IPV4 to VIONET_HASH_UDP6.
+  static let softwareTypes: UInt32 = 0x3f
 
   var entries: Int { table?.count ?? Hashing.defaultEntries }
   func entry(_ index: Int, _ pairs: UInt16) -> UInt16 { table?[index] ?? UInt16(index) % pairs }
@@ -144,18 +146,39 @@ extension Port {
     try send(hasTable ? ControlCommand.setRSS : ControlCommand.setHash, data)
   }
 
+  /// The hash is computed here, because the device reports none.
+  var hashesInSoftware: Bool { options.hashesInSoftware && !agreed.features.has(Feature.hashReport) }
+
+  /// The table with which a queue hashes packets here; nil if it does not.
+  // Safety: the key has more bytes than the table's key.
+  mutating func makeHashTable() throws(Failure) -> Table<UInt32>? {
+    if !hashesInSoftware { return nil }
+    try drawHashKey()
+    guard let table = Table<UInt32>.make(count: Toeplitz.tableEntries) else {
+      throw Failure(ENOMEM, "no memory for the hash of received packets")
+    }
+    unsafe withUnsafeBytes(of: settings.hashing.key) { bytes in
+      if let base = bytes.baseAddress { unsafe Toeplitz.fill(table, base) }
+    }
+    return table
+  }
+
   // Safety: the key has more bytes than the random one takes.
+  private mutating func drawHashKey() throws(Failure) {
+    if settings.hashing.keyLength != 0 { return }
+    let drawn = unsafe sys_random(&settings.hashing.key, Int(Hashing.randomKeyLength))
+    _ = try check(drawn) { Failure($0, "no random key for the hash: ").reason($0) }
+    settings.hashing.keyLength = Hashing.randomKeyLength
+  }
+
   mutating func restoreHashing() throws(Failure) {
     if !hashes {
       if settings.hashing.isChosen { try require(Feature.rss) }
       return
     }
-    if settings.hashing.keyLength == 0 {
-      let drawn = unsafe sys_random(&settings.hashing.key, Int(Hashing.randomKeyLength))
-      _ = try check(drawn) { Failure($0, "no random key for the hash: ").reason($0) }
-      settings.hashing.keyLength = Hashing.randomKeyLength
-      settings.hashing.types = agreed.config.hashing.types
-    }
+    let isNew = settings.hashing.keyLength == 0
+    try drawHashKey()
+    if isNew { settings.hashing.types = agreed.config.hashing.types }
     try sendHashing(settings.hashing, pairsInUse)
   }
 
@@ -163,7 +186,7 @@ extension Port {
   // Safety: the caller's arrays are as long as the lengths beside them say.
   package func getHashing(_ out: inout vionet_rss) throws(Failure) {
     try mustBeInitialised()
-    if !hashes { try require(Feature.rss) }
+    if !hashes && !hashesInSoftware { try require(Feature.rss) }
     let hashing = settings.hashing
     for index in 0..<min(unsafe Int(out.key_length), Int(hashing.keyLength)) {
       unsafe out.key?[index] = hashing.key[index]
@@ -175,10 +198,10 @@ extension Port {
     }
     unsafe out.key_length = hashing.keyLength
     unsafe out.table_length = UInt16(entries)
-    unsafe out.hash_types = hashing.types
+    unsafe out.hash_types = hashesInSoftware ? Hashing.softwareTypes : hashing.types
     unsafe out.unclassified_queue = hashing.unclassified
     unsafe out.max_key_length = agreed.config.hashing.key
     unsafe out.max_table_length = hasTable ? agreed.config.hashing.table : 0
-    unsafe out.supported_hash_types = agreed.config.hashing.types
+    unsafe out.supported_hash_types = hashesInSoftware ? Hashing.softwareTypes : agreed.config.hashing.types
   }
 }
