@@ -10,7 +10,7 @@
 #
 # packages.sh runs it inside of a fresh root. /new/typed has the commands.
 set -u
-home=/new typed=/root/typed said=/root/said
+home=/new typed=/srv/typed said=/srv/said
 pids=()
 
 fail() { echo "FAIL: $*"; tail -n 20 "$home"/*.out "$home"/*.err 2>/dev/null; exit 1; }
@@ -25,7 +25,7 @@ note() { # WHO SECONDS COMMAND
   if [ "$1" = root ]; then printf '%7s s  # %s\n' "$2" "$3"; else printf '%7s s  $ %s\n' "$2" "$3"; fi
 }
 
-# types WHO COMMAND [STATUS]: runs it, with its output in /root/said, and wants that exit status.
+# types WHO COMMAND [STATUS]: runs it, with its output in /srv/said, and wants that exit status.
 types() {
   local began=${EPOCHREALTIME/./} status
   (as "$1" "$2") >$said 2>&1

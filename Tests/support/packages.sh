@@ -118,10 +118,10 @@ libraries_of_dpdk() {
   Tools/fetch-dpdk-examples.sh build/dpdk-examples
   inside "$roots/dpdk" apt-get install -qq -y --no-install-recommends libdpdk-dev gcc libc6-dev pkg-config >"$out/dpdk.log" 2>&1 ||
     fail "DPDK: $out/dpdk.log"
-  cp build/dpdk-examples/skeleton/basicfwd.c "$roots/dpdk/root"
+  cp build/dpdk-examples/skeleton/basicfwd.c "$roots/dpdk/srv"
   # shellcheck disable=SC2016
-  inside "$roots/dpdk" sh -c 'cd /root && gcc -O3 $(pkg-config --cflags libdpdk) basicfwd.c -o basicfwd $(pkg-config --libs libdpdk)'
-  inside "$roots/dpdk" ldd /root/basicfwd | grep -c '=>'
+  inside "$roots/dpdk" sh -c 'cd /srv && gcc -O3 $(pkg-config --cflags libdpdk) basicfwd.c -o basicfwd $(pkg-config --libs libdpdk)'
+  inside "$roots/dpdk" ldd /srv/basicfwd | grep -c '=>'
 }
 
 # The rows of docs/packages.md.
@@ -143,10 +143,10 @@ measure() {
 use_packages() {
   local user=$roots/user
   cp build/deb/vionetctl_"$version"-*_amd64.deb "$user/packages"
-  cp Tests/support/new-user.sh "$user/root"
-  inside "$user" /root/new-user.sh install 2>&1 | tee "$out/install.log" || fail "installing: $out/install.log"
-  separate=--net inside "$user" /root/new-user.sh use 2>&1 | tee "$out/use.log" || fail "using it: $out/use.log"
-  cp "$user/root/typed" "$out"
+  cp Tests/support/new-user.sh "$user/srv"
+  inside "$user" /srv/new-user.sh install 2>&1 | tee "$out/install.log" || fail "installing: $out/install.log"
+  separate=--net inside "$user" /srv/new-user.sh use 2>&1 | tee "$out/use.log" || fail "using it: $out/use.log"
+  cp "$user/srv/typed" "$out"
   echo "| shared libraries of a small program: the README's; its skeleton (\`ldd\`) |" \
     "$(inside "$user" ldd /new/forward | grep -c '=>') | $(libraries_of_dpdk) |" >>"$out/table"
 }
