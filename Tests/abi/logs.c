@@ -129,3 +129,36 @@ CASE("the first burst on a queue that a port does not have is an error in the lo
 	}
 	same(lines, 1);
 }
+
+static char unmet[1000];
+
+static void keep_unmet(int level, const char *line, void *user)
+{
+	(void)user;
+	if (strncmp(line, "the key ", 8) != 0)
+		return;
+	same(level, VIONET_LOG_INFO);
+	snprintf(unmet + strlen(unmet), sizeof(unmet) - strlen(unmet), "%s\n", line);
+}
+
+static const char *unmet_of(const char *device)
+{
+	uint16_t port;
+	unmet[0] = 0;
+	vionet_log_set(VIONET_LOG_INFO, keep_unmet, NULL);
+	ok(vionet_open(device, &port));
+	vionet_close(port);
+	return unmet;
+}
+
+CASE("a key that asks for what the device lacks is said to do nothing")
+{
+	same(strcmp(unmet_of("soft:loopback"), ""), 0);
+	same(strcmp(unmet_of("soft:loopback,lro=1,rx_csum=1,rss=soft"), ""), 0);
+	same(strcmp(unmet_of("soft:loopback,rss=1"),
+		    "the key rss=1 does nothing: the device does not offer VIRTIO_NET_F_RSS or what that needs and spreads "
+		    "packets over queues as it likes\n"), 0);
+	same(strcmp(unmet_of("soft:loopback,rx_hash=1,vlan_filter=1,features_off=0x80000"),
+		    "the key vlan_filter=1 does nothing: the device does not offer VIRTIO_NET_F_CTRL_VLAN or what that needs\n"
+		    "the key rx_hash=1 does nothing: the device does not offer VIRTIO_NET_F_HASH_REPORT or what that needs\n"), 0);
+}

@@ -222,6 +222,23 @@ package struct PortOptions {
     try transmit(VIONET_TX_ECN, "VIONET_TX_ECN", Feature.hostECN)
   }
 
+  /// Tells the log of what keys ask for and the port does not get: a key is a wish, so that the port works without it.
+  func tellOfUnmetWishes(_ features: FeatureSet) {
+    if !Log.wanted(.info) { return }
+    let inUse = offloads(features, inUse: true)
+    let wishes: InlineArray<5, (vionet_rx_offload, UInt64)> = [
+      (VIONET_RX_CHECKSUM, Feature.guestChecksum), (VIONET_RX_LRO, Features.receiveSegments),
+      (VIONET_RX_VLAN_FILTER, Feature.controlVLAN), (VIONET_RX_RSS, Feature.rss), (VIONET_RX_HASH, Feature.hashReport),
+    ]
+    for place in 0..<wishes.count {
+      let (offload, bits) = wishes[place]
+      if !receives(offload) || inUse & offload.rawValue != 0 { continue }
+      let line = Log.line("the key").text(Features.key(bits)).text("does nothing: the device does not offer")
+        .text(Features.firstName(bits)).text("or what that needs")
+      (bits == Feature.rss ? line.text("and spreads packets over queues as it likes") : line).send(.info)
+    }
+  }
+
   /// Names a field of vionet_config, an offload in it, and the feature that it takes.
   private static func lacks(
     _ field: StaticString, _ offload: StaticString, _ bits: UInt64, _ why: StaticString

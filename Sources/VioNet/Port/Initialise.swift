@@ -53,6 +53,7 @@ extension Port {
       guard let pool = pools.receive else { throw Failure(EINVAL, "port ").number(number).text(" is not initialised") }
       agreed.features = try Negotiation.agree(bus, options, room: room(in: pool), &agreed.config)
       try options.mustHaveOffloads(agreed.features)
+      options.tellOfUnmetWishes(agreed.features)
       try reserve(in: pool)
       if agreed.features.has(Feature.mtu) { bus.tell(mtu: agreed.config.mtu) }
       try makeQueues()
