@@ -59,8 +59,8 @@ def faults(rows, found):
     out += [f"a row for {what}, which nobody measures" for what in rows.keys() - found[0].keys()]
     for what in rows.keys() & found[0].keys():
         for kind, said, kib in zip(("split", "packed"), rows[what], (one[what] for one in found)):
-            # Whole pages come and go with what else is on them.
-            if not kib <= said <= max(kib * 8 / 7, kib + 4):
+            # The table has whole KiB. Whole pages come and go with what else is on them.
+            if not round(kib) <= said <= max(kib * 8 / 7, kib + 4):
                 out.append(f"{what}, {kind}: {kib:.1f} KiB, and the page says {said:g}")
     return out
 
