@@ -7,10 +7,13 @@ cd "$(dirname "$0")/../.."
 
 case ${1-} in
   "")
+    # asciinema keeps a file of its own in the home of whoever runs it.
+    home=$(mktemp -d)
+    trap 'rm -rf "$home"' EXIT
     for each in demo:28 stats:9; do
       name=${each%:*}
       # The file says nothing of this machine; pauses are of 2 s at most.
-      env -i PATH="$PATH" HOME=/nonexistent TERM=xterm-256color LC_ALL=C.UTF-8 asciinema rec -q --overwrite -i 2 --cols 118 --rows "${each#*:}" \
+      env -i PATH="$PATH" HOME="$home" TERM=xterm-256color LC_ALL=C.UTF-8 asciinema rec -q --overwrite -i 2 --cols 118 --rows "${each#*:}" \
         --env TERM -t "vionet: $name" -c "Tools/recording/record.sh $name" "docs/recordings/$name.cast" </dev/null
     done
     ;;
