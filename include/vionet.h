@@ -302,7 +302,7 @@ enum vionet_tx_offload {
 	 * not do what their flags ask for, so that whatever was received with LRO can be sent. The
 	 * headers of segments are in packets of the pool that the packet came from; the payload is
 	 * not copied. A packet is sent whole: if the ring has no room for all its segments, it is
-	 * given back unchanged. With this bit the others are always to be had.
+	 * given back unchanged. With this bit all others but TUNNEL are to be had.
 	 */
 	VIONET_TX_SOFTWARE = 1,
 	VIONET_TX_CHECKSUM = 2, /* VIONET_PACKET_CHECKSUM_PARTIAL */
