@@ -141,8 +141,8 @@ struct VhostUserTransport: VhostRings, Transport, ~Copyable {
   }
 
   mutating func accept(_ features: UInt64, above: UInt64) throws(Failure) {
-    // The device takes them over with the others.
-    if has(ProtocolFeature.higherFeatures) { try tell(VhostRequest.setHigherFeatures, number: above) }
+    // The device takes them over with the others; after a reset it has none.
+    if above != 0 { try tell(VhostRequest.setHigherFeatures, number: above) }
     // Bit 30 is sent back, since rings would start enabled without it.
     try tell(VhostRequest.setFeatures, number: features | backendFeatures & Feature.protocolFeatures)
   }
