@@ -38,8 +38,8 @@ extension ReceiveQueue {
     if !TunnelOffsets.isSound(type) || given.segmentSize == 0 { return false }
     if reading.types >> (type & 7) & 1 == 0 { return false }
     if type & Segmentation.ecn != 0 && !reading.hasECN { return false }  // tested by TunnelHeaderTests
-    // tested by TunnelHeaderTests
     let rules = Offloads.needsChecksum | Offloads.dataValid | UInt32(NetHeaderFlag.segmentInformation)
+    // tested by TunnelHeaderTests
     if word & rules != Offloads.needsChecksum { return false }
     // tested by TunnelHeaderTests
     if word & Offloads.tunnelChecksum != 0 && !reading.hasTunnelChecksum { return false }
