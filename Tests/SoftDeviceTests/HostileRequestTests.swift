@@ -42,6 +42,18 @@ extension SoftDeviceTests {
       }
     }
 
+    /// Features above bit 63 from a front-end that did not agree to the message for them.
+    @Test func higherFeaturesUnasked() throws {
+      try hostile { bench in
+        try bench.front.negotiate()
+        let protocols = try bench.front.ask(VhostRequest.getProtocolFeatures) ?? 0
+        bench.front.send(
+          VhostRequest.setProtocolFeatures, FrontEnd.bytes(protocols & ~ProtocolFeature.higherFeatures))
+        bench.front.send(VhostRequest.setHigherFeatures, FrontEnd.bytes(HigherFeature.guest), files: [])
+        #expect(bench.front.isClosed)
+      }
+    }
+
     /// A table whose count and size do not agree.
     @Test(arguments: [0, 1, 31, 33, 64])
     func aTableOfAnotherSize(_ size: Int) throws {
