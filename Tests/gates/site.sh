@@ -20,8 +20,7 @@ planted() {
   cp -r Tools Makefile LICENSE include ./*.md docs "$work/tree"
   echo "[there](nowhere.md)" >>"$work/tree/docs/faq.md"
   echo "[there](addresses.md#nowhere)" >>"$work/tree/docs/tuning.md"
-  if "$work/tree/Tools/site/build.py" "$work/site" build/man/html >"$work/said" 2>&1; then fail "links to nowhere went unseen"; fi
-  said 'faq.md.*nowhere'
+  sees 'faq.md.*nowhere' "$work/tree/Tools/site/build.py" "$work/site" build/man/html
   said 'tuning.md.*nowhere'
 }
 

@@ -196,4 +196,9 @@ gives() {
   [ "$got" -eq "$want" ] || { cat "$work/said"; fail "$* ended with $got, not $want"; }
   [ -s "$work/said" ] || fail "$* ended with $got and not a word"
 }
+# sees WORD command...: a planted fault makes the command fail, and say that word.
+sees() {
+  if ("${@:2}") >"$work/said" 2>&1; then fail "a planted fault went unseen: ${*:2}"; fi
+  said "$1"
+}
 said() { grep -qi -- "$1" "$work/said" || { cat "$work/said"; fail "no word of $1"; }; }

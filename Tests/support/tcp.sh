@@ -1,8 +1,27 @@
 # shellcheck shell=bash disable=SC2154
 # SPDX-License-Identifier: BSD-2-Clause
-# Sourced: a file through TCP from one namespace to another. Wants lib.sh first.
+# Sourced: a file through TCP from one namespace to another, and servers of iperf3. Wants lib.sh first.
 
 need python3 python3
+
+# iperf3_server SPACE: one there that listens, for one client; its number is in "server".
+iperf3_server() {
+  : >"$work/server.out" # an earlier one said "listening", too
+  become "$1" iperf3 -s -1 --forceflush >"$work/server.out" 2>&1 &
+  server=$!
+  children+=("$server")
+  until_true 60 grep -q listening "$work/server.out" || fail "iperf3 does not listen"
+}
+
+# iperf3_rate: says what arrived, by the client's iperf.json; fails if that is hardly anything.
+iperf3_rate() {
+  python3 - "$work/iperf.json" <<'END'
+import json, sys
+received = json.load(open(sys.argv[1]))["end"]["sum_received"]
+print(f"iperf3: {received['bits_per_second'] / 1e9:.2f} Gbit/s")
+sys.exit(received["bytes"] < 1000000)
+END
+}
 
 # send_file FROM TO ADDRESS BYTES: so many random bytes from one space to that address of the other; says what went wrong
 # and fails if they do not arrive as they were.

@@ -37,11 +37,7 @@ start_pmd() {
 # streams FROM TO ADDRESS: four at a time. The mean frame on the interfaces is then longer than on a wire.
 streams() {
   local out in server
-  : >"$work/server.out" # an earlier server said "listening", too
-  become "$2" iperf3 -s -1 --forceflush >"$work/server.out" 2>&1 &
-  server=$!
-  children+=("$server")
-  until_true 60 grep -qs listening "$work/server.out" || fail "iperf3 does not listen"
+  iperf3_server "$2"
   out=$(traffic "$1" tx) in=$(traffic "$2" rx)
   in_space "$1" timeout 120 iperf3 -c "$3" -t 2 -P 4 >"$work/iperf.out" 2>&1 || { cat "$work/iperf.out"; fail "iperf3"; }
   wait "$server"

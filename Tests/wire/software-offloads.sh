@@ -34,20 +34,12 @@ end_forwarder() {
 
 # gbits ADDRESS: sends TCP from a to b for a few seconds and prints the rate.
 gbits() {
-  : >"$work/server.out" # an earlier server said "listening", too
-  become b iperf3 -s -1 --forceflush >"$work/server.out" 2>&1 &
-  local server=$!
-  children+=("$server")
-  until_true 60 grep -q listening "$work/server.out" || fail "iperf3 does not listen"
+  local server
+  iperf3_server b
   in_space a iperf3 -c "$1" -t 4 -J >"$work/iperf.json" || { cat "$work/iperf.json"; fail "iperf3 to $1"; }
   end "$server"
   unset 'children[-1]'
-  python3 - "$work/iperf.json" <<'END' || fail "iperf3 carried hardly anything to $1"
-import json, sys
-received = json.load(open(sys.argv[1]))["end"]["sum_received"]
-print(f"iperf3: {received['bits_per_second'] / 1e9:.2f} Gbit/s")
-sys.exit(received["bytes"] < 1000000)
-END
+  iperf3_rate || fail "iperf3 carried hardly anything to $1"
 }
 
 # ipv6 SPACE TAP ADDRESS

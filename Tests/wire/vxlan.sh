@@ -64,13 +64,9 @@ print(sum(int(value) for names, values in zip(rows[::2], rows[1::2])
 carried() {
   forward_with "$1" "$2"
   send_file a b 10.9.9.2 30000000 || fail "$1, $2: 30 MB through the tunnel"
-  local packets bytes
+  local packets bytes server
   packets=$(counter b tap-b rx_packets) bytes=$(counter b tap-b rx_bytes)
-  : >"$work/server.out"
-  become b iperf3 -s -1 --forceflush >"$work/server.out" 2>&1 &
-  local server=$!
-  children+=("$server")
-  until_true 60 grep -q listening "$work/server.out" || fail "iperf3 does not listen"
+  iperf3_server b
   in_space a iperf3 -c 10.9.9.2 -t "${VIONET_VXLAN_SECONDS:-3}" -J >"$work/iperf.json" || fail "iperf3: $(cat "$work/iperf.json")"
   end "$server"
   unset 'children[-1]'

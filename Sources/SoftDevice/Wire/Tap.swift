@@ -3,8 +3,8 @@
 // The wire "tap": a kernel TAP interface. It is made here, not persistent, so that the kernel removes it when its
 // descriptor closes; addresses, MTU and "up" are the user's. Frames travel with a virtio-net header of 12 bytes, or of
 // 24 for a driver that agreed on tunnels (IFF_VNET_HDR), which says what is left to do on them in either direction; what
-// the driver cannot do itself, the kernel does before it hands a frame over. With several queue pairs the interface has as many queues, of which those
-// take frames whose pairs receive.
+// the driver cannot do itself, the kernel does before it hands a frame over. With several queue pairs the interface has as
+// many queues, of which those take frames whose pairs receive.
 //
 // One frame is one system call, so frames are copied through memory of our own: the kernel then never reads what the
 // front-end may be changing, and a frame's length is known before it needs a buffer.

@@ -192,21 +192,28 @@ package struct PortOptions {
     return bits
   }
 
+  /// Receive offloads by name, each with the features of which it takes one.
+  private static var receiveFeatures: InlineArray<5, (offload: vionet_rx_offload, name: StaticString, bits: UInt64)> {
+    [
+      (VIONET_RX_CHECKSUM, "VIONET_RX_CHECKSUM", Feature.guestChecksum),
+      (VIONET_RX_LRO, "VIONET_RX_LRO", Features.receiveSegments),
+      (VIONET_RX_VLAN_FILTER, "VIONET_RX_VLAN_FILTER", Feature.controlVLAN),
+      (VIONET_RX_RSS, "VIONET_RX_RSS", Feature.rss), (VIONET_RX_HASH, "VIONET_RX_HASH", Feature.hashReport),
+    ]
+  }
+
   /// Throws unless the device agreed to each offload that vionet_config asks for, or the library does it.
   func mustHaveOffloads(_ features: FeatureSet) throws(Failure) {
-    func receive(_ offload: vionet_rx_offload, _ name: StaticString, _ bits: UInt64) throws(Failure) {
-      if requiredOffloads & offload.rawValue == 0 || features.bits & bits != 0 { return }
-      throw PortOptions.lacks("rx_offloads: ", name, bits, ", which the device does not offer or cannot keep")
-    }
     func transmit(_ offload: vionet_tx_offload, _ name: StaticString, _ bits: UInt64) throws(Failure) {
       if sendsInSoftware || transmitOffloads & offload.rawValue == 0 || features.bits & bits != 0 { return }
       throw PortOptions.lacks("tx_offloads: ", name, bits, ", which the device does not offer, or VIONET_TX_SOFTWARE")
     }
-    if !trustsChecksums { try receive(VIONET_RX_CHECKSUM, "VIONET_RX_CHECKSUM", Feature.guestChecksum) }
-    try receive(VIONET_RX_LRO, "VIONET_RX_LRO", Features.receiveSegments)
-    try receive(VIONET_RX_VLAN_FILTER, "VIONET_RX_VLAN_FILTER", Feature.controlVLAN)
-    try receive(VIONET_RX_RSS, "VIONET_RX_RSS", Feature.rss)
-    if !hashesInSoftware { try receive(VIONET_RX_HASH, "VIONET_RX_HASH", Feature.hashReport) }
+    let missing = requiredOffloads & ~offloads(features, inUse: true)
+    let known = PortOptions.receiveFeatures
+    for place in 0..<known.count where missing & known[place].offload.rawValue != 0 {
+      throw PortOptions.lacks(
+        "rx_offloads: ", known[place].name, known[place].bits, ", which the device does not offer or cannot keep")
+    }
     if requiredOffloads & VIONET_RX_TUNNEL.rawValue != 0 && !features.has(above: HigherFeature.guestTunnel) {
       throw Failure(ENOTSUP, "rx_offloads: VIONET_RX_TUNNEL takes VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO, which the device ")
         .text("does not offer, or not with all that it needs")
@@ -225,14 +232,10 @@ package struct PortOptions {
   /// Tells the log of what keys ask for and the port does not get: a key is a wish, so that the port works without it.
   func tellOfUnmetWishes(_ features: FeatureSet) {
     if !Log.wanted(.info) { return }
-    let inUse = offloads(features, inUse: true)
-    let wishes: InlineArray<5, (vionet_rx_offload, UInt64)> = [
-      (VIONET_RX_CHECKSUM, Feature.guestChecksum), (VIONET_RX_LRO, Features.receiveSegments),
-      (VIONET_RX_VLAN_FILTER, Feature.controlVLAN), (VIONET_RX_RSS, Feature.rss), (VIONET_RX_HASH, Feature.hashReport),
-    ]
-    for place in 0..<wishes.count {
-      let (offload, bits) = wishes[place]
-      if !receives(offload) || inUse & offload.rawValue != 0 { continue }
+    let missing = receiveOffloads & ~offloads(features, inUse: true)
+    let known = PortOptions.receiveFeatures
+    for place in 0..<known.count where missing & known[place].offload.rawValue != 0 {
+      let bits = known[place].bits
       let line = Log.line("the key").text(Features.key(bits)).text("does nothing: the device does not offer")
         .text(Features.firstName(bits)).text("or what that needs")
       (bits == Feature.rss ? line.text("and spreads packets over queues as it likes") : line).send(.info)

@@ -65,10 +65,10 @@ private func receiveRuns<R: ReceiveRing & ~Copyable, H: HeaderUse>(
     let isInRingOrder = R.isInOrder || queue.value.core.ring.isInRingOrder
     let stop =
       !isInRingOrder
-      ? receiveOutOfRingOrder(R.self, H.self, queue, packets, &received, to: end)
+      ? receiveApart(R.self, H.self, OutOfRingOrder.self, queue, packets, &received, to: end)
       : queue.value.cache.view.isOwn
         ? receiveRun(ring, H.self, InRingOrder.self, OwnAddresses.self, queue, packets, &received, to: end)
-        : receiveByTable(R.self, H.self, queue, packets, &received, to: end)
+        : receiveApart(R.self, H.self, InRingOrder.self, queue, packets, &received, to: end)
     if received == count || stop == .noMoreUsed { return received }
     if stop == .ringEnd {
       dropsLeft &-= 1
@@ -100,24 +100,15 @@ private enum RunStop {
   case exception
 }
 
-/// A run out of ring order: a function of its own, so that its loop takes no registers from the other one.
+/// A run out of ring order, or where devices are given addresses of a table: a function of its own, so that its loop takes no
+/// registers from the other one.
 @inline(never)
 @_optimize(speed)
-private func receiveOutOfRingOrder<R: ReceiveRing & ~Copyable, H: HeaderUse>(
-  _: R.Type, _: H.Type, _ queue: Cell<ReceiveQueue>, _ packets: PacketList, _ received: inout Int, to end: Int
+private func receiveApart<R: ReceiveRing & ~Copyable, H: HeaderUse, O: RunOrder>(
+  _: R.Type, _: H.Type, _: O.Type, _ queue: Cell<ReceiveQueue>, _ packets: PacketList, _ received: inout Int,
+  to end: Int
 ) -> RunStop {
-  receiveRun(
-    R(queue.value.core.ring), H.self, OutOfRingOrder.self, TableAddresses.self, queue, packets, &received, to: end)
-}
-
-/// A run where devices are given addresses of a table: also a function of its own, and a small one.
-@inline(never)
-@_optimize(speed)
-private func receiveByTable<R: ReceiveRing & ~Copyable, H: HeaderUse>(
-  _: R.Type, _: H.Type, _ queue: Cell<ReceiveQueue>, _ packets: PacketList, _ received: inout Int, to end: Int
-) -> RunStop {
-  receiveRun(
-    R(queue.value.core.ring), H.self, InRingOrder.self, TableAddresses.self, queue, packets, &received, to: end)
+  receiveRun(R(queue.value.core.ring), H.self, O.self, TableAddresses.self, queue, packets, &received, to: end)
 }
 
 /// Receives frames of an accepted length, as long as there are used buffers and fresh packets, up to the end of the

@@ -33,17 +33,14 @@ extension Packet {
   /// addresses. What is read of the frame may change meanwhile: each place that is read was compared with the length.
   // Safety: the packet is the driver's own.
   fileprivate func hash(_ table: Table<UInt32>) {
-    var at = 12
-    while at &+ 2 <= readable, EtherType.isTag(word(at)) { at &+= 4 }
-    guard at &+ 2 <= readable else { return }
-    let type = word(at)
+    guard let (type, at) = network else { return }
     let isIPv6 = type == EtherType.ipv6
-    if !isIPv6 && type != EtherType.ipv4 || at &+ 2 &+ (isIPv6 ? 40 : 20) > readable { return }
-    let (first, words) = isIPv6 ? (at &+ 10, 16) : (at &+ 14, 4)
+    if !isIPv6 && type != EtherType.ipv4 || at &+ (isIPv6 ? 40 : 20) > readable { return }
+    let (first, words) = isIPv6 ? (at &+ 8, 16) : (at &+ 12, 4)
     var sum: UInt32 = 0
     for place in 0..<words { Toeplitz.add(word(first &+ place &* 2), at: place &* 2, to: &sum, table) }
     var report = isIPv6 ? HashReport.ipv6 : HashReport.ipv4
-    if let headers, headers.isIPv6 == isIPv6 {
+    if let headers = headers(of: type, in: at) {
       for place in 0..<2 {
         Toeplitz.add(word(Int(headers.transport) &+ place &* 2), at: (words &+ place) &* 2, to: &sum, table)
       }

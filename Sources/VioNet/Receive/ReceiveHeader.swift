@@ -150,8 +150,12 @@ extension ReceiveQueue {
   mutating func applyHeader(_ packet: Packet) -> Bool {
     // Safety: the header lies in the packet's headroom; it is copied out field by field, and each copy is checked.
     let header = unsafe packet.pointer.pointee.data - Int(headerSize)
-    let isValid = unsafe applyOffloads(packet, header)
-    if !isValid { return applyOther(packet) }
+    let isValid = unsafe applyOffloads(packet, header) || applyTunnel(packet, header)
+    if !isValid {
+      count(VIONET_DROP_OFFLOAD)
+      PacketCalls.free(packet, assuming: cache.pool)
+      return false
+    }
     if reading.hasHash { unsafe takeHash(packet, header) }
     if reading.stripsVLAN { packet.stripVLAN() }
     return true
@@ -199,7 +203,7 @@ extension Packet {
   }
 
   /// Moves the addresses over the VLAN tag, which becomes a field of the packet.
-  func stripVLAN() {
+  fileprivate func stripVLAN() {
     // Safety: at least 18 bytes of data are in the first segment, so that 4 less leave an Ethernet header.
     if !isTagged || length < 18 { return }  // tested by VLANTests
     unsafe pointer.pointee.vlan = UInt16(

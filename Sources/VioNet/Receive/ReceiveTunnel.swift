@@ -9,25 +9,10 @@ import Linux
 import Virtio
 
 extension ReceiveQueue {
-  /// Puts what the header says into a delivered packet, of a header that is not valid without a tunnel. Returns false if it
-  /// is not with one either: then the packet was freed and counted.
-  @inline(never)
-  mutating func applyOther(_ packet: Packet) -> Bool {
-    // Safety: the header lies in the packet's headroom; it is copied out field by field, and each copy is checked.
-    let header = unsafe packet.pointer.pointee.data - Int(headerSize)
-    if unsafe !applyTunnel(packet, header) {
-      count(VIONET_DROP_OFFLOAD)
-      PacketCalls.free(packet, assuming: cache.pool)
-      return false
-    }
-    if reading.hasHash { unsafe takeHash(packet, header) }
-    if reading.stripsVLAN { packet.stripVLAN() }
-    return true
-  }
-
   /// Puts into a packet what a header says that is not valid without a tunnel. False if its type is unknown, may not have been
   /// sent, or does not fit the packet. Reads the header anew: what was found invalid is not used.
-  private mutating func applyTunnel(_ packet: Packet, _ header: UnsafeMutableRawPointer) -> Bool {
+  @inline(never)
+  mutating func applyTunnel(_ packet: Packet, _ header: UnsafeMutableRawPointer) -> Bool {
     // Safety: with the feature a header has 24 bytes, and each field is read once.
     if !reading.hasTunnel { return false }
     let word = unsafe UInt32(shared_load16(header))

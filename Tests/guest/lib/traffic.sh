@@ -14,10 +14,10 @@ ping_through() {
 all_pings() { ping_through "$1" 20 || no "pings were lost${2:+ $2}: $(grep loss "$work/ping.out")"; }
 round_trip() { sed -n 's|^rtt.* = [0-9.]*/\([0-9.]*\)/.*|\1|p' "$work/ping.out"; }
 
-# listening_iperf3 ADDRESS: a server in namespace b for one client; its number is in "server".
+# listening_iperf3 ADDRESS [SPACE]: a server in that namespace, or in b, for one client; its number is in "server".
 listening_iperf3() {
-  : >"$work/server.out"
-  become b iperf3 -s -1 -B "$1" --forceflush >"$work/server.out" 2>&1 &
+  : >"$work/server.out" # an earlier one said "listening", too
+  become "${2:-b}" iperf3 -s -1 -B "$1" --forceflush >"$work/server.out" 2>&1 &
   server=$!
   children+=("$server")
   until_true "$patience" grep -q listening "$work/server.out" || no "iperf3 does not listen"

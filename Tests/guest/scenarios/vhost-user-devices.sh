@@ -64,11 +64,7 @@ reached() {
 streams() {
   local name=$1 server before after
   for way in "" -R; do
-    : >"$work/server.out" # an earlier server said "listening", too
-    become host iperf3 -s -1 -B "$(host_of "$name")" --forceflush >"$work/server.out" 2>&1 &
-    server=$!
-    children+=("$server")
-    until_true "$patience" grep -qs listening "$work/server.out" || { no "iperf3 does not listen"; return; }
+    listening_iperf3 "$(host_of "$name")" host || return
     before="$(traffic "$name" "$way")"
     guest -t $((2 * patience)) "iperf3 -c $(host_of "$name") -t 2 -P ${queues_of:-1} $way" || { no "iperf3 $way: $(last_said)"; return; }
     after="$(traffic "$name" "$way")"

@@ -41,13 +41,18 @@ extension FrameBytes {
   @inline(__always)
   func byte(_ at: Int) -> UInt8 { UInt8(truncatingIfNeeded: word(at & ~1) >> (at & 1 == 0 ? 8 : 0)) }
 
-  /// Finds the headers behind VLAN tags and IPv6 extensions; nil if this is neither TCP nor UDP, or is cut short.
-  var headers: FrameHeaders? {
+  /// The EtherType behind VLAN tags, and the place of what it names; nil if the frame is cut short.
+  var network: (type: UInt16, at: Int)? {
     let room = readable
     var at = 12
     while at &+ 2 <= room, EtherType.isTag(word(at)) { at &+= 4 }
-    guard at &+ 2 <= room else { return nil }
-    return headers(of: word(at), in: at &+ 2)
+    return at &+ 2 <= room ? (word(at), at &+ 2) : nil
+  }
+
+  /// Finds the headers behind VLAN tags and IPv6 extensions; nil if this is neither TCP nor UDP, or is cut short.
+  var headers: FrameHeaders? {
+    guard let (type, at) = network else { return nil }
+    return headers(of: type, in: at)
   }
 
   /// Finds the headers of the packet whose IP header lies at `network`, of the version that it says.
@@ -60,7 +65,7 @@ extension FrameBytes {
     }
   }
 
-  private func headers(of type: UInt16, in network: Int) -> FrameHeaders? {
+  func headers(of type: UInt16, in network: Int) -> FrameHeaders? {
     let room = readable
     switch type {
     case EtherType.ipv4:

@@ -84,13 +84,12 @@ package enum PacketCalls {
     var segment: Packet? = head
     var done = 0
     while let packet = segment, done < Int(VIONET_MAX_SEGMENTS) {
-      guard PacketPools.containing(packet) != nil, packet.holder == Owner.caller else {
+      do throws(Failure) {
+        _ = try PacketPools.held(packet)
+        if !packet.reference() { throw Failure(EOVERFLOW, "a packet takes at most 65535 references") }
+      } catch {
         unreference(head, done)
-        throw Failure(EINVAL, "this is not a packet that the caller holds")
-      }
-      if !packet.reference() {
-        unreference(head, done)
-        throw Failure(EOVERFLOW, "a packet takes at most 65535 references")
+        throw error
       }
       segment = packet.next
       done += 1

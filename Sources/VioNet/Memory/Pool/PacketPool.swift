@@ -204,8 +204,8 @@ struct PacketPool {
     return taken
   }
 
-  /// Takes back `count` packets that are the pool's from `table`. More than are missing can come only from frees too many; those
-  /// are refused.
+  /// Takes back `count` packets from `table`, whose owner is the pool already. More than are missing can come only from
+  /// frees too many; those are refused.
   mutating func give(_ count: Int, from table: PacketTable, at index: Int) {
     let hold = lock.lock()
     let taken = min(count, usable &- freeCount)

@@ -178,6 +178,14 @@ package enum PacketPools {
     return nil
   }
 
+  /// The pool of a packet that the caller holds; throws for any other pointer.
+  static func held(_ packet: Packet) throws(Failure) -> Cell<PacketPool> {
+    guard let pool = containing(packet), packet.holder == Owner.caller else {
+      throw Failure(EINVAL, "this is not a packet that the caller holds")
+    }
+    return pool
+  }
+
   // MARK: Reserving and destroying
 
   package static func destroy(_ number: UInt16) throws(Failure) {

@@ -16,7 +16,7 @@ package enum PacketTunnels {
   ) throws(Failure) {
     // Safety: only its address counts before it was compared with the pools' packets.
     let packet = unsafe Packet(UnsafeMutablePointer(mutating: packet))
-    let pool = try pool(packet)
+    let pool = try PacketPools.held(packet)
     if packet.flags & Offloads.tunnels == 0 { throw Failure(EINVAL, "the packet's flags name no tunnel") }
     let tunnel = pool.value.tunnel(packet)
     unsafe outerTransport?.pointee = tunnel.outerTransport
@@ -28,7 +28,7 @@ package enum PacketTunnels {
   ) throws(Failure) {
     // Safety: as read().
     let packet = unsafe Packet(packet)
-    let pool = try pool(packet)
+    let pool = try PacketPools.held(packet)
     if outerTransport < 34 {
       throw Failure(EINVAL, "outer_transport must be at least 34, behind the headers of Ethernet and IP, not ")
         .number(outerTransport)
@@ -37,13 +37,6 @@ package enum PacketTunnels {
       throw Failure(EINVAL, "inner_network must be at least 8 bytes behind outer_transport, not ").number(innerNetwork)
     }
     pool.value.setTunnel(packet, TunnelOffsets(outerTransport: outerTransport, innerNetwork: innerNetwork))
-  }
-
-  private static func pool(_ packet: Packet) throws(Failure) -> Cell<PacketPool> {
-    guard let pool = PacketPools.containing(packet), packet.holder == Owner.caller else {
-      throw Failure(EINVAL, "this is not a packet that the caller holds")
-    }
-    return pool
   }
 }
 

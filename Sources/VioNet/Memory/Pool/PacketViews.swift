@@ -44,9 +44,7 @@ package enum PacketViews {
 
   /// The pool of a segment that the caller holds, and whose data is where it may be.
   static func pool(_ segment: Packet) throws(Failure) -> Cell<PacketPool> {
-    guard let pool = PacketPools.containing(segment), segment.holder == Owner.caller else {
-      throw Failure(EINVAL, "this is not a packet that the caller holds")
-    }
+    let pool = try PacketPools.held(segment)
     if !segment.hasData(pool) { throw Failure(EINVAL, "data, length or headroom of the packet lie outside its buffer") }
     return pool
   }
