@@ -4,13 +4,13 @@
 # Hugepages are used when the system has some free, replaced by plain pages when it has none left, and given back.
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
-count=/proc/sys/vm/nr_hugepages
+count=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 [ "$(id -u)" -eq 0 ] || skip "the number of hugepages wants root to change"
 [ -w "$count" ] || skip "the number of hugepages cannot be changed"
 
-free() { awk '/^HugePages_Free/ { print $2 }' /proc/meminfo; }
-old=$(cat "$count")
+free() { cat "${count%/*}/free_hugepages"; }
 keep "$count"
+old=$kept_value
 trap 'give_back; clean_up' EXIT
 echo $((old + 48)) >"$count"
 spare=$(free)
@@ -85,7 +85,7 @@ int main(void)
 	off_t size = lseek(file, 0, SEEK_END);
 	yes((packet = vionet_packet_alloc(pool)) != NULL);
 	memset(packet->data, 1, 60);
-	same(system("echo 0 >/proc/sys/vm/nr_hugepages"), 0);
+	same(system("echo 0 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"), 0);
 	same(fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, size), 0);
 	for (int i = 0; i < 60; i++)
 		same(((volatile unsigned char *)packet->data)[i], 0);

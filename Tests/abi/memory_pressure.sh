@@ -48,9 +48,9 @@ both() { # LIMIT WORD VALUE...: as rows, and the last value is enough
 
 kib() { local each; for each; do printf '%s ' $((each * 1024)); done; }
 
-pages=/proc/sys/vm/nr_hugepages
-old=$(cat "$pages")
+pages=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
 keep "$pages"
+old=$kept_value
 trap 'end_groups; give_back; clean_up' EXIT
 
 half_a_pool() {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A setting of the machine that a test changes. A process in a session of its own writes the old value back when the test
- * has ended, by whatever signal.
+ * has ended, by whatever signal, and holds a lock on the file until then: the next test reads the old value and not this
+ * test's.
  */
 #ifndef KEPT_H
 #define KEPT_H
@@ -10,6 +11,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -44,14 +46,18 @@ OK_UNUSED static int setting_read(const char *path, char *value, size_t room)
 static void keep_until_the_end(int ends)
 {
 	char byte;
+	int locked = open(kept.path, O_RDONLY | O_CLOEXEC);
 	setsid();
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
-	yes(write(ends, "", 1) == 1); /* from here on no signal for the test's group ends it */
+	if (locked < 0 || flock(locked, LOCK_EX) != 0 || !setting_read(kept.path, kept.value, sizeof(kept.value)) ||
+	    !setting_write(kept.path, kept.value))
+		_exit(1);
+	yes(write(ends, kept.value, sizeof(kept.value)) == sizeof(kept.value)); /* now no signal for the test's group ends it */
 	while (read(ends, &byte, 1) < 0 && errno == EINTR)
 		;
 	setting_write(kept.path, kept.value);
-	_exit(0);
+	_exit(0); /* unlocks */
 }
 
 /* False if the setting cannot be changed. */
@@ -59,9 +65,6 @@ OK_UNUSED static int keep(const char *path)
 {
 	int ends[2], null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	kept.path = path;
-	if (!setting_read(path, kept.value, sizeof(kept.value)) || !setting_write(path, kept.value))
-		return 0;
-	char byte;
 	yes(null >= 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
 	kept.keeper = fork();
 	yes(kept.keeper >= 0);
@@ -74,8 +77,7 @@ OK_UNUSED static int keep(const char *path)
 	close(ends[0]);
 	close(null);
 	kept.end = ends[1];
-	yes(read(kept.end, &byte, 1) == 1);
-	return 1;
+	return recv(kept.end, kept.value, sizeof(kept.value), MSG_WAITALL) == sizeof(kept.value);
 }
 
 /* Gives the old value back now. */

@@ -87,13 +87,16 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 # keep FILE: the script is going to change this setting of the machine. give_back writes the old value, and so does a process
-# in a session of its own when the script has ended without that, by whatever signal.
+# in a session of its own when the script has ended without that, by whatever signal. That process holds a lock on the file
+# for as long, so that the next test reads the old value and not this test's.
 keep() {
-  kept_file=$1 kept_value=$(cat "$1") || return
+  kept_file=$1
   # shellcheck disable=SC2016 # variables of the inner shell
-  exec {keeper}> >(exec setsid bash -c 'trap "" HUP INT TERM; : >"$2"; read -r || echo "$1" >"$0"' \
-    "$kept_file" "$kept_value" "$work/kept" >/dev/null 2>&1)
-  until_true 10 test -e "$work/kept"
+  exec {keeper}> >(exec setsid bash -c 'trap "" HUP INT TERM
+    exec 9<"$0" && flock 9 && value=$(cat "$0") && echo "$value" >"$1.new" && mv "$1.new" "$1" || exit
+    read -r || echo "$value" >"$0"' "$kept_file" "$work/kept" >/dev/null 2>&1)
+  until_true 10 test -e "$work/kept" || fail "$kept_file cannot be kept"
+  kept_value=$(cat "$work/kept")
 }
 give_back() { echo "$kept_value" >"$kept_file" && echo given >&"$keeper" && exec {keeper}>&-; }
 

@@ -12,8 +12,8 @@ need python3 python3
 [ "$(id -u)" -eq 0 ] || skip "limits, cgroups and other users want root"
 need setpriv util-linux
 pages=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
-old=$(cat "$pages")
 keep "$pages"
+old=$kept_value
 trap 'end_groups; give_back; clean_up' EXIT
 
 # found ADDRESS [COMMAND...]: the ids of what is needed, as "command" runs the tool; its command of the first one is in $mend.
