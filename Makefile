@@ -149,7 +149,8 @@ C_FLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -fPIC -ffunction-sections -fn
 
 # For coverage-guided fuzzing (Tests/fuzz/guided.sh): every address is checked, and every edge that is taken noted.
 ifeq ($(INSTRUMENT),1)
-SWIFTFLAGS += -sanitize=address,fuzzer
+# Without optimisation there is no debug information of types: the compiler wants to wrap that into an object of the same name.
+SWIFTFLAGS += -sanitize=address,fuzzer $(if $(UNOPTIMISED),-Onone -gline-tables-only)
 C_FLAGS += -fsanitize=address,fuzzer-no-link
 endif
 # For ThreadSanitizer (Tests/support/threads.sh): swiftc writes LLVM's language and clang instruments it, since swiftc's own

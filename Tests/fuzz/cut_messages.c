@@ -2,8 +2,8 @@
 /* deadline: 900 */
 /*
  * Front-ends that bring a served device up to some message, send that one cut after any of its bytes, with up to eight more
- * files of twelve kinds, and leave. Each combination has a number, which an input is. The device keeps no file, and answers
- * the next front-end. Where the message is whole, it answers or ends the connection.
+ * files of twelve kinds before or behind its own, and leave. Each combination has a number, which an input is. The device
+ * keeps no file, and answers the next front-end. Where the message is whole, it answers or ends the connection.
  */
 #include "front-end.h"
 
@@ -18,7 +18,8 @@ static struct front front;
 static char folder[] = "/tmp/vionet-fuzz-XXXXXX", path[60];
 static uint16_t device;
 static int maps;
-static uint32_t all, sent, whole, ended;
+static uint32_t all = 1 << 20; /* combinations; begin() counts them */
+static uint32_t sent, whole, ended;
 
 /* Message `number`: those that bring a device up, then the others, which come when it is up. */
 static int message_number(struct message *m, int *files, unsigned int number)
@@ -38,7 +39,7 @@ static unsigned int message_count(void) { return front_steps(&front) + 1 + OTHER
 
 static void run(struct input *i)
 {
-	uint32_t number = (uint32_t)next_bytes(i, 4) % all, more = number % COMBINATIONS, which = 0;
+	uint32_t number = (uint32_t)next_bytes(i, 4) % all, more = number % COMBINATIONS, which = 0, form = next8(i);
 	struct message m;
 	int files[2 + MOST_FILES], count;
 	for (number /= COMBINATIONS;; which++) {
@@ -47,6 +48,7 @@ static void run(struct input *i)
 			break;
 		number -= 12 + m.size;
 	}
+	front.features = form & 2 ? front.features | BIT(34) : front.features & ~BIT(34); /* packed */
 	front_connect(&front, path);
 	for (unsigned int step = 0; step < which && step < front_steps(&front); step++) {
 		struct message earlier;
@@ -54,9 +56,12 @@ static void run(struct input *i)
 		yes(front_send(&front, &earlier, 12 + earlier.size, its, its_count));
 	}
 	size_t length = number + 1;
-	for (uint32_t n = 0; more > 0 && n <= (more - 1) / FILE_KINDS; n++)
-		files[count++] = file_kinds[(more - 1) % FILE_KINDS];
-	front_send(&front, &m, length, files, count);
+	uint32_t extra = more == 0 ? 0 : 1 + (more - 1) / FILE_KINDS;
+	if (form & 1)
+		memmove(files + extra, files, (size_t)count * sizeof(int));
+	for (uint32_t n = 0; n < extra; n++)
+		files[form & 1 ? n : (uint32_t)count + n] = file_kinds[(more - 1 + n * (form >> 2)) % FILE_KINDS];
+	front_send(&front, &m, length, files, count + (int)extra);
 	sent++;
 	if (length == 12 + m.size) {
 		whole++;
@@ -68,20 +73,27 @@ static void run(struct input *i)
 		maps = count_maps();
 }
 
-/* Steps by a prime, so that few inputs are of all kinds, and many are all there are. */
+/*
+ * Steps by a prime, so that few inputs are of all kinds, and many are all there are. Then they come in the next form: other
+ * places of the files, the other kind of ring, other mixtures of files.
+ */
 static void make(struct input *i, struct chance *c)
 {
 	uint32_t number = (uint32_t)(((uint64_t)now_running.number * 1000003 + (uint32_t)now_running.seed % 9973) % all);
+	uint64_t form = now_running.number / all + now_running.seed % 13 * FILE_KINDS;
 	(void)c;
+	if (now_running.number < 10000 && now_running.number % 8 == 0)
+		number -= number % COMBINATIONS; /* a short run has some without files, too */
 	memcpy(i->bytes, &number, 4);
-	i->size = 4;
+	i->bytes[4] = (uint8_t)(form % (4 * FILE_KINDS));
+	i->size = 5;
 }
 
 static void begin(void)
 {
 	yes(mkdtemp(folder) != NULL);
 	snprintf(path, sizeof(path), "%s/s", folder);
-	front_files();
+	file_kinds_begin();
 	ok(vionet_soft_serve(path, "sink", &device));
 	front_make(&front);
 	front_connect(&front, path);
@@ -89,6 +101,7 @@ static void begin(void)
 	front.protocol = front_number(&front, GET_PROTOCOL_FEATURES);
 	front.pairs = 1;
 	front.size = 64;
+	all = 0;
 	for (unsigned int n = 0; n < message_count(); n++) {
 		struct message m;
 		int files[2];
@@ -102,11 +115,11 @@ static void end(void)
 	front_end(&front);
 	vionet_soft_stop(device);
 	same(rmdir(folder), 0);
-	printf("%u of %u cut messages with more files; %u were whole, after which %u connections were ended\n",
-	       sent < all ? sent : all, all, whole, ended);
+	printf("%u cut messages of front-ends with more files, of %u that there are; %u were whole, after which %u connections were ended\n",
+	       sent, all, whole, ended);
 	yes(ended > whole / 2);
 	if (maps > 0 && count_maps() > maps + 8) /* libc's own arenas come and go */
 		FAILED("%d mappings; after 1000 messages there were %d", count_maps(), maps);
 }
 
-static const struct target target = {"cut-messages", 6000, 4, begin, make, NULL, run, end};
+static const struct target target = {"cut-messages", 6000, 5, begin, make, NULL, run, end};

@@ -6,12 +6,11 @@
 #ifndef FRONT_END_H
 #define FRONT_END_H
 
-#include "fuzz.h"
+#include "file-kinds.h"
+#include "send-files.h"
 
 #include <linux/vhost_types.h>
 #include <linux/virtio_ring.h>
-#include <sys/epoll.h>
-#include <sys/timerfd.h>
 
 enum {
 	REGION = 256 << 10, SECOND = 2 * REGION, MEMORY = 4 * REGION, /* regions begin at 0 and at SECOND */
@@ -104,22 +103,10 @@ OK_UNUSED static void front_connect(struct front *f, const char *path)
 /* Sends bytes and files, if the socket has room; 0 if the device has gone. */
 OK_UNUSED static int front_send(struct front *f, const void *bytes, size_t length, const int *files, int count)
 {
-	union { char room[CMSG_SPACE(16 * sizeof(int))]; struct cmsghdr align; } control = {{0}};
-	struct iovec part = {(void *)(uintptr_t)bytes, length};
-	struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
-	if (count > 0) {
-		head.msg_control = control.room;
-		head.msg_controllen = CMSG_SPACE((size_t)count * sizeof(int));
-		struct cmsghdr *c = CMSG_FIRSTHDR(&head);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
-		memcpy(CMSG_DATA(c), files, (size_t)count * sizeof(int));
-	}
 	uint32_t request = 0;
 	memcpy(&request, bytes, length < 4 ? length : 4);
 	f->asked += request == GET_FEATURES && length == 12;
-	return sendmsg(f->socket, &head, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)length;
+	return send_files(f->socket, bytes, length, files, count) == (ssize_t)length;
 }
 
 /* Reads until the answer to the last request of a kind is there, which has `payload` bytes; 0 if the device has gone. */
@@ -227,34 +214,6 @@ OK_UNUSED static int front_message(struct front *f, struct message *m, int *file
 		m->u.config.length = 12;
 		return 0;
 	}
-}
-
-/* ---- files of every kind -------------------------------------------------------------------------------------------- */
-
-enum { FILE_KINDS = 12, MOST_FILES = 8 };
-static int file_kinds[FILE_KINDS];
-
-OK_UNUSED static void front_files(void)
-{
-	int pipes[2], pair[2], status = 0;
-	uint8_t noise[4096] = {0};
-	same(pipe2(pipes, O_CLOEXEC), 0);
-	same(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
-	while (write(pair[0], noise, sizeof(noise)) > 0) /* full: a blocking write would wait for ever */
-		status++;
-	yes(status > 0);
-	same(fcntl(pair[0], F_SETFL, 0), 0);
-	int sealed = memfd_create("sealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	same(ftruncate(sealed, 4096), 0);
-	same(fcntl(sealed, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), 0);
-	const int all[FILE_KINDS] = {
-		memfd_create("empty", MFD_CLOEXEC), sealed, eventfd(0, EFD_CLOEXEC), eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), pipes[0],
-		pipes[1], pair[0], open("/dev/null", O_RDWR | O_CLOEXEC), open("/dev/zero", O_RDWR | O_CLOEXEC),
-		open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), epoll_create1(EPOLL_CLOEXEC),
-	};
-	memcpy(file_kinds, all, sizeof(file_kinds)); /* the other ends stay open */
-	for (int n = 0; n < FILE_KINDS; n++)
-		yes(file_kinds[n] >= 0);
 }
 
 /* ---- rings ---------------------------------------------------------------------------------------------------------- */

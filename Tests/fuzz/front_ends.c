@@ -259,7 +259,7 @@ static void begin(void)
 {
 	yes(mkdtemp(folder) != NULL);
 	snprintf(path, sizeof(path), "%s/s", folder);
-	front_files();
+	file_kinds_begin();
 }
 
 static void end(void)

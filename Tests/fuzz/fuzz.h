@@ -3,7 +3,7 @@
  * The frame of every fuzz target. An input is a list of bytes, and the target reads them as decisions. Without libFuzzer
  * the program makes its inputs itself from fixed seeds and prints which one failed:
  *
- *     program [COUNT]             runs COUNT inputs instead of the target's own number
+ *     program [COUNT [N]]         runs COUNT inputs instead of the target's own number, in N processes at once
  *     program --seconds N         runs for N seconds, from a seed that it prints
  *     program --replay FILE...    runs inputs that were kept
  *     program --corpus FOLDER N   writes N inputs for libFuzzer to start from
@@ -117,7 +117,7 @@ static void fuzz_run(void)
 	target.run(&now_running.input);
 	/* Files of another process are closed by other threads. The simulated clock does not wait for those. */
 	for (int tries = 0; tries < 30000 && entries("/proc/self/fd") != now_running.files; tries++)
-		syscall(SYS_nanosleep, &(struct timespec){0, 1000000}, NULL);
+		syscall(SYS_nanosleep, &(struct timespec){0, tries < 20 ? 20000 : 1000000}, NULL);
 	same(entries("/proc/self/fd"), now_running.files);
 }
 
@@ -185,10 +185,9 @@ static void fuzz_case(uint64_t seed, unsigned int count, uint64_t until)
 		target.end();
 }
 
-/* The inputs of a seed in a process of their own. Returns 0 if all of them passed. */
-static int fuzz_process(uint64_t seed, unsigned int count)
+/* Starts the inputs of a seed in a process of their own. */
+static pid_t fuzz_start(uint64_t seed, unsigned int count)
 {
-	int status = -1;
 	fflush(stdout);
 	pid_t child = fork();
 	if (child == 0) {
@@ -196,7 +195,25 @@ static int fuzz_process(uint64_t seed, unsigned int count)
 		fuzz_case(seed, count, UINT64_MAX);
 		exit(0);
 	}
-	return child < 0 || waitpid(child, &status, 0) != child || status != 0;
+	return child;
+}
+
+/* All seeds, some at once. Returns how many failed. */
+static int fuzz_seeds(unsigned int count, unsigned int at_once)
+{
+	static const uint64_t seeds[] = {1, 0x5eed, 20261122, 0xffffffffffffffff};
+	pid_t started[4];
+	int failures = 0;
+	printf("1..4\n");
+	for (unsigned int s = 0, next = 0; s < 4; s++) {
+		int status = -1;
+		for (; next < 4 && next < s + at_once; next++)
+			started[next] = fuzz_start(seeds[next], count / 4);
+		int failed = started[s] < 0 || waitpid(started[s], &status, 0) != started[s] || status != 0;
+		printf("%s %u - inputs of seed %#" PRIx64 "\n", failed ? "not ok" : "ok", s + 1, seeds[s]);
+		failures += failed;
+	}
+	return failures;
 }
 
 static void fuzz_replay(int count, char **paths)
@@ -214,7 +231,6 @@ static void fuzz_replay(int count, char **paths)
 
 int main(int count, char **words)
 {
-	static const uint64_t seeds[] = {1, 0x5eed, 20261122, 0xffffffffffffffff};
 	static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM};
 	const char *what = count > 1 ? words[1] : "";
 	for (unsigned int i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
@@ -233,14 +249,7 @@ int main(int count, char **words)
 		fuzz_case(real_nanoseconds(CLOCK_REALTIME), UINT32_MAX, now + (uint64_t)atoi(words[2]) * 1000000000u);
 		return 0;
 	}
-	int failures = 0;
-	printf("1..4\n");
-	for (unsigned int s = 0; s < 4; s++) {
-		int failed = fuzz_process(seeds[s], (count > 1 ? (unsigned int)atoi(what) : target.count) / 4);
-		printf("%s %u - inputs of seed %#" PRIx64 "\n", failed ? "not ok" : "ok", s + 1, seeds[s]);
-		failures += failed;
-	}
-	return failures > 0;
+	return fuzz_seeds(count > 1 ? (unsigned int)atoi(what) : target.count, count > 2 ? (unsigned int)atoi(words[2]) : 1) > 0;
 }
 #else
 static void fuzz_failed(int status)

@@ -6,7 +6,7 @@
 #ifndef VHOST_USER_BACKEND_H
 #define VHOST_USER_BACKEND_H
 
-#include "fuzz.h"
+#include "send-files.h"
 #include "../support/simulated_kernel.h"
 #include "../support/device.h"
 #define BACKEND "vhost-user:/fuzz/socket"
@@ -21,6 +21,7 @@ enum answer {
 static struct {
 	struct peer peer;
 	struct input *script;  /* NULL: every answer is correct */
+	void (*answers)(struct message *m, int length); /* answers in its place, unless NULL */
 	int front, back;       /* the library's end and ours; -1 */
 	uint64_t allowed_wait; /* milliseconds that the answers so far may have made the library wait */
 	uint32_t messages, wrong_answers;
@@ -50,24 +51,14 @@ static void backend_leave(void)
 	backend.late = 0;
 }
 
+/* The files are all the connection itself. */
 static void backend_send(const void *bytes, size_t length, int file_count)
 {
-	union { char room[CMSG_SPACE(16 * sizeof(int))]; struct cmsghdr align; } control = {{0}};
-	struct iovec part = {(void *)(uintptr_t)bytes, length};
-	struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
-	if (backend.back < 0 || length == 0)
-		return;
-	if (file_count > 0) {
-		head.msg_control = control.room;
-		head.msg_controllen = CMSG_SPACE((size_t)file_count * sizeof(int));
-		struct cmsghdr *c = CMSG_FIRSTHDR(&head);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN((size_t)file_count * sizeof(int));
-		for (int i = 0; i < file_count; i++)
-			memcpy(CMSG_DATA(c) + (size_t)i * sizeof(int), &backend.back, sizeof(int));
-	}
-	syscall(SYS_sendmsg, backend.back, &head, MSG_NOSIGNAL | MSG_DONTWAIT);
+	int files[MOST_SENT];
+	for (int i = 0; i < file_count; i++)
+		files[i] = backend.back;
+	if (backend.back >= 0 && length > 0)
+		send_files(backend.back, bytes, length, files, file_count);
 }
 
 /* Answers as the input says. `length` is the size of the payload, -1 if the request has no answer. */
@@ -146,6 +137,8 @@ static void backend_message(void)
 		m.u.u64 = 0;
 		length = 8;
 	}
+	if (backend.answers != NULL)
+		return backend.answers(&m, length);
 	backend_answer(&m, length, backend.script);
 }
 

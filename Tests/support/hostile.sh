@@ -3,8 +3,7 @@
 # What the library withstands, in figures: hostile.sh SECONDS, of which the fuzz targets have as many. Each part prints its
 # seed, and what it took; a table at the end has what was asked for and what was reached.
 #
-#   VIONET_HOSTILE="PART..." hostile.sh     some parts: rows code rings fuzz cut cycles budgets beside threads
-#   marks
+#   VIONET_HOSTILE="PART..." hostile.sh     some parts: rows code rings fuzz spaces cut cycles budgets beside threads marks
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 seconds=${1:-600}
@@ -32,9 +31,18 @@ rings() {
 }
 
 # shellcheck disable=SC2317
-cut_messages() {
-  compile Tests/fuzz/cut_messages.c && "$build/test-bin/fuzz-cut_messages" "$((4 * 81000))" # all there are, from each seed
+cut_messages() { # of front-ends, of back-ends: both at once
+  compile Tests/fuzz/cut_messages.c && compile Tests/fuzz/cut_replies.c || return 1
+  "$build/test-bin/fuzz-cut_messages" "$1" >"$work/cut-messages" 2>&1 &
+  local failed=0 other=$!
+  "$build/test-bin/fuzz-cut_replies" "$2" || failed=1
+  wait "$other" || failed=1
+  cat "$work/cut-messages"
+  return "$failed"
 }
+
+# shellcheck disable=SC2317
+spaces() { compile Tests/fuzz/pci_space.c && "$build/test-bin/fuzz-pci_space" "$1" 2; }
 
 # shellcheck disable=SC2317
 cycles() {
@@ -72,12 +80,10 @@ table() {
   figure code "faults in what bursts and control calls are compiled to" 0 "$(grep -c '^FAIL' "$work/code" 2>/dev/null)"
   figure rings "mutations of rings, every address checked" 10^9 "$(sum rings ' \([0-9]*\) other mutations')"
   figure fuzz "mutations of rings, release library" - "$(($(sum fuzz ' \([0-9]*\) other mutations') + $(sum fuzz '^\([0-9]*\) writes in')))"
-  figure fuzz "PCI functions" 10^7 \
-    "$(($(sum fuzz 'pci-space: \([0-9]*\) inputs of') + $(sum fuzz 'pci-space: \([0-9]*\) inputs,')))"
+  figure spaces "PCI configuration spaces" 10^7 "$(sum spaces 'pci-space: \([0-9]*\) inputs of')"
   figure fuzz "messages of front-ends" - "$(sum fuzz ' \([0-9]*\) messages with')"
   figure fuzz "wrong answers of back-ends" - "$(sum fuzz ' \([0-9]*\) wrong answers')"
-  figure cut "messages cut at every byte, with 0 to 8 files of 12 kinds" "all" \
-    "$(sed -n 's/^\([0-9]* of [0-9]*\) cut.*/\1/p' "$work/cut" 2>/dev/null | head -n 1)"
+  figure cut "messages cut at every byte, with 0 to 8 files of 12 kinds" 10^7 "$(sum cut '^\([0-9]*\) cut messages of')"
   figure cycles "lives of each kind of port" 10000 "$(sed -n 's/^# \([0-9]*\) lives of.*/\1/p' "$work/cycles" 2>/dev/null | sort -n | head -n 1)"
   figure budgets "longest calls" "5 s, 3.5 s" "$(sed -n 's/.*the longest: *//p' "$work/budgets" 2>/dev/null | sort -u | tr '\n' ';')"
   figure beside "front-ends that a lying back-end ended or held" 0 "$(sed -n 's/^# [0-9]* trials, //p' "$work/beside" 2>/dev/null | head -n 1)"
@@ -92,7 +98,8 @@ part rows Tests/gates/catalogue.py
 part code Tests/gates/codegen.py
 part rings rings 1000000000
 part fuzz Tests/fuzz/guided.sh "$seconds"
-part cut cut_messages
+part spaces spaces 10000000
+part cut cut_messages 7000000 3000000
 part cycles cycles
 part budgets budgets
 part beside beside
