@@ -163,7 +163,10 @@ take_results() {
   printf '%s  %-30s %6s s  %s\n%s' "$word" "$name" "$seconds" "$((good + bad + left_out)) cases" "$text"
   [ "$bad" -gt 0 ] || return 0
   echo "    whole log: ${logs#"$root"/}/$name.log"
-  grep '^  not ok: ' <<<"$text" | sed "s/^ */$name: /" >>"$logs/failures.$$"
+  # The end of a run says why, too: what is printed in the middle may not be kept by whoever runs this.
+  awk -v name="$name" '/^  not ok: / { sub(/^ */, ""); print name ": " $0; left = 4; next }
+    left > 0 && /^    \| .*(FAIL|not ok|:[0-9]+: |error|ended (by|with)|not done)/ { print; left-- }' \
+    <<<"$text" >>"$logs/failures.$$"
 }
 
 run() { # name file

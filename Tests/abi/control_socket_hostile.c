@@ -137,9 +137,9 @@ static void deaf_clients(void)
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	for (size_t i = 0; i < sizeof(blob); i += 8)
 		memcpy(blob + i, "stats 0\n", 8);
-	size_t before = (size_t)status_value("VmRSS");
+	size_t before = (size_t)resident_kib();
 	pushed(fd, blob, sizeof(blob));
-	yes((size_t)status_value("VmRSS") < before + SLACK);
+	yes((size_t)resident_kib() < before + SLACK);
 	same(control_wants(0), 0); /* nothing to do while the client does not read */
 	uint64_t begin = microseconds();
 	while (microseconds() - begin < LONG_WAIT * 1000ull && (send(fd, "x", 1, MSG_NOSIGNAL) > 0 || errno == EAGAIN)) {
@@ -157,12 +157,12 @@ static void deaf_clients(void)
 		setsockopt(follower[i], SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 		answers(follower[i], "events", "ok\n");
 	}
-	before = (size_t)status_value("VmRSS");
+	before = (size_t)resident_kib();
 	for (int i = 0; i < 4500; i++) {
 		vionet_close(opened("soft:sink"));
 		served();
 	}
-	yes((size_t)status_value("VmRSS") < before + SLACK);
+	yes((size_t)resident_kib() < before + SLACK);
 	for (int i = 0; i < 3; i++)
 		close(follower[i]);
 	served();

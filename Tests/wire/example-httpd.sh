@@ -52,6 +52,15 @@ downloads() {
   grep -Eq " of data \($2 %\)" "$work/httpd.out" || fail "it copied more, or less"
 }
 
+# The client reads nothing for longer than the four times 2 s after which lwIP's server closes a connection by itself.
+pause() {
+  serve ""
+  in_space client timeout 300 curl -sS --fail "$url" 2>"$work/said" | { sleep 12; cat; } >"$work/got0" ||
+    { cat "$work/said" "$work/httpd.out"; fail "the download"; }
+  is_right 0
+  end_last || { cat "$work/httpd.out"; fail "the server ended badly"; }
+}
+
 # A server that ran out of connections or buffers would fail some, or stop.
 load() {
   serve ""
@@ -70,4 +79,5 @@ none=0x100000000007801 # CSUM, HOST_TSO4, HOST_TSO6, HOST_ECN, HOST_UFO and HOST
 run_case "downloads, and no byte of a file is copied" downloads "" 0.0
 run_case "the same through a device without offloads" downloads ",features_off=$none,tx_software=1" 0.0
 run_case "the same with copies, to compare" downloads "" '9[0-9]\.[0-9]' HTTPD_COPIES=1
+run_case "a client that pauses for 12 s has the whole file" pause
 run_case "5000 connections, 32 at a time" load

@@ -12,7 +12,7 @@ forwarder=$!
 children+=("$forwarder")
 until_true 60 has_carried || { cat "$work/fwd.out"; fail "there is hardly any traffic"; }
 peak=$(awk '/^VmHWM/ { print $2 }' "/proc/$forwarder/status")
-now=$(awk '/^VmRSS/ { print $2 }' "/proc/$forwarder/status")
+now=$(awk '/^Rss:/ { print $2 }' "/proc/$forwarder/smaps_rollup")
 kill -TERM "$forwarder"
 wait "$forwarder" || { cat "$work/fwd.out"; fail "the forwarder ended badly"; }
 grep -q 'packets' "$work/fwd.out" || fail "no summary"

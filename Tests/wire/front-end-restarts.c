@@ -179,11 +179,11 @@ static void flows(struct side *s, uint32_t frames)
 
 static struct holdings holdings_of(pid_t pid)
 {
-	char fds[64], status[64];
+	char fds[64], memory[64];
 	snprintf(fds, sizeof(fds), "/proc/%d/fd", (int)pid);
-	snprintf(status, sizeof(status), "/proc/%d/status", (int)pid);
-	/* RssAnon leaves out the memory of a front-end that it has mapped. */
-	struct holdings held = {.fds = entries(fds), .resident_kib = status_value_of(status, "RssAnon")};
+	snprintf(memory, sizeof(memory), "/proc/%d/smaps_rollup", (int)pid);
+	/* Anonymous memory leaves out that of a front-end which it has mapped. */
+	struct holdings held = {.fds = entries(fds), .resident_kib = status_value_of(memory, "Anonymous")};
 	yes(held.resident_kib >= 0);
 	return held;
 }

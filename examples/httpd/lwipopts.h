@@ -42,6 +42,8 @@
 #define LWIP_HTTPD_CUSTOM_FILES 1
 #define LWIP_HTTPD_DYNAMIC_HEADERS 0
 #define HTTPD_LIMIT_SENDING_TO_2MSS 0
+/* A connection on which nothing was acknowledged for this many times 2 s is closed. Clients pause, and networks lose. */
+#define HTTPD_MAX_RETRIES 60
 #define HTTPD_FSDATA_FILE "no-files.h"
 
 #endif
