@@ -21,10 +21,11 @@ extension Virtqueue {
     return result
   }
 
+  // Safety: the mark is the queue's own and is changed atomically, since several threads may be turned away at once.
   @inline(never)
   private mutating func tellOfThreads() {
-    if hasToldOfThreads || !Log.wanted(.error) { return }
-    hasToldOfThreads = true
+    if !Log.wanted(.error) { return }
+    if unsafe shared_exchange8_acquire(&hasToldOfThreads, 1) != 0 { return }
     Log.line("port").number(port).text(index % 2 == 0 ? "receive queue" : "transmit queue").number(index / 2)
       .text("has two threads at once: a queue takes one in each direction, and a transmit buffer more").send(.error)
   }

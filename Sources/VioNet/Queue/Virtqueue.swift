@@ -70,7 +70,7 @@ struct Virtqueue {
   var index: UInt16
   /// 1 while a burst that checks for other threads is at work; it has told of one.
   var isOccupied: UInt8 = 0
-  var hasToldOfThreads: Bool = false
+  var hasToldOfThreads: UInt8 = 0
   /// Eventfd that the device waits for.
   var kick: Int32
   /// Eventfd that the device signals.
