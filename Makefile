@@ -131,8 +131,11 @@ endif
 
 # What compilers need, looked for once; and after what a command below installs.
 $(O)/ground: | $(NEEDED) $(ARM64_ROOT)
-	@$(if $(ARCH),,[ $(FROM) = assembly ] ||) { version=$$($(SWIFTC) --version 2>&1 | sed -n 's/.*Swift version \([0-9.]*\).*/\1/p'); \
+	@$(if $(ARCH),,[ $(FROM) = assembly ] ||) { said=$$($(SWIFTC) --version 2>&1); \
+	version=$$(echo "$$said" | sed -n 's/.*Swift version \([0-9.]*\).*/\1/p'); \
 	printf '6.3\n%s\n' "$$version" | sort -CV || { \
+		! command -v $(SWIFTC) >/dev/null || [ -n "$$version" ] || { echo "$(SWIFTC) --version says: $$said" >&2; \
+			echo "It needs the packages that https://swift.org/install names for this system." >&2; exit 1; }; \
 		echo "Swift 6.3 or later is needed and $(SWIFTC) is $${version:-not there}: get it from https://swift.org/install" >&2; \
 		echo "and put it into PATH, or call make SWIFTC=/where/it/is/usr/bin/swiftc. The sources of a release (make dist)" >&2; \
 		echo "need clang instead" >&2; exit 1; }; }

@@ -79,9 +79,9 @@ OK_UNUSED static void far_pair(enum kind from, enum kind to, enum mode mode, uin
 		forward();
 		/*
 		 * testpmd drops what its ring has no buffers for: a long frame takes many, so it gets one at a time. What is still
-		 * on its way to our port would come to testpmd together with the next one.
+		 * on its way to our port would come to testpmd together with the next one. All of a capture is put in before.
 		 */
-		if ((in.kind >= TESTPMD || out.kind >= TESTPMD) && mode != PLAIN)
+		if ((in.kind >= TESTPMD || out.kind >= TESTPMD) && in.kind != PCAP && mode != PLAIN)
 			until(is_all_in);
 		if (out.kind >= TESTPMD && mode != PLAIN)
 			until(is_all_out);
