@@ -1833,7 +1833,7 @@ int vionet_watch_set(uint16_t port, vionet_watch_callback VIONET_NULLABLE callba
  * DPDK, QEMU). wire is what follows "soft:" in a device address, with its keys. These keys apply
  * to a served device; docs/addresses.md explains them:
  *
- *     every wire   queues mac mtu packed_vq in_order mrg_rxbuf features_off client sealed
+ *     every wire   queues mac mtu speed packed_vq in_order mrg_rxbuf features_off client sealed
  *     generate     length rate flows checksum
  *     pcap         out format snaplen follow
  *

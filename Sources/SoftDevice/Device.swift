@@ -46,6 +46,7 @@ package struct Device: ~Copyable {
   var session = Session()
   var terms = Terms()
   var filter: Filter
+  var steering: Steering
   var socket: File?
   /// The buffer for a successor, mapped.
   var inflight: Bytes?
@@ -72,6 +73,8 @@ package struct Device: ~Copyable {
   var fault = -1
   /// A frame waits for more buffers, and the driver was not asked to kick for those yet.
   var isShort = false
+  /// Interrupts of some queue may wait.
+  var coalesces = false
   var thread = pthread_t()
 
   init(_ options: WireOptions, listening: consuming ListeningSocket?, frontEndPath: Path) throws(Failure) {
@@ -81,13 +84,14 @@ package struct Device: ~Copyable {
     let block = try Block(layout.size)
     let counters = Counters(block.part(at: Layout.counters, count: Counters.size))
     let reason = Reason(block.cell(Reason.State.self, at: Layout.reason))
-    let config = try NetConfig(options.device, longest: options.length)
+    var config = try NetConfig(options.device, longest: options.length)
     wire = try Wire(options, WireReport(counters: counters, reason: reason))
     self.counters = counters
     self.reason = reason
     complaint = Reason(block.cell(Reason.State.self, at: Layout.complaint))
-    self.config = config
     offered = options.device.offer(of: wire)
+    config.offer(offered)
+    self.config = config
     offeredAbove = options.device.offerAbove(of: wire, with: offered)
     scratch = block.part(at: Layout.scratch, count: 64)
     queues = block.table(Queue.self, at: Layout.queues, count: 2 * options.device.pairs + 1)
@@ -103,6 +107,7 @@ package struct Device: ~Copyable {
       block.table(Int32.self, at: Layout.files, count: VhostMessage.mostFiles))
     receivers = Receivers(block.table(UInt8.self, at: Layout.receivers, count: DeviceOptions.mostPairs))
     filter = Filter(block.part(at: layout.filter, count: Filter.room))
+    steering = Steering(block, at: layout.steering)
     incoming = layout.batch(block, at: layout.incoming)
     outgoing = layout.batch(block, at: layout.outgoing)
     self.poller = poller
@@ -149,6 +154,7 @@ private struct Layout {
   let regions: Int
   let memoryGuard: Int
   let filter: Int
+  let steering: Int
   let incoming: Int
   let outgoing: Int
   let size: Int
@@ -157,7 +163,8 @@ private struct Layout {
     regions = Self.queues + ((2 * pairs + 1) * MemoryLayout<Queue>.stride + 63) & ~63
     memoryGuard = regions + (MemoryMap.limit * MemoryLayout<Region>.stride + 63) & ~63
     filter = memoryGuard + (MemoryGuard.bytes + 63) & ~63
-    incoming = filter + (Filter.room + 63) & ~63
+    steering = filter + (Filter.room + 63) & ~63
+    incoming = steering + Steering.room
     outgoing = incoming + Self.batchSize
     size = outgoing + Self.batchSize
   }

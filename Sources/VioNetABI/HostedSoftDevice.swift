@@ -34,9 +34,10 @@ func probe(_ address: DeviceAddress, _ budget: inout Budget) throws(Failure) -> 
   var options = PortOptions(forTAP: wire.isTAP)
   try address.eachKey(
     { (key, value) throws(Failure) in
-      // The device is to have as many pairs as its driver will ask for, and its address.
+      // The device is to have as many pairs as its driver will ask for, its address and its speed.
       let isTaken = try options.set(key, value)
-      return key.equals("queues") || key.equals("mac") ? try wire.set(key, value) : isTaken
+      let isShared = key.equals("queues") || key.equals("mac") || key.equals("speed")
+      return isShared ? try wire.set(key, value) : isTaken
     }, foreign: { (key, value) throws(Failure) in try wire.set(key, value) })
   try options.checkSizes()
   let started = try SoftDevice.start(wire)

@@ -34,6 +34,12 @@ package enum ConfigLayout {
   @inline(__always) package static var hashTypes: Int { 20 }
 }
 
+/// Values of the configuration's duplex, as Linux and QEMU have them (5.1.4; 5.1.4.1 exchanges the first two).
+package enum Duplex {
+  @inline(__always) package static var half: UInt8 { 0 }
+  @inline(__always) package static var full: UInt8 { 1 }
+}
+
 /// Bits of the configuration's status.
 package enum LinkStatus {
   @inline(__always) package static var up: UInt16 { 1 }

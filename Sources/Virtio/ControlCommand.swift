@@ -74,6 +74,19 @@ extension ControlCommand {
   package static var coalesceTransmit: ControlCommand { ControlCommand(group: 6, number: 0, name: "NOTF_COAL_TX_SET") }
   package static var coalesceReceive: ControlCommand { ControlCommand(group: 6, number: 1, name: "NOTF_COAL_RX_SET") }
   package static var coalesceQueue: ControlCommand { ControlCommand(group: 6, number: 2, name: "NOTF_COAL_VQ_SET") }
+  package static var readCoalescing: ControlCommand { ControlCommand(group: 6, number: 3, name: "NOTF_COAL_VQ_GET") }
   package static var queryCounters: ControlCommand { ControlCommand(group: 8, number: 0, name: "STATS_QUERY") }
   package static var getCounters: ControlCommand { ControlCommand(group: 8, number: 1, name: "STATS_GET") }
+}
+
+/// Kinds of counters that a device may keep, each a bit of the types that commands name and the type of a block of the
+/// answer (5.1.9.5.11). A block is a header of eight bytes and then 64-bit numbers.
+package enum CounterKind {
+  @inline(__always) package static var receiveBasic: UInt64 { 0 }
+  @inline(__always) package static var transmitBasic: UInt64 { 16 }
+  @inline(__always) package static var control: UInt64 { 32 }
+
+  @inline(__always) package static var headerBytes: Int { 8 }
+  /// Bytes that name a queue and kinds in the command that gets counters.
+  @inline(__always) package static var entryBytes: Int { 16 }
 }

@@ -72,4 +72,8 @@ package enum HashReport {
   package static var ipv6: UInt32 { 4 }
   package static var tcp6: UInt32 { 5 }
   package static var udp6: UInt32 { 6 }
+  /// IPv6 with extension headers, over the addresses that those name.
+  package static var ipExtended: UInt32 { 7 }
+  package static var tcpExtended: UInt32 { 8 }
+  package static var udpExtended: UInt32 { 9 }
 }

@@ -14,19 +14,30 @@ extension FrontEnd {
 
   /// Sends a request in pieces of `cut` bytes and returns the answer.
   func command(_ bytes: [UInt8], cut: Int = 64) throws -> UInt8 {
+    let answer = try ask(bytes, room: 1, cut: cut)
+    #expect(answer.count == 1)
+    return answer[0]
+  }
+
+  /// Sends a request with `room` bytes for the answer, and returns those that the device says it has written.
+  func ask(_ bytes: [UInt8], room: Int, cut: Int = 64, answerCut: Int = 4096) throws -> [UInt8] {
     let queue = controlQueue
     for (position, byte) in bytes.enumerated() {
       unsafe (buffer(queue, 0) + position).storeBytes(of: byte, as: UInt8.self)
     }
-    unsafe buffer(queue, 1).storeBytes(of: 0xff, as: UInt8.self)
+    for place in 0..<room { unsafe (buffer(queue, 1) + place).storeBytes(of: 0xff, as: UInt8.self) }
     var parts = stride(from: 0, to: bytes.count, by: cut).map { at in
       Part(address: Self.address(queue, 0) + UInt64(at), length: UInt32(min(cut, bytes.count - at)))
     }
-    parts.append(Part(address: Self.address(queue, 1), length: 1, isWritable: true))
+    parts += stride(from: 0, to: room, by: answerCut).map { at in
+      Part(
+        address: Self.address(queue, 1) + UInt64(at), length: UInt32(min(answerCut, room - at)), isWritable: true)
+    }
     unsafe rings[queue].offer(parts, buffer: 0)
     guard let (_, length) = takeUsed(queue) else { throw TestError("the command is not answered") }
-    #expect(length == 1)
-    return unsafe buffer(queue, 1).load(as: UInt8.self)
+    let all = (0..<room).map { unsafe (buffer(queue, 1) + $0).load(as: UInt8.self) }
+    #expect(length >= 1 && length <= room && (all[0] != 0 || all[Int(length)...].allSatisfy { $0 == 0xff }))
+    return Array(all[..<Int(length)])
   }
 
   /// Bytes of the configuration space.

@@ -39,7 +39,7 @@ final class FrontEnd {
     offered & ~(Feature.packed | Feature.inOrder | Feature.eventIndex | Feature.mergeable)
     & ~(Feature.controlQueue | Feature.throughControl)
   /// What a device of one pair offers.
-  static let offered = Feature.closed(Feature.served & ~Feature.multiqueue)
+  static let offered = Feature.closed(Feature.served & ~(Feature.multiqueue | Feature.rss | Feature.speedDuplex))
 
   let socket: Int32
   let memory: Int32
@@ -183,6 +183,7 @@ final class FrontEnd {
   /// Makes rings as the features say.
   func agree(_ features: UInt64) {
     header = features & (Self.versionOne | Feature.mergeable) != 0 ? 12 : 10
+    if features & Feature.hashReport != 0 { header = 20 }
     if above & HigherFeature.tunnels != 0 { header = 24 }
     rings = kicks.enumerated().map { queue, kick in
       unsafe TestRing.make(base + ringOffset(queue), size, features, kick)

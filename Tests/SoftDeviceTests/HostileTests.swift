@@ -177,7 +177,7 @@ extension SoftDeviceTests {
         let fields = Array(reply[12...])
         #expect(fields[0] == 2 && fields[6] == 1 && fields[8] == 1)
         #expect(Int(fields[10]) + Int(fields[11]) << 8 == 2000)
-        #expect(fields[12...].allSatisfy { $0 == 0 })
+        #expect(Array(fields[12...]) == [0, 0, 0, 0, 0, 40, 0, 0, 0xff, 1, 0, 0])
       }
     }
 

@@ -14,7 +14,7 @@ extension SoftDeviceTests {
     @Test(arguments: [
       "loopback", "sink", "generate", "generate,length=64,rate=0,flows=1", "generate,length=9000,rate=1000,flows=65536",
       "sink,queues=128,mtu=9000,mac=02:00:00:00:00:0A,packed_vq=0,in_order=1,mrg_rxbuf=0",
-      "sink,features_off=0xffffffffffffffff,features_off=1",
+      "sink,features_off=0xffffffffffffffff,features_off=1", "sink,speed=1", "sink,speed=2147483647",
       "tap=v0", "pcap=", "pcap=a.pcap,out=b.pcap", "pcap,out=b", "pipe=x",
       "pcap=a,follow=1,out=b,format=pcapng,snaplen=64", "pcap=,out=b,format=pcap-ns,snaplen=262144,follow=0",
     ])
@@ -29,7 +29,8 @@ extension SoftDeviceTests {
       ("generate,flows=0", "flows="), ("generate,flows=65537", "65536"), ("generate,mac=1", "mac="),
       ("sink,mac=01:00:00:00:00:01", "unicast"),
       ("sink,mac=00:00:00:00:00:00", "unicast"), ("sink,mac=02:00:00:00:00:0g", "unicast"),
-      ("sink,queues=0", "queues="), ("sink,queues=129", "128"), ("sink,mtu=67", "mtu="), ("sink,packed_vq=2", "0 to 1"),
+      ("sink,queues=0", "queues="), ("sink,queues=129", "128"), ("sink,mtu=67", "mtu="),
+      ("sink,speed=0", "speed="), ("sink,speed=2147483648", "speed="), ("sink,packed_vq=2", "0 to 1"),
       ("sink,features_off=0xg", "hexadecimal"), ("sink,features_off=", "features_off="),
       ("generate,rate", "not key=value"), ("tap=", "interface name"), ("tap=a/b", "interface name"),
       ("tap=.", "interface name"), ("tap=..", "interface name"), ("tap=abcdefghijklmnop", "interface name"),
@@ -69,10 +70,20 @@ extension SoftDeviceTests {
       for (keys, lacking) in gone {
         let bench = try Bench("sink,queues=2," + keys, pairs: 2)
         let offered = try bench.front.ask(VhostRequest.getFeatures)
-        #expect(offered == Feature.served & ~lacking, "\(keys)")
+        #expect(offered == Feature.served & ~(lacking | Feature.speedDuplex), "\(keys)")
       }
       let bench = try Bench("sink,queues=5,mtu=4000,mac=02:0a:0b:0c:0d:0e", pairs: 5)
       #expect(try bench.front.config(0, 12) == [2, 10, 11, 12, 13, 14, 1, 0, 5, 0, 0xa0, 0x0f])
+    }
+
+    /// A speed is reported, and the feature for it offered, if the device was given one: full duplex then.
+    @Test func speed() throws {
+      let bench = try Bench("sink,speed=25000")
+      #expect(try (bench.front.ask(VhostRequest.getFeatures) ?? 0) & Feature.speedDuplex != 0)
+      #expect(try bench.front.config(12, 5) == [0xa8, 0x61, 0, 0, 1])
+      let silent = try Bench("sink")
+      #expect(try (silent.front.ask(VhostRequest.getFeatures) ?? 0) & Feature.speedDuplex == 0)
+      #expect(try silent.front.config(12, 5) == [0, 0, 0, 0, 0])
     }
 
     @Test func longValues() {

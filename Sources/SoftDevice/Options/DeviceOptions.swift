@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// Keys of every soft device, whatever its wire: its queue pairs, its address and MTU, and features that it shall not
+// Keys of every soft device, whatever its wire: its queue pairs, its address, MTU and speed, and features that it shall not
 // offer. Keys that mean the same as DPDK's have DPDK's names.
 
 import CLinux
@@ -13,6 +13,8 @@ struct DeviceOptions {
   private(set) var pairs = 1
   private(set) var mtu: UInt16?
   private(set) var mac: UInt64?
+  /// The speed that is reported, in Mbit/s; nil: none is.
+  private(set) var speed: UInt32?
   /// Features that are not offered.
   private(set) var without: UInt64 = 0
   /// A served device takes only memory that its front-end cannot take away.
@@ -29,6 +31,8 @@ struct DeviceOptions {
       mtu = UInt16(try Self.number(key, value, UInt64(ConfigLimit.smallestMTU), 65535))
     } else if key.equals("mac") {
       mac = try Self.address(value)
+    } else if key.equals("speed") {
+      speed = UInt32(try Self.number(key, value, 1, 0x7fff_ffff))
     } else if key.equals("features_off") {
       guard let mask = value.mask else {
         throw Failure(EINVAL, "features_off=").quoting(value).text(" is no number: decimal, or hexadecimal behind 0x")
@@ -50,7 +54,8 @@ struct DeviceOptions {
   /// behind 128 pairs there is none left for the control queue.
   func offer(of wire: borrowing Wire) -> UInt64 {
     var features = Feature.served & ~without & ~wire.lacks
-    if pairs == 1 { features &= ~Feature.multiqueue }
+    if pairs == 1 { features &= ~(Feature.multiqueue | Feature.rss) }
+    if speed == nil { features &= ~Feature.speedDuplex }
     if pairs == Self.mostPairs { features &= ~Feature.controlQueue }
     return Feature.closed(features)
   }

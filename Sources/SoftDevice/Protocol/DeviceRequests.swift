@@ -20,6 +20,7 @@ extension Device {
     session.begin(features)
     session.mac = config.mac
     filter.reset(vlans: session.has(Feature.controlVLAN))
+    steering.reset()
     for index in 0..<queues.count {
       queues[index].direction = index == controlIndex(features) ? .both : Queue.direction(index)
       if session.ringsBeginEnabled { queues[index].enabled = true }
@@ -130,6 +131,7 @@ extension Device {
     session.reset()
     session.mac = config.mac
     filter.reset(vlans: false)
+    steering.reset()
     return .done
   }
 

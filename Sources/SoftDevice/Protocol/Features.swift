@@ -11,11 +11,12 @@ extension Feature {
   /// All that this device serves.
   static let served =
     mtu | mac | status | mergeable | anyLayout | indirect | eventIndex | protocolFeatures | version1 | packed | inOrder
-    | controlQueue | throughControl | guestOffloads | hostOffloads | guestHeaderLength
+    | controlQueue | throughControl | guestOffloads | hostOffloads | guestHeaderLength | speedDuplex
 
   /// What can be agreed on only with a control queue.
   static let throughControl =
     controlOffloads | controlReceive | controlVLAN | controlReceiveExtra | announce | multiqueue | controlAddress
+    | deviceStatistics | rss | hashReport | coalescing | queueCoalescing
   /// Offloads that a frame for the driver may need.
   static let guestOffloads = guestChecksum | guestTSO4 | guestTSO6 | guestECN | guestUSO4 | guestUSO6
   /// Offloads that a frame of the driver's may ask for.

@@ -93,7 +93,7 @@ extension Device {
   private mutating func setKick(_ index: Int, _ file: Int32) -> Answer {
     dropKick(index)
     queues[index].kick = file
-    if file >= 0, !poller.add(file, .kick, edge: true) {
+    if file >= 0, !poller.add(file, .kick, number: index, edge: true) {
       dropKick(index)
       return .refused("the kick is nothing that can be waited for")
     }

@@ -26,6 +26,12 @@ struct Session {
   var mac: UInt64 = 0
   /// The driver is asked to announce itself.
   var announces = false
+  /// Limits of interrupts that wait, for all queues of a direction.
+  var receiveLimits: UInt64 = 0
+  var transmitLimits: UInt64 = 0
+  /// Commands of the control queue, and how many of them were done.
+  var commands: UInt64 = 0
+  var commandsDone: UInt64 = 0
 
   func has(_ feature: UInt64) -> Bool { features & feature != 0 }
 
@@ -46,6 +52,7 @@ struct Session {
   /// Bytes of the net header (virtio 1.4, 5.1.9).
   var headerBytes: Int {
     if above & HigherFeature.tunnels != 0 { return NetHeaderLayout.bytesWithTunnel }
+    if has(Feature.hashReport) { return NetHeaderLayout.bytesWithHash }
     return has(Feature.version1 | Feature.mergeable) ? NetHeaderLayout.bytes : NetHeaderLayout.legacyBytes
   }
 
@@ -58,18 +65,19 @@ struct Session {
       isInOrder: has(Feature.inOrder))
   }
 
-  /// Pairs that may receive. Without a control queue, SET_VRING_ENABLE alone decides.
+  /// Pairs that may receive while no table says it. Without a control queue, SET_VRING_ENABLE alone decides.
   func receivingPairs(_ config: NetConfig) -> Int {
-    has(Feature.controlQueue) ? has(Feature.multiqueue) ? pairs : 1 : config.pairs
+    has(Feature.controlQueue) ? has(Feature.multiqueue | Feature.rss) ? pairs : 1 : config.pairs
   }
 
-  func terms(_ config: NetConfig, _ filter: Filter) -> Terms {
+  func terms(_ config: NetConfig, _ filter: Filter, _ steering: Steering) -> Terms {
     Terms(
       header: headerBytes,
       longest: has(Feature.mtu) ? Int(mtu != 0 ? mtu : config.mtu) + Device.linkHeader : Frame.longest,
       isMergeable: has(Feature.mergeable), readsHeaders: has(Feature.hostOffloads),
       guest: features & offloads, tunnels: HigherFeature.closed(above & tunnels, with: features & offloads),
-      hasTunnels: above & HigherFeature.hostTunnel != 0, filters: filter.isActive)
+      hasTunnels: above & HigherFeature.hostTunnel != 0, filters: filter.isActive,
+      counts: has(Feature.deviceStatistics), steers: steering.isActive, reports: has(Feature.hashReport))
   }
 
   /// Resets the device's part of the session. What concerns the connection stays.
@@ -85,6 +93,8 @@ struct Session {
     features = agreed
     featuresAreSet = true
     pairs = 1
+    receiveLimits = 0
+    transmitLimits = 0
     offloads = agreed & Feature.guestOffloads
     tunnels = above & HigherFeature.guest
   }
@@ -97,11 +107,22 @@ struct NetConfig {
   let mtu: UInt16
   /// The six bytes of the address, in the order of the network.
   let mac: UInt64
+  /// Mbit/s; nil: without SPEED_DUPLEX.
+  let speed: UInt32?
+  private var hashes = false
+  private var steers = false
 
   init(_ options: DeviceOptions, longest: Int) throws(Failure) {
     pairs = options.pairs
+    speed = options.speed
     mtu = options.mtu ?? UInt16(max(1500, longest - 14))
     mac = if let chosen = options.mac { chosen } else { try Self.randomAddress() }
+  }
+
+  /// Fields of features that are not offered stay zero.
+  mutating func offer(_ features: UInt64) {
+    hashes = features & (Feature.rss | Feature.hashReport) != 0
+    steers = features & Feature.rss != 0
   }
 
   /// A random address, marked by its second bit as locally administered.
@@ -118,6 +139,21 @@ struct NetConfig {
     case ConfigLayout.pairs: return UInt8(truncatingIfNeeded: pairs)
     case ConfigLayout.mtu: return UInt8(truncatingIfNeeded: mtu)
     case ConfigLayout.mtu + 1: return UInt8(truncatingIfNeeded: mtu >> 8)
+    case ConfigLayout.speed..<ConfigLayout.speed + 4:
+      return UInt8(truncatingIfNeeded: (speed ?? 0) >> UInt32(8 * (at - ConfigLayout.speed)))
+    case ConfigLayout.duplex: return speed == nil ? 0 : Duplex.full
+    default: return hashes ? hashByte(at) : 0
+    }
+  }
+
+  /// What can be hashed, and how.
+  private func hashByte(_ at: Int) -> UInt8 {
+    switch at {
+    case ConfigLayout.hashKeyLength: return UInt8(Steering.longestKey)
+    case ConfigLayout.hashTableLength..<ConfigLayout.hashTableLength + 2:
+      return steers ? UInt8(truncatingIfNeeded: Steering.longestTable >> (8 * (at - ConfigLayout.hashTableLength))) : 0
+    case ConfigLayout.hashTypes..<ConfigLayout.hashTypes + 4:
+      return UInt8(truncatingIfNeeded: Steering.knownTypes >> UInt32(8 * (at - ConfigLayout.hashTypes)))
     default: return 0
     }
   }

@@ -85,6 +85,10 @@ struct Queue {
   var enabled = false
   /// Started, resolved, and the driver has said DRIVER_OK where it can: buffers may be used.
   var running = false
+  /// How long its interrupts may wait, and what waits.
+  var coalescing = Coalescing()
+  /// What the driver may ask for (DEVICE_STATS), since its front-end connected.
+  var counts = QueueCounts()
 
   init(_ direction: Direction) { self.direction = direction }
 
@@ -171,4 +175,18 @@ struct RingAgreement {
   var hasIndirect = false
   var hasEventIndex = false
   var isInOrder = false
+}
+
+/// What is counted of one queue, in the order of virtio_net_stats_rx_basic and virtio_net_stats_tx_basic (virtio 1.4,
+/// 5.1.9.5.11).
+struct QueueCounts {
+  /// Kicks that the device has noticed: several at once may be one.
+  var notifications: UInt64 = 0
+  /// Packets passed to the driver, or sent for it, and their bytes.
+  var packets: UInt64 = 0
+  var bytes: UInt64 = 0
+  var interrupts: UInt64 = 0
+  /// Packets lost, and how many of them for want of a buffer, or because the driver's descriptors hold no packet.
+  var drops: UInt64 = 0
+  var faultyDrops: UInt64 = 0
 }

@@ -137,6 +137,7 @@ extension Device {
     socketNumber = -1
     socket = nil
     session = Session()
+    steering.reset()
     if listener >= 0 && acceptsAgainAt == 0 { _ = poller.add(listener, .listener) }
   }
 
@@ -159,7 +160,8 @@ extension Device {
   var isReceiving: Bool { receivers.count > 0 }
 
   func canReceive(_ pair: Int) -> Bool {
-    pair < session.receivingPairs(config) && queues[Queue.receive(pair)].running && queues[Queue.receive(pair)].enabled
+    pair < (steering.isActive ? config.pairs : session.receivingPairs(config))
+      && queues[Queue.receive(pair)].running && queues[Queue.receive(pair)].enabled
   }
 
   mutating func forgetRings() {
@@ -177,7 +179,7 @@ extension Device {
   /// Decides anew which rings run, after a change.
   mutating func refresh() {
     let wasReceiving = isReceiving
-    terms = session.terms(config, filter)
+    terms = session.terms(config, filter, steering)
     receivers.clear()
     pairsInUse = 0
     hasControl = false
@@ -227,6 +229,8 @@ extension Device {
 
   private mutating func setRunning(_ index: Int, _ running: Bool) {
     queues[index].running = running
+    if queues[index].coalescing.isPending { release(index) }
+    if running && queues[index].direction != .both { restoreLimits(index) }
     if running, let rings = queues[index].rings {
       if !queues[index].agreement.isPacked { takePosition(index, rings) }
       if !resume(index, rings) { return }

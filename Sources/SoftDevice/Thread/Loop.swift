@@ -89,10 +89,18 @@ extension Device {
       guard let file = wire.file(pair) else { continue }
       if !watching {
         poller.remove(file)
-      } else if queues[Queue.receive(pair)].hasBuffers {
+      } else if takes(pair) {
         _ = poller.add(file, .wire)
       }
     }
+  }
+
+  /// The next frame that the wire has for a pair would be taken. With RSS it may be for another queue.
+  private func takes(_ pair: Int) -> Bool {
+    guard terms.steers else { return queues[Queue.receive(pair)].hasBuffers }
+    guard let frame = wire.peek(pair) else { return hasRoom }
+    let target = receiver(of: frame)
+    return !canReceive(target) || queues[Queue.receive(target)].hasBuffers
   }
 
   /// Some receive queue that works has buffers.
@@ -111,8 +119,12 @@ extension Device {
     if socketNumber < 0 { return frontEndPath.isEmpty && acceptsAgainAt == 0 ? -1 : Self.retryInterval }
     // A front-end that gave no kick wants its rings polled.
     for index in 0..<2 * pairsInUse where queues[index].isKickless { return 1 }
-    guard let wait = wire.wait(sys_nanoseconds(), receiving: isReceiving) else { return -1 }
-    return Int32(clamping: max(wait / 1_000_000, 1))
+    let now = sys_nanoseconds()
+    let wait = wire.wait(now, receiving: isReceiving).map { Int32(clamping: max($0 / 1_000_000, 1)) }
+    // The last millisecond before an interrupt is due is too short to sleep.
+    guard coalesces, let release = nextRelease(now) else { return wait ?? -1 }
+    let milliseconds = Int32(clamping: release / 1_000_000)
+    return min(wait ?? milliseconds, milliseconds)
   }
 
   private mutating func handle(_ events: Int) {
@@ -121,7 +133,8 @@ extension Device {
       case .stop: isStopping = true
       case .listener: accept()
       case .frontEnd: if socketNumber >= 0 { readMessages() }
-      case .wire, .kick, nil: break
+      case .kick: queues[poller.number(index)].counts.notifications &+= 1
+      case .wire, nil: break
       }
     }
   }

@@ -32,10 +32,10 @@ struct Poller: ~Copyable {
     unsafe events = block.bytes.base.assumingMemoryBound(to: epoll_event.self)
   }
 
-  /// False if the file is nothing that can be waited for.
-  func add(_ file: Int32, _ token: Token, edge: Bool = false) -> Bool {
+  /// False if the file is nothing that can be waited for. `number` comes back with its events.
+  func add(_ file: Int32, _ token: Token, number: Int = 0, edge: Bool = false) -> Bool {
     let events = EPOLLIN.rawValue | (edge ? EPOLLET.rawValue : 0)
-    return sys_epoll_add(epoll.number, file, events, token.rawValue) >= 0
+    return sys_epoll_add(epoll.number, file, events, token.rawValue | UInt64(number) << 8) >= 0
   }
 
   func remove(_ file: Int32) { _ = sys_epoll_remove(epoll.number, file) }
@@ -46,5 +46,6 @@ struct Poller: ~Copyable {
     return max(Int(count), 0)
   }
 
-  func token(_ index: Int) -> Token? { unsafe Token(rawValue: epoll_tag(events + index)) }
+  func token(_ index: Int) -> Token? { unsafe Token(rawValue: epoll_tag(events + index) & 0xff) }
+  func number(_ index: Int) -> Int { unsafe Int(truncatingIfNeeded: epoll_tag(events + index) >> 8) }
 }

@@ -24,6 +24,12 @@ struct Terms {
   var hasTunnels = false
   /// The driver filters frames.
   var filters = false
+  /// The driver may ask what each queue has done.
+  var counts = false
+  /// The driver's table says which queue a frame goes to.
+  var steers = false
+  /// Frames come with their hash.
+  var reports = false
 }
 
 enum Delivery {
@@ -70,7 +76,7 @@ extension Device {
       let chain = batch.chains[batch.done]
       if chain.count == 1, Int(chain.total) >= terms.header &+ frame.count {
         frame.head.copy(to: chain.only.dropping(terms.header))
-        store(frame.header, to: chain.only, buffers: 1)
+        store(frame, to: chain.only, buffers: 1)
         batch.chains[batch.done].written = UInt32(truncatingIfNeeded: terms.header &+ frame.count)
         batch.done &+= 1
         return .placed
@@ -80,11 +86,27 @@ extension Device {
   }
 
   @inline(__always)
-  func store(_ header: NetHeader, to bytes: Bytes, buffers: Int) {
+  func store(_ frame: Frame, to bytes: Bytes, buffers: Int) {
+    if terms.reports { return store(hashing: frame, to: bytes, buffers: buffers) }
+    store(frame.header, to: bytes, buffers: buffers)
+  }
+
+  @inline(__always)
+  private func store(_ header: NetHeader, to bytes: Bytes, buffers: Int) {
     header.store(to: bytes, bytes: terms.header)
     if terms.header > NetHeaderLayout.legacyBytes {
       bytes.store(NetHeaderLayout.bufferCount, UInt16(truncatingIfNeeded: buffers).littleEndian)
     }
+  }
+
+  /// The hash is computed first: `bytes` may be where a frame in pieces is read.
+  @inline(never)
+  private func store(hashing frame: Frame, to bytes: Bytes, buffers: Int) {
+    let hash = steering.hash(of: frame, scratch: scratch)
+    store(frame.header, to: bytes, buffers: buffers)
+    guard let hash else { return }
+    bytes.store(NetHeaderLayout.hash, hash.value.littleEndian)
+    bytes.store(NetHeaderLayout.hashReport, UInt16(truncatingIfNeeded: hash.report).littleEndian)
   }
 
   /// A frame that is not of the ordinary length, or that leaves work to its receiver.
@@ -140,8 +162,7 @@ extension Device {
       end &+= 1
       if room < needed && !terms.isMergeable { return .noRoom }  // tested by TrafficTests
     }
-    scratch.store(12, UInt64(0))
-    store(frame.header, to: scratch, buffers: end &- first)
+    store(frame, to: scratch, buffers: end &- first)
     var cursor = Cursor(chain: first)
     cursor.write(scratch.first(terms.header), &batch)
     cursor.write(frame.head, &batch)

@@ -45,7 +45,7 @@ struct Frame {
   ) {
     count = Int(chain.total) &- size
     if chain.count == 1 {
-      header = reading ? NetHeader(chain.only, hasTunnel: hasTunnel) : NetHeader()
+      header = reading ? NetHeader(ofDriver: chain.only, hasTunnel: hasTunnel) : NetHeader()
       head = chain.only.dropping(size)
       rest = unsafe Table(base: batch.segments.base, count: 0)
       return
@@ -57,7 +57,7 @@ struct Frame {
     header = NetHeader()
     if reading {
       batch.read(chain, to: scratch.first(hasTunnel ? NetHeaderLayout.bytesWithTunnel : NetHeaderLayout.legacyBytes))
-      header = NetHeader(scratch, hasTunnel: hasTunnel)
+      header = NetHeader(ofDriver: scratch, hasTunnel: hasTunnel)
     }
   }
 

@@ -18,6 +18,14 @@ struct NetHeader {
   /// A header that leaves nothing to do.
   @inline(__always) init() {}
 
+  /// The header of a packet that the driver sends. That a checksum was found right is not the driver's to say (5.1.9.2.1);
+  /// a packet in a tunnel of which it does is refused (5.1.9.2.2), so that the flag stays there.
+  @inline(__always)
+  init(ofDriver bytes: Bytes, hasTunnel: Bool) {
+    self.init(bytes, hasTunnel: hasTunnel)
+    if segmentation & Segmentation.tunnels == 0 { first &= ~UInt64(NetHeaderFlag.dataValid) }
+  }
+
   /// What stands at the beginning of `bytes`, with a tunnel's offsets if a header has them.
   @inline(__always)
   init(_ bytes: Bytes, hasTunnel: Bool = false) {
@@ -56,13 +64,14 @@ struct NetHeader {
   @inline(__always)
   func store(to bytes: Bytes, bytes count: Int) {
     store(to: bytes)
-    if count > NetHeaderLayout.bytes { storeRest(to: bytes) }
+    if count > NetHeaderLayout.bytes { storeRest(to: bytes, bytes: count) }
   }
 
-  /// Stores what only longer headers have: no hash, and a tunnel's offsets.
+  /// Stores what only longer headers have: no hash, and with tunnels their offsets.
   @inline(never)
-  private func storeRest(to bytes: Bytes) {
+  private func storeRest(to bytes: Bytes, bytes count: Int) {
     bytes.store(NetHeaderLayout.hash, UInt64(0))
+    if count < NetHeaderLayout.bytesWithTunnel { return }
     bytes.store(NetHeaderLayout.outerTransport, tunnel.outerTransport.littleEndian)
     bytes.store(NetHeaderLayout.innerNetwork, tunnel.innerNetwork.littleEndian)
   }

@@ -13,6 +13,7 @@ extension Device {
   /// Moves frames both ways and returns how many, lost ones included.
   mutating func pass() -> Int {
     if !isRunning { return 0 }
+    if coalesces { releaseDue() }
     var moved = hasControl ? control() : 0
     var isLoop = false
     if case .loopback = wire.kind { isLoop = true }
@@ -23,9 +24,10 @@ extension Device {
     return wire.isSource ? moved &+ receive() : moved
   }
 
-  /// A pair's frames come back on that pair, or on another one if it does not receive.
+  /// A pair's frames come back on that pair, or on another one if it does not receive; with RSS, where the table says.
   private mutating func loopback(_ pair: Int) -> Int {
     if !isReceiving || !queues[Queue.transmit(pair)].enabled { return discard(pair, losing: true) }
+    if terms.steers { return steer(from: Queue.transmit(pair)) }
     let other = canReceive(pair) ? pair : Int(receivers[pair % receivers.count])
     return loopback(from: Queue.transmit(pair), to: Queue.receive(other))
   }
@@ -39,6 +41,21 @@ extension Device {
       ? PackedRing.take(&queues[index], rings, &batch, &translation, limit: limit, touch)
       : SplitRing.take(&queues[index], rings, &batch, &translation, limit: limit, touch)
     if !good { fault = index }
+  }
+
+  /// Whether the driver wants an interrupt for what was given back since a position.
+  @inline(__always)
+  func wantsInterrupt(_ index: Int, since old: Position) -> Bool {
+    guard let rings = queues[index].rings else { return false }
+    return queues[index].agreement.isPacked
+      ? PackedRing.wantsInterrupt(queues[index], rings, since: old)
+      : SplitRing.wantsInterrupt(queues[index], rings, since: old)
+  }
+
+  @inline(__always)
+  func interrupt(_ index: Int) {
+    queues[index].counts.interrupts &+= 1
+    signal(queues[index].call)
   }
 
   /// Gives back what is done of a batch, puts the rest back into the ring, and interrupts the driver if it wants that:
@@ -56,11 +73,12 @@ extension Device {
       }
       if queues[index].call >= 0 {
         shared_fence()
-        let wanted =
-          isPacked
-          ? PackedRing.wantsInterrupt(queues[index], rings, since: old)
-          : SplitRing.wantsInterrupt(queues[index], rings, since: old)
-        if wanted { signal(queues[index].call) }
+        let isWanted = wantsInterrupt(index, since: old)
+        if queues[index].coalescing.isActive {
+          hold(index, wanted: isWanted, batch.done)
+        } else if isWanted {
+          interrupt(index)
+        }
       }
     }
     queues[index].putBack()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 //
-// From a wire to the driver's receive queues. Which queue a frame goes to is the wire's own matter, or a hash of the
-// frame's addresses and ports where the wire has but one stream (virtio 1.4, 5.1.9.4.3 does not say how).
+// From a wire to the driver's receive queues. Which queue a frame goes to says the driver's table (RSS). Without one it is the
+// wire's own matter, or a hash of the frame's addresses and ports where the wire has but one stream (virtio 1.4, 5.1.9.5.6).
 
 import CLinux
 import Linux
@@ -14,14 +14,13 @@ extension Device {
   mutating func receive() -> Int {
     var moved = 0
     if wire.isSorted {
-      for place in 0..<receivers.count { moved &+= receive(sorted: Int(receivers[place])) }
+      for place in 0..<receivers.count {
+        let pair = Int(receivers[place])
+        moved &+= terms.steers ? receive(from: pair) : receive(sorted: pair)
+      }
       return moved
     }
-    while moved < Self.budget, isReceiving, let frame = wire.peek(0) {
-      let total = receiveBatch(receiver(of: frame))
-      if total == 0 { break }
-      moved &+= total
-    }
+    moved = receive(from: 0)
     wire.settle()
     return moved
   }
@@ -29,29 +28,55 @@ extension Device {
   private mutating func receive(sorted pair: Int) -> Int {
     var moved = 0
     while moved < Self.budget {
-      let total = receiveBatch(pair)
+      let total = receiveBatch(pair, from: pair)
       if total == 0 { break }
       moved &+= total
     }
     return moved
   }
 
+  /// Spreads the frames of one stream of the wire.
+  private mutating func receive(from source: Int) -> Int {
+    var moved = 0
+    while moved < Self.budget, isReceiving, let frame = wire.peek(source) {
+      let pair = receiver(of: frame)
+      let total = terms.steers && !canReceive(pair) ? lose(pair, from: source) : receiveBatch(pair, from: source)
+      if total == 0 { break }
+      moved &+= total
+    }
+    return moved
+  }
+
+  /// Loses a frame that the driver's table leads to a queue which does not receive (5.1.9.5.7.3).
+  private mutating func lose(_ pair: Int, from source: Int) -> Int {
+    loseStopped(pair)
+    wire.advance(source)
+    return 1
+  }
+
+  /// Counts a frame for a queue that does not receive.
+  func loseStopped(_ pair: Int) {
+    counters.add(.toDriverStopped, 1)
+    note(lost: 1, faulty: 0, of: Queue.receive(pair))
+  }
+
   /// One batch for one pair, of the frames that follow each other there.
-  private mutating func receiveBatch(_ pair: Int) -> Int {
+  private mutating func receiveBatch(_ pair: Int, from source: Int) -> Int {
     let index = Queue.receive(pair)
-    if !queues[index].hasBuffers || wire.peek(pair) == nil { return 0 }
-    let isShared = receivers.count > 1 && !wire.isSorted
+    if !queues[index].hasBuffers || wire.peek(source) == nil { return 0 }
+    let isShared = terms.steers || receivers.count > 1 && !wire.isSorted
     var tally = Tally()
     var batch = incoming
     batch.clear()
     take(index, &batch, limit: Batch.burst, .write)
-    while tally.total < Batch.burst, let frame = wire.peek(pair) {
+    while tally.total < Batch.burst, let frame = wire.peek(source) {
       if isShared && receiver(of: frame) != pair { break }
       let delivery = deliver(frame, to: index, &batch)
       if delivery == .waits { break }  // tested by CaptureTests
       counters.note(delivery, in: &tally)
-      wire.advance(pair)
+      wire.advance(source)
     }
+    if terms.counts { note(received: tally, batch, of: index) }
     give(index, batch)
     counters.add(.toDriver, tally.moved)
     return tally.total
@@ -59,10 +84,13 @@ extension Device {
 
   /// The pair whose receive queue is to get a frame.
   @inline(__always)
-  func receiver(of frame: Frame) -> Int { receivers.count == 1 ? Int(receivers[0]) : spreadReceiver(of: frame) }
+  func receiver(of frame: Frame) -> Int {
+    receivers.count == 1 && !terms.steers ? Int(receivers[0]) : spreadReceiver(of: frame)
+  }
 
   @inline(never)
   private func spreadReceiver(of frame: Frame) -> Int {
+    if terms.steers { return steering.pair(of: frame, scratch: scratch) }
     let hash = frame.flowHash(scratch: scratch)
     return Int(receivers[Int(truncatingIfNeeded: (UInt64(hash) &* UInt64(receivers.count)) >> 32)])
   }

@@ -68,6 +68,9 @@ struct Tally {
   var moved = 0
   /// Frames for which there is no chain: lost or kept out.
   var others = 0
+  /// Those of them that were lost, and the part of these for which no buffer will ever be large enough.
+  var lost = 0
+  var roomless = 0
 
   /// Anything at all happened.
   var total: Int { moved &+ others }
@@ -93,6 +96,8 @@ struct Counters {
       tally.moved &+= 1
     } else if let count = delivery.count {
       tally.others &+= 1
+      if delivery != .unwanted { tally.lost &+= 1 }
+      if delivery == .noRoom { tally.roomless &+= 1 }
       add(count, 1)
     }
   }
