@@ -76,7 +76,7 @@ serve_and_capture() {
   types new 'mkdir files && head -c 10000000 /dev/urandom >files/random'
   starts httpd 'env HTTPD_CONTROL=/new/httpd.sock vionet-httpd soft:tap=tap0 192.0.2.2/24 files'
   until_said '1 files' $home/httpd.out
-  starts tshark 'vionetctl capture /new/httpd.sock "tcp port 80" | tshark -l -i -'
+  starts tshark 'vionetctl capture /new/httpd.sock "tcp port 80" | tshark -o tcp.desegment_tcp_streams:FALSE -l -i -'
   until_said 'Capturing on' $home/tshark.err
   types new 'curl -sS -o random http://192.0.2.2/random'
   types new 'cmp random files/random && sha256sum random files/random'
