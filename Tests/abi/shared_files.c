@@ -118,7 +118,7 @@ static void request_with(int s, uint32_t number, int file)
 {
 	uint32_t head[3] = {number, 1, 0};
 	peer_send(s, head, 6, &file, 1);
-	close(file);
+	close_sent(file);
 	peer_send(s, (const char *)head + 6, 6, NULL, 0);
 }
 

@@ -203,8 +203,8 @@ make_cgroups() {
   done
   install -D -m 755 "$build/test-bin/support-short_of_memory" "$folder/tree/build/test-bin/support-short_of_memory"
   mkdir -p "$folder/bin"
-  cp -L "$(command -v bash)" "$folder/bin/bash"
-  with_libraries "$folder" "$folder/bin/bash" "$build/libvionet.so"
+  for file in bash flock; do cp -L "$(command -v $file)" "$folder/bin/$file"; done
+  with_libraries "$folder" "$folder/bin/bash" "$folder/bin/flock" "$build/libvionet.so"
   pack cgroups
 }
 

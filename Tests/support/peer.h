@@ -193,6 +193,27 @@ static void peer_send(int s, const void *bytes, size_t length, const int *fds, s
 	(void)!sendmsg(s, &head, MSG_NOSIGNAL);
 }
 
+static void *close_here(void *file)
+{
+	close((int)(intptr_t)file);
+	return NULL;
+}
+
+/*
+ * Closes a file that was sent, before the rest of its message is: the other side closes it last. Where it has refused and closed
+ * it already, this close is the last, and may take minutes: nobody waits for that.
+ */
+OK_UNUSED static void close_sent(int file)
+{
+	pthread_t thread;
+	struct timespec end;
+	same(pthread_create(&thread, NULL, close_here, (void *)(intptr_t)file), 0);
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += 2;
+	if (pthread_timedjoin_np(thread, NULL, &end) != 0)
+		same(pthread_detach(thread), 0);
+}
+
 /* Sends the reply, correct or not. Returns 0 to close the connection. */
 static int peer_reply(struct peer *p, int s, struct message *m, int length, int now)
 {
@@ -218,7 +239,7 @@ static int peer_reply(struct peer *p, int s, struct message *m, int length, int 
 	if (count > 0 && p->file > 0) { /* the front-end closes it last: it keeps half a reply until the rest is here */
 		begun = 6;
 		peer_send(s, m, begun, files, count);
-		close(p->file);
+		close_sent(p->file);
 		p->file = 0;
 		count = 0;
 	}
