@@ -6,6 +6,7 @@
 #ifndef PEER_H
 #define PEER_H
 
+#include "close_sent.h"
 #include "ok.h"
 
 #include <fcntl.h>
@@ -191,27 +192,6 @@ static void peer_send(int s, const void *bytes, size_t length, const int *fds, s
 		memcpy(CMSG_DATA(c), fds, fd_count * sizeof(int));
 	}
 	(void)!sendmsg(s, &head, MSG_NOSIGNAL);
-}
-
-static void *close_here(void *file)
-{
-	close((int)(intptr_t)file);
-	return NULL;
-}
-
-/*
- * Closes a file that was sent, before the rest of its message is: the other side closes it last. Where it has refused and closed
- * it already, this close is the last, and may take minutes: nobody waits for that.
- */
-OK_UNUSED static void close_sent(int file)
-{
-	pthread_t thread;
-	struct timespec end;
-	same(pthread_create(&thread, NULL, close_here, (void *)(intptr_t)file), 0);
-	clock_gettime(CLOCK_REALTIME, &end);
-	end.tv_sec += 2;
-	if (pthread_timedjoin_np(thread, NULL, &end) != 0)
-		same(pthread_detach(thread), 0);
 }
 
 /* Sends the reply, correct or not. Returns 0 to close the connection. */

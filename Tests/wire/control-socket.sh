@@ -145,7 +145,7 @@ for port in json.load(open("stats.json")):
             family = f"vionet_queue_{rest}_total"
         assert samples[(family, *sorted(labels.items()))] == value, (name, value, family, labels)
         found += 1
-assert found == 92, found
+assert found == 104, found
 assert samples[("vionet_port_mtu_bytes", ("device", port["device"]), ("port", "1"))] == 1500
 END
 
