@@ -73,7 +73,7 @@ package struct Device: ~Copyable {
   var fault = -1
   /// A frame waits for more buffers, and the driver was not asked to kick for those yet.
   var isShort = false
-  /// Interrupts of some queue may wait.
+  /// Interrupts of some queue may wait: each pass looks whether they have waited long enough.
   var coalesces = false
   var thread = pthread_t()
 

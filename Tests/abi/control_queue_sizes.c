@@ -133,7 +133,7 @@ CASE("a device whose rings are shorter than the table of one frame is refused")
 /* A legacy device is given physical addresses, and only a hugepage is sure to hold a ring in one piece. */
 static void take_hugepages(void)
 {
-	static const char *const pages = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
+	static const char *const pages = HUGEPAGES;
 	char value[64];
 	if (!keep(pages))
 		skip("the number of hugepages wants root to change");

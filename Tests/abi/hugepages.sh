@@ -4,7 +4,7 @@
 # Hugepages are used when the system has some free, replaced by plain pages when it has none left, and given back.
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
-count=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+count=$hugepages
 [ "$(id -u)" -eq 0 ] || skip "the number of hugepages wants root to change"
 [ -w "$count" ] || skip "the number of hugepages cannot be changed"
 
@@ -85,7 +85,7 @@ int main(void)
 	off_t size = lseek(file, 0, SEEK_END);
 	yes((packet = vionet_packet_alloc(pool)) != NULL);
 	memset(packet->data, 1, 60);
-	same(system("echo 0 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"), 0);
+	same(system("echo 0 >$count"), 0);
 	same(fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, size), 0);
 	for (int i = 0; i < 60; i++)
 		same(((volatile unsigned char *)packet->data)[i], 0);

@@ -48,7 +48,7 @@ both() { # LIMIT WORD VALUE...: as rows, and the last value is enough
 
 kib() { local each; for each; do printf '%s ' $((each * 1024)); done; }
 
-pages=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+pages=$hugepages
 keep "$pages"
 old=$kept_value
 trap 'end_groups; give_back; clean_up' EXIT

@@ -2,19 +2,11 @@
 /* What our own driver gets of our own device: its speed, what it has counted, and interrupts that wait. */
 #include "../support/cases.h"
 #include "../support/frame.h"
+#include "../support/xstats.h"
 
 static uint16_t port;
 
-static uint64_t valued(const char *name)
-{
-	uint64_t values[300];
-	int id = vionet_xstat_id(port, name);
-	if (id < 0)
-		FAILED("there is no %s", name);
-	yes(id < 300);
-	yes(vionet_xstats(port, values, (uint32_t)id + 1) > id);
-	return values[id];
-}
+static uint64_t valued(const char *name) { return xstat(port, name); }
 
 CASE("a speed is the port's, with full duplex, and is offered only if it was given")
 {

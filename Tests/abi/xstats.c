@@ -2,19 +2,11 @@
 /* Extended statistics: every number has one name and every name its number, and each counts what it says. */
 #include "../support/cases.h"
 #include "../support/control_queue.h"
+#include "../support/xstats.h"
 
 static uint16_t port;
 
-static uint64_t valued(const char *name)
-{
-	uint64_t values[300];
-	int id = vionet_xstat_id(port, name);
-	if (id < 0)
-		FAILED("there is no %s", name);
-	yes(id < 300);
-	ok(vionet_xstats(port, values, (uint32_t)id + 1));
-	return values[id];
-}
+static uint64_t valued(const char *name) { return xstat(port, name); }
 
 /* Requires that many statistics, whose names lead back to their numbers. */
 static void names(int count)

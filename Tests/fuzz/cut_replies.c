@@ -204,15 +204,21 @@ static void live(const uint32_t *on_its_channel)
 	yes(backend.front < 0);
 }
 
+/* Bytes of a message: of an answer, or else of one on the channel. */
+static uint32_t length_of(uint32_t kind, uint32_t which)
+{
+	return which < answers[kind] ? lengths[kind][which] : 12 + on_channel[which - answers[kind]][2];
+}
+
 static void run(struct input *i)
 {
 	uint32_t number = (uint32_t)next_bytes(i, 4), step = next8(i), kind = 0, which = 0, files = number % COMBINATIONS;
 	number = number / COMBINATIONS % (all / COMBINATIONS);
 	cut.ending = (enum ending)(number % ENDINGS);
 	number /= ENDINGS;
-	/* The byte that number `number` is: of an answer, or else of a message on the channel. */
-	for (; number >= (which < answers[kind] ? lengths[kind][which] : 12 + on_channel[which - answers[kind]][2]); which++) {
-		number -= which < answers[kind] ? lengths[kind][which] : 12 + on_channel[which - answers[kind]][2];
+	/* The byte that number `number` is, of which message. */
+	for (; number >= length_of(kind, which); which++) {
+		number -= length_of(kind, which);
 		if (which + 1 == answers[kind] + ON_CHANNEL) {
 			kind++;
 			which = UINT32_MAX;
@@ -256,10 +262,8 @@ static void begin(void)
 		reset(kind, UINT32_MAX);
 		live(NULL);
 		yes(answers[kind] > 5);
-		for (uint32_t n = 0; n < answers[kind]; n++)
-			all += lengths[kind][n] * ENDINGS * COMBINATIONS;
-		for (uint32_t n = 0; n < ON_CHANNEL; n++)
-			all += (12 + on_channel[n][2]) * ENDINGS * COMBINATIONS;
+		for (uint32_t n = 0; n < answers[kind] + ON_CHANNEL; n++)
+			all += length_of(kind, n) * ENDINGS * COMBINATIONS;
 	}
 	reset(0, UINT32_MAX - 1);
 }

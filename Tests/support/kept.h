@@ -15,6 +15,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+/* How many hugepages there are: the one name that tests know it by, as in lib.sh. */
+#define HUGEPAGES "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+
 static struct kept {
 	const char *path;
 	char value[64];

@@ -86,6 +86,10 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# How many hugepages there are. Tests know it by this one name, since they lock it by its file.
+# shellcheck disable=SC2034 # for the scripts
+hugepages=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+
 # keep FILE: the script is going to change this setting of the machine. give_back writes the old value, and so does a process
 # in a session of its own when the script has ended without that, by whatever signal. That process holds a lock on the file
 # for as long, so that the next test reads the old value and not this test's.

@@ -11,7 +11,7 @@
 need python3 python3
 [ "$(id -u)" -eq 0 ] || skip "limits, cgroups and other users want root"
 need setpriv util-linux
-pages=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+pages=$hugepages
 keep "$pages"
 old=$kept_value
 trap 'end_groups; give_back; clean_up' EXIT

@@ -108,14 +108,20 @@ extension Device {
   /// A receive or transmit queue that runs, of a pair in use.
   private func isEnabledQueue(_ index: Int) -> Bool {
     if index >= 2 * config.pairs || queues[index].direction == .both || !queues[index].running { return false }
-    return index / 2 < (steering.isActive && index % 2 == 0 ? config.pairs : session.receivingPairs(config))
+    return index / 2 < (index % 2 == 0 ? receivingPairs : session.receivingPairs(config))
   }
 
   /// What waits is looked at with the new limits at once (5.1.9.5.10.4).
   private mutating func setLimits(_ index: Int, _ limits: UInt64) {
     queues[index].coalescing.limits = limits
     if queues[index].coalescing.isPending && queues[index].coalescing.isDue(sys_nanoseconds()) { release(index) }
-    coalesces = coalesces || queues[index].coalescing.isActive
+    coalesces = queues[index].coalescing.isActive || coalesces && hasLimits
+  }
+
+  /// Interrupts of some queue may wait.
+  private var hasLimits: Bool {
+    for index in 0..<2 * config.pairs where queues[index].coalescing.isActive { return true }
+    return false
   }
 
   /// A queue that is enabled has the limits of all queues of its direction.

@@ -58,7 +58,7 @@ extension Device {
   /// first pair.
   func controlIndex(_ features: UInt64) -> Int {
     if features & Feature.controlQueue == 0 { return -1 }
-    return features & (Feature.multiqueue | Feature.rss) != 0 ? 2 * config.pairs : 2
+    return features & Feature.manyPairs != 0 ? 2 * config.pairs : 2
   }
 
   /// Serves the requests that wait, and returns how many those were.

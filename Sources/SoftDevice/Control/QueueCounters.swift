@@ -36,8 +36,8 @@ extension Device {
 
   /// The kind of counters that a queue has; nil if there is no such queue.
   private func counterKind(of index: Int) -> UInt64? {
-    if index == controlIndex(session.features) { return CounterKind.control }
-    if index >= 2 * (session.has(Feature.multiqueue | Feature.rss) ? config.pairs : 1) { return nil }
+    let control = controlIndex(session.features)
+    if index >= control { return index == control ? CounterKind.control : nil }
     return index % 2 == 0 ? CounterKind.receiveBasic : CounterKind.transmitBasic
   }
 

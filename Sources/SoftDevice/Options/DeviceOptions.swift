@@ -54,7 +54,7 @@ struct DeviceOptions {
   /// behind 128 pairs there is none left for the control queue.
   func offer(of wire: borrowing Wire) -> UInt64 {
     var features = Feature.served & ~without & ~wire.lacks
-    if pairs == 1 { features &= ~(Feature.multiqueue | Feature.rss) }
+    if pairs == 1 { features &= ~Feature.manyPairs }
     if speed == nil { features &= ~Feature.speedDuplex }
     if pairs == Self.mostPairs { features &= ~Feature.controlQueue }
     return Feature.closed(features)

@@ -17,6 +17,8 @@ extension Feature {
   static let throughControl =
     controlOffloads | controlReceive | controlVLAN | controlReceiveExtra | announce | multiqueue | controlAddress
     | deviceStatistics | rss | hashReport | coalescing | queueCoalescing
+  /// Either lets the driver use more than one pair (5.1.2).
+  static let manyPairs = multiqueue | rss
   /// Offloads that a frame for the driver may need.
   static let guestOffloads = guestChecksum | guestTSO4 | guestTSO6 | guestECN | guestUSO4 | guestUSO6
   /// Offloads that a frame of the driver's may ask for.

@@ -67,7 +67,7 @@ struct Session {
 
   /// Pairs that may receive while no table says it. Without a control queue, SET_VRING_ENABLE alone decides.
   func receivingPairs(_ config: NetConfig) -> Int {
-    has(Feature.controlQueue) ? has(Feature.multiqueue | Feature.rss) ? pairs : 1 : config.pairs
+    has(Feature.controlQueue) ? has(Feature.manyPairs) ? pairs : 1 : config.pairs
   }
 
   func terms(_ config: NetConfig, _ filter: Filter, _ steering: Steering) -> Terms {

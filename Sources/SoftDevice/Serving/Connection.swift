@@ -159,9 +159,11 @@ extension Device {
   /// Some receive queue works.
   var isReceiving: Bool { receivers.count > 0 }
 
+  /// Pairs that may receive: with a table of the driver's, all that it can name.
+  var receivingPairs: Int { steering.isActive ? config.pairs : session.receivingPairs(config) }
+
   func canReceive(_ pair: Int) -> Bool {
-    pair < (steering.isActive ? config.pairs : session.receivingPairs(config))
-      && queues[Queue.receive(pair)].running && queues[Queue.receive(pair)].enabled
+    pair < receivingPairs && queues[Queue.receive(pair)].running && queues[Queue.receive(pair)].enabled
   }
 
   mutating func forgetRings() {

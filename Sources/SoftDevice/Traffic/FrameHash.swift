@@ -45,11 +45,10 @@ extension Steering {
   @inline(never)
   func hash(of frame: Frame, scratch: Bytes) -> FrameHash? {
     if types == 0 { return nil }
-    var at = 12
-    while at < 20, EtherType.isTag(UInt16(frame.word(at, scratch: scratch) >> 48)) { at &+= 4 }
-    switch UInt16(frame.word(at, scratch: scratch) >> 48) {
-    case EtherType.ipv4: return hash4(frame, at &+ 2, scratch)
-    case EtherType.ipv6: return hash6(frame, at &+ 2, scratch)
+    let (type, at) = frame.network(scratch: scratch)
+    switch type {
+    case EtherType.ipv4: return hash4(frame, at, scratch)
+    case EtherType.ipv6: return hash6(frame, at, scratch)
     default: return nil
     }
   }

@@ -97,23 +97,30 @@ extension Device {
 }
 
 extension Frame {
-  /// A number that all frames of a connection in one direction share.
-  func flowHash(scratch: Bytes) -> UInt32 {
+  /// What follows the Ethernet header and up to two VLAN tags: its type, and where it begins.
+  @inline(__always)
+  func network(scratch: Bytes) -> (type: UInt16, at: Int) {
     var at = 12
     while at < 20, EtherType.isTag(UInt16(word(at, scratch: scratch) >> 48)) { at &+= 4 }
+    return (UInt16(word(at, scratch: scratch) >> 48), at &+ 2)
+  }
+
+  /// A number that all frames of a connection in one direction share.
+  func flowHash(scratch: Bytes) -> UInt32 {
+    let (type, at) = network(scratch: scratch)
     var mixed: UInt64 = 0
-    switch word(at, scratch: scratch) >> 48 {
-    case UInt64(EtherType.ipv4):
-      let start = word(at &+ 2, scratch: scratch)
-      mixed = word(at &+ 14, scratch: scratch)
+    switch type {
+    case EtherType.ipv4:
+      let start = word(at, scratch: scratch)
+      mixed = word(at &+ 12, scratch: scratch)
       // Fragments behind the first have no ports, so none of them counts.
-      if start & 0x3fff == 0, Self.hasPorts(UInt8(truncatingIfNeeded: word(at &+ 4, scratch: scratch))) {
-        mixed ^= word(at &+ 2 &+ Int(start >> 56 & 15) &* 4, scratch: scratch) >> 32
+      if start & 0x3fff == 0, Self.hasPorts(UInt8(truncatingIfNeeded: word(at &+ 2, scratch: scratch))) {
+        mixed ^= word(at &+ Int(start >> 56 & 15) &* 4, scratch: scratch) >> 32
       }
-    case UInt64(EtherType.ipv6):
-      for part in 0..<4 { mixed = (mixed ^ word(at &+ 10 &+ 8 &* part, scratch: scratch)) &* 0x9e37_79b9_7f4a_7c15 }
-      if Self.hasPorts(UInt8(truncatingIfNeeded: word(at &+ 8, scratch: scratch) >> 56)) {
-        mixed ^= word(at &+ 42, scratch: scratch) >> 32
+    case EtherType.ipv6:
+      for part in 0..<4 { mixed = (mixed ^ word(at &+ 8 &+ 8 &* part, scratch: scratch)) &* 0x9e37_79b9_7f4a_7c15 }
+      if Self.hasPorts(UInt8(truncatingIfNeeded: word(at &+ 6, scratch: scratch) >> 56)) {
+        mixed ^= word(at &+ 40, scratch: scratch) >> 32
       }
     default: mixed = word(0, scratch: scratch) ^ word(6, scratch: scratch)
     }
