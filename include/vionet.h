@@ -361,9 +361,10 @@ int vionet_init(uint16_t port, const struct vionet_config *VIONET_NULLABLE confi
 int vionet_start(uint16_t port);
 
 /*
- * Stops the device and takes every buffer back. Unsent packets go back to their pools. Bursts on
- * other threads return 0 from then on. Statistics stay. Stopping a port that is not started does
- * nothing and is no error.
+ * Stops the device and takes every buffer back. Bursts on other threads return 0 from then on. The
+ * device gets time to send what it was given: 100 ms from each packet to the next, and 1 s in all.
+ * Packets that it has not sent by then go back to their pools and count as VIONET_DROP_STOPPED.
+ * Statistics stay. Stopping a port that is not started does nothing and is no error.
  *
  * Errors:
  *   -ENODEV     there is no such port
@@ -379,6 +380,7 @@ int vionet_stop(uint16_t port);
 
 /*
  * Stops the port if it is started, delivers VIONET_EVENT_CLOSED and frees all that the port held.
+ * What was sent right before goes out, if the device goes on at all: see vionet_stop().
  * Every number is legal, a closed port's too. Any thread. Since 0.1.
  */
 void vionet_close(uint16_t port);

@@ -50,6 +50,7 @@ extension Device {
 
   mutating func getRingBase(_ message: Message) -> Answer {
     guard let index = ring(message.word(0)) else { return .broken("no such ring") }
+    finishSent(index)
     // An orderly end of a ring that ran: nothing is in flight, and the one that comes next may be another.
     if queues[index].running { queues[index].inflight?.clear() }
     stopRing(index)
@@ -60,6 +61,7 @@ extension Device {
   mutating func enableRing(_ index: UInt32, _ enable: UInt32) -> Answer {
     guard let index = ring(index) else { return .broken("no such ring") }
     if enable > 1 { return .refused("neither 0 nor 1") }  // tested by HostileTests
+    if enable == 0 { finishSent(index) }
     queues[index].enabled = enable == 1
     refresh()
     return .done

@@ -15,13 +15,27 @@ extension Device {
     if !isRunning { return 0 }
     if coalesces { releaseDue() }
     var moved = hasControl ? control() : 0
-    var isLoop = false
-    if case .loopback = wire.kind { isLoop = true }
-    for pair in 0..<pairsInUse where queues[Queue.transmit(pair)].running {
-      moved &+= isLoop ? loopback(pair) : transmit(pair)
-    }
+    for pair in 0..<pairsInUse where queues[Queue.transmit(pair)].running { moved &+= moveSent(pair) }
     if case .generate(let generator) = wire.kind { return moved &+ generate(generator) }
     return wire.isSource ? moved &+ receive() : moved
+  }
+
+  private mutating func moveSent(_ pair: Int) -> Int {
+    if case .loopback = wire.kind { return loopback(pair) }
+    return transmit(pair)
+  }
+
+  /// Moves what a transmit queue has before the driver disables or stops it: frames sent before that are not lost for how
+  /// late the device's thread runs. Once around the ring at most, since a driver could go on adding.
+  mutating func finishSent(_ index: Int) {
+    let pair = index / 2
+    if !isRunning || pair >= pairsInUse || index != Queue.transmit(pair) { return }
+    var left = Int(queues[index].size)
+    while left > 0, fault < 0, queues[index].running, queues[index].enabled {
+      let moved = moveSent(pair)
+      if moved == 0 { return }
+      left -= moved
+    }
   }
 
   /// A pair's frames come back on that pair, or on another one if it does not receive; with RSS, where the table says.

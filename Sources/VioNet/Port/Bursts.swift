@@ -96,6 +96,27 @@ extension Port {
     }
   }
 
+  /// Gives the device time to send what these queues have, so that a program may close the port behind its last burst: 100 ms
+  /// from each frame to the next, and a second in all. Bursts are kept out already.
+  func finishSending(_ pairs: Range<UInt16>) {
+    let end = Deadline(milliseconds: 1000, within: bus.deadline)
+    var patience = Deadline(milliseconds: 100, within: end)
+    for pair in pairs {
+      let queue = transmitQueue(pair)
+      var left = queue.value.core.ring.outstanding
+      while left != 0, queue.value.core.fault == .none {
+        reclaimSent(queue)
+        if queue.value.core.ring.outstanding == left {
+          if patience.hasPassed { return }
+          sys_sleep_microseconds(20)
+        } else {
+          left = queue.value.core.ring.outstanding
+          patience = Deadline(milliseconds: 100, within: end)
+        }
+      }
+    }
+  }
+
   /// Milliseconds that a stop waits for a thread inside a burst.
   static let burstDeadline = 3000
 

@@ -95,14 +95,6 @@ extension Port {
     for pair in pairs where transmitQueue(pair).value.core.armed {
       _ = sys_shared_signal(transmitQueue(pair).value.core.call)
     }
-    let drained = Deadline(milliseconds: 100, within: bus.deadline)
-    for pair in pairs {
-      let queue = transmitQueue(pair)
-      while queue.value.core.fault == .none {
-        reclaimSent(queue)
-        if queue.value.core.ring.outstanding == 0 || drained.hasPassed { break }
-        sys_sleep_microseconds(20)
-      }
-    }
+    finishSending(pairs)
   }
 }
