@@ -8,6 +8,7 @@ package enum DeviceStatus {
   @inline(__always) package static var driver: UInt8 { 2 }
   @inline(__always) package static var driverOK: UInt8 { 4 }
   @inline(__always) package static var featuresOK: UInt8 { 8 }
+  @inline(__always) package static var suspend: UInt8 { 16 }
   @inline(__always) package static var needsReset: UInt8 { 64 }
   @inline(__always) package static var failed: UInt8 { 128 }
 }

@@ -68,6 +68,8 @@ package enum Feature {
   @inline(__always) package static var notificationNumber: UInt64 { 1 << 39 }
   /// RING_RESET: one queue can be reset while the others run.
   @inline(__always) package static var ringReset: UInt64 { 1 << 40 }
+  /// SUSPEND: the device can be told to come to rest, and keeps its state.
+  @inline(__always) package static var suspend: UInt64 { 1 << 43 }
   /// DEVICE_STATS: a command reads the device's counters.
   @inline(__always) package static var deviceStatistics: UInt64 { 1 << 50 }
   /// VQ_NOTF_COAL: interrupts are moderated for each queue.

@@ -22,7 +22,7 @@ enum kind { NONE, NET, TAP, VDPA };
 static struct file {
 	enum kind kind;
 	int owned, backend[2], parts[3], driver_ok_rings, spaces_set;
-	uint64_t features;
+	uint64_t features, above;
 	uint8_t status;
 	int batch, maps[2];
 	uint64_t first[2][8], last[2][8], memory_first, memory_last;
@@ -30,10 +30,13 @@ static struct file {
 
 /* The n-th call from here on fails with this error; 0: none does. */
 static int refuse_at, refusal, asked, is_driver_ok_refused;
-static uint64_t net_offers, vdpa_offers, vdpa_first, vdpa_last, vdpa_backend;
+static uint64_t net_offers, net_above, vdpa_offers, vdpa_first, vdpa_last, vdpa_backend;
 static uint32_t vdpa_kind;
 static int opened_files;
 static int tap_header; /* bytes, as set last */
+static int tap_offloads; /* likewise */
+static uintptr_t tap_knows = 0x1f; /* of these: a kernel before 6.2 */
+static int has_words; /* vhost takes features in words, and offers net_above: since 6.17 */
 static int tap_carrier; /* what the interface has: set by a test, then by the library */
 static int carrier_calls;
 
@@ -88,8 +91,10 @@ static int tap(unsigned long request, void *argument)
 		tap_carrier = *(int *)argument;
 		carrier_calls++;
 	}
-	if (request == TUNSETOFFLOAD && (uintptr_t)argument & 0x60)
-		return fails(EINVAL); /* a kernel before 6.2 */
+	if (request == TUNSETOFFLOAD && (uintptr_t)argument & ~tap_knows)
+		return fails(EINVAL);
+	if (request == TUNSETOFFLOAD)
+		tap_offloads = (int)(uintptr_t)argument;
 	return 0;
 }
 
@@ -115,15 +120,36 @@ static int ring_of(struct file *f, unsigned long request, const unsigned *state)
 	return 0;
 }
 
+/* An older kernel takes these for requests about a ring. */
+enum { GET_FEATURE_WORDS = 0x8008af83, SET_FEATURE_WORDS = 0x4008af83 };
+
+static int feature_words(struct file *f, unsigned long request, uint64_t *words)
+{
+	if (!has_words)
+		return ring_of(f, request, (unsigned *)words);
+	same(words[0], 2);
+	if (request == GET_FEATURE_WORDS) {
+		words[1] = net_offers;
+		words[2] = net_above;
+		return 0;
+	}
+	yes((words[1] & ~(net_offers & ~BIT(27))) == 0 && (words[2] & ~net_above) == 0);
+	f->features = words[1];
+	f->above = words[2];
+	return 0;
+}
+
 static int net(struct file *f, unsigned long request, void *argument)
 {
 	const struct vhost_vring_file *ring = argument;
 	switch (request) {
+	case GET_FEATURE_WORDS: case SET_FEATURE_WORDS: return feature_words(f, request, argument);
 	case VHOST_GET_FEATURES: *(uint64_t *)argument = net_offers; return 0;
 	case VHOST_SET_FEATURES:
 		/* 27 would be a header of vhost's own. */
 		yes((*(uint64_t *)argument & ~(net_offers & ~BIT(27))) == 0);
 		f->features = *(uint64_t *)argument;
+		f->above = 0;
 		return 0;
 	case VHOST_SET_MEM_TABLE:
 		yes(f->backend[0] < 0 && f->backend[1] < 0);
@@ -132,7 +158,7 @@ static int net(struct file *f, unsigned long request, void *argument)
 		return 0;
 	case VHOST_NET_SET_BACKEND:
 		if (ring->fd >= 0)
-			yes(ring->fd < 64 && files[ring->fd].kind == TAP && f->parts[ring->index] >= 3 && f->maps[0] >= 2 &&
+			yes(ring->fd < 64 && files[ring->fd].kind == TAP && tap_header == (f->above ? 24 : 12) && f->parts[ring->index] >= 3 && f->maps[0] >= 2 &&
 			    f->features & BIT(VIRTIO_F_VERSION_1));
 		f->backend[ring->index] = ring->fd;
 		return 0;

@@ -8,6 +8,9 @@
 
 static const unsigned long SYS_VHOST_GET_FEATURES = VHOST_GET_FEATURES;
 static const unsigned long SYS_VHOST_SET_FEATURES = VHOST_SET_FEATURES;
+/* Since Linux 6.17: all words of features, which are counted before them. */
+static const unsigned long SYS_VHOST_GET_FEATURES_ARRAY = _IOR(VHOST_VIRTIO, 0x83, uint64_t);
+static const unsigned long SYS_VHOST_SET_FEATURES_ARRAY = _IOW(VHOST_VIRTIO, 0x83, uint64_t);
 static const unsigned long SYS_VHOST_SET_OWNER = VHOST_SET_OWNER;
 static const unsigned long SYS_VHOST_SET_MEM_TABLE = VHOST_SET_MEM_TABLE;
 static const unsigned long SYS_VHOST_SET_VRING_NUM = VHOST_SET_VRING_NUM;

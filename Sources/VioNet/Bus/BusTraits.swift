@@ -18,7 +18,7 @@ struct BusTraits {
     case physical
   }
 
-  /// Feature bits 0 to 63 and 64 to 127 that the device offers, as last read. vhost does not carry the latter.
+  /// Feature bits 0 to 63 and 64 to 127 that the device offers, as last read. vhost-user and vDPA do not carry the latter.
   var offered: UInt64 = 0
   var offeredAbove: UInt64 = 0
   /// A whole device has a configuration, a control queue that answers, and queues that all run from DRIVER_OK on. A

@@ -83,6 +83,8 @@ package enum Features {
     | Feature.notificationData
     // The notification names its queue by a number of the device's, which so finds it faster (4.1.4.3).
     | Feature.notificationNumber
+    // The device comes to rest before its reset, so that what it has sent by then is shown (3.4).
+    | Feature.suspend
 
   /// Features that work through commands, and mean nothing without CTRL_VQ.
   static let throughControl: UInt64 =

@@ -97,17 +97,20 @@ extension Port {
   }
 
   /// Gives the device time to send what these queues have, so that a program may close the port behind its last burst: 100 ms
-  /// from each frame to the next, and a second in all. Bursts are kept out already.
+  /// from each frame to the next, and a second in all. Whether it is there is asked once: that may cost more than the wait.
+  /// Bursts are kept out already.
   func finishSending(_ pairs: Range<UInt16>) {
     let end = Deadline(milliseconds: 1000, within: bus.deadline)
     var patience = Deadline(milliseconds: 100, within: end)
+    var isThere = false
     for pair in pairs {
       let queue = transmitQueue(pair)
       var left = queue.value.core.ring.outstanding
       while left != 0, queue.value.core.fault == .none {
         reclaimSent(queue)
         if queue.value.core.ring.outstanding == left {
-          if patience.hasPassed { return }
+          if patience.hasPassed || !isThere && bus.isGone { return }
+          isThere = true
           sys_sleep_microseconds(20)
         } else {
           left = queue.value.core.ring.outstanding

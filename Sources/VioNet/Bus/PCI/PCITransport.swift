@@ -8,12 +8,12 @@ import Virtio
 
 // Safety: pointers are passed on to the registers, which check the range that they stand for.
 struct PCITransport: Transport, ~Copyable {
-  private var registers: PCIRegisters
-  private var access: PCIAccess
+  private(set) var registers: PCIRegisters
+  private(set) var access: PCIAccess
   private let addressing: PCIAddressing
   private(set) var traits = BusTraits()
   var deadline = Deadline.never
-  private var accepted: UInt64 = 0
+  private(set) var accepted: UInt64 = 0
   /// Memory that the device was given and that has to be taken back.
   private var shared = SharedRegions()
   private var interrupts = PCIInterrupts()
@@ -55,38 +55,6 @@ struct PCITransport: Transport, ~Copyable {
     removal.close()
     forgetMemory()
     access.leave()
-  }
-
-  // MARK: Fallback reset
-
-  /// Called, with a second left, if the device did not confirm its reset. True if it is certain to leave our memory alone:
-  /// it is gone, it shows a late reset, or a reset through the PCI bus worked. Otherwise bus mastering is switched off,
-  /// which a device in that state may ignore.
-  func forceReset() -> Bool {
-    if registers.isNone { return true }
-    if !access.isOnBus { return true }
-    // The registers may have been switched off.
-    Failure.quietly { () throws(Failure) in try access.enable() }
-    if isReset() || access.reset() && isReset() { return true }
-    stopBusMaster()
-    return false
-  }
-
-  private func stopBusMaster() { _ = access.stopBusMaster() }
-
-  func stopInPlace() -> Bool {
-    stopBusMaster()
-    return true
-  }
-
-  private func isReset() -> Bool {
-    setStatus(0)
-    let deadline = Deadline(milliseconds: 500, within: self.deadline)
-    while quietStatus != 0 {
-      if deadline.hasPassed { return false }  // tested by abi-pci-resets
-      sys_sleep_microseconds(1000)
-    }
-    return true
   }
 
   // MARK: Traits and features
@@ -138,7 +106,7 @@ struct PCITransport: Transport, ~Copyable {
   // MARK: Status and configuration
 
   /// The status, or all ones if the function is gone. Not logged, since reset() polls it.
-  private var quietStatus: UInt8 {
+  var quietStatus: UInt8 {
     switch registers {
     case .modern(let modern): modern.status
     case .legacy(let legacy): legacy.status
@@ -161,23 +129,9 @@ struct PCITransport: Transport, ~Copyable {
     }
   }
 
-  func reset() throws(Failure) { try reset(by: deadline) }
-
-  private func reset(by end: Deadline) throws(Failure) {
-    setStatus(0)
-    let deadline = Deadline(milliseconds: 3000, within: end)
-    while quietStatus != 0 {
-      // tested by abi-pci-resets
-      if isAbsent { throw Failure(ENODEV, "the device is gone: its registers read as all ones") }
-      if deadline.hasPassed { throw Failure.resetTimedOut }  // tested by abi-pci-resets
-      sys_sleep_microseconds(1000)
-    }
-    _ = status()  // logs the result
-  }
-
   /// True also if the function is about to be unplugged: the kernel waits until we let go of it.
   var isGone: Bool { access.isRevoked || isAbsent || removal.borrowed.isReadable }
-  private var isAbsent: Bool { quietStatus == 0xff }
+  var isAbsent: Bool { quietStatus == 0xff }
 
   func readConfig(_ offset: Int, _ target: UnsafeMutableRawPointer, _ count: Int) throws(Failure) {
     switch registers {
@@ -226,14 +180,6 @@ struct PCITransport: Transport, ~Copyable {
     }
   }
 
-  mutating func quiesce(_ rings: UInt16, control: UInt16?) -> Bool {
-    let isReset = Failure.quietly { () throws(Failure) in try reset(by: deadline.earlier(by: 1000)) } != nil
-    if !isReset && !forceReset() { return false }
-    disconnect()
-    forgetMemory()
-    return true
-  }
-
   // MARK: Memory
 
   mutating func share(_ regions: SharedRegions) throws(Failure) {
@@ -244,7 +190,7 @@ struct PCITransport: Transport, ~Copyable {
   }
 
   /// Takes the memory back. Call only after a reset, since the device may write to it until then.
-  private mutating func forgetMemory() {
+  mutating func forgetMemory() {
     for index in 0..<shared.count { access.unshare(shared[index].address, shared[index].length) }
     shared = SharedRegions()
   }
@@ -266,7 +212,7 @@ struct PCITransport: Transport, ~Copyable {
     }
   }
 
-  private mutating func disconnect() {
+  mutating func disconnect() {
     interrupts.disconnect(access)
     traits.hasInterrupts = false
     registers.setVectorsAreOn(false)

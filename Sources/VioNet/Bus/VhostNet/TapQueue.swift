@@ -49,8 +49,13 @@ struct TapQueue: ~Copyable {
     try join(name, isMany)
     if kept == nil { kept = TapFile.settings(file.number) }
     // The header of virtio 1.0 has 12 bytes, with merged buffers and without (virtio 1.4, 5.1.9).
-    _ = try check(TapFile.setHeaderBytes(file.number, NetHeaderLayout.bytes)) {
-      Failure($0, "tap ").quoting(name).text(" takes no header of 12 bytes: ").reason($0)
+    try setHeader(NetHeaderLayout.bytes)
+  }
+
+  /// Sets the length of the virtio-net header, which vhost knows from the features.
+  func setHeader(_ bytes: Int) throws(Failure) {
+    _ = try check(TapFile.setHeaderBytes(file.number, bytes)) {
+      Failure($0, "the tap takes no header of ").number(bytes).text(" bytes: ").reason($0)
     }
   }
 

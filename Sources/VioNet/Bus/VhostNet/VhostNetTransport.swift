@@ -13,6 +13,8 @@ import Virtio
 struct VhostNetTransport: Transport, ~Copyable {
   private static let device: StaticString = "/dev/vhost-net"
   private static let setBackend = VhostCall(SYS_VHOST_NET_SET_BACKEND, "NET_SET_BACKEND")
+  private static let getFeatureWords = VhostCall(SYS_VHOST_GET_FEATURES_ARRAY, "GET_FEATURES_ARRAY")
+  private static let setFeatureWords = VhostCall(SYS_VHOST_SET_FEATURES_ARRAY, "SET_FEATURES_ARRAY")
 
   /// The files of one queue pair. The device is closed first, so that vhost lets go of the rings and of the tap's queue.
   private struct Pair: ~Copyable {
@@ -101,6 +103,7 @@ struct VhostNetTransport: Transport, ~Copyable {
     if let address, isOurs { try pairs[0].value.tap.setAddress(address) }
     let offered = try pairs[0].value.device.number(VhostCall(VhostRequest.getFeatures)) & VhostNetTransport.ofRings
     let knowsDatagrams = pairs[0].value.tap.setOffloads(UInt(TUN_F_CSUM) | UInt(TUN_USO))
+    traits.offeredAbove = offeredAbove()
     _ = pairs[0].value.tap.setOffloads(0)
     setCarrier(false)
     for pair in 1..<max(count, 1) { try pairs[pair].value.tap.attach(false) }
@@ -110,6 +113,17 @@ struct VhostNetTransport: Transport, ~Copyable {
     traits.offered |= Feature.status | (count > 1 ? Feature.multiqueue : 0)
     traits.maximumQueuePairs = UInt16(count)
     traits.configLength = VhostNetTransport.configLength
+  }
+
+  /// Tunnels, if the tap and vhost both know them. A kernel before 6.17 takes the request for one about a ring, so that any
+  /// error means that there are none.
+  private func offeredAbove() -> UInt64 {
+    let tunnels = UInt(TUN_TUNNEL) | UInt(TUN_TUNNEL_CHECKSUM)
+    let segments = UInt(TUN_F_CSUM) | UInt(TUN_F_TSO4) | UInt(TUN_F_TSO6) | UInt(TUN_USO)
+    if !pairs[0].value.tap.setOffloads(segments | tunnels) { return 0 }
+    var words: InlineArray<3, UInt64> = [2, 0, 0]
+    if unsafe pairs[0].value.device.ask(VhostNetTransport.getFeatureWords, &words) < 0 { return 0 }
+    return words[2] & (HigherFeature.guest | HigherFeature.host)
   }
 
   private func setCarrier(_ on: Bool) { if !leavesCarrier { pairs[0].value.tap.setCarrier(on) } }
@@ -139,22 +153,32 @@ struct VhostNetTransport: Transport, ~Copyable {
 
   func accept(_ features: UInt64, above: UInt64) throws(Failure) {
     for pair in 0..<pairs.count {
-      try pairs[pair].value.device.tell(
-        VhostCall(VhostRequest.setFeatures), number: features & VhostNetTransport.ofRings)
+      try accept(features & VhostNetTransport.ofRings, above: above, of: pairs[pair].value.device)
+      try pairs[pair].value.tap.setHeader(
+        above == 0 ? NetHeaderLayout.bytes : NetHeaderLayout.bytesWithTunnel)
     }
-    let offloads = VhostNetTransport.offloads(features)
+    let offloads = VhostNetTransport.offloads(features, above: above)
     RegisterLog.write("vhost-net", Text("TUNSETOFFLOAD"), UInt64(offloads))
     if !pairs[0].value.tap.setOffloads(offloads) {
       throw Failure(EINVAL, "the tap does not take offloads ").hex(UInt64(offloads))
     }
   }
 
-  private static func offloads(_ features: UInt64) -> UInt {
+  private func accept(_ features: UInt64, above: UInt64, of device: borrowing VhostDevice) throws(Failure) {
+    if above == 0 { return try device.tell(VhostCall(VhostRequest.setFeatures), number: features) }
+    RegisterLog.write("vhost-net", Text("SET_FEATURES_ARRAY"), above)
+    var words: InlineArray<3, UInt64> = [2, features, above]
+    try unsafe device.tell(VhostNetTransport.setFeatureWords, &words)
+  }
+
+  private static func offloads(_ features: UInt64, above: UInt64) -> UInt {
     func has(_ feature: UInt64, _ flag: Int32) -> UInt { features & feature != 0 ? UInt(flag) : 0 }
     if features & Feature.guestChecksum == 0 { return 0 }
     return UInt(TUN_F_CSUM) | has(Feature.guestTSO4, Int32(TUN_F_TSO4))
       | has(Feature.guestTSO6, Int32(TUN_F_TSO6)) | has(Feature.guestECN, Int32(TUN_F_TSO_ECN))
       | has(Feature.guestUSO4, Int32(TUN_USO))
+      | (above & HigherFeature.guestTunnel != 0 ? UInt(TUN_TUNNEL) : 0)
+      | (above & HigherFeature.guestTunnelChecksum != 0 ? UInt(TUN_TUNNEL_CHECKSUM) : 0)
   }
 
   /// Bytes of the configuration, which has no address, but the link's state and the queue pairs (virtio 1.4, 5.1.4).

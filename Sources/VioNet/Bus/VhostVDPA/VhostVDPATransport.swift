@@ -32,7 +32,8 @@ struct VhostVDPATransport: Transport, ~Copyable {
   private static let spaces: UInt64 = 1 << UInt64(VHOST_BACKEND_F_IOTLB_ASID)
   private static let suspends: UInt64 = 1 << UInt64(VHOST_BACKEND_F_SUSPEND)
   /// Features that vhost cannot carry.
-  private static let notCarriedByVhost: UInt64 = Feature.ringReset | Feature.notificationData
+  private static let notCarriedByVhost: UInt64 =
+    Feature.ringReset | Feature.notificationData | Feature.suspend
 
   private var device: VhostDevice
   private var agreed: UInt64 = 0
