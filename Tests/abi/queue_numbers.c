@@ -126,13 +126,19 @@ CASE("a device in this process has the pairs that its address names")
 	vionet_close(port);
 }
 
-static uint32_t protocol_of(int s)
+static uint64_t answer_of(int s, uint32_t request)
 {
 	uint32_t reply[5];
-	peer_send(s, (uint32_t[]){GET_PROTOCOL_FEATURES, 1, 0}, 12, NULL, 0);
+	peer_send(s, (uint32_t[]){request, 1, 0}, 12, NULL, 0);
 	same(recv(s, reply, sizeof(reply), MSG_WAITALL), sizeof(reply));
-	yes(reply[3] & PROTOCOL_MQ);
-	return reply[3];
+	return reply[3] | (uint64_t)reply[4] << 32;
+}
+
+static uint64_t protocol_of(int s)
+{
+	uint64_t features = answer_of(s, GET_PROTOCOL_FEATURES);
+	yes(features & PROTOCOL_MQ);
+	return features;
 }
 
 /* QEMU asks before it takes the device, and again for each further pair, and warns of a network device that offers CONFIG. */
@@ -151,5 +157,40 @@ CASE("a served device offers its configuration to front-ends that took it before
 		same((protocol_of(s) & PROTOCOL_CONFIG) != 0, owned);
 		close(s);
 	}
+	vionet_soft_stop(device);
+}
+
+/* The limits of RSS are in the configuration. */
+CASE("a served device offers RSS to front-ends that read its configuration")
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	const uint64_t limited = BIT(VIONET_F_RSS) | BIT(VIONET_F_HASH_REPORT), config = PROTOCOL_CONFIG;
+	uint16_t device;
+	snprintf(at.sun_path, sizeof(at.sun_path), "/tmp/vionet-numbers-%d.sock", getpid());
+	ok(vionet_soft_serve(at.sun_path, "loopback,queues=2", &device));
+	for (int reads = 0; reads < 2; reads++) {
+		uint32_t refusal[5];
+		int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		same(connect(s, (struct sockaddr *)&at, sizeof(at)), 0);
+		peer_send(s, (uint32_t[]){SET_OWNER, 1, 0}, 12, NULL, 0);
+		same(answer_of(s, GET_FEATURES) & limited, 0);
+		uint64_t agreed = protocol_of(s) & (PROTOCOL_REPLY_ACK | (reads ? config : 0));
+		peer_send(s, (uint32_t[]){SET_PROTOCOL_FEATURES, 1, 8, (uint32_t)agreed, 0}, 20, NULL, 0);
+		uint64_t offered = answer_of(s, GET_FEATURES);
+		same(offered & limited, reads ? limited : 0);
+		yes(offered & BIT(VIONET_F_MQ) && offered & BIT(VIONET_F_CTRL_VQ));
+		/* Who asks for it all the same is refused. */
+		offered |= limited;
+		peer_send(s, (uint32_t[]){SET_FEATURES, 1 | 8, 8, (uint32_t)offered, (uint32_t)(offered >> 32)}, 20, NULL, 0);
+		same(recv(s, refusal, sizeof(refusal), MSG_WAITALL), sizeof(refusal));
+		same(refusal[3] != 0, !reads);
+		close(s);
+	}
+	char address[160];
+	snprintf(address, sizeof(address), "vhost-user:%s,cq=1,queues=2,rss=1,rx_hash=1", at.sun_path);
+	uint16_t port = opened(address);
+	same(info_of(port).header_size, 20);
+	yes(info_of(port).rx_offloads & VIONET_RX_RSS);
+	vionet_close(port);
 	vionet_soft_stop(device);
 }

@@ -63,7 +63,7 @@ extension Device {
       return dispatchRing(message)
     }
     switch message.request {
-    case VhostRequest.getFeatures: return .value(offered)
+    case VhostRequest.getFeatures: return .value(offeredToThis)
     case VhostRequest.setFeatures: return setFeatures(message.double(0))
     // Nothing is logged, since LOG_ALL is not offered: a log is taken and left alone.
     case VhostRequest.setLogBase, VhostRequest.setLogFile: return .done

@@ -83,6 +83,10 @@ struct VhostUserTransport: VhostRings, Transport, ~Copyable {
       known.offered = backendFeatures & ~Feature.protocolFeatures
       try tell(VhostRequest.setOwner)
       if backendFeatures & Feature.protocolFeatures != 0 { try agreeOnProtocol() }
+      // Whoever reads the configuration may be offered more: what has its limits there, such as RSS.
+      if has(ProtocolFeature.config) && known.offered & Feature.controlQueue != 0 {
+        known.offered = try askNumber(VhostRequest.getFeatures) & ~Feature.protocolFeatures
+      }
     } catch {
       disconnect()
       throw error
