@@ -482,7 +482,7 @@ conformance: ## how many of the specifications' rules are tested, by area; fails
 	@Tests/gates/conformance.py --counts
 test-packages: all deb ## the packages built in a Debian without Swift, and used in another as a new user would
 	@Tests/support/packages.sh
-test-peers: all httpd ## passt of Debian 13, which it downloads: DHCP, ping and files, by a forwarder and by a web server of ours
+test-peers: all vionetctl httpd ## newer peers, downloaded: passt, DPDK, QEMU and kernels of Debian 13; docs/peers.md has what came out
 	@Tests/support/peers.sh
 test-mtcp: all ## mTCP, made for DPDK, on examples/vionet_dpdk.h: its web server gives curl a file; MTCP is its repository
 	@Tests/support/mtcp.sh $(MTCP)

@@ -17,12 +17,12 @@ ld                     binutils                   all
 pkg-config             pkg-config                 all
 libc.a                 libc6-dev                  all
 libbsd                 libbsd-dev                 all
-g++                    g++                        vionetctl test test-guest deb fuzz hostile test-threads bench-guest recordings pages test-packages
+g++                    g++                        vionetctl test test-guest deb fuzz hostile test-threads bench-guest recordings pages test-packages test-peers
 git                    git                        vionetctl test test-guest bench-guest deb dist test-packages test-peers test-mtcp recordings pages
 HTTPS                  ca-certificates            vionetctl test test-guest deb bench-guest test-peers test-mtcp recordings pages test-packages
 ip                     iproute2                   demo test test-guest test-ovs bench-guest test-peers test-mtcp test-dashboard recordings
 ping                   iputils-ping               demo test test-guest bench-guest test-peers test-mtcp recordings
-iperf3                 iperf3                     demo test test-guest bench-guest recordings
+iperf3                 iperf3                     demo test test-guest bench-guest recordings test-peers
 dpdk-testpmd           dpdk-dev                   test test-plans test-restarts test-killed test-ovs bench bench-guest
 libdpdk                libdpdk-dev                bench
 ovs-vswitchd           openvswitch-switch-dpdk    test test-ovs
@@ -30,8 +30,8 @@ ovn-northd             ovn-central                test test-ovs
 ovn-controller         ovn-host                   test test-ovs
 qemu-system-x86_64     qemu-system-x86            test test-guest bench-guest
 busybox                busybox-static             test test-guest bench-guest test-peers
-cpio                   cpio                       test test-guest bench-guest
-modinfo                kmod                       test test-guest bench-guest
+cpio                   cpio                       test test-guest bench-guest test-peers
+modinfo                kmod                       test test-guest bench-guest test-peers
 xz                     xz-utils                   test test-guest bench-guest deb dist test-packages test-peers
 python3                python3                    all
 prometheus_client      python3-prometheus-client  test

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Makes what a guest is booted from, in build/guest; nothing of it is installed or committed.
+# Makes what a guest is booted from, in build/guest; nothing of it is installed or committed. VIONET_GUEST_SUITE names another
+# release of Debian whose newest kernel the guest gets, such as trixie or trixie-backports; then it is in build/guest-SUITE.
 #
 #   Tests/guest/build-guest.sh [--testpmd] [--vionetctl] [--iperf3] [--vdpa] [--cgroups]
 #
@@ -17,8 +18,11 @@
 # emulated processor takes longer to unpack than QEMU to copy. A part that is newer than its sources is kept.
 # shellcheck source-path=SCRIPTDIR source=../support/lib.sh
 . "$(dirname "$0")/../support/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=../support/suites.sh
+. "$root/Tests/support/suites.sh"
 here=$root/Tests/guest
-store=$build/guest
+other=${VIONET_GUEST_SUITE:-}
+store=$build/guest${other:+-$other}
 
 # Kernel modules, which bring those they depend on. Each test loads what it needs, such as VFIO or UIO.
 modules="virtio_pci virtio_net vfio vfio_iommu_type1 vfio-pci uio uio_pci_generic tun bridge vhost_net"
@@ -30,24 +34,37 @@ vdpa_sources=$(printf 'linux-source-6.1/drivers/%s ' vdpa/vdpa.c vdpa/vdpa_sim/v
   vdpa/virtio_pci/vp_vdpa.c vhost/vdpa.c vhost/vhost.h vhost/vringh.c)
 vfio_sources=$(printf 'linux-source-6.1/drivers/vfio/%s ' vfio_main.c container.c iova_bitmap.c vfio.h)
 
-# The newest package whose name matches "linux-image-6.1.0-*-amd64".
+# The newest kernel of this machine's release, or of the other one: "linux-image-6.1.0-37-amd64", "linux-image-6.12.9+deb13-amd64".
 newest_kernel() {
-  apt-cache pkgnames linux-image-6.1.0- 2>/dev/null | grep -E '^linux-image-6\.1\.0-[0-9]+-amd64$' | sort -V | tail -n 1
+  local form='linux-image-6\.1\.0-[0-9]+-amd64'
+  [ -z "$other" ] || form='linux-image-[0-9][0-9.]*(\+deb[0-9]+)?(-[0-9]+)?-amd64'
+  apt-cache "${suite[@]}" pkgnames linux-image- 2>/dev/null | grep -xE "$form" | sort -V | tail -n 1
 }
 
-# download_kernel FOLDER: the package from the server. The package lists here may be missing or old, so they are updated once.
+# parts_of IMAGE: the packages that have its files. Since Debian 14 they are no longer in one.
+parts_of() {
+  local part
+  echo "$1"
+  for part in base binary modules; do
+    apt-cache "${suite[@]}" pkgnames "linux-$part-${1#linux-image-}" 2>/dev/null | grep -xF "linux-$part-${1#linux-image-}"
+  done
+}
+
+# download_kernel FOLDER: the packages from the server. The package lists here may be missing or old, so they are updated once.
 download_kernel() {
-  local package attempt
+  local package attempt suite=()
+  [ -z "$other" ] || lists_of "$other" "$1/apt" >"$1/update.out" 2>&1
   for attempt in 1 2; do
     package=$(newest_kernel)
-    if [ -n "$package" ] && (cd "$1" && apt-get download -qq "$package" >download.out 2>&1); then
+    # shellcheck disable=SC2046 # names
+    if [ -n "$package" ] && (cd "$1" && apt-get "${suite[@]}" download -qq $(parts_of "$package") >download.out 2>&1); then
       echo "kernel: $package"
       return 0
     fi
-    [ "$attempt" -eq 1 ] && [ "$(id -u)" -eq 0 ] && apt-get update -qq >"$1/update.out" 2>&1
+    [ -z "$other" ] && [ "$attempt" -eq 1 ] && [ "$(id -u)" -eq 0 ] && apt-get update -qq >"$1/update.out" 2>&1
   done
   cat "$1"/*.out 2>/dev/null
-  skip "the guest's kernel, a package linux-image-6.1.0-*-amd64, cannot be downloaded"
+  skip "the guest's kernel, a package linux-image-*-amd64 of ${other:-Debian 12}, cannot be downloaded"
 }
 
 # Makes vmlinuz and, in modules/, a tree with only those modules that a test can load. vmlinuz comes last: if it is there,
@@ -56,16 +73,19 @@ make_kernel() {
   local release module file
   mkdir -p "$work/kernel" "$work/slim"
   download_kernel "$work"
-  dpkg -x "$work"/linux-image-*.deb "$work/kernel" || fail "unpacking the kernel's package"
+  for file in "$work"/linux-*.deb; do dpkg -x "$file" "$work/kernel" || fail "unpacking the kernel's packages"; done
+  [ -d "$work/kernel/lib" ] || ln -s usr/lib "$work/kernel/lib"
   release=$(basename "$work"/kernel/lib/modules/*)
-  find "$work/kernel/lib/modules" -name '*.ko.xz' -exec unxz {} +
+  find "$work/kernel/lib/modules/" -name '*.ko.xz' -exec unxz {} +
   depmod -b "$work/kernel" "$release" || fail "depmod"
   for module in $modules; do
     # A line "path/a.ko: path/b.ko path/c.ko" has all dependencies, indirect ones too. A module's file may have "-" where
-    # its name has "_".
-    grep -E "(^|/)${module//[-_]/[-_]}\.ko:" "$work/kernel/lib/modules/$release/modules.dep" ||
+    # its name has "_". Newer kernels have some of them built in.
+    grep -E "(^|/)${module//[-_]/[-_]}\.ko:" "$work/kernel/lib/modules/$release/modules.dep" >>"$work/lines" ||
+      grep -qE "/${module//[-_]/[-_]}\.ko$" "$work/kernel/lib/modules/$release/modules.builtin" ||
       fail "the kernel $release has no module $module"
-  done | tr -d : | tr ' ' '\n' | sort -u >"$work/wanted"
+  done
+  tr -d : <"$work/lines" | tr ' ' '\n' | sort -u >"$work/wanted"
   while read -r file; do
     install -D -m 644 "$work/kernel/lib/modules/$release/$file" "$work/slim/lib/modules/$release/$file"
   done <"$work/wanted"
@@ -73,7 +93,10 @@ make_kernel() {
   depmod -b "$work/slim" "$release" || fail "depmod"
   rm -rf "$store/modules"
   mv "$work/slim" "$store/modules"
-  mv "$work/kernel/boot/vmlinuz-$release" "$store/vmlinuz"
+  file=$work/kernel/boot/vmlinuz-$release
+  [ -e "$file" ] || file=$work/kernel/lib/modules/$release/vmlinuz
+  mv "$file" "$store/vmlinuz" || fail "the packages have no kernel"
+  echo "$release" >"$store/release"
   echo "$modules" >"$store/modules.wanted"
   touch "$store/vmlinuz"
 }
@@ -82,6 +105,7 @@ make_kernel() {
 make_modules() {
   local folder=$work/vdpa tree=$work/tree release file name
   release=$(basename "$store"/modules/lib/modules/*)
+  [ -z "$other" ] || skip "the modules of vDPA and of VFIO without an IOMMU are built for Debian 12's kernel only"
   mkdir -p "$tree/vdpa" "$folder/vdpa" "$work/noiommu/noiommu"
   (cd "$tree" && apt-get download -qq "linux-headers-$release" "linux-headers-${release%-amd64}-common" linux-kbuild-6.1 \
     linux-source-6.1 >download.out 2>&1) || { cat "$tree/download.out"; skip "the source of the guest's kernel cannot be downloaded"; }

@@ -4,6 +4,7 @@
 #
 #   Tests/guest/run-guest.sh [--with ours|testpmd|kernel] [--list] [SCENARIO...]
 #
+# VIONET_GUEST_SUITE names a release of Debian whose newest kernel the guests get in place of Debian 12's.
 # Without a name it runs all but the benchmarks, in full length. Each scenario is a script of Tests/guest/scenarios and also runs by itself:
 # exit 0 is a pass, 77 a skip whose reason is its last line, anything else a failure. A line with the word "deadline:" and
 # a number of seconds in its file is its limit. --with names another forwarder in the guest than ours, DPDK's testpmd or a
@@ -49,9 +50,10 @@ for name; do
   [ -x "$folder/$name.sh" ] || { echo "there is no scenario $name in $folder" >&2; exit 2; }
 done
 
-mkdir -p build/guest/logs
+logs=build/guest${VIONET_GUEST_SUITE:+-$VIONET_GUEST_SUITE}/logs
+mkdir -p "$logs"
 for name; do
-  log=build/guest/logs/$name.log
+  log=$logs/$name.log
   limit=$(sed -n 's/.*deadline: *\([0-9][0-9]*\).*/\1/p' "$folder/$name.sh" | head -n 1)
   echo "==> $name"
   timeout --kill-after=15 "${limit:-120}" "$folder/$name.sh" > >(tee "$log") 2>&1 </dev/null &

@@ -8,6 +8,7 @@
 #
 # vionetctl's package, which needs Swift, is the one that make deb has built.
 set -euo pipefail
+case ${1-} in -*) echo "usage: Tests/support/packages.sh [FOLDER]" >&2; exit 2 ;; esac
 cd "$(dirname "$0")/../.."
 version=$(sed -n 's/^VERSION := //p' Makefile)
 out=$PWD/${1:-build/packages} roots=$(mktemp -d)

@@ -1,183 +1,93 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# passt, whose vhost-user mode is in Debian 13 and not in 12: its package is downloaded and runs by its own loader. It is the
-# network of a TAP behind our forwarder (DHCP, ping, files both ways by TCP), and of a web server of ours on lwIP. It leaves
-# checksums out and marks frames as checked: rx_csum=trust believes it, and without that the server's own counter says why
-# nothing works. An upload of 10 MiB may be slow: passt throws away what its socket has no room for, and what comes behind
-# that. Every frame has reached it, as its own capture shows.
+# Peers that are newer than this machine's, from Debian 13 and its backports: they are downloaded into build/peers, nothing is
+# installed. Programs run by their own loader, under their own names, so that the tests are the same. docs/peers.md gets the
+# results: a row for each peer and test.
+#
+#   Tests/support/peers.sh [PART[=REGEX]...]
+#
+#   passt      DHCP, ping and files, by a forwarder and by a web server of ours
+#   dpdk       DPDK 24.11's testpmd as front-end and as back-end
+#   qemu       QEMU 10's devices, with Debian 12's kernel in the guest
+#   kernel     the kernel of Debian 13 in a guest of QEMU 10
+#   backports  the kernel of its backports likewise
+#
+# Without a part it runs all; REGEX chooses tests of a part, as Tests/run.sh --only does.
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
-need_spaces
-need busybox busybox-static
-need curl curl
-need ping iputils-ping
-need python3 python3
-[ -x "$examples/vionet-httpd" ] || fail "vionet-httpd is not built: run make httpd first"
-store=$build/peers tree=$build/peers/trixie
+# shellcheck source-path=SCRIPTDIR source=suites.sh
+. "$(dirname "$0")/suites.sh"
+need apt-get apt
+need dpkg dpkg
+cd "$root" || exit 1
+store=$build/peers
+failed=0
 
-# Lists and packages of Debian 13, from where this machine's come; its own lists are not changed.
-download() {
-  local sources=/etc/apt/sources.list.d/debian.sources mirror options
-  [ -e $sources ] || sources=/etc/apt/sources.list
-  mirror=$(awk '/^URIs:/ { print $2; exit } $1 == "deb" { print $2; exit }' $sources)
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" >"$work/sources"
-  mkdir -p "$work"/apt/{lists,cache/archives}/partial "$work/new" "$store"
-  chmod -R a+rX "$work"
-  options=(-q -o Dir::Etc::SourceList="$work/sources" -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists="$work/apt/lists"
-    -o Dir::Cache="$work/apt/cache" -o APT::Sandbox::User=root)
-  cd "$work/new" || return
-  apt-get "${options[@]}" update && apt-get "${options[@]}" download passt libc6 || return
-  for package in *.deb; do dpkg -x "$package" "$work/new/tree" || return; done
-  dpkg-deb -f passt_*.deb Version >"$work/new/tree/version" || return
-  mv "$work/new/tree" "$tree"
-}
-[ -x "$tree/usr/bin/passt" ] || (download) >"$work/download.out" 2>&1 ||
-  { cat "$work/download.out"; skip "passt of Debian 13 cannot be downloaded"; }
-libraries=$tree/usr/lib/$(basename "$(dirname "$tree"/usr/lib/*/ld-linux-*.so.*)")
-passt=("$(echo "$libraries"/ld-linux-*.so.*)" --library-path "$libraries" "$tree/usr/bin/passt")
-echo "# passt $(cat "$tree/version")"
-head -c $((1 << 20)) /dev/urandom >"$work/random"
-want=$(sha256sum <"$work/random")
-chmod 711 "$work"
-mkdir -m 777 "$work/open"
-socket=$work/open/passt
-
-# network [passt options...]: passt in a space with a way to another, where a server has the file.
-network() {
-  space host; space far
-  ip -n "$tag-host" link add outside type veth peer name inside netns "$tag-far" || fail "no veth"
-  ip -n "$tag-host" address add 10.7.0.2/24 dev outside && ip -n "$tag-host" link set outside up
-  ip -n "$tag-far" address add 10.7.0.1/24 dev inside && ip -n "$tag-far" link set inside up
-  ip -n "$tag-host" route add default via 10.7.0.1
-  in_space host sh -c 'echo 0 2147483647 >/proc/sys/net/ipv4/ping_group_range' || fail "no pings for users"
-  mkdir -p "$work/served" && ln -f "$work/random" "$work/served/random"
-  become far python3 -m http.server --directory "$work/served" --bind 10.7.0.1 8000 >"$work/far.out" 2>&1 &
-  children+=($!)
-  until_true 20 in_space far curl -s -o /dev/null http://10.7.0.1:8000/ || fail "no server"
-  rm -f "$socket"
-  become host "${passt[@]}" --foreground --ipv4-only --no-map-gw --vhost-user --socket "$socket" "$@" >"$work/passt.out" 2>&1 &
-  children+=($!)
-  until_true 20 test -S "$socket" || { cat "$work/passt.out"; fail "passt did not start"; }
+# tree_of NAME PACKAGE...: Debian 13's packages, with all that they depend on, in build/peers/NAME; sets "tree".
+tree_of() {
+  tree=$store/$1
+  [ -e "$tree/versions" ] || { echo "downloading ${*:2} of Debian 13"; unpack_closure trixie "$tree" "${@:2}" >"$work/download.out" 2>&1; } ||
+    { tail -n 20 "$work/download.out"; fail "${*:2} of Debian 13 cannot be downloaded"; }
+  libraries_of "$tree"
 }
 
-is_right() { [ "$(sha256sum <"$1")" = "$want" ] || fail "$2: the file came changed"; }
-told() { cat "$work/passt.out" "$work/"*.out; fail "$@"; }
-
-# forwarder_to_guest KEYS: the forwarder's TAP is in the guest.
-forwarder_to_guest() {
-  space mid; space guest
-  become mid "$examples/vionet-fwd-wait" -q "vhost-user:$socket$1" soft:tap=tap-g >"$work/fwd.out" 2>&1 &
-  children+=($!)
-  until_true 20 has_link mid tap-g || told "no interface"
-  ip -n "$tag-mid" link set tap-g netns "$tag-guest" || fail "cannot move the TAP"
-  ip -n "$tag-guest" link set tap-g up || fail "cannot bring up the TAP"
+# stand_in NAME LINE...: a program of that name that runs the last tree's, before this machine's in PATH.
+stand_in() {
+  mkdir -p "$store/bin/$part"
+  { echo "#!/bin/sh"; printf '%s\n' "${@:2}"; } >"$store/bin/$part/$1"
+  chmod 755 "$store/bin/$part/$1"
 }
 
-# serves_from_guest: what the guest serves, passt offers to the world.
-serves_from_guest() {
-  become guest python3 -m http.server --directory "$work/served" 8080 >"$work/guest.out" 2>&1 &
-  children+=($!)
-  until_true 20 in_space guest curl -s -o /dev/null http://127.0.0.1:8080/ || fail "no server in the guest"
+# with_peer NAME VERSION run.sh-ARGUMENTS...: runs tests, with the stand-ins of this part, and writes their rows.
+with_peer() {
+  echo "== $1 $2"
+  env PATH="$store/bin/$part:$PATH" VIONET_GUEST_SUITE="${kernel-}" Tests/run.sh "${@:3}" 2>&1 | tee "$work/log" || failed=1
+  [ "${PIPESTATUS[0]}" -eq 0 ] || failed=1
+  Tests/support/peers_page.py "$1" "$2" "$work/log" || failed=1
 }
 
-# behind_forwarder KEYS: a TAP gets its address from passt, and has its network.
-behind_forwarder() {
-  network --tcp-ports 8080
-  forwarder_to_guest "$1"
-  cat >"$work/lease" <<'END'
-#!/bin/sh
-[ "$1" != bound ] || { ip address add "$ip/$mask" dev "$interface" && ip route add default via "$router" && echo "$ip $router" >"$(dirname "$0")/leased"; }
-END
-  chmod 755 "$work/lease"
-  in_space guest timeout 100 busybox udhcpc -i tap-g -n -q -t 50 -T 1 -s "$work/lease" >"$work/dhcp.out" 2>&1 || told "no address"
-  [ "$(cat "$work/leased")" = "10.7.0.2 10.7.0.1" ] || told "another address: $(cat "$work/leased")"
-  in_space guest ping -q -c 5 -i 0.2 -W 20 10.7.0.1 >"$work/ping.out" 2>&1 || told "no ping"
-  in_space guest timeout 200 curl -sS --fail -o "$work/in" http://10.7.0.1:8000/random || told "no file into the guest"
-  is_right "$work/in" "into the guest"
-  serves_from_guest
-  in_space far timeout 200 curl -sS --fail -o "$work/out" http://10.7.0.2:8080/random || told "no file out of the guest"
-  is_right "$work/out" "out of the guest"
+dpdk() {
+  tree_of dpdk dpdk-dev
+  # It takes no drivers from a folder that lies in one that others may write to.
+  stand_in dpdk-testpmd "exec unshare --mount sh -c 'mount --bind \"$libraries/dpdk\" /mnt && exec \"\$@\"' sh \\" \
+    "  '$loader' --library-path '$libraries' '$tree/usr/bin/dpdk-testpmd' -d /mnt/$(basename "$libraries"/dpdk/pmds-*) \"\$@\""
+  with_peer DPDK "$(version_in "$tree" dpdk-dev)" --only "${only:-dpdk-(back|device|echo|front|odd|paths|rxonly|test-plans|txonly|virtio)}"
 }
 
-# taken_by_passt MAC: prints how many frames of the guest are in passt's own capture, which it writes when it takes them from
-# the ring, and how many of them carry what earlier ones had brought.
-taken_by_passt() {
-  python3 - "$work/open/passt.pcap" "$1" <<'END'
-import struct, sys
-data, mac, at, frames, again, seen = open(sys.argv[1], "rb").read(), bytes.fromhex(sys.argv[2].replace(":", "")), 24, 0, 0, set()
-while at + 16 <= len(data):
-    n = struct.unpack_from("<I", data, at + 8)[0]
-    frame = data[at + 16:at + 16 + n]
-    at += 16 + n
-    if frame[6:12] != mac:
-        continue
-    frames += 1
-    if frame[12:14] == b"\x08\0" and frame[23] == 6 and len(frame) > 100:
-        again += frame[34:42] in seen
-        seen.add(frame[34:42])  # ports and number
-print(frames, again)
-END
-}
-has_taken() { [ "$(taken_by_passt "$1" | cut -d ' ' -f 1)" -eq "$2" ]; }
-
-# upload: the guest's kernel, the forwarder and passt count the same frames. How fast it is, and whether it ends, is passt's.
-upload() {
-  local mac sent end=slow
-  network --tcp-ports 8080 --pcap "$work/open/passt.pcap"
-  forwarder_to_guest ""
-  ip -n "$tag-guest" address add 10.7.0.2/24 dev tap-g || fail "no address"
-  in_space guest ping -q -c 1 -W 20 10.7.0.1 >"$work/ping.out" 2>&1 || told "no ping"
-  serves_from_guest
-  head -c $((10 << 20)) /dev/urandom >"$work/served/long"
-  in_space far curl -sS --fail --max-time 60 -o "$work/out" http://10.7.0.2:8080/long >"$work/curl.out" 2>&1 && end=whole
-  [ -s "$work/out" ] || told "nothing came out of the guest"
-  [ $end = slow ] || cmp -s "$work/out" "$work/served/long" || fail "the file came changed"
-  mac=$(in_space guest cat /sys/class/net/tap-g/address)
-  ip -n "$tag-guest" address flush dev tap-g # the kernel sends no more
-  sent=$(counter guest tap-g tx_packets)
-  until_true 20 has_taken "$mac" "$sent" || told "passt has $(taken_by_passt "$mac") of $sent frames"
-  end "${children[-2]}" || told "the forwarder ended badly"
-  grep -q "^soft:tap.*: $sent packets, .* 0 drops" "$work/fwd.out" || told "the forwarder had not $sent frames"
-  echo "# $end: $(taken_by_passt "$mac" | { read -r all again; echo "$all frames in passt's capture, of which it had $again before"; })"
+# qemu: of this part, too.
+qemu10() {
+  tree_of qemu qemu-system-x86
+  stand_in qemu-system-x86_64 "export QEMU_MODULE_DIR='$libraries/qemu'" \
+    "exec '$loader' --library-path '$libraries' '$tree/usr/bin/qemu-system-x86_64' -L '$tree/usr/share/qemu' -L '$tree/usr/share/seabios' \"\$@\""
+  version=$(version_in "$tree" qemu-system-x86)
 }
 
-# web_server KEYS: vionet-httpd at passt's socket, without a forwarder. passt drops frames of several buffers, which it sends
-# unless it copies.
-web_server() {
-  network --tcp-ports 80
-  space mid
-  become mid env HTTPD_COPIES=1 "$examples/vionet-httpd" "vhost-user:$socket$1" 10.7.0.2/24 "$work/served" >"$work/httpd.out" 2>&1 &
-  children+=($!)
-  until_true 20 grep -q 'files, http' "$work/httpd.out" || told "no server"
+guests() { # SUITE
+  local kernel=$1
+  qemu10
+  VIONET_GUEST_SUITE=$kernel Tests/guest/build-guest.sh || fail "no guest with the kernel of $kernel"
+  with_peer "Linux in QEMU's guest" "$(cat "$build/guest-$kernel/release"), QEMU $version" --only "${only:-guest-}"
 }
 
-# refused_checksums: sets "count" to how many frames the server has dropped for their checksums, which it says at its end.
-refused_checksums() {
-  end_last || told "the server ended badly"
-  count=$(number_after "dropped for their checksums:" "$work/httpd.out")
+run_part() {
+  case $part in
+    passt)
+      [ -e "$store/passt/versions" ] || unpack_suite trixie "$store/passt" passt libc6 >"$work/download.out" 2>&1 ||
+        { tail -n 20 "$work/download.out"; fail "passt of Debian 13 cannot be downloaded"; }
+      with_peer passt "$(version_in "$store/passt" passt)" Tests/support/passt.sh
+      ;;
+    dpdk) dpdk ;;
+    qemu) qemu10; with_peer QEMU "$version" --only "${only:-guest-|wire-qemu}" ;;
+    kernel) guests trixie ;;
+    backports) guests trixie-backports ;;
+    *) fail "unknown part $part: passt, dpdk, qemu, kernel or backports" ;;
+  esac
 }
 
-trusted() {
-  local count
-  web_server ,rx_csum=trust
-  in_space far timeout 200 curl -sS --fail -o "$work/got" http://10.7.0.2/random || told "no file"
-  is_right "$work/got" "from the server"
-  refused_checksums
-  [ "$count" -eq 0 ] || told "$count frames were dropped for their checksums"
-}
-
-untrusted() {
-  local count
-  web_server ""
-  ! in_space far timeout 200 curl -sS --max-time 5 -o "$work/got" http://10.7.0.2/random 2>"$work/curl.out" ||
-    told "it worked: is the key of use?"
-  refused_checksums
-  echo "# $count frames were dropped for their checksums"
-  [ "$count" -gt 0 ] || told "and nothing says why"
-}
-
-run_case "passt: DHCP, ping, and files by TCP both ways through a forwarder" behind_forwarder ""
-run_case "passt: the same with rx_csum=trust" behind_forwarder ,rx_csum=trust
-run_case "passt: every frame of a long upload reaches it" upload
-run_case "passt: a file from a server on lwIP with rx_csum=trust" trusted
-run_case "passt: without that key its counter says why nothing comes" untrusted
+[ $# -gt 0 ] || set -- passt dpdk qemu kernel backports
+for argument; do
+  part=${argument%%=*} only=''
+  case $argument in *=*) only=${argument#*=} ;; esac
+  run_part
+done
+exit "$failed"

@@ -15,7 +15,7 @@
 # shellcheck source-path=SCRIPTDIR source=../../support/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../support/lib.sh"
 here=$root/Tests/guest
-store=$build/guest
+store=$build/guest${VIONET_GUEST_SUITE:+-$VIONET_GUEST_SUITE}
 scenario=$(basename "$0" .sh)
 forwarder=${VIONET_GUEST_FORWARDER:-ours}
 seconds_of_iperf=${VIONET_GUEST_SECONDS:-3}

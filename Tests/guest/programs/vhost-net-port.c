@@ -2,7 +2,8 @@
 /*
  * Ports on the kernel's vhost, in a guest, with every frame compared in full:
  *
- *     vhost-net-port life NAME            an interface made by the port: address, link, deletion, return, queue restarts
+ *     vhost-net-port life NAME KEYS BYTES an interface made by the port, whose address has these keys, too: headers of so many
+ *                                         bytes; address, link, deletion, return, queue restarts
  *     vhost-net-port queues NAME PAIRS    an interface that exists before and after, with so many queue pairs in use
  *     vhost-net-port make NAME KIND UID   makes a persistent interface owned by that user: KIND is one, many or tun
  */
@@ -156,12 +157,12 @@ static void use_pool(void)
 		vionet_packet_free(packets[--count]);
 }
 
-static void life(const char *name)
+static void life(const char *name, const char *keys, int header)
 {
-	char device[64];
+	char device[96];
 	uint16_t port, pool = pool_made(512);
 
-	snprintf(device, sizeof(device), "vhost-net:%s,mac=02:00:00:00:07:07", name);
+	snprintf(device, sizeof(device), "vhost-net:%s,mac=02:00:00:00:07:07%s", name, keys);
 	/* The shared pool and all else that is made once is made now, so that it is no growth later. */
 	vionet_close(opened(device));
 	use_pool();
@@ -172,6 +173,7 @@ static void life(const char *name)
 	ok(vionet_pool_share(pool, port));
 	ok(vionet_init(port, NULL));
 	ok(vionet_start(port));
+	same(info_of(port).header_size, header);
 	link_is(port, 0);
 	shell("ip link set %s up", name);
 	link_is(port, 1);
@@ -260,8 +262,8 @@ static void queues(const char *name, uint16_t pairs)
 int main(int argc, char **argv)
 {
 	const char *deed = argc > 2 ? argv[1] : "";
-	if (strcmp(deed, "life") == 0)
-		life(argv[2]);
+	if (strcmp(deed, "life") == 0 && argc == 5)
+		life(argv[2], argv[3], atoi(argv[4]));
 	else if (strcmp(deed, "queues") == 0 && argc == 4)
 		queues(argv[2], (uint16_t)atoi(argv[3]));
 	else if (strcmp(deed, "make") == 0 && argc == 5)

@@ -117,6 +117,15 @@ all_agree() {
   [ $((after[0] - before[0])) -eq "${counts[0]}" ] && [ "${counts[2]}" -eq $((after[3] - before[3])) ]
 }
 
+# A header with room for a tunnel's offsets, where the kernel has them: since Linux 6.17.
+tunnels() {
+  local kernel bytes=12
+  guest "uname -r" || return
+  kernel=$(last_said)
+  [ "$(printf '%s\n' 6.17 "$kernel" | sort -V | head -n 1)" = "$kernel" ] || bytes=24
+  works "vhost-net-port life tap8 ,tunnel=1,lro=1 $bytes" && echo "  Linux $kernel: headers of $bytes bytes"
+}
+
 # The forwarder is killed with -9 and started again: it can open interface and device at once.
 killed() {
   links net up
@@ -141,7 +150,8 @@ check no-module no_module
 check no-taps no_taps
 check no-tap no_tap
 check one-queue one_queue
-check life works "vhost-net-port life tap7"
+check life works "vhost-net-port life tap7 '' 12"
+check tunnels tunnels
 check queues works "vhost-net-port make many many 0 && vhost-net-port queues many 4"
 check bind bound net vfio-pci
 check odd-frames odd_frames
