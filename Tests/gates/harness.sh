@@ -40,12 +40,15 @@ CASE("gives back") { change(); give_back(); }
 static void be_late(void)
 {
 	kill(kept.keeper, SIGSTOP);
-	if (fork() == 0) {
+	pid_t late = fork();
+	if (late == 0) {
 		setsid();
 		sleep(1);
 		kill(kept.keeper, SIGCONT);
 		_exit(0);
 	}
+	while (getsid(late) != late) /* until then it ends with the case */
+		usleep(100);
 }
 CASE("fails") { change(); be_late(); same(1, 2); }
 CASE("crashes") { change(); be_late(); raise(SIGKILL); }
