@@ -106,7 +106,7 @@ FORCE:
 
 # Targets that install what they need first. NEEDED: what there is to install before the first compiler runs.
 PURPOSES := demo test test-arm64 test-plans test-restarts test-killed test-ovs test-wakeups test-soak test-failures test-threads test-models \
-	test-guest test-packages test-peers test-mtcp test-dashboard deb dist site pictures recordings pages fuzz hostile bench bench-guest
+	test-guest test-packages test-peers test-roots test-mtcp test-dashboard deb dist site pictures recordings pages fuzz hostile bench bench-guest
 NEEDED := $(patsubst %,needed-for-%,$(filter $(PURPOSES),$(MAKECMDGOALS)))
 $(PURPOSES:%=needed-for-%): needed-for-%:
 	@Tools/install-deps.sh $* $(if $(filter demo,$*),|| Tools/install-deps.sh build)
@@ -484,6 +484,8 @@ test-packages: all deb ## the packages built in a Debian without Swift, and used
 	@Tests/support/packages.sh
 test-peers: all vionetctl httpd ## newer peers, downloaded: passt, DPDK, QEMU and kernels of Debian 13; docs/peers.md has what came out
 	@Tests/support/peers.sh
+test-roots: ## make demo on new machines: Debian 12 and 13 as debootstrap makes them, with gcc, python3, make and this Swift
+	@Tests/support/roots.sh
 test-mtcp: all ## mTCP, made for DPDK, on examples/vionet_dpdk.h: its web server gives curl a file; MTCP is its repository
 	@Tests/support/mtcp.sh $(MTCP)
 test-dashboard: all ## Prometheus answers what the dashboard asks, and chromium draws the page of examples/charts

@@ -6,7 +6,7 @@
 set -eu
 
 purposes='build vionetctl demo test test-arm64 test-guest test-plans test-restarts test-killed test-ovs test-wakeups test-soak
-test-models test-failures test-threads test-packages test-peers test-mtcp test-dashboard deb dist site pictures recordings pages
+test-models test-failures test-threads test-packages test-peers test-roots test-mtcp test-dashboard deb dist site pictures recordings pages
 fuzz hostile bench bench-guest'
 
 # What is used         Debian package             for which purposes
@@ -18,8 +18,8 @@ pkg-config             pkg-config                 all
 libc.a                 libc6-dev                  all
 libbsd                 libbsd-dev                 all
 g++                    g++                        vionetctl test test-guest deb fuzz hostile test-threads bench-guest recordings pages test-packages test-peers
-git                    git                        vionetctl test test-guest bench-guest deb dist test-packages test-peers test-mtcp recordings pages
-HTTPS                  ca-certificates            vionetctl test test-guest deb bench-guest test-peers test-mtcp recordings pages test-packages
+git                    git                        vionetctl test test-guest bench-guest deb dist test-packages test-peers test-mtcp recordings pages test-roots
+HTTPS                  ca-certificates            vionetctl test test-guest deb bench-guest test-peers test-mtcp recordings pages test-packages test-roots
 ip                     iproute2                   demo test test-guest test-ovs bench-guest test-peers test-mtcp test-dashboard recordings
 ping                   iputils-ping               demo test test-guest bench-guest test-peers test-mtcp recordings
 iperf3                 iperf3                     demo test test-guest bench-guest recordings test-peers
@@ -52,7 +52,7 @@ dh                     debhelper                  deb test-packages
 fakeroot               fakeroot                   deb test-packages
 lintian                lintian                    deb test-packages
 clang                  clang                      deb test-packages
-debootstrap            debootstrap                test-packages
+debootstrap            debootstrap                test-packages test-roots
 arm64-headers          libc6-dev-arm64-cross      test-arm64 deb dist test-packages
 aarch64-linux-gnu-gcc  gcc-aarch64-linux-gnu      test-arm64
 qemu-aarch64-static    qemu-user-static           test-arm64

@@ -34,10 +34,11 @@ vdpa_sources=$(printf 'linux-source-6.1/drivers/%s ' vdpa/vdpa.c vdpa/vdpa_sim/v
   vdpa/virtio_pci/vp_vdpa.c vhost/vdpa.c vhost/vhost.h vhost/vringh.c)
 vfio_sources=$(printf 'linux-source-6.1/drivers/vfio/%s ' vfio_main.c container.c iova_bitmap.c vfio.h)
 
-# The newest kernel of this machine's release, or of the other one: "linux-image-6.1.0-37-amd64", "linux-image-6.12.9+deb13-amd64".
+# The newest kernel of Debian 12's own line, where this machine has that, "linux-image-6.1.0-37-amd64"; else the newest of this
+# or the other release, "linux-image-6.12.9+deb13-amd64".
 newest_kernel() {
-  local form='linux-image-6\.1\.0-[0-9]+-amd64'
-  [ -z "$other" ] || form='linux-image-[0-9][0-9.]*(\+deb[0-9]+)?(-[0-9]+)?-amd64'
+  local own='linux-image-6\.1\.0-[0-9]+-amd64' form='linux-image-[0-9][0-9.]*(\+deb[0-9]+)?(-[0-9]+)?-amd64'
+  if [ -z "$other" ] && apt-cache pkgnames linux-image-6.1.0- 2>/dev/null | grep -qxE "$own"; then form=$own; fi
   apt-cache "${suite[@]}" pkgnames linux-image- 2>/dev/null | grep -xE "$form" | sort -V | tail -n 1
 }
 
@@ -64,7 +65,7 @@ download_kernel() {
     [ -z "$other" ] && [ "$attempt" -eq 1 ] && [ "$(id -u)" -eq 0 ] && apt-get update -qq >"$1/update.out" 2>&1
   done
   cat "$1"/*.out 2>/dev/null
-  skip "the guest's kernel, a package linux-image-*-amd64 of ${other:-Debian 12}, cannot be downloaded"
+  skip "the guest's kernel, a package linux-image-*-amd64 of ${other:-this release}, cannot be downloaded"
 }
 
 # Makes vmlinuz and, in modules/, a tree with only those modules that a test can load. vmlinuz comes last: if it is there,
@@ -105,7 +106,8 @@ make_kernel() {
 make_modules() {
   local folder=$work/vdpa tree=$work/tree release file name
   release=$(basename "$store"/modules/lib/modules/*)
-  [ -z "$other" ] || skip "the modules of vDPA and of VFIO without an IOMMU are built for Debian 12's kernel only"
+  [[ $release == 6.1.* ]] || skip "the modules of vDPA and of VFIO without an IOMMU are built for Linux 6.1 only"
+  need gcc-12 gcc-12
   mkdir -p "$tree/vdpa" "$folder/vdpa" "$work/noiommu/noiommu"
   (cd "$tree" && apt-get download -qq "linux-headers-$release" "linux-headers-${release%-amd64}-common" linux-kbuild-6.1 \
     linux-source-6.1 >download.out 2>&1) || { cat "$tree/download.out"; skip "the source of the guest's kernel cannot be downloaded"; }
@@ -286,7 +288,6 @@ if [ "$cgroups" -eq 1 ]; then
 fi
 if [ "$modules_too" -eq 1 ]; then
   need vdpa iproute2
-  need gcc-12 gcc-12
   { stale vdpa "$store/vmlinuz" "$(command -v vdpa)" || stale noiommu "$store/vmlinuz"; } && make_modules
 fi
 if [ "$testpmd" -eq 1 ]; then

@@ -1,14 +1,20 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: BSD-2-Clause
 # Sourced: packages of another release of Debian than this machine's, from where this machine's come. Nothing is installed, and
 # the lists of this machine stay as they are.
 
+# mirror_of_debian: where this machine's packages come from.
+mirror_of_debian() {
+  local sources=/etc/apt/sources.list.d/debian.sources
+  [ -e $sources ] || sources=/etc/apt/sources.list
+  awk '/^URIs:/ { print $2; exit } $1 == "deb" { print $2; exit }' $sources
+}
+
 # lists_of SUITE FOLDER: fetches the suite's list of packages into the folder, and sets "suite" to the options by which apt-get
 # and apt-cache use it.
 lists_of() {
-  local sources=/etc/apt/sources.list.d/debian.sources mirror
-  [ -e $sources ] || sources=/etc/apt/sources.list
-  mirror=$(awk '/^URIs:/ { print $2; exit } $1 == "deb" { print $2; exit }' $sources)
+  local mirror
+  mirror=$(mirror_of_debian)
   mkdir -p "$2"/{lists,cache/archives}/partial || return
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $1 main" >"$2/sources"
   chmod -R a+rX "$2"
@@ -26,7 +32,7 @@ unpack_suite() (
   chmod a+rx "$scratch"
   mkdir -p "$scratch/debs" "$scratch/tree"
   lists_of "$from" "$scratch/apt" && cd "$scratch/debs" && apt-get -q "${suite[@]}" download "$@" || return
-  unpack_debs
+  unpack_debs "$scratch/tree" "$folder"
 )
 
 # unpack_closure SUITE FOLDER PACKAGE...: the same with all that they depend on.
@@ -39,16 +45,16 @@ unpack_closure() (
   lists_of "$from" "$scratch/apt" && : >"$scratch/none" || return
   # As on a machine that has nothing yet.
   apt-get -qy "${suite[@]}" -o Dir::State::status="$scratch/none" --no-install-recommends --download-only install "$@" || return
-  mv "$scratch/apt/cache/archives"/*.deb "$scratch/debs/" && cd "$scratch/debs" && unpack_debs
+  mv "$scratch/apt/cache/archives"/*.deb "$scratch/debs/" && cd "$scratch/debs" && unpack_debs "$scratch/tree" "$folder"
 )
 
-# Of the two above, in the folder with the packages: FOLDER is there whole or not at all.
+# unpack_debs SCRATCH FOLDER: the packages that lie here, and a list of their versions. FOLDER is there whole or not at all.
 unpack_debs() {
   local package
   for package in *.deb; do
-    dpkg -x "$package" "$scratch/tree" && dpkg-deb -W --showformat='${Package} ${Version}\n' "$package" >>"$scratch/tree/versions" || return
+    dpkg -x "$package" "$1" && echo "$(dpkg-deb -f "$package" Package) $(dpkg-deb -f "$package" Version)" >>"$1/versions" || return
   done
-  rm -rf "$folder" && mv "$scratch/tree" "$folder"
+  rm -rf "$2" && mv "$1" "$2"
 }
 
 # version_in FOLDER PACKAGE
