@@ -40,6 +40,8 @@ final class FrontEnd {
     & ~(Feature.controlQueue | Feature.throughControl)
   /// What a device of one pair offers.
   static let offered = Feature.closed(Feature.served & ~(Feature.multiqueue | Feature.rss | Feature.speedDuplex))
+  /// What a served device offers before the front-end has agreed to read its configuration.
+  static let offeredAtFirst = offered & ~Feature.hashReport
 
   let socket: Int32
   let memory: Int32
