@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What newer PCI devices offer: numbers for notifications, and feature bits in a third word, a rest before a reset. */
+/* What newer PCI devices offer: numbers for notifications, feature bits in a third word, a rest before a reset. */
 #if defined(__x86_64__)
 #include "../support/cases.h"
 #include "../support/trapped_function.h"
@@ -72,6 +72,7 @@ CASE("features above bit 63 are read and accepted in words of their own")
 	says("VIRTIO_NET_F_GUEST_UDP_TUNNEL_GSO");
 	vionet_close(port);
 }
+
 /* ---- SUSPEND ----------------------------------------------------------------------------------------------------- */
 
 enum { AT_REST = 16, NEEDS_RESET = 64 };

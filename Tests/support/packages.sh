@@ -10,6 +10,8 @@
 set -euo pipefail
 case ${1-} in -*) echo "usage: Tests/support/packages.sh [FOLDER]" >&2; exit 2 ;; esac
 cd "$(dirname "$0")/../.."
+# shellcheck source-path=SCRIPTDIR source=suites.sh
+. Tests/support/suites.sh
 version=$(sed -n 's/^VERSION := //p' Makefile)
 out=$PWD/${1:-build/packages} roots=$(mktemp -d)
 trap 'rm -rf --one-file-system "$roots"' EXIT
@@ -30,9 +32,8 @@ inside() {
 
 # Packages come from where this machine's do.
 make_root() {
-  local sources=/etc/apt/sources.list.d/debian.sources mirror
-  [ -e $sources ] || sources=/etc/apt/sources.list
-  mirror=$(awk '/^URIs:/ { print $2; exit } $1 == "deb" { print $2; exit }' $sources)
+  local mirror
+  mirror=$(mirror_of_debian)
   debootstrap --variant=minbase bookworm "$roots/user" "$mirror" >"$out/debootstrap.log" 2>&1 || fail "debootstrap: $out/debootstrap.log"
   rm -f "$roots/user/etc/apt/sources.list"
   cp $sources "$roots/user/etc/apt/${sources#/etc/apt/}"

@@ -3,12 +3,10 @@
 # Sourced: packages of another release of Debian than this machine's, from where this machine's come. Nothing is installed, and
 # the lists of this machine stay as they are.
 
-# mirror_of_debian: where this machine's packages come from.
-mirror_of_debian() {
-  local sources=/etc/apt/sources.list.d/debian.sources
-  [ -e $sources ] || sources=/etc/apt/sources.list
-  awk '/^URIs:/ { print $2; exit } $1 == "deb" { print $2; exit }' $sources
-}
+# mirror_of_debian: where this machine's packages come from, by the file that says so.
+sources=/etc/apt/sources.list.d/debian.sources
+[ -e $sources ] || sources=/etc/apt/sources.list
+mirror_of_debian() { awk '/^URIs:/ { print $2; exit } $1 == "deb" { print $2; exit }' $sources; }
 
 # lists_of SUITE FOLDER: fetches the suite's list of packages into the folder, and sets "suite" to the options by which apt-get
 # and apt-cache use it.
@@ -23,19 +21,8 @@ lists_of() {
   apt-get -q "${suite[@]}" update
 }
 
-# unpack_suite SUITE FOLDER PACKAGE...: unpacks the newest of these packages, which may be newer than this machine's.
-unpack_suite() (
-  local from=$1 folder=$2 scratch
-  shift 2
-  mkdir -p "${folder%/*}" && scratch=$(mktemp -d "${folder%/*}/new.XXXXXX") || return
-  trap 'rm -rf "$scratch"' EXIT
-  chmod a+rx "$scratch"
-  mkdir -p "$scratch/debs" "$scratch/tree"
-  lists_of "$from" "$scratch/apt" && cd "$scratch/debs" && apt-get -q "${suite[@]}" download "$@" || return
-  unpack_debs "$scratch/tree" "$folder"
-)
-
-# unpack_closure SUITE FOLDER PACKAGE...: the same with all that they depend on.
+# unpack_closure SUITE FOLDER PACKAGE...: unpacks the newest of these packages, which may be newer than this machine's, with all
+# that they depend on.
 unpack_closure() (
   local from=$1 folder=$2 scratch
   shift 2

@@ -96,6 +96,9 @@ extension Port {
     }
   }
 
+  /// Gives the device time to send what the queues in use have. A port that waits for its device has no queues.
+  func finishSending() { if phase.isStarted { finishSending(0..<min(pairsInUse, queues.pairs)) } }
+
   /// Gives the device time to send what these queues have, so that a program may close the port behind its last burst: 100 ms
   /// from each frame to the next, and a second in all. Whether it is there is asked once: that may cost more than the wait.
   /// Bursts are kept out already.

@@ -11,7 +11,7 @@ extension Port {
   mutating func close() {
     let isQuiet = !phase.isStarted || Failure.quietly { () throws(Failure) in try disableBursts() } != nil
     if isQuiet {
-      if phase.isStarted { finishSending(0..<min(pairsInUse, queues.pairs)) }
+      finishSending()
       tearDown()
       endStart()
     }

@@ -84,7 +84,7 @@ extension Port {
     try mustBeProbed()
     if !phase.isStarted { return }
     try disableBursts()
-    finishSending(0..<min(pairsInUse, queues.pairs))
+    finishSending()
     tearDown()
     endStart()
     enter(.stopped)
